@@ -1,0 +1,56 @@
+"""Affina: fine-tune a pre-trained language model on your own data, and know what it cost.
+
+Every verb of the command line is a function here, loaded when it is first used, so that `import affina` is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from affina.errors import AffinaError as AffinaError
+    from affina.pipeline.execute import RunResult as RunResult
+    from affina.recipe.schema import Recipe as Recipe
+    from affina.verbs.demo import demo as demo
+    from affina.verbs.evaluate import Evaluation as Evaluation
+    from affina.verbs.evaluate import evaluate as evaluate
+    from affina.verbs.predict import Prediction as Prediction
+    from affina.verbs.predict import predict as predict
+    from affina.verbs.report import report as report
+    from affina.verbs.train import train as train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AffinaError": "affina.errors",
+    "Evaluation": "affina.verbs.evaluate",
+    "Prediction": "affina.verbs.predict",
+    "Recipe": "affina.recipe.schema",
+    "RunResult": "affina.pipeline.execute",
+    "demo": "affina.verbs.demo",
+    "evaluate": "affina.verbs.evaluate",
+    "predict": "affina.verbs.predict",
+    "report": "affina.verbs.report",
+    "train": "affina.verbs.train",
+}
+
+__all__ = [
+    "AffinaError",
+    "Evaluation",
+    "Prediction",
+    "Recipe",
+    "RunResult",
+    "__version__",
+    "demo",
+    "evaluate",
+    "predict",
+    "report",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'affina' has no attribute {name!r}")

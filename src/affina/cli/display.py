@@ -1,0 +1,140 @@
+"""What a run looks like while it runs: an observer of its records that prints them for a person.
+
+It shows and never steers. On a terminal there is a progress bar with the time left; in a log there are lines.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from affina.cli.tables import percent, scores_line
+from affina.record.payloads import (
+    Chosen,
+    DataRead,
+    Evaluated,
+    Event,
+    Finished,
+    ModelLoaded,
+    Payload,
+    Scores,
+    Started,
+    Step,
+)
+
+SMOOTHING: Final = 0.9
+"""Of the running means in the progress bar; the record has every raw value."""
+
+
+@final
+class Display:
+    """Prints records as they come.
+
+    Args:
+        console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("training"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} steps  {task.fields[status]}"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._bar = self._progress.add_task("", total=None, status="", visible=False)
+        self._loss: float | None = None
+        self._rate = 0.0
+        self._seconds = 0.0
+        self._score = ""
+
+    def notify(self, text: str) -> None:
+        """A notice before the first record."""
+        self._console.print(f"[dim]{escape(text)}[/dim]", highlight=False)
+
+    def close(self) -> None:
+        """Take the progress bar away."""
+        self._progress.stop()
+
+    def __call__(self, record: Payload) -> None:
+        """Show one record."""
+        match record:
+            case Started():
+                self._started(record)
+            case DataRead():
+                self._data(record)
+            case ModelLoaded():
+                share = record.trained / record.parameters
+                self._line(
+                    "model",
+                    f"{record.reference} ({record.family}), {record.parameters / 1e6:.1f} M weights, "
+                    f"{percent(share)} of them trained",
+                )
+            case Chosen():
+                self._line("", f"{record.key} = {record.value}", f"  {record.reason}")
+            case Step():
+                self._step(record)
+            case Evaluated():
+                self._evaluated(record)
+            case Event():
+                self._line("note", f"step {record.step}: {record.text}")
+            case Scores():
+                self._line(record.who.replace("_", " "), f"{scores_line(record)} on {record.split}")
+            case Finished():
+                self._finished(record)
+
+    def _line(self, title: str, text: str, aside: str = "") -> None:
+        self._console.print(
+            f"[bold]{escape(title):<13}[/bold]{escape(text)}[dim]{escape(aside)}[/dim]", highlight=False, soft_wrap=True
+        )
+
+    def _started(self, record: Started) -> None:
+        if record.resumed_at is not None:
+            self._line("going on", f"after step {record.resumed_at}")
+
+    def _data(self, record: DataRead) -> None:
+        sizes = ", ".join(f"{count:,} {split}" for split, count in record.rows.items() if count)
+        self._line(
+            "data", f"{', '.join(Path(file).name for file in record.files)}: {sizes}; {len(record.labels)} labels"
+        )
+        for finding in record.findings:
+            self._line("noticed", f"{finding.count:,} {finding.name}: {finding.meaning}")
+            if finding.examples:
+                self._line("", "", f"such as {finding.examples[0]}")
+
+    def _step(self, record: Step) -> None:
+        self._loss = record.loss if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * record.loss
+        elapsed = record.seconds - self._seconds
+        if elapsed > 0:
+            rate = record.tokens / elapsed
+            self._rate = rate if self._rate == 0 else SMOOTHING * self._rate + (1 - SMOOTHING) * rate
+        self._seconds = record.seconds
+        status = f"loss {self._loss:.3f}{self._score}  {self._rate:,.0f} tokens/s  left"
+        self._progress.start()
+        self._progress.update(self._bar, completed=record.step, total=record.of, status=status, visible=True)
+
+    def _evaluated(self, record: Evaluated) -> None:
+        accuracy = record.metrics["accuracy"]
+        self._score = f"  accuracy {percent(accuracy)}"
+        mark = "  best so far" if record.best else ""
+        self._line(
+            f"epoch {record.epoch:.1f}",
+            f"validation accuracy {percent(accuracy)}, macro-F1 {percent(record.metrics['macro_f1'])}, "
+            f"loss {record.metrics['loss']:.3f}",
+            mark,
+        )
+
+    def _finished(self, record: Finished) -> None:
+        self.close()
+        self._line(
+            "finished",
+            f"{record.steps:,} steps in {record.seconds['training']:.0f} s ({record.stopped}; best after step "
+            f"{record.best_step:,}), {record.rows_per_second:,.0f} rows/s, {record.tokens_per_second:,.0f} tokens/s, "
+            f"peak memory {record.peak_memory_bytes / 2**20:,.0f} MiB",
+        )

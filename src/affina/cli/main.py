@@ -1,0 +1,148 @@
+"""The command line: one command for each verb, and the one place where errors become words and exit statuses.
+
+Verbs are imported when they run, so that `affina --help` never loads torch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from affina.errors import AffinaError, Interrupted
+
+app = typer.Typer(
+    name="affina",
+    help="Fine-tune a pre-trained language model on your own data, and know what it cost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+FAULT: Final = 1
+INTERRUPTED: Final = 130
+TRACEBACK: Final = "AFFINA_TRACEBACK"
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Recipe keys, as key=value.", show_default=False)]
+
+
+@app.command()
+def train(
+    source: Annotated[str, typer.Argument(help="A data file or a recipe (.yaml).", show_default=False)],
+    overrides: Overrides = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Fail unless there is a stopped run to go on with.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Fine-tune a model: `affina train tickets.csv`, or with recipe keys: `affina train tickets.csv train.epochs=3`."""
+    from affina.cli.running import show_result, watched  # noqa: PLC0415 - see the module's docstring
+    from affina.verbs.train import train as verb  # noqa: PLC0415
+
+    with watched(as_json=as_json) as display:
+        result = verb(source, overrides or (), resume=resume, observers=(display,), notify=display.notify)
+    show_result(result, as_json=as_json)
+
+
+@app.command()
+def demo(overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Fine-tune the starter encoder on customer-support messages that come with Affina; about a minute."""
+    from affina.cli.running import show_result, watched  # noqa: PLC0415
+    from affina.verbs.demo import demo as verb  # noqa: PLC0415
+
+    with watched(as_json=as_json) as display:
+        result = verb(overrides or (), observers=(display,), notify=display.notify)
+    show_result(result, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[Path, typer.Argument(help="A labelled data file.", show_default=False)],
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a run's model on labelled rows, with intervals."""
+    from affina.cli.tables import classes_table, scores_table  # noqa: PLC0415
+    from affina.verbs.evaluate import evaluate as verb  # noqa: PLC0415
+
+    found = verb(run, data, device=device)
+    if as_json:
+        _print_json(found.as_json())
+        return
+    console = Console()
+    console.print(scores_table(found.scores, {}))
+    console.print(classes_table(found.scores))
+
+
+@app.command()
+def predict(
+    run: Run,
+    texts: Annotated[str, typer.Argument(help="A data file, or one text.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="A file for the predictions, one JSON object a line.")] = None,
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Say which label each text has, with the probability of every label."""
+    from affina.cli.running import show_predictions  # noqa: PLC0415
+    from affina.verbs.predict import predict as verb  # noqa: PLC0415
+
+    found = verb(run, texts, out=out, device=device)
+    if as_json:
+        _print_json([prediction.as_json() for prediction in found])
+    else:
+        show_predictions(found, out=out)
+
+
+@app.command()
+def report(run: Run) -> None:
+    """Make the run's report.html again from its record."""
+    from affina.verbs.report import report as verb  # noqa: PLC0415
+
+    Console().print(str(verb(run)), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a recipe, for editors."""
+    from affina.recipe.schema import Recipe  # noqa: PLC0415
+
+    _print_json(Recipe.model_json_schema())
+
+
+def run() -> None:
+    """The entry point: errors of ours as words, everything else as a fault of ours."""
+    try:
+        app()
+    except AffinaError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAULT)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        console = Console(stderr=True)
+        console.print(f"[bold red]affina: a fault of ours[/]: {escape(type(error).__name__)}: {escape(str(error))}")
+        console.print(f"Set {TRACEBACK}=1 and give the command again to see where; please report it with that.")
+        sys.exit(FAULT)
+
+
+def _fail(error: AffinaError) -> None:
+    console = Console(stderr=True)
+    title = "[bold]stopped[/]" if isinstance(error, Interrupted) else "[bold red]error[/]"
+    console.print(f"{title}: {escape(str(error))}", highlight=False, soft_wrap=True)
+    sys.exit(error.exit_status)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,0 +1,84 @@
+"""What the commands share: watching a run, and showing what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import typer
+from rich.console import Console
+
+from affina.cli.display import Display
+from affina.cli.tables import percent, samples_table, scores_table
+from affina.pipeline.execute import RunResult
+from affina.record import journal
+from affina.record.payloads import Finished
+from affina.verbs.predict import Prediction
+
+MOST_SHOWN: Final = 20
+TOP: Final = 3
+
+
+@contextmanager
+def watched(*, as_json: bool) -> Iterator[Display]:
+    """A display for one run; on standard error when standard output is for JSON."""
+    display = Display(Console(stderr=as_json))
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+def show_result(result: RunResult, *, as_json: bool) -> None:
+    """The scores next to the baselines, some predictions, and what to do next."""
+    if as_json:
+        metrics = {name: dataclasses.asdict(figure) for name, figure in result.scores.metrics.items()}
+        baselines = {
+            who: {name: dataclasses.asdict(figure) for name, figure in scores.metrics.items()}
+            for who, scores in result.baselines.items()
+        }
+        found = {
+            "run": str(result.folder.path),
+            "split": result.scores.split,
+            "metrics": metrics,
+            "baselines": baselines,
+        }
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        return
+    console = Console()
+    records = journal.read(result.folder.journal)
+    finished = next(record for record in reversed(records) if isinstance(record, Finished))
+    console.print(scores_table(result.scores, dict(result.baselines)))
+    console.print(samples_table(finished.samples))
+    run = shlex.quote(str(result.folder.path))
+    console.print(
+        f"\n[bold]model[/]   {run}/model    [bold]report[/]  {run}/report.html", highlight=False, soft_wrap=True
+    )
+    console.print("[bold]next[/]    ", end="")
+    example = shlex.quote(finished.samples[0].text[:60]) if finished.samples else "TEXT"
+    for command in (
+        f"affina predict {run} {example}",
+        f"affina evaluate {run} FILE",
+        f"affina train {run}/recipe.yaml",
+    ):
+        console.print(command, highlight=False, soft_wrap=True, markup=False)
+        console.print("        ", end="")
+    console.print()
+
+
+def show_predictions(found: Sequence[Prediction], *, out: Path | None) -> None:
+    """The most probable labels of each text, or where all of them were written."""
+    console = Console()
+    for prediction in found[:MOST_SHOWN]:
+        ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:TOP]
+        shares = ", ".join(f"{label} {percent(share)}" for label, share in ranked)
+        console.print(f"{shares}   {prediction.text[:100]!r}", highlight=False, markup=False, soft_wrap=True)
+    if len(found) > MOST_SHOWN:
+        console.print(f"... and {len(found) - MOST_SHOWN:,} more", highlight=False)
+    if out is not None:
+        console.print(f"{len(found):,} predictions in {out}", highlight=False, soft_wrap=True)

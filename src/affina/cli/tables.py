@@ -1,0 +1,69 @@
+"""Figures and tables for the terminal. Nothing is computed here."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+
+from affina.record.payloads import Measured, Sample, Scores
+
+TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "calibration_error": "calibration error", "loss": "loss"}
+SHARES = {"accuracy", "macro_f1", "calibration_error"}
+MOST_CLASSES = 12
+
+
+def percent(share: float) -> str:
+    """`0.928` as `92.8%`."""
+    return f"{100 * share:.1f}%"
+
+
+def figure(name: str, measured: Measured) -> str:
+    """A value with its interval: `92.8% (91.9-93.6)`."""
+    if name in SHARES:
+        return f"{percent(measured.value)} ({100 * measured.low:.1f}-{100 * measured.high:.1f})"
+    return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
+
+
+def scores_line(scores: Scores) -> str:
+    """The two main metrics in a line."""
+    macro_f1 = percent(scores.metrics["macro_f1"].value)
+    return f"accuracy {figure('accuracy', scores.metrics['accuracy'])}, macro-F1 {macro_f1}"
+
+
+def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
+    """Metrics down, predictors across."""
+    table = Table(title=f"On {scores.metrics['accuracy'].n:,} rows ({scores.split})", title_justify="left")
+    table.add_column("")
+    for who in ("tuned", *others):
+        table.add_column(who.replace("_", " "), justify="right")
+    for name, title in TITLES.items():
+        cells = [figure(name, found.metrics[name]) for found in (scores, *others.values())]
+        table.add_row(title, *cells)
+    return table
+
+
+def classes_table(scores: Scores) -> Table:
+    """The per-class table, the worst classes first when there are many."""
+    rows = sorted(scores.classes, key=lambda row: row.f1)[:MOST_CLASSES]
+    hidden = len(scores.classes) - len(rows)
+    title = "Per class, lowest F1 first" + (f" (the report has {hidden} more)" if hidden else "")
+    table = Table(title=title, title_justify="left")
+    table.add_column("label")
+    for name in ("precision", "recall", "F1", "rows"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        f1 = f"{percent(row.f1)} ({100 * row.f1_low:.0f}-{100 * row.f1_high:.0f})"
+        table.add_row(Text(row.label), percent(row.precision), percent(row.recall), f1, str(row.support))
+    return table
+
+
+def samples_table(samples: tuple[Sample, ...]) -> Table:
+    """Some rows and what the model says of them."""
+    table = Table(title="Some predictions", title_justify="left")
+    for name in ("text", "expected", "predicted", "probability"):
+        table.add_column(name, justify="right" if name == "probability" else "left")
+    for sample in samples:
+        style = "" if sample.expected == sample.predicted else "yellow"
+        cells = (Text(sample.text), Text(sample.expected), Text(sample.predicted, style=style))
+        table.add_row(*cells, percent(sample.probability))
+    return table

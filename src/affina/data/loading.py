@@ -1,0 +1,142 @@
+"""The data stage: from the recipe's `data` part to rows in splits, with everything that was decided and noticed.
+
+It puts the steps of this package in order and holds no rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from affina.data.checks import check_known_labels, check_training_labels, drop_empty_texts
+from affina.data.columns import NAMED, find_columns
+from affina.data.findings import find_blank, find_repeats, find_shared, find_similar_labels
+from affina.data.reading import rows_of, same_columns
+from affina.data.rows import Row, Splits
+from affina.data.shares import divide, is_file
+from affina.data.sources import read_table
+from affina.data.table import Table
+from affina.errors import Problem, RecipeError
+from affina.recipe.schema import AUTO, DataSpec
+from affina.record.payloads import DataRead, Finding
+from affina.values import Resolved
+
+_HELD_OUT: Final = ("validation", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The rows as they are trained on, and how they came about.
+
+    Attributes:
+        splits: the rows; a test that was switched off is empty.
+        labels: in the order of the model's classes: numbers by value, texts by letter.
+        columns: role (text, text_pair, label, group) to the column that holds it.
+        files: each file, as the user wrote it, to the SHA-256 of its bytes.
+        findings: what the user should know about the rows.
+        choices: recipe key to what `auto` came to and why; a delimiter that is not the suffix's own stands under the
+            file's key, `data.train (delimiter)`.
+    """
+
+    splits: Splits
+    labels: tuple[str, ...]
+    columns: dict[str, str]
+    files: dict[str, str]
+    findings: tuple[Finding, ...]
+    choices: dict[str, Resolved[Any]]
+
+
+def load(spec: DataSpec, *, seed: int) -> Loaded:
+    """Read, check and split the rows.
+
+    Raises:
+        RecipeError: no training file is named, or keys contradict each other.
+        DataError: a file, its columns or its rows cannot be used; nothing was written.
+    """
+    train = _read_train(spec)
+    held_out = {name: read_table(str(getattr(spec, name))) for name in _HELD_OUT if is_file(getattr(spec, name))}
+    found = find_columns(train, spec)
+    columns = {role: column.value for role, column in found.items()}
+    rows, findings = drop_empty_texts(rows_of(train, columns), file=train.file, split="train")
+    check_training_labels(rows, column=columns["label"])
+    labels = _in_order({row.fields["label"] for row in rows})
+    findings += find_blank(train.file, train.blank, split="train") + find_repeats(rows, split="train")
+    findings += find_similar_labels(rows)
+    given: dict[str, tuple[Row, ...]] = {}
+    for name, table in held_out.items():
+        given[name], noticed = _read_held_out(table, columns, split=name)
+        check_known_labels(given[name], known=labels, train=train.file)
+        findings += (*noticed, *find_shared(given[name], rows, split=name, other="train"))
+    if len(given) == len(_HELD_OUT):
+        findings += find_shared(given["test"], given["validation"], split="test", other="validation")
+    made, chosen = divide(rows, spec, seed=seed)
+    splits = Splits(**{"validation": (), "test": (), **made, **given})
+    tables = {"train": train, **held_out}
+    return Loaded(
+        splits=splits,
+        labels=labels,
+        columns=columns,
+        files={table.file: table.sha256 for table in tables.values()},
+        findings=findings,
+        choices={**_column_choices(found, spec), **chosen, **_delimiters(tables)},
+    )
+
+
+def data_read(loaded: Loaded) -> DataRead:
+    """What the run records of its data."""
+    splits = {name: getattr(loaded.splits, name) for name in ("train", *_HELD_OUT)}
+    counts = Counter(row.fields["label"] for row in loaded.splits.train)
+    return DataRead(
+        files=loaded.files,
+        columns=loaded.columns,
+        rows={name: len(rows) for name, rows in splits.items()},
+        labels={label: counts[label] for label in loaded.labels},
+        findings=loaded.findings,
+    )
+
+
+def _read_train(spec: DataSpec) -> Table:
+    if spec.train is None:
+        raise RecipeError(
+            Problem(
+                where="data.train",
+                expected="the training file: CSV, TSV, JSON or JSONL",
+                found="nothing",
+                fix="name the training file: data.train=FILE",
+            )
+        )
+    return read_table(spec.train)
+
+
+def _read_held_out(
+    table: Table, columns: Mapping[str, str], *, split: str
+) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+    """The rows of a validation or test file, by the training file's columns."""
+    rows, findings = drop_empty_texts(rows_of(table, same_columns(table, columns)), file=table.file, split=split)
+    return rows, findings + find_blank(table.file, table.blank, split=split) + find_repeats(rows, split=split)
+
+
+def _in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Integers by value, if all are; else by letter."""
+    try:
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+    except ValueError:
+        return tuple(sorted(labels))
+
+
+def _column_choices(found: Mapping[str, Resolved[str]], spec: DataSpec) -> dict[str, Resolved[Any]]:
+    """The columns that the recipe did not name."""
+    chosen: dict[str, Resolved[Any]] = {
+        f"data.{role}": column for role, column in found.items() if column.reason != NAMED
+    }
+    if spec.text_pair == AUTO and "text_pair" not in found:
+        chosen["data.text_pair"] = Resolved("none", "no two columns have well-known names for a pair of texts")
+    return chosen
+
+
+def _delimiters(tables: Mapping[str, Table]) -> dict[str, Resolved[Any]]:
+    return {
+        f"data.{name} (delimiter)": table.delimiter for name, table in tables.items() if table.delimiter is not None
+    }

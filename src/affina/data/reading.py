@@ -1,0 +1,129 @@
+"""From a table and its columns to rows with roles, and reading a file for a model that is already trained.
+
+This module does not decide the columns of a training file (`columns`) and does not judge the rows (`checks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from affina.data.columns import MEANINGS
+from affina.data.names import known_columns, known_partner, match_name
+from affina.data.rows import Row
+from affina.data.sources import read_table
+from affina.data.table import Table, Unusable
+from affina.errors import DataError, Problem
+
+_STRIPPED: Final = frozenset({"label", "group"})
+"""Roles whose outer blanks mean nothing; a text is kept letter by letter."""
+
+
+def rows_of(table: Table, columns: Mapping[str, str]) -> tuple[Row, ...]:
+    """The table's rows with the cells of the given columns; labels and groups without outer blanks.
+
+    Args:
+        table: the file.
+        columns: role to column, the column as this file writes it.
+
+    Raises:
+        DataError: a list, an object or no number where a text is expected.
+    """
+    places = [(role, table.columns.index(name)) for role, name in columns.items()]
+    problems: list[Problem] = []
+    rows = []
+    for index, cells in enumerate(table.rows):
+        fields = {}
+        for role, place in places:
+            cell = cells[place]
+            if isinstance(cell, Unusable):
+                problems.append(_no_text(f"{table.where(index)}, column {columns[role]}", role, cell))
+            else:
+                fields[role] = cell.strip() if role in _STRIPPED else cell
+        rows.append(Row(fields, table.file, index + 1, table.lines[index]))
+    if problems:
+        raise DataError(*problems)
+    return tuple(rows)
+
+
+def same_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
+    """The columns of the training file found again in a validation or test file, in any order; the group may be absent.
+
+    Raises:
+        DataError: a column is not there.
+    """
+    found = {role: match_name(name, table.columns) for role, name in columns.items()}
+    problems = [_absent(table, role, columns[role]) for role, name in found.items() if name is None and role != "group"]
+    if problems:
+        raise DataError(*problems)
+    return {role: name for role, name in found.items() if name is not None}
+
+
+def read_texts(path: str | Path, columns: Mapping[str, str], *, labelled: bool) -> tuple[Row, ...]:
+    """The rows of a file for a trained model, in the file's order; none is dropped, so predictions line up with them.
+
+    Args:
+        path: CSV, TSV, JSON or JSONL.
+        columns: role to column, as the model was trained on; the same names are looked for first, then well-known ones.
+        labelled: whether the labels are needed, and returned.
+
+    Raises:
+        DataError: the file cannot be read, or a text, a second text or a needed label cannot be found or is empty.
+    """
+    table = read_table(path)
+    roles = [role for role in ("text", "text_pair", "label") if role in columns and (labelled or role != "label")]
+    found: dict[str, str] = {}
+    for role in roles:
+        name = match_name(columns[role], table.columns) or _well_known(table, role, found)
+        if name is not None:
+            found[role] = name
+    problems = [_absent(table, role, columns[role]) for role in roles if role not in found]
+    if problems:
+        raise DataError(*problems)
+    rows = rows_of(table, found)
+    if labelled:
+        refuse_empty_labels(rows)
+    return rows
+
+
+def refuse_empty_labels(rows: tuple[Row, ...]) -> None:
+    """Stop at rows without a label.
+
+    Raises:
+        DataError: one problem for each such row.
+    """
+    problems = [
+        Problem(
+            where=row.where, expected="a label", found="an empty label", fix="write the row's label, or remove the row"
+        )
+        for row in rows
+        if not row.fields["label"]
+    ]
+    if problems:
+        raise DataError(*problems)
+
+
+def _well_known(table: Table, role: str, found: Mapping[str, str]) -> str | None:
+    """The column that plays the role under another name than in training, where only one can."""
+    free = [name for name in table.columns if name and name not in found.values()]
+    if role == "text_pair":
+        return known_partner(found["text"], free) if "text" in found else None
+    tiers = known_columns(role, free)
+    if tiers:
+        return tiers[0][0] if len(tiers[0]) == 1 else None
+    return table.columns[0] or None if role == "text" and len(table.columns) == 1 else None
+
+
+def _absent(table: Table, role: str, name: str) -> Problem:
+    return Problem(
+        where=f"{table.file}, header",
+        expected=f"the column {name}, which holds {MEANINGS[role]} in training",
+        found="the columns " + ", ".join(column or "(no name)" for column in table.columns),
+        fix=f"rename the column with {MEANINGS[role]} to {name}, or add it",
+    )
+
+
+def _no_text(where: str, role: str, cell: Unusable) -> Problem:
+    fix = "write one text there" if role != "label" else "write one label there, as a text or an integer"
+    return Problem(where=where, expected=f"a text, for {MEANINGS[role]}", found=cell.found, fix=fix)

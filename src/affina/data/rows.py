@@ -1,0 +1,40 @@
+"""A row as every stage sees it: its fields by role, and where in which file it stands.
+
+This module does not read files (`sources`), find columns (`columns`) or judge rows (`checks`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the user's data.
+
+    Attributes:
+        fields: role (text, text_pair, label, group) to the cell's text.
+        file: the file's name as the user wrote it.
+        number: the row's place in the file from 1, header and blank lines not counted.
+        line: the line of the file where the row starts, from 1.
+    """
+
+    fields: Mapping[str, str]
+    file: str
+    number: int
+    line: int
+
+    @property
+    def where(self) -> str:
+        """The row's address for messages: `tickets.csv, row 17 (line 19)`."""
+        return f"{self.file}, row {self.number} (line {self.line})"
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """The rows to train on, to choose with and to report on; no row is in two of them."""
+
+    train: tuple[Row, ...]
+    validation: tuple[Row, ...]
+    test: tuple[Row, ...]

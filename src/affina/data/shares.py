@@ -1,0 +1,120 @@
+"""How much of the training file is held out: what the user asked for, or what `auto` means for that many rows.
+
+Which rows they are is decided in `splits`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from affina.data.rows import Row
+from affina.data.splits import hold_out
+from affina.errors import DataError, Problem, RecipeError
+from affina.recipe.schema import AUTO, DataSpec
+from affina.values import Resolved
+
+AUTO_SHARE: Final = 0.1
+USEFUL_ROWS: Final = 50
+"""Below this many rows, one row more or less right moves the accuracy by more than two points."""
+LARGEST_AUTO_SHARE: Final = 0.15
+ROWS_FOR_TEST: Final = 200
+"""Below this many rows all of them are better spent on training and validation than on an imprecise test."""
+
+
+def is_file(value: str | float | None) -> bool:
+    """Whether `data.validation` or `data.test` names a file, and not a share or a word."""
+    return isinstance(value, str) and value not in {AUTO, "none"}
+
+
+def divide(
+    rows: Sequence[Row], spec: DataSpec, *, seed: int
+) -> tuple[dict[str, tuple[Row, ...]], dict[str, Resolved[str | float]]]:
+    """The training file's rows by split, and for each `auto` what it came to, under its recipe key.
+
+    A split whose rows come from a file of its own is not in the result.
+
+    Raises:
+        DataError: no row can be held out: one group, or one text, has them all.
+        RecipeError: the shares leave nothing to train on.
+    """
+    asked = {"validation": spec.validation, "test": spec.test}
+    auto = {name for name, value in asked.items() if value == AUTO}
+    wanted = _wanted(asked, len(rows))
+    chosen: dict[str, Resolved[str | float]] = {}
+    if "test" in auto - wanted.keys():
+        reason = (
+            f"{len(rows)} rows are too few to hold a test out of them (from {ROWS_FOR_TEST} on); name a file for one"
+        )
+        chosen["data.test"] = Resolved("none", reason)
+    splits = hold_out(rows, wanted, seed=seed)
+    if "test" in auto & wanted.keys() and not all(splits.values()):
+        reason = "no rows can be held out for a test without tearing a group apart or losing a class in training"
+        chosen["data.test"] = Resolved("none", reason)
+        del wanted["test"]
+        splits = hold_out(rows, wanted, seed=seed)
+    empty = [name for name in wanted if not splits[name]]
+    if empty:
+        raise DataError(*(_nothing_held_out(rows, name, spec) for name in empty))
+    chosen |= {f"data.{name}": _resolved(rows, splits[name], size) for name, size in wanted.items() if name in auto}
+    return splits, chosen
+
+
+def _wanted(asked: Mapping[str, str | float], rows: int) -> dict[str, int]:
+    """Split to the number of rows to hold out for it, the more needed split first."""
+    shares = {name: value for name, value in asked.items() if isinstance(value, float)}
+    if sum(shares.values()) >= 1:
+        _refuse_shares(shares)
+    wanted = {}
+    for name, value in asked.items():
+        if isinstance(value, float):
+            wanted[name] = max(1, round(value * rows))
+        elif value == AUTO and (name == "validation" or rows >= ROWS_FOR_TEST):
+            wanted[name] = _auto_rows(rows)
+    return wanted
+
+
+def _auto_rows(rows: int) -> int:
+    """A tenth of the rows; of a small file more, up to a useful number or to what training can spare."""
+    floor = min(USEFUL_ROWS, int(LARGEST_AUTO_SHARE * rows))
+    return max(1, round(AUTO_SHARE * rows), floor)
+
+
+def _resolved(rows: Sequence[Row], held_out: Sequence[Row], wanted: int) -> Resolved[str | float]:
+    """The share that gives the same split again, and how it came about."""
+    tenth = round(AUTO_SHARE * len(rows))
+    kept = "rows with the same text" + (" or group" if "group" in rows[0].fields else "")
+    reason = f"{len(held_out)} of the {len(rows)} rows of {rows[0].file}, stratified by label; {kept} stay together"
+    if wanted > tenth:
+        reason += f"; more than a tenth, because {tenth} rows would tell little"
+    return Resolved(AUTO_SHARE if wanted == tenth else round(wanted / len(rows), 6), reason)
+
+
+def _refuse_shares(shares: Mapping[str, float]) -> None:
+    raise RecipeError(
+        Problem(
+            where="data.validation, data.test",
+            expected="shares that leave rows to train on",
+            found=" and ".join(f"{name} {share:g}" for name, share in shares.items()),
+            fix="lower one of them, for example data.validation=0.1 data.test=0.1",
+        )
+    )
+
+
+def _nothing_held_out(rows: Sequence[Row], name: str, spec: DataSpec) -> Problem:
+    groups = {row.fields["group"] for row in rows if row.fields.get("group")}
+    fix = f"name a file for it: data.{name}=FILE"
+    if spec.group is not None and len(groups) == 1:
+        return Problem(
+            where=f"{rows[0].file}, column {spec.group} (data.group)",
+            expected=f"two or more groups, so that one can be held out for {name}",
+            found=f"one group, {next(iter(groups))!r}, with all {len(rows)} rows",
+            fix=f"name another column with data.group, leave it out, or {fix}",
+        )
+    why = "rows with the same text" + (" or group" if spec.group is not None else "") + " stay together"
+    return Problem(
+        where=f"{rows[0].file} (data.{name})",
+        expected=f"rows that can be held out for {name}",
+        found=f"none in {len(rows)} rows: {why}, and every label keeps a row to train on",
+        fix=f"add rows with other texts, or {fix}",
+    )

@@ -1,0 +1,86 @@
+"""A file as a grid of cells with its line numbers: what every reader returns and every later step reads.
+
+This module does not read files (`sources`, `delimited`, `objects`) and gives no column a meaning (`columns`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from affina.data.rows import Row
+from affina.values import Resolved
+
+LONGEST_EXCERPT = 60
+"""Characters of the user's own text that a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A JSON value that is not text; it is an error only where its column is used.
+
+    Attributes:
+        found: what it is, for a message: `a list: ["a", "b"]`.
+    """
+
+    found: str
+
+
+Cell = str | Unusable
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's text, decoded and not yet parsed.
+
+    Attributes:
+        file: the name as the user wrote it.
+        text: all of it, without a byte order mark.
+        sha256: of the file's bytes.
+    """
+
+    file: str
+    text: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of one file, in its order; rows that are wholly blank are counted, not kept.
+
+    Attributes:
+        file: the name as the user wrote it.
+        columns: the names, in order; unique, but for unnamed ones.
+        rows: one tuple of cells for each row, as long as `columns`.
+        lines: the line of the file where each row starts, from 1.
+        sha256: of the file's bytes.
+        blank: how many rows were wholly blank.
+        delimiter: set where it is not the usual one of the file's suffix.
+    """
+
+    file: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    lines: tuple[int, ...]
+    sha256: str
+    blank: int = 0
+    delimiter: Resolved[str] | None = None
+
+    def where(self, index: int) -> str:
+        """The address of row `index`, counted from 0, as messages show it."""
+        return row_address(self.file, index + 1, self.lines[index])
+
+    def column(self, name: str) -> list[Cell]:
+        """All cells of one column, in the rows' order."""
+        place = self.columns.index(name)
+        return [row[place] for row in self.rows]
+
+
+def row_address(file: str, number: int, line: int) -> str:
+    """`tickets.csv, row 17 (line 19)`: the same words as `Row.where`, for a row that could not be read."""
+    return Row({}, file, number, line).where
+
+
+def excerpt(text: str, limit: int = LONGEST_EXCERPT) -> str:
+    """The start of a user's text on one line, in quotes, for a message."""
+    flat = " ".join(text[: 4 * limit].split())
+    return repr(flat if len(flat) <= limit and len(text) <= 4 * limit else flat[: limit - 3] + "...")

@@ -1,0 +1,55 @@
+"""Running a model over many rows: sorted by length, without gradients, the results back in the rows' order.
+
+This module does not know which model or method it runs: it gets the forward pass as a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from affina.data.batching import by_length
+from affina.tasks.base import Batch, Example, Task
+
+Forward = Callable[[Batch], Tensor]
+"""A batch on the device to one row of numbers for each example: logits, or features."""
+
+
+def run_over(
+    examples: Sequence[Example], forward: Forward, *, task: Task, budget: int, tick: Callable[[int], None] | None = None
+) -> NDArray[np.float32]:
+    """Apply `forward` to all examples.
+
+    Args:
+        examples: what to run over; at least one.
+        forward: one batch to [batch, anything].
+        task: collates the batches.
+        budget: tokens in a batch, padding included, at most.
+        tick: told how many examples each batch finished, for a progress bar.
+
+    Returns:
+        [examples, anything], float32, in the order of `examples`.
+    """
+    lengths = [len(example.ids) for example in examples]
+    found: list[tuple[list[int], Tensor]] = []
+    with torch.inference_mode():
+        for places in by_length(lengths, budget=budget):
+            batch = task.collate([examples[place] for place in places], rows=places)
+            found.append((places, forward(batch).float().cpu()))
+            if tick is not None:
+                tick(len(places))
+    result = np.empty((len(examples), found[0][1].shape[1]), dtype=np.float32)
+    for places, values in found:
+        result[places] = values.numpy()
+    return result
+
+
+def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Softmax over the last axis, in float64: [rows, classes] to [rows, classes]."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))

@@ -1,0 +1,95 @@
+"""The base model's view of the task, before anything is trained: the baselines, and the start of a new head.
+
+Owns which rows the probes see and which features they read. One pass over the model serves both the baseline probe
+and the head's start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from affina.evaluation.baselines import MOST_ROWS, LinearProbe, choose_probe, fit_probe, last_features, mean_features
+from affina.evaluation.predictions import run_over
+from affina.models import head_start
+from affina.models.anatomy import Anatomy
+from affina.models.heads import head_logits, hidden_states
+from affina.tasks.base import Batch, Example, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prober:
+    """A model in evaluation mode, and how to feed it.
+
+    Attributes:
+        module: the model, on its device.
+        anatomy: where its head is.
+        task: collates and counts the classes' targets.
+        classes: how many classes there are.
+        budget: tokens in a batch.
+        device: where the model is.
+    """
+
+    module: nn.Module
+    anatomy: Anatomy
+    task: Task
+    classes: int
+    budget: int
+    device: torch.device
+
+    def features(self, examples: Sequence[Example]) -> NDArray[np.float32]:
+        """The mean last hidden state of each example, [rows, width]."""
+        return run_over(examples, self._mean, task=self.task, budget=self.budget)
+
+    def baseline(self, train: Sequence[Example], validation: Sequence[Example]) -> LinearProbe:
+        """The linear probe, its strength chosen on validation rows; both bounded to `MOST_ROWS`."""
+        chosen, looked_at = _some(train), _some(validation)
+        return choose_probe(
+            (self.features(chosen), targets(chosen)),
+            (self.features(looked_at), targets(looked_at)),
+            classes=self.classes,
+        )
+
+    def start_head(self, train: Sequence[Example]) -> bool:
+        """Start the head as a linear classifier of its own features; False for a head we do not know how to start."""
+        layer = head_start.last_layer(self.module, self.anatomy, classes=self.classes)
+        if layer is None:
+            return False
+        head_start.open_pooler(self.module, self.anatomy)
+        chosen = _some(train)
+        with head_start.inputs_of(layer) as seen:
+
+            def given_to_last_layer(batch: Batch) -> Tensor:
+                seen.clear()
+                inputs = self._inputs(batch)
+                head_logits(self.module, hidden_states(self.module, inputs), inputs)
+                return seen[-1] if seen[-1].ndim == 2 else last_features(seen[-1], inputs["attention_mask"])
+
+            features = run_over(chosen, given_to_last_layer, task=self.task, budget=self.budget)
+        probe = fit_probe(features, targets(chosen), classes=self.classes, intercept=layer.bias is not None)
+        head_start.fill(layer, probe.weight, probe.bias, classes=probe.seen)
+        return True
+
+    def _mean(self, batch: Batch) -> Tensor:
+        inputs = self._inputs(batch)
+        return mean_features(hidden_states(self.module, inputs), inputs["attention_mask"])
+
+    def _inputs(self, batch: Batch) -> dict[str, Any]:
+        return {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
+
+
+def _some(examples: Sequence[Example]) -> list[Example]:
+    """At most `MOST_ROWS` of them, drawn evenly: files are often sorted by label."""
+    order = np.random.default_rng(0).permutation(len(examples))[:MOST_ROWS]
+    return [examples[place] for place in order]
+
+
+def targets(examples: Sequence[Example]) -> list[int]:
+    """The targets of examples that all have one."""
+    return [example.target for example in examples if example.target is not None]

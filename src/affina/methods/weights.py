@@ -1,0 +1,100 @@
+"""Training a choice of the model's own weights: the one mechanism behind the methods `full` and `partial`.
+
+Owns which tensors require a gradient and which modules run without dropout. Which tensors those are is decided by
+`full` and `partial`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from affina.methods.base import ParameterGroup
+
+BaseTensors = Callable[[], Mapping[str, Tensor]]
+"""Loads the base model's tensors by parameter name, memory-mapped where the format allows it."""
+
+
+@final
+class TrainedWeights:
+    """A model of which the named parameters train and all others stay bit for bit what they are.
+
+    Args:
+        module: the model; `requires_grad` of its parameters is set here.
+        trained: names of the parameters to train, head included.
+        head: names of the parameters of the task's head.
+        quiet: names of modules that run without dropout, because everything in and below them is frozen.
+        base_tensors: for `disabled()`.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        trained: frozenset[str],
+        head: frozenset[str],
+        quiet: tuple[str, ...],
+        base_tensors: BaseTensors,
+    ) -> None:
+        self.module = module
+        self._head = head
+        self._quiet = quiet
+        self._base_tensors = base_tensors
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(name in trained)
+        self._trained = {name: parameter for name, parameter in module.named_parameters() if name in trained}
+
+    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
+        """Body and head, each with its matrices (weight decay) and its vectors (none); empty groups left out."""
+        groups = []
+        for part, in_head in (("body", False), ("head", True)):
+            members = {name: tensor for name, tensor in self._trained.items() if (name in self._head) == in_head}
+            for decays in (True, False):
+                chosen = {name: tensor for name, tensor in members.items() if (tensor.ndim > 1) == decays}
+                if chosen:
+                    groups.append(ParameterGroup("head" if part == "head" else "body", decays, chosen))
+        return tuple(groups)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every trained tensor by name; references, not copies."""
+        return {name: parameter.detach() for name, parameter in self._trained.items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Copy `state` into the trained tensors.
+
+        Raises:
+            KeyError: a name is missing or unknown; nothing was copied.
+        """
+        if different := state.keys() ^ self._trained.keys():
+            raise KeyError(f"not the tensors that train here: {sorted(different)[:5]}")
+        with torch.no_grad():
+            for name, parameter in self._trained.items():
+                parameter.copy_(state[name])
+
+    def train(self) -> None:
+        """Dropout on, except in the frozen modules below the first trained one."""
+        self.module.train()
+        for name in self._quiet:
+            self.module.get_submodule(name).eval()
+
+    def eval(self) -> None:
+        """Dropout off everywhere."""
+        self.module.eval()
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """The base tensors in the place of the trained ones, by swapping storage: exact, and exact again afterwards."""
+        base = self._base_tensors()
+        changed = [name for name in self._trained if name not in self._head]
+        kept = {name: self._trained[name].data for name in changed}
+        try:
+            for name in changed:
+                self._trained[name].data = base[name].to(kept[name].device, kept[name].dtype)
+            yield
+        finally:
+            for name, tensor in kept.items():
+                self._trained[name].data = tensor

@@ -1,0 +1,1 @@
+"""Pre-trained models: finding, loading, taking apart, saving."""

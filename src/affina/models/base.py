@@ -1,0 +1,20 @@
+"""The base model's own tensors, as they were before any training: what `disabled()` swaps in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from affina.models.classifier import Classifier, load_classifier
+
+
+def base_tensors(classifier: Classifier) -> Mapping[str, Tensor]:
+    """The parameters of the base model by name, read again from its files; a new head's are random and mean nothing."""
+    labels = list(classifier.module.config.id2label.values())
+    return dict(load_classifier(classifier.source, labels).module.named_parameters())
+
+
+def width(classifier: Classifier) -> int:
+    """The model's hidden size."""
+    return int(classifier.module.config.get_text_config().hidden_size)

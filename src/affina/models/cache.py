@@ -1,0 +1,132 @@
+"""The folder on the user's machine where converted models are kept: where it is, how an entry is made and trusted.
+
+An entry is built beside its place and renamed into it, so a crash or two processes at once leave nothing half-written.
+This module does not know what is in an entry (`starters`, `gguf`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from affina.errors import ModelError, Problem
+from affina.models.quiet import Notify
+
+MARKER: Final = "affina-cache.json"
+_WORK_PREFIX: Final = ".building-"
+_WORK_KEPT_SECONDS: Final = 24 * 3600
+"""Leftovers of a killed process are removed after a day; younger ones may belong to a running one."""
+
+
+def cache_folder() -> Path:
+    """Return Affina's cache folder: `AFFINA_CACHE`, or `affina` in the platform's folder for caches."""
+    own = os.environ.get("AFFINA_CACHE")
+    if own:
+        return Path(own).expanduser()
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "affina"
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"]) / "affina" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "affina"
+    return Path.home() / ".cache" / "affina"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cached(name: str, build: Callable[[Path], None], *, notify: Notify) -> Path:
+    """Return the entry `name`, built first where it is absent or damaged.
+
+    Args:
+        name: the entry's folder name; it must change when the content that `build` makes would.
+        build: fills an empty folder; what it raises leaves the cache as it was.
+        notify: told when a damaged entry is built again.
+
+    Raises:
+        ModelError: the cache folder cannot be written to.
+    """
+    folder = cache_folder() / "models" / name
+    if folder.is_dir():
+        if is_whole(folder):
+            return folder
+        notify(f"the cached model in {folder} is damaged and is built again")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(folder.parent)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_WORK_PREFIX) as work:
+            new = Path(work) / "new"
+            new.mkdir()
+            build(new)
+            _mark(new)
+            _publish(new, folder)
+    except OSError as error:
+        raise ModelError(
+            Problem(
+                where=f"the cache folder {folder.parent}",
+                expected="a folder that can be written to, with room for the model",
+                found=str(error),
+                fix="free some space there, or set AFFINA_CACHE to a folder that can be written to",
+            )
+        ) from error
+    return folder
+
+
+def is_whole(folder: Path) -> bool:
+    """Tell whether every file of an entry is what was written there.
+
+    A file with the size and the time of its marker is trusted; any other is read and compared by its hash, so that a
+    copied cache is still good and a load does not read everything twice.
+    """
+    try:
+        files = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        return all(_matches(folder / name, *entry) for name, entry in files.items())
+    except (OSError, ValueError, TypeError, AttributeError):
+        return False
+
+
+def _matches(path: Path, size: int, time_ns: int, sha256: str) -> bool:
+    now = path.stat()
+    return now.st_size == size and (now.st_mtime_ns == time_ns or file_sha256(path) == sha256)
+
+
+def _mark(folder: Path) -> None:
+    """Write down the size, the time and the hash of every file in a finished entry."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {
+        path.relative_to(folder).as_posix(): (path.stat().st_size, path.stat().st_mtime_ns, file_sha256(path))
+        for path in paths
+    }
+    (folder / MARKER).write_text(json.dumps(files, indent=1), encoding="utf-8")
+
+
+def _publish(new: Path, folder: Path) -> None:
+    """Move a finished entry into its place; where another process was first, theirs stays."""
+    if folder.is_dir():
+        if is_whole(folder):
+            return
+        folder.rename(new.with_name("damaged"))
+    try:
+        new.rename(folder)
+    except OSError:
+        if not is_whole(folder):
+            raise
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the work folders that killed processes left behind."""
+    oldest = time.time() - _WORK_KEPT_SECONDS
+    for path in parent.glob(f"{_WORK_PREFIX}*"):
+        if path.stat().st_mtime < oldest:
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,181 @@
+"""A pre-trained model with a classification head, as transformers defines it, loaded ready to be trained.
+
+This module decides nothing about training; how a new head starts and what is frozen is the method's and the task's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
+
+from affina.errors import ModelError, Problem
+from affina.models.anatomy import Anatomy, describe
+from affina.models.quiet import Notify, quiet, silent
+from affina.models.settings import length_limit, same_labels, set_dropout, set_labels, set_no_cache, set_padding
+from affina.models.source import Source
+
+_UNLOADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
+"""What transformers raises for files it cannot use; all end as one error that names the model."""
+_MOST_MISSING: Final = 0.01
+"""Share of the backbone's parameters that may be missing in a checkpoint (each is said); more is another model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classifier:
+    """A model that gives one logit for each label, with what the stages need to know of it.
+
+    Attributes:
+        module: the transformers `PreTrainedModel`, float32, in evaluation mode.
+        tokenizer: its tokenizer, padding on the right.
+        anatomy: which parameters are which part.
+        source: where it came from.
+        max_length: the longest input in tokens, special tokens included; None without a limit.
+        new_parameters: names of the parameters that start from random numbers, in the model's order.
+    """
+
+    module: Any
+    tokenizer: Any
+    anatomy: Anatomy
+    source: Source
+    max_length: int | None
+    new_parameters: tuple[str, ...]
+
+
+def load_classifier(
+    source: Source, labels: Sequence[str], *, dropout: float | None = None, notify: Notify = silent
+) -> Classifier:
+    """Load a model for classification into `labels`.
+
+    A head that was trained for the same labels in the same order is kept; any other starts anew, from torch's global
+    random state, which the caller seeds.
+
+    Args:
+        source: from `locate`.
+        labels: the label of each class, in the order of the logits.
+        dropout: replaces every dropout rate of the model's configuration; None leaves them.
+        notify: told what the user should know.
+
+    Raises:
+        ModelError: the model is of a kind without a classification head, incomplete, damaged, or another's weights.
+    """
+    where = f"model: {source.reference}"
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+    except _UNLOADABLE as error:
+        raise _unloadable(where, error) from error
+    _check_kind(config, where)
+    keeps_head = same_labels(config, labels)
+    set_labels(config, labels)
+    set_no_cache(config)
+    if dropout is not None:
+        set_dropout(config, dropout, notify=notify)
+    module, tokenizer, info = _load(source, config, where)
+    set_padding(module, tokenizer, where=where)
+    anatomy = describe(module)
+    absent = set(info["missing_keys"]) | {entry[0] for entry in info["mismatched_keys"]}
+    _check_backbone(module, anatomy, absent, where=where, notify=notify)
+    if not keeps_head and not any(name.startswith(f"{anatomy.output}.") for name in absent):
+        notify(f"the output layer of {source.reference} was trained for other labels and starts anew")
+        absent |= _start_anew(module, anatomy.output)
+    new = tuple(name for name, _ in module.named_parameters() if name in absent)
+    return Classifier(
+        module=module,
+        tokenizer=tokenizer,
+        anatomy=anatomy,
+        source=source,
+        max_length=length_limit(module, tokenizer),
+        new_parameters=new,
+    )
+
+
+def _load(source: Source, config: Any, where: str) -> tuple[Any, Any, dict[str, Any]]:
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            module, info = AutoModelForSequenceClassification.from_pretrained(
+                source.folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+                trust_remote_code=False,
+                local_files_only=True,
+            )
+    except _UNLOADABLE as error:
+        raise _unloadable(where, error) from error
+    module.config.name_or_path = ""  # a path of this machine has no place in a model that is passed on
+    return module, tokenizer, info
+
+
+def _check_kind(config: Any, where: str) -> None:
+    if type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING and not config.is_encoder_decoder:
+        return
+    kind = "an encoder-decoder" if config.is_encoder_decoder else "a kind without a classification head"
+    raise ModelError(
+        Problem(
+            where=where,
+            expected="an encoder or a decoder that transformers can classify with",
+            found=f"model_type {config.model_type!r}, {kind}",
+            fix="choose another model, such as starter/encoder",
+        )
+    )
+
+
+def _check_backbone(module: Any, anatomy: Anatomy, absent: set[str], *, where: str, notify: Notify) -> None:
+    """Refuse weights that are another model's; say which few of the backbone's were not there."""
+    backbone = {name: p for name, p in module.named_parameters() if anatomy.part_of(name) != "head"}
+    missing = [name for name in backbone if name in absent]
+    share = sum(backbone[name].numel() for name in missing) / sum(p.numel() for p in backbone.values())
+    if share > _MOST_MISSING:
+        raise ModelError(
+            Problem(
+                where=where,
+                expected=f"the weights of the {type(module).__name__} that config.json describes",
+                found=f"{share:.0%} of the backbone is not in them or of another shape: {_some(missing)}",
+                fix="give the folder the config.json that belongs to its weights, or choose another model",
+            )
+        )
+    if missing:
+        notify(f"not in the weights, so they start from random numbers: {_some(missing)}")
+
+
+def _start_anew(module: Any, output: str) -> set[str]:
+    """Draw the output layer anew as transformers does for a missing one; return its parameters' names."""
+    layer = module.get_submodule(output)
+    deviation = float(module.config.to_dict().get("initializer_range", 0.02))
+    for name, parameter in layer.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.normal_(parameter, std=deviation)
+    return {f"{output}.{name}" for name, _ in layer.named_parameters()}
+
+
+def _some(names: Sequence[str]) -> str:
+    hidden = len(names) - 3
+    return ", ".join(names[:3]) + (f" and {hidden} more" if hidden > 0 else "")
+
+
+def _unloadable(where: str, error: Exception) -> ModelError:
+    said = (str(error).strip().splitlines() or [""])[0]
+    return ModelError(
+        Problem(
+            where=where,
+            expected="a model and a tokenizer that transformers can load",
+            found=f"{type(error).__name__}: {said}"[:300],
+            fix="check that config.json, the weights and the tokenizer files there belong to one and the same model",
+        )
+    )

@@ -1,0 +1,142 @@
+"""Where a model comes from: what the user wrote as `model:` becomes a folder on this machine that can be loaded.
+
+A starter, a folder, a `.gguf` file, a finished run and a hub id all end as the same thing. This module loads nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final, Literal
+
+from affina.errors import ModelError, Problem
+from affina.models.cache import file_sha256
+from affina.models.folders import CONFIG, check_folder, is_pickle, pickle_refused, weight_files
+from affina.models.quiet import Notify, silent
+from affina.models.starters import STARTERS, starter_folder
+
+Kind = Literal["starter", "folder", "gguf", "run", "hub"]
+
+RUN_MODEL: Final = "model"
+"""The folder inside a finished run that holds its model."""
+_HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_STARTER_PREFIX: Final = "starter/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A model that can be loaded.
+
+    Attributes:
+        reference: what the user wrote.
+        folder: a folder in transformers' layout, with safetensors weights.
+        kind: what the reference was.
+    """
+
+    reference: str
+    folder: Path
+    kind: Kind
+
+
+def locate(reference: str, *, notify: Notify = silent) -> Source:
+    """Find, fetch and convert as needed what the user wrote as `model:`.
+
+    Args:
+        reference: a starter's name, a folder, a `.gguf` file, a finished run or a hub id.
+        notify: told what takes longer than a moment.
+
+    Raises:
+        ModelError: nothing of that name can be used; the message says what was found and the way out.
+    """
+    path = Path(reference).expanduser()
+    if reference.startswith(_STARTER_PREFIX):
+        return _starter(reference, notify=notify)
+    if path.is_dir():
+        return _folder(reference, path)
+    if path.suffix.lower() == ".gguf" and path.is_file():
+        from affina.models.gguf import gguf_folder  # noqa: PLC0415 - torch is needed for this one alone
+
+        return Source(reference=reference, folder=gguf_folder(path, notify=notify), kind="gguf")
+    if path.is_file():
+        raise _single_file(reference, path)
+    if not _HUB_ID.fullmatch(reference) or is_pickle(reference) or path.suffix.lower() in {".gguf", ".safetensors"}:
+        raise _no_such_path(reference, path)
+    from affina.models.hub import hub_folder  # noqa: PLC0415 - an HTTP client is needed for this one alone
+
+    folder = hub_folder(reference, notify=notify)
+    check_folder(folder, where=f"model: {reference}")
+    return Source(reference=reference, folder=folder, kind="hub")
+
+
+def fingerprint(folder: Path) -> str:
+    """Return one SHA-256 for the weights in `folder`: of each file's name and content, in order of the names."""
+    whole = hashlib.sha256()
+    for path in weight_files(folder):
+        whole.update(f"{path.name} {file_sha256(path)}\n".encode())
+    return whole.hexdigest()
+
+
+def _starter(reference: str, *, notify: Notify) -> Source:
+    starter = STARTERS.get(reference)
+    if starter is None:
+        near = get_close_matches(reference, STARTERS, n=1, cutoff=0.5)
+        raise ModelError(
+            Problem(
+                where=f"model: {reference}",
+                expected=f"one of {', '.join(STARTERS)}",
+                found="no starter of that name",
+                fix=f"write `model: {near[0] if near else next(iter(STARTERS))}`",
+            )
+        )
+    return Source(reference=reference, folder=starter_folder(starter, notify=notify), kind="starter")
+
+
+def _folder(reference: str, path: Path) -> Source:
+    where = f"model: {reference}"
+    is_run = not (path / CONFIG).is_file() and ((path / RUN_MODEL).is_dir() or (path / "record.jsonl").is_file())
+    if not is_run:
+        check_folder(path, where=where)
+        return Source(reference=reference, folder=path, kind="folder")
+    if not (path / RUN_MODEL).is_dir():
+        raise ModelError(
+            Problem(
+                where=where,
+                expected=f"a finished run, with its model in {RUN_MODEL}/",
+                found="a run that has not finished",
+                fix=f"finish it first: affina train {path / 'recipe.yaml'} --resume",
+            )
+        )
+    check_folder(path / RUN_MODEL, where=where)
+    return Source(reference=reference, folder=path / RUN_MODEL, kind="run")
+
+
+def _single_file(reference: str, path: Path) -> ModelError:
+    if is_pickle(path.name):
+        return pickle_refused(f"model: {reference}", path.name)
+    return ModelError(
+        Problem(
+            where=f"model: {reference}",
+            expected="a folder with config.json and safetensors, or a .gguf file",
+            found=f"the file {path.name}",
+            fix=f"give the folder instead: {path.parent}",
+        )
+    )
+
+
+def _no_such_path(reference: str, path: Path) -> ModelError:
+    there = path.parent
+    while not there.exists():
+        there = there.parent
+    near = get_close_matches(path.name, [entry.name for entry in there.iterdir()], n=1) if there == path.parent else []
+    fix = f"did you mean {there / near[0]}?" if near else f"correct the path, or use one of {', '.join(STARTERS)}"
+    return ModelError(
+        Problem(
+            where=f"model: {reference}",
+            expected="a folder, a .gguf file, a finished run, a starter or a hub id",
+            found=f"no such path (the last folder of it that exists is {there}), and no hub id can look like that",
+            fix=fix,
+        )
+    )

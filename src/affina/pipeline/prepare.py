@@ -1,0 +1,240 @@
+"""The first half of a run: recipe, data, model, task and method, checked and decided. Nothing is written here."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import torch
+
+from affina.data.loading import Loaded, load
+from affina.data.rows import Row
+from affina.errors import Problem, RecipeError
+from affina.methods import full, partial
+from affina.methods.weights import TrainedWeights
+from affina.models.base import base_tensors, width
+from affina.models.classifier import Classifier, load_classifier
+from affina.models.source import locate
+from affina.recipe.resolve import Facts, Hyperparameters, resolve
+from affina.recipe.schema import AUTO, ClassificationSpec, FullSpec, PartialSpec, Recipe
+from affina.record.payloads import Finding
+from affina.runtime import machine, randomness
+from affina.tasks.base import Example
+from affina.tasks.classification import Classification, apply_limit, balanced_weights, measure_lengths
+from affina.training import precision
+from affina.training.precision import PrecisionName
+from affina.values import Resolved
+
+DEFAULT_MODEL: Final = "starter/encoder"
+LONGEST_BY_DEFAULT: Final = 512
+"""Tokens: beyond this a text is cut unless the recipe asks for more, since attention grows with the square."""
+LONGEST_WITHOUT_LIMIT: Final = 1_000_000
+"""Tokens: stands in for the limit of a model that has none."""
+MAJORITY_SHARE: Final = 0.8
+"""With more of the rows in one class than this, `auto` weighs the classes and watches macro-F1."""
+EMBEDDINGS_SHARE: Final = 0.3
+"""With more of the weights in the embeddings than this, `auto` freezes them."""
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Everything a run needs, decided.
+
+    Attributes:
+        recipe: as asked.
+        loaded: the rows and what was noticed about them.
+        rows: split to the rows that are used, after the length limit.
+        examples: split to the same rows, encoded.
+        classifier: model and tokenizer.
+        attached: the model with its method.
+        task: encodes, collates, computes the loss.
+        hyper: what the loop runs with.
+        method: the method, `auto` resolved.
+        device: where the model is.
+        precision: how it computes.
+        choices: recipe key to every value that was decided.
+        findings: what the user should know about the rows.
+    """
+
+    recipe: Recipe
+    loaded: Loaded
+    rows: dict[str, tuple[Row, ...]]
+    examples: dict[str, list[Example]]
+    classifier: Classifier
+    attached: TrainedWeights
+    task: Classification
+    hyper: Hyperparameters
+    method: FullSpec | PartialSpec
+    device: torch.device
+    precision: PrecisionName
+    choices: dict[str, Resolved[Any]]
+    findings: tuple[Finding, ...]
+
+    @property
+    def report_split(self) -> str:
+        """The rows that the final figures are about: test where there are any."""
+        return "test" if self.examples["test"] else "validation"
+
+
+def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
+    """Read and check everything that the recipe names, and decide what it left open.
+
+    Args:
+        recipe: as asked.
+        notify: told of slow work, such as fetching a starter model.
+
+    Raises:
+        InputError: something that the user gave cannot be used.
+    """
+    randomness.seed_everything(recipe.seed)
+    device = machine.choose_device(recipe.device)
+    chosen_precision = precision.choose(recipe.train.precision, device)
+    loaded = load(recipe.data, seed=recipe.seed)
+    choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
+    choices |= loaded.choices | {"task": Resolved("classification", "the data has texts and labels")}
+    classifier = _load_model(recipe, loaded, choices=choices, notify=notify)
+    rows, limit, cut = _within_limit(recipe, loaded, classifier, choices)
+    counts = Counter(row.fields["label"] for row in rows["train"])
+    weighted = _weigh_classes(recipe, counts, choices)
+    task = Classification(
+        classifier.tokenizer,
+        loaded.labels,
+        max_length=limit,
+        class_weights=balanced_weights(counts, loaded.labels) if weighted else None,
+        label_smoothing=recipe.train.label_smoothing,
+    )
+    examples = {split: task.encode(part) for split, part in rows.items()}
+    method = _choose_method(recipe, classifier, choices)
+    classifier.module.to(device)
+    attached = _attach(method, classifier)
+    hyper = _hyperparameters(recipe, examples, classifier, method, weighted=weighted)
+    return Prepared(
+        recipe=recipe,
+        loaded=loaded,
+        rows=rows,
+        examples=examples,
+        classifier=classifier,
+        attached=attached,
+        task=task,
+        hyper=hyper,
+        method=method,
+        device=device,
+        precision=chosen_precision.value,
+        choices=choices | hyper.by_key(),
+        findings=loaded.findings + cut,
+    )
+
+
+def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:
+    return Resolved(device.type, "the first of cuda, mps, cpu here" if recipe.device == AUTO else "given in the recipe")
+
+
+def _load_model(recipe: Recipe, loaded: Loaded, *, choices: dict[str, Resolved[Any]], notify: Notify) -> Classifier:
+    if recipe.model == AUTO:
+        choices["model"] = Resolved(DEFAULT_MODEL, "small, strong on short texts, and needs no hub")
+    reference = DEFAULT_MODEL if recipe.model == AUTO else recipe.model
+    dropout = None if recipe.train.dropout == AUTO else recipe.train.dropout
+    return load_classifier(locate(reference, notify=notify), loaded.labels, dropout=dropout, notify=notify)
+
+
+def _within_limit(
+    recipe: Recipe, loaded: Loaded, classifier: Classifier, choices: dict[str, Resolved[Any]]
+) -> tuple[dict[str, tuple[Row, ...]], int, tuple[Finding, ...]]:
+    """The rows under the length limit, the limit, and what it did."""
+    asked = recipe.data.max_length
+    most = classifier.max_length or LONGEST_WITHOUT_LIMIT
+    if asked != AUTO and asked > most:
+        raise RecipeError(
+            Problem(
+                where="recipe key data.max_length",
+                expected=f"at most {most}, the positions of {classifier.source.reference}",
+                found=str(asked),
+                fix=f"write data.max_length={most}, or leave it out",
+            )
+        )
+    limit = min(most, LONGEST_BY_DEFAULT) if asked == AUTO else asked
+    splits = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
+    kept: dict[str, tuple[Row, ...]] = {}
+    findings: list[Finding] = []
+    longest = 0
+    for split, rows in splits.items():
+        policy = "truncate" if recipe.data.too_long == "drop" and split != "train" else recipe.data.too_long
+        lengths = measure_lengths(classifier.tokenizer, rows)
+        longest = max(longest, max(lengths, default=0))
+        kept[split], beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
+        findings += _too_long(split, policy, [rows[place].where for place in beyond.rows], beyond.tokens, limit)
+    if asked == AUTO:
+        why = "the model's limit" if limit == most else "longer texts cost much time and memory"
+        choices["data.max_length"] = Resolved(limit, f"{why}; the longest row has {longest} tokens")
+    return kept, limit, tuple(findings)
+
+
+def _too_long(split: str, policy: str, places: Sequence[str], tokens: int, limit: int) -> list[Finding]:
+    if not places:
+        return []
+    done = f"dropped from {split}" if policy == "drop" else f"cut to {limit} tokens, {tokens:,} tokens lost"
+    meaning = f"{split} rows longer than {limit} tokens are {done}; data.max_length and data.too_long change that"
+    return [Finding(name="too long", count=len(places), meaning=meaning, examples=tuple(places[:5]))]
+
+
+def _weigh_classes(recipe: Recipe, counts: Counter[str], choices: dict[str, Resolved[Any]]) -> bool:
+    share = max(counts.values()) / sum(counts.values())
+    spec = recipe.task if isinstance(recipe.task, ClassificationSpec) else ClassificationSpec()
+    if spec.class_weights != AUTO:
+        return spec.class_weights == "balanced"
+    weighted = share > MAJORITY_SHARE
+    choices["task.class_weights"] = Resolved(
+        "balanced" if weighted else "none",
+        f"the largest class has {share:.0%} of the rows, {'over' if weighted else 'within'} {MAJORITY_SHARE:.0%}",
+    )
+    return weighted
+
+
+def _choose_method(recipe: Recipe, classifier: Classifier, choices: dict[str, Resolved[Any]]) -> FullSpec | PartialSpec:
+    if not isinstance(recipe.method, str):
+        return recipe.method
+    sizes = Counter[str]()
+    for name, parameter in classifier.module.named_parameters():
+        sizes[classifier.anatomy.part_of(name)] += parameter.numel()
+    share = sizes["embeddings"] / sizes.total()
+    frozen = share > EMBEDDINGS_SHARE
+    reason = f"the embeddings are {share:.0%} of the weights" + (
+        "; they stay frozen, all blocks train" if frozen else ""
+    )
+    choices["method"] = Resolved("partial" if frozen else "full", reason)
+    return PartialSpec() if frozen else FullSpec()
+
+
+def _attach(method: FullSpec | PartialSpec, classifier: Classifier) -> TrainedWeights:
+    read_base = functools.partial(base_tensors, classifier)
+    if isinstance(method, PartialSpec):
+        return partial.attach(classifier.module, classifier.anatomy, method, base_tensors=read_base)
+    return full.attach(classifier.module, classifier.anatomy, base_tensors=read_base)
+
+
+def _hyperparameters(
+    recipe: Recipe,
+    examples: dict[str, list[Example]],
+    classifier: Classifier,
+    method: FullSpec | PartialSpec,
+    *,
+    weighted: bool,
+) -> Hyperparameters:
+    lengths = [len(example.ids) for example in examples["train"]]
+    facts = Facts(
+        rows=len(lengths),
+        validation_rows=len(examples["validation"]),
+        mean_length=sum(lengths) / len(lengths),
+        longest=max(lengths),
+        width=width(classifier),
+        trained_blocks=not isinstance(method, PartialSpec) or method.blocks != 0 or bool(method.layers),
+    )
+    hyper = resolve(recipe.train, recipe.evaluate, facts)
+    if weighted and recipe.evaluate.metric == AUTO:
+        return replace(hyper, metric=Resolved("macro_f1", "the classes are very uneven"))
+    return hyper

@@ -1,0 +1,46 @@
+"""The recipe with every `auto` replaced by what it came to: the file that runs the same thing again."""
+
+from __future__ import annotations
+
+from affina.pipeline.prepare import Prepared
+from affina.recipe.schema import ClassificationSpec, Recipe
+
+
+def resolved_recipe(prepared: Prepared) -> Recipe:
+    """The recipe as asked, with the values that were decided in the place of `auto`.
+
+    `run` stays as it was asked, so that running it again takes a new folder.
+    """
+    recipe, hyper = prepared.recipe, prepared.hyper
+    value = {key: resolved.value for key, resolved in prepared.choices.items()}
+    roles = {role: prepared.loaded.columns.get(role, "none") for role in ("text", "text_pair", "label")}
+    held_out = {key: value.get(f"data.{key}", getattr(recipe.data, key)) for key in ("validation", "test")}
+    weights = value.get("task.class_weights")
+    task = recipe.task if isinstance(recipe.task, ClassificationSpec) else ClassificationSpec()
+    return recipe.model_copy(
+        update={
+            "model": prepared.classifier.source.reference,
+            "task": task.model_copy(update={"class_weights": weights} if weights else {}),
+            "method": prepared.method,
+            "device": prepared.device.type,
+            "data": recipe.data.model_copy(update={**roles, **held_out, "max_length": prepared.task.max_length}),
+            "train": recipe.train.model_copy(
+                update={
+                    "epochs": hyper.epochs.value,
+                    "learning_rate": hyper.learning_rate.value,
+                    "head_learning_rate": hyper.head_learning_rate.value,
+                    "batch_tokens": hyper.batch_tokens.value,
+                    "schedule": hyper.schedule.value,
+                    "warmup": hyper.warmup.value,
+                    "precision": prepared.precision,
+                }
+            ),
+            "evaluate": recipe.evaluate.model_copy(
+                update={
+                    "metric": hyper.metric.value,
+                    "per_epoch": hyper.per_epoch.value,
+                    "rows": hyper.evaluation_rows.value,
+                }
+            ),
+        }
+    )

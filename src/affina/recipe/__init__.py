@@ -1,0 +1,1 @@
+"""What was asked: the typed recipe, its loading, and what auto means."""

@@ -1,0 +1,229 @@
+"""From what a user typed to a `Recipe`: a YAML file, `key=value` words, or both, checked as a whole.
+
+All problems are collected and raised at once, each with the key, what was expected and the fix. This module does
+not decide what `auto` means (`resolve`).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from affina.errors import Problem, RecipeError
+from affina.recipe.schema import FullSpec, PartialSpec, Recipe
+
+RECIPE_SUFFIXES: Final = (".yaml", ".yml")
+METHODS: Final[dict[str, type[BaseModel]]] = {"full": FullSpec, "partial": PartialSpec}
+
+
+def load_recipe(path: Path | None, *, overrides: Sequence[str] = (), base: Mapping[str, Any] | None = None) -> Recipe:
+    """Read a recipe file, lay `overrides` over it, and check the result.
+
+    Args:
+        path: a YAML file, or None for an empty recipe.
+        overrides: words like `train.epochs=3`; the value is read as YAML.
+        base: keys under the file's, for callers that know some (the data file given on the command line).
+
+    Raises:
+        RecipeError: with every problem found.
+    """
+    tree = _merge(dict(base or {}), _read_yaml(path) if path else {})
+    for word in overrides:
+        _assign(tree, *_parse_override(word))
+    return check_recipe(tree, origin=str(path) if path else "recipe")
+
+
+def check_recipe(tree: Mapping[str, Any], *, origin: str = "recipe") -> Recipe:
+    """A `Recipe` from nested plain data; unknown keys and wrong values are refused, all at once."""
+    try:
+        return Recipe.model_validate(dict(tree))
+    except ValidationError as error:
+        raise RecipeError(*_problems(error.errors(), tree, origin=origin)) from error
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The recipe as YAML that `load_recipe` reads back to an equal one."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML that refuses a key written twice, where plain YAML keeps the last one silently."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", node.value[place][0].start_mark
+                )
+        return super().construct_mapping(node, deep=deep)
+
+
+def _yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = _yaml(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise RecipeError(_unreadable(path, "no such file", "check the path")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(_unreadable(path, str(error), "make it a readable UTF-8 text file")) from error
+    except yaml.YAMLError as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        place = f"{path}, line {mark.line + 1}" if mark else str(path)
+        found = (error.problem if isinstance(error, yaml.MarkedYAMLError) else None) or str(error)
+        problem = Problem(
+            where=place, expected="YAML: `key: value` lines", found=found, fix="correct that line; see docs/recipe.md"
+        )
+        raise RecipeError(problem) from error
+    if not isinstance(tree, dict | None):
+        raise RecipeError(_unreadable(path, f"a {type(tree).__name__}", "write `key: value` lines; see docs/recipe.md"))
+    return tree or {}
+
+
+def _unreadable(path: Path, found: str, fix: str) -> Problem:
+    return Problem(where=str(path), expected="a recipe file with `key: value` lines", found=found, fix=fix)
+
+
+def _parse_override(word: str) -> tuple[list[str], Any]:
+    key, equals, text = word.partition("=")
+    if not equals or not all(key.split(".")):
+        raise RecipeError(
+            Problem(
+                where=f"the word {word!r}",
+                expected="key=value, such as train.epochs=3",
+                found="no `=`" if not equals else "an empty key",
+                fix="write the key, an equals sign and the value without blanks around it",
+            )
+        )
+    try:
+        return key.split("."), _number(_yaml(text))
+    except yaml.YAMLError:
+        return key.split("."), text
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads `1e-4` as text; people who type a learning rate mean a number."""
+    if isinstance(value, str):
+        try:
+            return float(value) if "e" in value.lower() and value[:1] in "0123456789.-+" else value
+        except ValueError:
+            return value
+    return value
+
+
+def _assign(tree: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set a nested key; a short form on the way (`method: partial`) is spelled out first."""
+    here = tree
+    for key in path[:-1]:
+        inner = here.get(key)
+        here[key] = dict(inner) if isinstance(inner, dict) else {"name": inner} if isinstance(inner, str) else {}
+        here = here[key]
+    inner = here.get(path[-1])
+    if path[-1] in {"method", "task"} and isinstance(value, str) and isinstance(inner, dict):
+        value = {"name": value}
+    here[path[-1]] = value
+
+
+def _merge(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _problems(details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> list[Problem]:
+    """One problem a key: the branches of a union that refused the same value are one sentence."""
+    by_key: dict[str, list[Any]] = {}
+    for detail in details:
+        by_key.setdefault(".".join(_key_path(detail["loc"], tree)), []).append(detail)
+    inner = {key for key in by_key if not any(other.startswith(f"{key}.") for other in by_key)}
+    return [_explain(key, by_key[key], tree, origin=origin) for key in by_key if key in inner]
+
+
+def _explain(key: str, details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> Problem:
+    """What is wrong with one key, in the user's words."""
+    path = key.split(".")
+    where = f"{origin}, key {key}"
+    if details[0]["type"] == "extra_forbidden":
+        known = sorted(_fields(path[:-1], tree))
+        near = difflib.get_close_matches(path[-1], known, n=1) or _elsewhere(path[-1])
+        near_key = near[0] if near and "." in near[0] else ".".join([*path[:-1], *near])
+        return Problem(
+            where=where,
+            expected=f"one of {', '.join(known)}",
+            found=f"the unknown key {path[-1]!r}",
+            fix=f"write {near_key}" if near else "remove it; docs/recipe.md lists every key",
+        )
+    expected = dict.fromkeys(_expectation(detail, tree) for detail in details)
+    return Problem(
+        where=where,
+        expected=", or ".join(expected),
+        found=repr(details[0]["input"])[:200],
+        fix=f"set {key} to such a value, or leave it out",
+    )
+
+
+def _expectation(detail: Any, tree: Mapping[str, Any]) -> str:
+    if detail["type"] in {"model_type", "model_attributes_type"}:
+        return f"keys of its own: {', '.join(_fields(_key_path(detail['loc'], tree), tree))}"
+    if detail["type"] == "union_tag_invalid":
+        return ", ".join(METHODS)
+    message: str = detail["msg"]
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _key_path(location: Sequence[Any], tree: Mapping[str, Any]) -> list[str]:
+    """The keys the user wrote on the way, without the names that pydantic gives to the branches of a union."""
+    path: list[str] = []
+    here: Any = tree
+    for part in location:
+        if isinstance(here, Mapping) and part in here:
+            path.append(str(part))
+            here = here[part]
+    return path or [str(location[0])]
+
+
+def _fields(path: Sequence[str], tree: Mapping[str, Any]) -> list[str]:
+    """The keys that exist under `path`, the method's by its name."""
+    spec: type[BaseModel] = Recipe
+    for key in path:
+        if key == "method":
+            spec = METHODS.get(_method_name(tree), PartialSpec)
+        else:
+            spec = _model_in(spec.model_fields[key].annotation) or spec
+    return list(spec.model_fields)
+
+
+def _method_name(tree: Mapping[str, Any]) -> str:
+    method = tree.get("method")
+    return str(method.get("name")) if isinstance(method, Mapping) else str(method)
+
+
+def _elsewhere(name: str) -> list[str]:
+    """The dotted key of the field that is called `name`, or nearly so, in another section."""
+    dotted = {
+        field: f"{section}.{field}"
+        for section, info in Recipe.model_fields.items()
+        if (spec := _model_in(info.annotation)) is not None
+        for field in spec.model_fields
+    }
+    return [dotted[near] for near in difflib.get_close_matches(name, dotted, n=1)]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first spec class inside a possibly nested annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for part in get_args(annotation):
+        if (found := _model_in(part)) is not None:
+            return found
+    return None

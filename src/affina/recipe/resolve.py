@@ -1,0 +1,136 @@
+"""`auto` decided once: from facts about the data and the model to values, each with its reason.
+
+Stages hand in their facts as plain numbers; this module knows no file, no model and no tensor. The numbers below
+are priors that we measured (docs/log.md names the experiments); a recipe overrides each of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from affina.recipe.schema import AUTO, Auto, EvaluateSpec, ScheduleShape, TrainSpec
+from affina.values import Resolved
+
+T = TypeVar("T")
+
+BATCH_ROWS: Final = 32
+"""Rows in a batch of mean length."""
+LEARNING_RATE: Final = 2e-4
+"""Peak rate at `REFERENCE_WIDTH`; it falls with the square of the width."""
+REFERENCE_WIDTH: Final = 384
+MOST_LEARNING_RATE: Final = 1e-3
+HEAD_FACTOR: Final = 3.0
+WARMUP: Final = 0.1
+EPOCHS: Final = ((1_000, 10.0), (20_000, 5.0), (math.inf, 3.0))
+"""Up to so many training rows, so many epochs."""
+LEAST_EVALUATION_ROWS: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What decides the hyper-parameters.
+
+    Attributes:
+        rows: training rows.
+        validation_rows: rows to choose the best checkpoint with.
+        mean_length: tokens in the mean training row.
+        longest: tokens in the longest training row, after the limit.
+        width: the model's hidden size.
+        trained_blocks: whether anything but the head is trained.
+    """
+
+    rows: int
+    validation_rows: int
+    mean_length: float
+    longest: int
+    width: int
+    trained_blocks: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hyperparameters:
+    """The values that the loop runs with; every one is a `Resolved` under its recipe key."""
+
+    epochs: Resolved[float]
+    learning_rate: Resolved[float]
+    head_learning_rate: Resolved[float]
+    batch_tokens: Resolved[int]
+    schedule: Resolved[ScheduleShape]
+    warmup: Resolved[float]
+    metric: Resolved[str]
+    per_epoch: Resolved[int]
+    evaluation_rows: Resolved[int]
+
+    def by_key(self) -> dict[str, Resolved[float] | Resolved[int] | Resolved[str]]:
+        """Recipe key to value."""
+        return {
+            "train.epochs": self.epochs,
+            "train.learning_rate": self.learning_rate,
+            "train.head_learning_rate": self.head_learning_rate,
+            "train.batch_tokens": self.batch_tokens,
+            "train.schedule": self.schedule,
+            "train.warmup": self.warmup,
+            "evaluate.metric": self.metric,
+            "evaluate.per_epoch": self.per_epoch,
+            "evaluate.rows": self.evaluation_rows,
+        }
+
+
+def given_or(given: T | Auto, otherwise: Resolved[T]) -> Resolved[T]:
+    """The recipe's own value where it has one."""
+    return otherwise if given == AUTO else Resolved(given, "given in the recipe")
+
+
+def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperparameters:
+    """Decide everything that the recipe left to us."""
+    rate = given_or(train.learning_rate, _learning_rate(facts))
+    return Hyperparameters(
+        epochs=given_or(train.epochs, _epochs(facts)),
+        learning_rate=rate,
+        head_learning_rate=given_or(
+            train.head_learning_rate,
+            Resolved(float(f"{rate.value * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new"),
+        ),
+        batch_tokens=given_or(train.batch_tokens, _batch_tokens(facts)),
+        schedule=given_or(train.schedule, Resolved[ScheduleShape]("linear", "warm-up, then a straight line to zero")),
+        warmup=given_or(train.warmup, Resolved(WARMUP, f"the first {WARMUP:.0%} of the steps")),
+        metric=given_or(evaluate.metric, Resolved("accuracy", "one label a row")),
+        per_epoch=given_or(evaluate.per_epoch, Resolved(2, "often enough to catch the best checkpoint")),
+        evaluation_rows=_evaluation_rows(evaluate, facts),
+    )
+
+
+def warmup_steps(warmup: float, total: int) -> int:
+    """`train.warmup` in steps: below 1 it is a share of the run."""
+    return min(total, round(warmup * total) if warmup < 1 else round(warmup))
+
+
+def _learning_rate(facts: Facts) -> Resolved[float]:
+    if not facts.trained_blocks:
+        return Resolved(MOST_LEARNING_RATE, "nothing but the head is trained")
+    rate = min(MOST_LEARNING_RATE, LEARNING_RATE * (REFERENCE_WIDTH / facts.width) ** 2)
+    rounded = float(f"{rate:.1e}")
+    return Resolved(rounded, f"our prior for a hidden size of {facts.width}")
+
+
+def _epochs(facts: Facts) -> Resolved[float]:
+    epochs = next(epochs for rows, epochs in EPOCHS if facts.rows <= rows)
+    return Resolved(epochs, f"at most, for {facts.rows:,} training rows; early stopping may end sooner")
+
+
+def _batch_tokens(facts: Facts) -> Resolved[int]:
+    mean = math.ceil(facts.mean_length * BATCH_ROWS)
+    if mean >= facts.longest:
+        return Resolved(mean, f"about {BATCH_ROWS} rows of the mean length, {facts.mean_length:.0f} tokens")
+    return Resolved(facts.longest, f"the longest row has {facts.longest} tokens")
+
+
+def _evaluation_rows(evaluate: EvaluateSpec, facts: Facts) -> Resolved[int]:
+    if isinstance(evaluate.rows, int):
+        return Resolved(min(evaluate.rows, facts.validation_rows), "given in the recipe")
+    bound = max(LEAST_EVALUATION_ROWS, facts.rows // 8)
+    if evaluate.rows == "all" or facts.validation_rows <= bound:
+        return Resolved(facts.validation_rows, "all validation rows")
+    return Resolved(bound, f"of {facts.validation_rows:,}, so that evaluation stays a small part of the time")

@@ -1,0 +1,148 @@
+"""The recipe as types: every key a user can write, its values, its default and one sentence about it.
+
+The YAML file, `key=value` on the command line, the Python calls, the JSON Schema for editors and the reference page
+are all read off these classes; nothing is declared twice. This module does not read files (`load`) and does not
+decide what `auto` means (`resolve`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
+ScheduleShape = Literal["linear", "cosine", "constant", "slanted_triangular"]
+TooLong = Literal["truncate", "drop", "error"]
+ClassWeights = Literal["none", "balanced"]
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _text(value: Any) -> Any:
+    """A column may be called 5: YAML reads that as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Column = Annotated[str, BeforeValidator(_text)]
+
+
+def _named(value: Any) -> Any:
+    """`method: partial` is short for `method: {name: partial}`."""
+    return {"name": value} if isinstance(value, str) and value != AUTO else value
+
+
+class Spec(BaseModel):
+    """What all parts of a recipe share: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, validate_default=True)
+
+
+class DataSpec(Spec):
+    """Where the rows are, which columns hold what, and how they are split."""
+
+    train: str | None = Field(None, description="The training file: CSV, TSV, JSON or JSONL.")
+    validation: str | Annotated[float, Field(gt=0, le=0.5)] | Auto = Field(
+        AUTO, description="A file, or the share of the training rows to hold out for choosing the best checkpoint."
+    )
+    test: str | Annotated[float, Field(gt=0, le=0.5)] | Literal["auto", "none"] = Field(
+        AUTO, description="A file, or the share of the training rows to hold out for the final figures, or none."
+    )
+    text: Column | Auto = Field(AUTO, description="The column with the text.")
+    text_pair: Column | Literal["auto", "none"] = Field(AUTO, description="The column with a second text, for pairs.")
+    label: Column | Auto = Field(AUTO, description="The column with the label.")
+    group: Column | None = Field(None, description="A column whose rows with the same value stay in the same split.")
+    too_long: TooLong = Field("truncate", description="What happens to a text longer than the limit; always counted.")
+    max_length: PositiveInt | Auto = Field(AUTO, description="The limit in tokens, special tokens included.")
+
+
+class ClassificationSpec(Spec):
+    """One label for each text."""
+
+    name: Literal["classification"] = "classification"
+    class_weights: ClassWeights | Auto = Field(AUTO, description="Weigh each class by its inverse frequency, or not.")
+
+
+class FullSpec(Spec):
+    """Every weight of the model is trained."""
+
+    name: Literal["full"] = "full"
+
+
+class PartialSpec(Spec):
+    """Some weights are trained, the others stay bit for bit what they were."""
+
+    name: Literal["partial"] = "partial"
+    blocks: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
+        "all", description="How many blocks are trained, counted from the top; 0 trains the head alone."
+    )
+    layers: tuple[str, ...] = Field((), description="Train exactly the parameters whose names contain one of these.")
+    embeddings: Literal["frozen", "trained"] = Field("frozen", description="Whether the embeddings are trained too.")
+
+
+MethodSpec = Annotated[FullSpec | PartialSpec, Field(discriminator="name")]
+
+
+class EarlyStoppingSpec(Spec):
+    """When to stop before the planned end."""
+
+    patience: PositiveInt = Field(6, description="Evaluations in a row without an improvement before stopping.")
+    min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="The least change that is an improvement.")
+
+
+class TrainSpec(Spec):
+    """How the weights are moved."""
+
+    epochs: PositiveFloat | Auto = Field(AUTO, description="Passes over the training rows, at most.")
+    max_steps: PositiveInt | None = Field(None, description="Optimizer steps, at most; shortens the schedule too.")
+    learning_rate: PositiveFloat | Auto = Field(AUTO, description="The peak rate of the pre-trained weights.")
+    head_learning_rate: PositiveFloat | Auto = Field(AUTO, description="The peak rate of the head.")
+    batch_tokens: PositiveInt | Auto = Field(AUTO, description="Tokens in a micro-batch, padding included, at most.")
+    accumulate: PositiveInt = Field(1, description="Micro-batches in one optimizer step.")
+    precision: PrecisionName = Field(AUTO, description="The precision of the matrix products.")
+    schedule: ScheduleShape | Auto = Field(AUTO, description="The shape of the learning rate over the run.")
+    warmup: Annotated[float, Field(ge=0)] | Auto = Field(
+        AUTO, description="Below 1 a share of the run, from 1 on a number of steps."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's, on matrices only.")
+    label_smoothing: Share = Field(0.0, description="The share of a target's probability given to all classes.")
+    dropout: Share | Auto = Field(AUTO, description="Replaces every dropout rate of the model's own configuration.")
+    clip: PositiveFloat | None = Field(1.0, description="The largest gradient norm, or null.")
+    early_stopping: (
+        Annotated[EarlyStoppingSpec, BeforeValidator(lambda given: {} if given is True else given)] | Literal[False]
+    ) = Field(EarlyStoppingSpec(), description="Patience and least improvement, or false.")
+    checkpoint_every: PositiveInt | Auto = Field(AUTO, description="Steps between checkpoints.")
+    keep: PositiveInt = Field(1, description="How many of the last checkpoints are kept, besides the best.")
+
+
+class EvaluateSpec(Spec):
+    """What is measured, when, and on how many rows."""
+
+    metric: Literal["accuracy", "macro_f1", "loss"] | Auto = Field(AUTO, description="Chooses the best checkpoint.")
+    per_epoch: PositiveInt | Auto = Field(AUTO, description="Evaluations on the validation rows in each epoch.")
+    rows: PositiveInt | Literal["auto", "all"] = Field(AUTO, description="Validation rows used for each of them.")
+    resamples: PositiveInt = Field(1000, description="Bootstrap resamples behind each interval.")
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="The level of the intervals.")
+    baselines: bool = Field(True, description="Measure the majority class and a linear probe next to the tuned model.")
+
+
+class Recipe(Spec):
+    """Everything that was asked for; what was not asked for is `auto` or has its default here."""
+
+    model: str = Field(AUTO, description="A folder, a hub id, a .gguf file, starter/encoder, starter/decoder or a run.")
+    task: Annotated[ClassificationSpec, BeforeValidator(_named)] | Auto = Field(
+        AUTO, description="What a good answer is; found from the data when absent."
+    )
+    method: Annotated[MethodSpec | Auto, BeforeValidator(_named)] = Field(AUTO, description="What may change.")
+    run: str | Auto = Field(AUTO, description="The run folder.")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Decides every random draw of the run.")
+    device: DeviceName = Field(AUTO, description="Where the model is trained.")
+    data: DataSpec = DataSpec()
+    train: TrainSpec = TrainSpec()
+    evaluate: EvaluateSpec = EvaluateSpec()

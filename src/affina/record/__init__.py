@@ -1,0 +1,1 @@
+"""What happened: the run folder's names, the record and its writing."""

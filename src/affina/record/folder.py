@@ -1,0 +1,55 @@
+"""The names inside a run folder, in one place (design, section 9).
+
+This module creates and deletes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where a run keeps what it writes."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe as resolved: enough to run it again."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def journal(self) -> Path:
+        """Every step, evaluation and event, one JSON object a line."""
+        return self.path / "record.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The last checkpoints and the best one."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The trained weights of the best evaluation so far."""
+        return self.checkpoints / "best"
+
+    @property
+    def model(self) -> Path:
+        """What you ship: loads with transformers alone."""
+        return self.path / "model"
+
+    @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.path / "report.html"
+
+    def last(self) -> Path | None:
+        """The newest complete checkpoint to go on from, or None."""
+        steps = sorted(self.checkpoints.glob("step-*"))
+        return steps[-1] if steps else None
+
+    def step(self, step: int) -> Path:
+        """The checkpoint after `step` optimizer steps."""
+        return self.checkpoints / f"step-{step:08d}"

@@ -1,0 +1,127 @@
+"""The spine of a run: an append-only file of payloads, one JSON object a line, and its reader.
+
+Observers see each payload as it is written, frozen, and cannot steer. This module does not interpret what it stores.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, get_args
+
+from affina.errors import Problem, RunError
+from affina.record import payloads
+from affina.record.payloads import ClassRow, Finding, Measured, Payload, Sample
+
+Observer = Callable[[Payload], None]
+
+KINDS: Final[dict[str, type[Payload]]] = {kind.__name__.lower(): kind for kind in get_args(payloads.Payload)}
+PARTS: Final[dict[str, Callable[..., Any]]] = {"findings": Finding, "classes": ClassRow, "samples": Sample}
+
+
+class Journal:
+    """Appends payloads to `path` and tells the observers.
+
+    Args:
+        path: the `record.jsonl` to append to; created with its folder if absent.
+        observers: called with each payload after it was written.
+    """
+
+    def __init__(self, path: Path, *, observers: Sequence[Observer] = ()) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab")
+        self._observers = tuple(observers)
+
+    def append(self, payload: Payload) -> None:
+        """Write one line and hand it to the observers."""
+        line = json.dumps({"kind": type(payload).__name__.lower(), **dataclasses.asdict(payload)}, ensure_ascii=False)
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+        for observe in self._observers:
+            observe(payload)
+
+    def position(self) -> int:
+        """Bytes on disk so far, for a checkpoint to come back to."""
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file; appending afterwards is a fault."""
+        self._file.close()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def cut(path: Path, *, position: int) -> None:
+    """Forget what was written after `position` bytes: the run goes on from there and writes it again."""
+    with path.open("r+b") as file:
+        file.truncate(position)
+
+
+def read(path: Path) -> list[Payload]:
+    """Every payload of a `record.jsonl`, in order; a last line that was cut off by a crash is left out.
+
+    Raises:
+        RunError: the file is missing, or a line before the last is not a payload.
+    """
+    if not path.is_file():
+        raise RunError(
+            Problem(
+                where=str(path),
+                expected="the record of a run",
+                found="no such file",
+                fix="name a folder that `affina train` wrote (it holds record.jsonl)",
+            )
+        )
+    lines = path.read_text(encoding="utf-8").split("\n")
+    found: list[Payload] = []
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            found.append(_payload(json.loads(line)))
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(lines):
+                break
+            raise RunError(
+                Problem(
+                    where=f"{path}, line {number}",
+                    expected="one record a line, as this version of Affina writes them",
+                    found=str(error),
+                    fix="use the version of Affina that wrote the run, or train again",
+                )
+            ) from error
+    return found
+
+
+def _payload(data: dict[str, Any]) -> Payload:
+    kind = KINDS[data.pop("kind")]
+    for name, part in PARTS.items():
+        if name in data:
+            data[name] = tuple(part(**_tuples(item)) for item in data[name])
+    if kind is payloads.Scores:
+        data["metrics"] = {name: Measured(**figure) for name, figure in data["metrics"].items()}
+        data["confusion"] = tuple(tuple(row) for row in data["confusion"])
+    return kind(**data)
+
+
+def _tuples(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()}
+
+
+def finite(value: float) -> float:
+    """`value`, or the largest float in its direction: JSON has no word for infinity."""
+    if math.isnan(value):
+        return 0.0
+    return max(-1.7e308, min(1.7e308, value))

@@ -1,0 +1,167 @@
+"""What a run writes down: one frozen type for each kind of line in `record.jsonl`.
+
+Reports, tables and observers read these types and nothing else, so that they can be re-made from disk, without the
+model. Every field is plain JSON data. This module does not write files (`journal`) and computes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Plain = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The run's first line, and one more each time it goes on: versions, machine and what was asked."""
+
+    time: str
+    versions: dict[str, str]
+    machine: dict[str, Plain]
+    asked: dict[str, Any]
+    resumed_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """One value that Affina decided, with the recipe key it stands for."""
+
+    key: str
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something about the data that the user should know; `examples` name rows, at most five."""
+
+    name: str
+    count: int
+    meaning: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRead:
+    """The rows as they are trained on."""
+
+    files: dict[str, str]
+    """Path of each file to the SHA-256 of its bytes."""
+    columns: dict[str, str]
+    """Role (text, text_pair, label, group) to the column that holds it."""
+    rows: dict[str, int]
+    """Split (train, validation, test) to its number of rows."""
+    labels: dict[str, int]
+    """Label to its number of training rows, in the order of the model's classes."""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLoaded:
+    """The base model and what of it is trained."""
+
+    reference: str
+    family: str
+    parameters: int
+    trained: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A figure with its bootstrap interval over `n` rows."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """One line of the per-class table; the F1 has a bootstrap interval."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    f1_low: float = 0.0
+    f1_high: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What one predictor reached on one split: `who` is tuned, majority or linear_probe."""
+
+    who: str
+    split: str
+    metrics: dict[str, Measured]
+    classes: tuple[ClassRow, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    """Rows are true labels, columns are predicted ones, in the order of `classes`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One optimizer step; `rows` and `tokens` are the real ones in it, padding not counted."""
+
+    step: int
+    of: int
+    """Steps in the whole plan."""
+    epoch: float
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    rows: int
+    tokens: int
+    seconds: float
+    """Time spent training since the run began, evaluations and pauses not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """One look at the validation rows in the middle of training."""
+
+    step: int
+    epoch: float
+    metrics: dict[str, float]
+    best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened and that the reader should not miss."""
+
+    step: int
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A test row with what the model said of it."""
+
+    text: str
+    expected: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The run's last line."""
+
+    steps: int
+    best_step: int
+    stopped: str
+    seconds: dict[str, float]
+    """Stage (data, model, baselines, training, evaluation, total) to its seconds."""
+    rows_per_second: float
+    tokens_per_second: float
+    peak_memory_bytes: int
+    samples: tuple[Sample, ...] = field(default=())
+
+
+Payload = Started | Chosen | DataRead | ModelLoaded | Scores | Step | Evaluated | Event | Finished

@@ -1,0 +1,147 @@
+"""Line charts as geometry: where the lines, ticks and labels of an SVG stand, in the SVG's own units.
+
+The template draws what is here, so that every text goes through its escaping. This module reads no records.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+WIDTH: Final = 640.0
+HEIGHT: Final = 300.0
+LEFT: Final = 62.0
+RIGHT: Final = 16.0
+TOP: Final = 14.0
+BOTTOM: Final = 44.0
+MOST_POINTS: Final = 200
+"""A line with more points is drawn through the means of equally many neighbours; the page says so."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line: its name in the legend and its points in the units of the data, in the order of x."""
+
+    name: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A place on an axis, in the SVG's units, and what is written there."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A drawn line: the `points` attribute of its polyline, and its last point for a line of a single point."""
+
+    name: str
+    path: str
+    ends: Point
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Everything a template needs to draw one chart.
+
+    Attributes:
+        title: the heading, and the SVG's title.
+        description: what a reader who cannot see the lines should know.
+        lines: what is drawn.
+        x_ticks: along the bottom.
+        y_ticks: along the left side.
+        mark: where a vertical line stands, with its text; None for no line.
+        averaged: whether a line was drawn through means.
+    """
+
+    title: str
+    description: str
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    mark: Tick | None
+    averaged: bool
+
+
+def chart(
+    title: str, series: Sequence[Series], *, write: Callable[[float], str], mark: float | None = None
+) -> Chart | None:
+    """Lay out a chart of one or more lines over steps; None where there is no finite point to draw.
+
+    Args:
+        title: the heading.
+        series: the lines; points that are not finite are left out.
+        write: how a value is written, on the axis and in the description.
+        mark: the step to mark as the best one.
+    """
+    finite = [Series(line.name, tuple(filter(_is_finite, line.points))) for line in series]
+    shown = [line for line in finite if line.points]
+    if not shown:
+        return None
+    thin = [Series(line.name, _thinned(line.points)) for line in shown]
+    xs = [x for line in thin for x, _ in line.points] + ([] if mark is None else [mark])
+    ys = [y for line in thin for _, y in line.points]
+    x_at, x_marks = _axis(xs, start=LEFT, end=WIDTH - RIGHT, count=6)
+    y_at, y_marks = _axis(ys, start=HEIGHT - BOTTOM, end=TOP, count=5)
+    return Chart(
+        title=title,
+        description=" ".join(_described(line, write) for line in shown),
+        lines=tuple(_drawn(line, x_at, y_at) for line in thin),
+        x_ticks=tuple(Tick(x_at(x), f"{x:,.0f}") for x in x_marks if float(x).is_integer()),
+        y_ticks=tuple(Tick(y_at(y), write(y)) for y in y_marks),
+        mark=None if mark is None else Tick(x_at(mark), f"best, step {mark:,.0f}"),
+        averaged=any(len(line.points) > MOST_POINTS for line in shown),
+    )
+
+
+def nice_ticks(low: float, high: float, *, count: int) -> list[float]:
+    """About `count` round numbers from `low` to `high`, one or two steps of 1, 2 or 5 times a power of ten apart."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    rough = span / count
+    power: float = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def _is_finite(point: Point) -> bool:
+    return math.isfinite(point[0]) and math.isfinite(point[1])
+
+
+def _thinned(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    size = math.ceil(len(points) / MOST_POINTS)
+    groups = [points[start : start + size] for start in range(0, len(points), size)]
+    return tuple((sum(x for x, _ in group) / len(group), sum(y for _, y in group) / len(group)) for group in groups)
+
+
+def _axis(
+    values: Sequence[float], *, start: float, end: float, count: int
+) -> tuple[Callable[[float], float], list[float]]:
+    """The map from data to SVG units, with some air around a line that never changes, and the ticks."""
+    low, high = min(values), max(values)
+    if low == high:
+        low, high = low - (abs(low) / 2 or 0.5), high + (abs(high) / 2 or 0.5)
+    return (lambda value: start + (value - low) / (high - low) * (end - start)), nice_ticks(low, high, count=count)
+
+
+def _drawn(line: Series, x_at: Callable[[float], float], y_at: Callable[[float], float]) -> Line:
+    places = [(round(x_at(x), 1), round(y_at(y), 1)) for x, y in line.points]
+    return Line(line.name, " ".join(f"{x},{y}" for x, y in places), places[-1])
+
+
+def _described(line: Series, write: Callable[[float], str]) -> str:
+    values = [y for _, y in line.points]
+    return (
+        f"{line.name}: from {write(values[0])} to {write(values[-1])} over {len(values)} points, "
+        f"lowest {write(min(values))}, highest {write(max(values))}."
+    )

@@ -1,0 +1,114 @@
+"""The report: one self-contained HTML page about a run, made from its record alone.
+
+The page loads nothing from anywhere, runs no script, and escapes everything that came from the user's data. This module does
+not measure and does not need the model; the layout is in `template.html.j2`, the colours in `style.css`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from affina.record import journal
+from affina.record.files import write_text
+from affina.record.folder import RunFolder
+from affina.record.payloads import Payload
+from affina.report import curves, formats
+from affina.report.confusion import confusion
+from affina.report.curves import Chart, Series
+from affina.report.gathered import Gathered, gather
+from affina.report.verdict import verdict
+
+TEMPLATE: Final = "template.html.j2"
+
+
+def write(run_folder: Path) -> Path:
+    """Make the page of a run from its record and put it into the run folder, whole or not at all.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        RunError: the folder has no record, or one that cannot be read.
+    """
+    folder = RunFolder(run_folder)
+    records = journal.read(folder.journal)
+    write_text(folder.report, render(records, title=run_folder.resolve().name))
+    return folder.report
+
+
+def render(records: Sequence[Payload], *, title: str) -> str:
+    """The page as HTML, of a finished run or of one still on its way.
+
+    Args:
+        records: the run's record, in order.
+        title: the run's name.
+    """
+    run = gather(records)
+    tuned = run.scores.get("tuned")
+    return (
+        _environment()
+        .get_template(TEMPLATE)
+        .render(
+            title=title,
+            run=run,
+            verdict=verdict(run.scores, chosen_metric=run.chosen_metric),
+            tuned=tuned,
+            metrics=_metric_names(run),
+            looks=_look_names(run),
+            charts=_charts(run),
+            frame=curves,
+            confusion=confusion(tuned) if tuned else None,
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for write_as in (formats.name, formats.capital, formats.percent, formats.number, formats.duration, formats.memory):
+        environment.filters[write_as.__name__] = write_as
+    environment.filters["plain"] = formats.plain
+    environment.globals.update(metric=formats.metric, interval=formats.interval)
+    return environment
+
+
+def _metric_names(run: Gathered) -> list[str]:
+    """Every metric that some predictor has, in the order of the record."""
+    return list(dict.fromkeys(key for scored in run.scores.values() for key in scored.metrics))
+
+
+def _look_names(run: Gathered) -> list[str]:
+    """Every metric that was measured during training."""
+    return list(dict.fromkeys(key for look in run.evaluations for key in look.metrics))
+
+
+def _charts(run: Gathered) -> list[Chart]:
+    """Losses, validation metrics, learning rate and gradient norm; those without a point are left out."""
+    looked = {
+        key: Series(
+            f"validation {formats.name(key)}",
+            tuple((look.step, look.metrics[key]) for look in run.evaluations if key in look.metrics),
+        )
+        for key in _look_names(run)
+    }
+    shares = [line for key, line in looked.items() if key in formats.SHARES]
+    others = [line for key, line in looked.items() if key not in formats.SHARES]
+    losses = [Series("training loss", tuple((step.step, step.loss) for step in run.steps)), *others]
+    rates = [Series("learning rate", tuple((step.step, step.learning_rate) for step in run.steps))]
+    norms = [Series("gradient norm", tuple((step.step, step.gradient_norm) for step in run.steps))]
+    laid_out = (
+        curves.chart("Loss", losses, write=formats.number, mark=run.best_step),
+        curves.chart("Validation metrics", shares, write=formats.percent, mark=run.best_step),
+        curves.chart("Learning rate", rates, write=formats.number),
+        curves.chart("Gradient norm, before clipping", norms, write=formats.number),
+    )
+    return [chart for chart in laid_out if chart]

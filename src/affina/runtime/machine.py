@@ -1,0 +1,100 @@
+"""What this machine is and has: devices, instructions, threads, memory.
+
+This module reports facts; what follows from them is decided in `recipe.resolve` and `training.precision`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+from importlib import metadata
+from typing import Literal
+
+import torch
+
+from affina.errors import DeviceError, Problem
+
+Device = Literal["cpu", "cuda", "mps"]
+DEVICES: tuple[Device, ...] = ("cuda", "mps", "cpu")
+
+
+def available(device: Device) -> bool:
+    """Whether torch can compute on `device` here."""
+    if device == "cuda":
+        return torch.cuda.is_available()
+    return torch.backends.mps.is_available() if device == "mps" else True
+
+
+def choose_device(asked: str) -> torch.device:
+    """The device that was asked for; `auto` takes the first of cuda, mps, cpu that is there.
+
+    Raises:
+        DeviceError: the device that was asked for is not on this machine.
+    """
+    present = [device for device in DEVICES if available(device)]
+    if asked == "auto":
+        return torch.device(present[0])
+    if asked not in present:
+        raise DeviceError(
+            Problem(
+                where="recipe key device",
+                expected=f"a device of this machine: {', '.join(present)}",
+                found=asked,
+                fix=f"write device={present[0]}, or install a torch build with support for {asked}",
+            )
+        )
+    return torch.device(asked)
+
+
+def low_precision_missing(device: torch.device, precision: str) -> str | None:
+    """Why `precision` ("bf16" or "fp16") would be emulated, and so slow, on `device`; None where it is native."""
+    if device.type == "cuda":
+        if precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            return f"{torch.cuda.get_device_name(device)} has no bfloat16 instructions"
+        return None
+    if device.type == "mps":
+        return None
+    flags = cpu_flags()
+    wanted = ("avx512_bf16", "amx_bf16", "bf16") if precision == "bf16" else ("avx512_fp16", "amx_fp16", "asimdhp")
+    if flags.isdisjoint(wanted):
+        return f"this CPU has none of the instructions for it ({', '.join(wanted)})"
+    return None
+
+
+def cpu_flags() -> frozenset[str]:
+    """The CPU's instruction-set extensions, as the kernel names them; empty where it does not tell."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123 - a pseudo-file
+            for line in file:
+                if line.startswith(("flags", "Features")):
+                    return frozenset(line.split(":", 1)[1].split())
+    except OSError:
+        pass
+    return frozenset()
+
+
+def peak_memory_bytes() -> int:
+    """The most memory this process has held so far, in bytes (resident on the CPU, allocated on a CUDA device)."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def facts(device: torch.device) -> dict[str, str | int | float | bool | None]:
+    """The machine in a few plain values, for the record."""
+    return {
+        "system": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Affina, Python and the libraries that decide the numbers."""
+    packages = ("affina", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scikit-learn")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}

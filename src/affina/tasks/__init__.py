@@ -1,0 +1,1 @@
+"""What a good answer is: one file for each task."""

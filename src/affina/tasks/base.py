@@ -1,0 +1,69 @@
+"""What a task is to the stages around it: examples, batches, and the contract of design section 3.
+
+A task says what a good answer is. It knows no method, no optimizer and no file. This module holds the types alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from affina.data.rows import Row
+
+Head = Callable[[Tensor], Tensor]
+"""The model's output layers: hidden states [batch, time, width] to logits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row as the model reads it.
+
+    Attributes:
+        ids: token ids, special tokens included.
+        types: segment ids for models that tell a first text from a second, else None.
+        target: the index of the right answer, or None where it is not known.
+    """
+
+    ids: tuple[int, ...]
+    types: tuple[int, ...] | None
+    target: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Examples side by side, padded on the right to the longest.
+
+    Attributes:
+        inputs: the model's arguments: `input_ids` and `attention_mask` [batch, time], `token_type_ids` where used.
+        targets: [batch], the index of each right answer.
+        rows: the place of each example in its split.
+        tokens: real tokens, padding not counted.
+    """
+
+    inputs: Mapping[str, Tensor]
+    targets: Tensor
+    rows: tuple[int, ...]
+    tokens: int
+
+
+class Task(Protocol):
+    """What the loop and the evaluation need of a task."""
+
+    def encode(self, rows: Sequence[Row]) -> list[Example]:
+        """Rows to examples, in order."""
+        ...
+
+    def collate(self, examples: Sequence[Example], *, rows: Sequence[int]) -> Batch:
+        """Examples to one batch; `rows` are their places in the split."""
+        ...
+
+    def weight(self, batch: Batch) -> float:
+        """The count that `loss` will return for this batch, known before the forward pass."""
+        ...
+
+    def loss(self, hidden: Tensor, head: Head, batch: Batch) -> tuple[Tensor, float]:
+        """The sum of the losses over the batch's targets, and what it must be divided by."""
+        ...

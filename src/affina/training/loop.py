@@ -1,0 +1,291 @@
+"""The training loop: one, for every task and every method.
+
+In order, for each step: the window's micro-batches forward and backward, each weighted by the window's count so
+that accumulation is exact; the raw loss and gradients checked for what is not a number; clipping; the learning rate
+of this step; the optimizer. Then, where due: an evaluation (which may be the best so far, or the last), and a
+checkpoint.
+
+The loop owns the order of things and when they happen. It gets `loss` and `evaluate` as functions and knows neither
+task nor method nor metric; what it does is written to the journal, and observers cannot steer it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, final
+
+import torch
+from torch import Tensor
+
+from affina.errors import Interrupted, NonFiniteError, Problem
+from affina.methods.base import Attached
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.record.payloads import Evaluated, Event, Step
+from affina.runtime import randomness
+from affina.training import checkpoint
+from affina.training.interrupts import deferred
+from affina.training.optimizer import Optimizer
+from affina.training.plan import Plan, Window
+from affina.training.precision import Precision
+from affina.training.schedule import Schedule
+from affina.training.stopping import EarlyStopping
+
+LEAST_LOSS_SCALE = 1.0
+"""An fp16 run whose loss scale falls below this is not overflowing now and then: its gradients are not finite."""
+
+
+class MicroBatch(Protocol):
+    """What the loop reads off a batch; the rest is between the batcher and the loss."""
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """Places of the rows in the training split."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Real tokens."""
+        ...
+
+
+B = TypeVar("B", bound=MicroBatch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work(Generic[B]):
+    """What is trained, as functions: the loop's whole view of task, model and data.
+
+    Attributes:
+        batch: places of rows to a micro-batch on the device.
+        weight: a micro-batch to the count its loss will be divided by, before the forward pass.
+        loss: a micro-batch to the sum of its losses, with a graph.
+        evaluate: the metrics on the validation rows.
+        where: the place of a row to its address in the user's files.
+    """
+
+    batch: Callable[[list[int]], B]
+    weight: Callable[[B], float]
+    loss: Callable[[B], Tensor]
+    evaluate: Callable[[], Mapping[str, float]]
+    where: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """What steers the loop, all of it by name.
+
+    Attributes:
+        clip: the largest gradient norm, or None.
+        metric: the name of the metric that chooses the best checkpoint.
+        checkpoint_every: steps between checkpoints, or None for at evaluations and at most one in `checkpoint_seconds`.
+        keep: how many of the last checkpoints stay.
+        checkpoint_seconds: see `checkpoint_every`; decides only when a checkpoint is written, never what is computed.
+    """
+
+    clip: float | None
+    metric: str
+    checkpoint_every: int | None
+    keep: int
+    checkpoint_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How the loop ended: steps done, the best one, why it stopped, and what was trained on in how many seconds."""
+
+    steps: int
+    best_step: int
+    stopped: str
+    rows: int
+    tokens: int
+    seconds: float
+
+
+@final
+class Loop(Generic[B]):
+    """One run over `plan`, from its start or from a checkpoint.
+
+    Args:
+        work: what is trained.
+        plan: which rows in which step.
+        attached: the model with its method.
+        optimizer: moves what trains.
+        schedule: the factor of the learning rate at each step.
+        precision: how forward and backward compute.
+        stopping: watches the metric.
+        control: the rest of what steers.
+        folder: where checkpoints go.
+        journal: where records go.
+    """
+
+    def __init__(  # noqa: PLR0913 - assembled once, in pipeline.py; each argument is one concern
+        self,
+        *,
+        work: Work[B],
+        plan: Plan,
+        attached: Attached,
+        optimizer: Optimizer,
+        schedule: Schedule,
+        precision: Precision,
+        stopping: EarlyStopping,
+        control: Control,
+        folder: RunFolder,
+        journal: Journal,
+    ) -> None:
+        self.work, self.plan, self.attached, self.optimizer = work, plan, attached, optimizer
+        self.schedule, self.precision, self.stopping, self.control = schedule, precision, stopping, control
+        self.folder, self.journal = folder, journal
+        self.step = 0
+        self.rows = 0
+        self.tokens = 0
+        self.seconds = 0.0
+        self._saved_at = time.monotonic()
+
+    def run(self) -> Outcome:
+        """Train to the end of the plan, or until early stopping.
+
+        Raises:
+            NonFiniteError: the loss or a gradient is not a number; the weights are those of the step before.
+            Interrupted: the user asked to stop; a checkpoint is on disk.
+        """
+        self.attached.train()
+        with deferred() as interrupted:
+            while self.step < self.plan.total_steps and not self.stopping.is_over:
+                self._train_step(self.plan.window(self.step))
+                if self.plan.evaluates_after(self.step):
+                    self._evaluate()
+                if interrupted():
+                    self._interrupt()
+                if self._checkpoint_is_due():
+                    self.save()
+        stopped = "early stopping" if self.stopping.is_over else "end of the plan"
+        return Outcome(
+            steps=self.step,
+            best_step=self.stopping.best_step,
+            stopped=stopped,
+            rows=self.rows,
+            tokens=self.tokens,
+            seconds=self.seconds,
+        )
+
+    def _train_step(self, window: Window) -> None:
+        started = time.perf_counter()
+        batches = [self.work.batch(rows) for rows in window]
+        total = sum(self.work.weight(batch) for batch in batches)
+        loss = torch.zeros((), device=self.optimizer.parameters[0].device)
+        for batch in batches:
+            with self.precision.autocast():
+                share = self.work.loss(batch) / total
+            self._check_loss(share, batches)
+            self.precision.backward(share)
+            loss += share.detach()
+        self.precision.unscale(self.optimizer.adamw)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.optimizer.parameters, self.control.clip or math.inf))
+        self._check_gradient(norm, batches)
+        factor = self.schedule(self.step)
+        self.optimizer.set_factor(factor)
+        scale = self.precision.step(self.optimizer.adamw)
+        self.optimizer.clear()
+        if self.precision.scales and scale < LEAST_LOSS_SCALE:
+            raise self._not_finite("the gradient in fp16, whatever the loss scale", norm, batches)
+        self.step += 1
+        self.rows += (rows := sum(len(batch.rows) for batch in batches))
+        self.tokens += (tokens := sum(batch.tokens for batch in batches))
+        self.seconds += time.perf_counter() - started
+        self.journal.append(
+            Step(
+                step=self.step,
+                of=self.plan.total_steps,
+                epoch=round(self.plan.epoch_after(self.step), 4),
+                loss=float(loss),
+                learning_rate=self.optimizer.adamw.param_groups[0]["lr"],
+                gradient_norm=norm if math.isfinite(norm) else -1.0,
+                rows=rows,
+                tokens=tokens,
+                seconds=round(self.seconds, 3),
+            )
+        )
+
+    def _evaluate(self) -> None:
+        self.attached.eval()
+        with randomness.untouched():
+            metrics = dict(self.work.evaluate())
+        self.attached.train()
+        best = self.stopping.update(metrics[self.control.metric], step=self.step)
+        if best:
+            checkpoint.save_best(self.folder, self.attached.state_dict(), step=self.step)
+        epoch = round(self.plan.epoch_after(self.step), 4)
+        self.journal.append(Evaluated(step=self.step, epoch=epoch, metrics=metrics, best=best))
+
+    def _checkpoint_is_due(self) -> bool:
+        if self.control.checkpoint_every is not None:
+            return self.step % self.control.checkpoint_every == 0
+        waited = time.monotonic() - self._saved_at
+        return self.plan.evaluates_after(self.step) and waited >= self.control.checkpoint_seconds
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment."""
+        state = checkpoint.State(
+            step=self.step,
+            random=randomness.capture(),
+            stopping=self.stopping.state(),
+            precision=self.precision.state(),
+            journal=self.journal.position(),
+            seconds=self.seconds,
+            rows=self.rows,
+            tokens=self.tokens,
+        )
+        trained, moments = self.attached.state_dict(), self.optimizer.state_dict()
+        checkpoint.save(self.folder, state, trained=trained, optimizer=moments, keep=self.control.keep)
+        self._saved_at = time.monotonic()
+
+    def resume(self, loaded: tuple[checkpoint.State, dict[str, Tensor], dict[str, Tensor]]) -> None:
+        """Go on from a checkpoint, as if the run had never stopped."""
+        state, trained, moments = loaded
+        self.attached.load_state_dict(trained)
+        self.optimizer.load_state_dict(moments)
+        self.precision.load_state(state.precision)
+        self.stopping = EarlyStopping(**state.stopping)
+        self.step, self.seconds, self.rows, self.tokens = state.step, state.seconds, state.rows, state.tokens
+        randomness.restore(state.random)
+
+    def _interrupt(self) -> None:
+        self.save()
+        self.journal.append(Event(step=self.step, name="interrupted", text=f"stopped after step {self.step}"))
+        raise Interrupted(
+            Problem(
+                where=str(self.folder.path),
+                expected=f"{self.plan.total_steps} steps",
+                found=f"stopped after step {self.step}; a checkpoint was written",
+                fix="give the same command again to go on from there",
+            )
+        )
+
+    def _check_loss(self, loss: Tensor, batches: list[B]) -> None:
+        if not math.isfinite(value := float(loss.detach())):
+            raise self._not_finite("the loss", value, batches)
+
+    def _check_gradient(self, norm: float, batches: list[B]) -> None:
+        if not math.isfinite(norm) and not self.precision.scales:
+            raise self._not_finite("the gradient's norm", norm, batches)
+
+    def _not_finite(self, what: str, value: float, batches: list[B]) -> NonFiniteError:
+        places = [self.work.where(row) for batch in batches for row in batch.rows]
+        shown = "; ".join(places[:5]) + (f"; and {len(places) - 5} more" if len(places) > 5 else "")
+        self.journal.append(
+            Event(step=self.step + 1, name="non-finite", text=f"{what} is {value}; rows: {'; '.join(places)}")
+        )
+        kept = f"; the best model so far (step {self.stopping.best_step}) is kept" if self.stopping.best_step else ""
+        return NonFiniteError(
+            Problem(
+                where=f"step {self.step + 1}, with {shown}",
+                expected="finite numbers",
+                found=f"{what} is {value}{kept}",
+                fix="look at those rows; if they are sound, give a lower train.learning_rate "
+                f"(it peaked at {max(group['peak'] for group in self.optimizer.adamw.param_groups):g})",
+            )
+        )

@@ -1,0 +1,83 @@
+"""AdamW with bias correction (Loshchilov & Hutter 2019) over a method's parameter groups, its state by name.
+
+Owns the learning rate of each group and the form in which the optimizer's state is kept: named tensors, no pickle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, final
+
+import torch
+from torch import Tensor
+
+from affina.methods.base import ParameterGroup
+
+BETAS: Final = (0.9, 0.999)
+EPSILON: Final = 1e-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """The peak learning rates, and the weight decay of matrices."""
+
+    body: float
+    head: float
+    weight_decay: float
+
+
+@final
+class Optimizer:
+    """torch's fused AdamW, addressed by parameter names.
+
+    Args:
+        groups: what to move.
+        rates: how fast.
+    """
+
+    def __init__(self, groups: Sequence[ParameterGroup], rates: Rates) -> None:
+        self._names = {id(tensor): name for group in groups for name, tensor in group.parameters.items()}
+        self.parameters = [tensor for group in groups for tensor in group.parameters.values()]
+        self.adamw = torch.optim.AdamW(
+            [
+                {
+                    "params": list(group.parameters.values()),
+                    "peak": rates.head if group.part == "head" else rates.body,
+                    "weight_decay": rates.weight_decay if group.decays else 0.0,
+                }
+                for group in groups
+            ],
+            lr=rates.body,
+            betas=BETAS,
+            eps=EPSILON,
+            fused=True,
+        )
+
+    def set_factor(self, factor: float) -> None:
+        """The learning rate of each group becomes its peak times `factor`."""
+        for group in self.adamw.param_groups:
+            group["lr"] = group["peak"] * factor
+
+    def clear(self) -> None:
+        """Forget the gradients and free their memory."""
+        self.adamw.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The moments and step counts, as `NAME/PARAMETER` to tensor; references, not copies."""
+        return {
+            f"{key}/{self._names[id(parameter)]}": tensor
+            for parameter, state in self.adamw.state.items()
+            for key, tensor in state.items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state_dict` gave, onto the parameters' devices (step counts stay where AdamW keeps them)."""
+        by_name = {self._names[id(parameter)]: parameter for parameter in self.parameters}
+        restored: dict[Any, dict[str, Tensor]] = {}
+        for path, tensor in state.items():
+            key, _, name = path.partition("/")
+            parameter = by_name[name]
+            restored.setdefault(parameter, {})[key] = tensor.to(parameter.device, copy=True)
+        self.adamw.state.clear()
+        self.adamw.state.update(restored)

@@ -1,0 +1,82 @@
+"""Which rows are in which step: the whole run laid out before it starts, from the seed alone.
+
+An epoch is a list of windows, a window is the micro-batches of one optimizer step; the last window of an epoch
+holds what is left. Because every epoch can be made again from its number, a checkpoint needs only the step to find
+its place.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Window = list[list[int]]
+EpochPlanner = Callable[[int], list[list[int]]]
+"""Epoch number to its micro-batches of row places."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """The steps of a run.
+
+    Args:
+        planner: makes the micro-batches of an epoch.
+        accumulate: micro-batches in a window.
+        epochs: passes over the rows; the last may be a part of one.
+        max_steps: a bound on the steps, or None.
+        evaluations: how many times an epoch is evaluated, evenly, the last one at its end.
+    """
+
+    planner: EpochPlanner
+    accumulate: int
+    epochs: float
+    max_steps: int | None
+    evaluations: int
+    _ends: list[int] = field(init=False)
+    _evaluated: frozenset[int] = field(init=False)
+    _cache: tuple[int, list[Window]] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        sizes: list[int] = []
+        for epoch in range(math.ceil(self.epochs)):
+            share = min(1.0, self.epochs - epoch)
+            sizes.append(max(1, round(len(self._windows(epoch)) * share)))
+            if self.max_steps and sum(sizes) >= self.max_steps:
+                break
+        self._ends = list(itertools.accumulate(sizes))
+        self._evaluated = frozenset(
+            end - size + max(1, round(size * part / self.evaluations))
+            for end, size in zip(self._ends, sizes, strict=True)
+            for part in range(1, self.evaluations + 1)
+        )
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps in the whole run."""
+        return min(self._ends[-1], self.max_steps or self._ends[-1])
+
+    def window(self, step: int) -> Window:
+        """The micro-batches of `step`, counted from 0."""
+        epoch = bisect.bisect_right(self._ends, step)
+        start = self._ends[epoch - 1] if epoch else 0
+        return self._windows(epoch)[step - start]
+
+    def epoch_after(self, step: int) -> float:
+        """How many passes over the rows `step` steps make, 0.5 for half an epoch."""
+        epoch = bisect.bisect_right(self._ends, step - 1) if step else 0
+        start = self._ends[epoch - 1] if epoch else 0
+        return epoch + (step - start) / len(self._windows(epoch))
+
+    def evaluates_after(self, step: int) -> bool:
+        """Whether the validation rows are looked at once `step` steps are done; always at the end."""
+        return step in self._evaluated or step == self.total_steps
+
+    def _windows(self, epoch: int) -> list[Window]:
+        if self._cache is None or self._cache[0] != epoch:
+            batches = self.planner(epoch)
+            windows = [batches[start : start + self.accumulate] for start in range(0, len(batches), self.accumulate)]
+            self._cache = (epoch, windows)
+        return self._cache[1]

@@ -1,0 +1,96 @@
+"""Verb: predict. Labels and probabilities for one text or for the rows of a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from affina.data.reading import read_texts
+from affina.data.rows import Row
+from affina.errors import InputError, Problem
+from affina.record.files import write_text
+from affina.verbs.runs import OpenRun, open_run
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What the model says of one row.
+
+    Attributes:
+        text: the row's text.
+        label: the most probable label.
+        probabilities: every label to its probability.
+    """
+
+    text: str
+    label: str
+    probabilities: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """One plain object, as a line of `predictions.jsonl` holds it."""
+        return {"text": self.text, "label": self.label, "probabilities": self.probabilities}
+
+
+def predict(
+    run: str | PathLike[str],
+    texts: str | PathLike[str] | Sequence[str],
+    *,
+    out: str | PathLike[str] | None = None,
+    device: str = "auto",
+) -> list[Prediction]:
+    """Say which label each text has, with the probability of every label.
+
+    Args:
+        run: the run folder.
+        texts: a data file, one text, or several.
+        out: a file to write the predictions to, one JSON object a line.
+        device: auto, cpu, cuda or mps.
+
+    Raises:
+        RunError: the run has no model.
+        DataError: the file cannot be used.
+    """
+    opened = open_run(fspath(run), device=device)
+    rows = _rows(opened, texts)
+    found = [
+        Prediction(
+            text=row.fields["text"],
+            label=opened.task.labels[int(shares.argmax())],
+            probabilities={label: float(share) for label, share in zip(opened.task.labels, shares, strict=True)},
+        )
+        for row, shares in zip(rows, opened.predict(rows), strict=True)
+    ]
+    if out is not None:
+        lines = (json.dumps(prediction.as_json(), ensure_ascii=False) for prediction in found)
+        write_text(Path(out), "".join(f"{line}\n" for line in lines))
+    return found
+
+
+def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequence[Row]:
+    """The rows of a file, or made of texts given directly."""
+    if isinstance(texts, PathLike) or (isinstance(texts, str) and _is_file(texts)):
+        return read_texts(fspath(texts), opened.data.columns, labelled=False)
+    given = [texts] if isinstance(texts, str) else list(texts)
+    for number, text in enumerate(given, start=1):
+        if not text.strip():
+            raise InputError(
+                Problem(
+                    where=f"text {number}",
+                    expected="a text to classify",
+                    found="nothing but blanks",
+                    fix="give a text, or the path of a data file",
+                )
+            )
+    return [Row({"text": text}, "the command line", number, number) for number, text in enumerate(given, start=1)]
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text is the path of a file; long texts and texts with odd characters are none."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,91 @@
+"""A finished run, opened again: its model, and how it read its data. Shared by the verbs that use one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from affina.data.rows import Row
+from affina.errors import Problem, RunError
+from affina.evaluation.predictions import probabilities, run_over
+from affina.models.classifier import Classifier, load_classifier
+from affina.models.heads import head_logits, hidden_states
+from affina.models.source import locate
+from affina.recipe.load import load_recipe
+from affina.recipe.schema import Recipe
+from affina.record import journal
+from affina.record.folder import RunFolder
+from affina.record.payloads import DataRead, Payload
+from affina.runtime.machine import choose_device
+from affina.tasks.base import Batch
+from affina.tasks.classification import Classification
+
+BATCH_TOKENS: Final = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run to evaluate or to predict with.
+
+    Attributes:
+        folder: where it is.
+        recipe: as resolved.
+        data: what its training data were.
+        records: its whole record.
+        classifier: the exported model, on `device`.
+        task: encodes texts as the training did.
+        device: where the model is.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    data: DataRead
+    records: tuple[Payload, ...]
+    classifier: Classifier
+    task: Classification
+    device: torch.device
+
+    def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
+        """Probabilities [rows, labels]."""
+        module = self.classifier.module
+
+        def forward(batch: Batch) -> Tensor:
+            inputs = {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
+            return head_logits(module, hidden_states(module, inputs), inputs)
+
+        examples = self.task.encode(rows)
+        budget = max(BATCH_TOKENS, *(len(example.ids) for example in examples))
+        return probabilities(run_over(examples, forward, task=self.task, budget=budget))
+
+
+def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:
+    """Load the model that a run exported.
+
+    Raises:
+        RunError: the folder is not a run, or it has no model yet.
+    """
+    folder = RunFolder(Path(path))
+    records = tuple(journal.read(folder.journal))
+    data = next((record for record in records if isinstance(record, DataRead)), None)
+    if data is None or not folder.model.is_dir():
+        raise RunError(
+            Problem(
+                where=str(folder.path),
+                expected="a run with a model",
+                found="a run that has not written one yet",
+                fix="give the command that started it again: it goes on from its last checkpoint",
+            )
+        )
+    recipe = load_recipe(folder.recipe)
+    place = choose_device(device)
+    classifier = load_classifier(locate(str(folder.model)), tuple(data.labels))
+    classifier.module.to(place).eval()
+    task = Classification(classifier.tokenizer, tuple(data.labels), max_length=classifier.tokenizer.model_max_length)
+    return OpenRun(folder, recipe, data, records, classifier, task, place)
