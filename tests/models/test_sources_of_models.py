@@ -82,6 +82,18 @@ def test_tokenizer_is_missing(copy):
     assert "tokenizer" in refusal(copy)
 
 
+def test_a_sentencepiece_tokenizer_needs_its_packages(copy, monkeypatch):
+    from affina.models import folders
+
+    for path in copy.glob("tokenizer*"):
+        path.unlink()
+    (copy / "spm.model").write_bytes(b"")
+    monkeypatch.setattr(folders, "_installed", lambda package: package == "protobuf")
+    assert "pip install sentencepiece`" in refusal(copy)
+    monkeypatch.setattr(folders, "_installed", lambda _: True)
+    assert locate(str(copy)).kind == "folder"
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "", "\x00"])
 def test_config_is_no_json_object(copy, text):
     (copy / "config.json").write_text(text)

@@ -61,7 +61,7 @@ def same_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_texts(path: str | Path, columns: Mapping[str, str], *, labelled: bool) -> tuple[Row, ...]:
-    """The rows of a file for a trained model, in the file's order; none is dropped, so predictions line up with them.
+    """The rows of a file for a trained model, in the file's order; empty texts are kept, wholly blank lines are not.
 
     Args:
         path: CSV, TSV, JSON or JSONL.

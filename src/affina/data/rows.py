@@ -30,6 +30,11 @@ class Row:
         """The row's address for messages: `tickets.csv, row 17 (line 19)`."""
         return f"{self.file}, row {self.number} (line {self.line})"
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text, or both texts of a pair."""
+        return tuple(self.fields[role] for role in ("text", "text_pair") if role in self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Splits:

@@ -68,7 +68,7 @@ def _wanted(asked: Mapping[str, str | float], rows: int) -> dict[str, int]:
     wanted = {}
     for name, value in asked.items():
         if isinstance(value, float):
-            wanted[name] = max(1, round(value * rows))
+            wanted[name] = round(value * rows)  # where that is 0, `hold_out` still finds a row
         elif value == AUTO and (name == "validation" or rows >= ROWS_FOR_TEST):
             wanted[name] = _auto_rows(rows)
     return wanted

@@ -96,7 +96,7 @@ def _leaves_all(left: Counter[str], unit: Counter[str]) -> bool:
 
 
 def _force(name: str, homes: dict[int, str], labels: Sequence[Counter[str]], left: Counter[str], room: _Room) -> None:
-    """Give an empty split the unit that overshoots its size least, where all units are larger than the split."""
+    """Give an empty split the unit that overshoots its size least, where none fitted in."""
     total = sum(unit.total() for unit in labels)
     able = [
         place

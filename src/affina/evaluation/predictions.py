@@ -1,6 +1,6 @@
 """Running a model over many rows: sorted by length, without gradients, the results back in the rows' order.
 
-This module does not know which model or method it runs: it gets the forward pass as a function.
+This module does not know what was trained or how; `run_over` gets even the forward pass as a function.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from affina.data.batching import by_length
+from affina.models.heads import head_logits, hidden_states
 from affina.tasks.base import Batch, Example, Task
 
 Forward = Callable[[Batch], Tensor]
@@ -46,6 +47,29 @@ def run_over(
     for places, values in found:
         result[places] = values.numpy()
     return result
+
+
+def classify(
+    module: nn.Module, examples: Sequence[Example], *, task: Task, budget: int, device: torch.device
+) -> NDArray[np.float64]:
+    """The probabilities that a classifier gives to every label.
+
+    Args:
+        module: the model, on `device` and in evaluation mode.
+        examples: what to classify; at least one.
+        task: collates the batches.
+        budget: tokens in a batch, padding included, at most.
+        device: where the model is.
+
+    Returns:
+        [examples, classes], float64.
+    """
+
+    def forward(batch: Batch) -> Tensor:
+        inputs = batch.to(device).inputs
+        return head_logits(module, hidden_states(module, inputs), inputs)
+
+    return probabilities(run_over(examples, forward, task=task, budget=budget))
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:

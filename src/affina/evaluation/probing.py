@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +57,7 @@ class Prober:
 
     def start_head(self, train: Sequence[Example]) -> bool:
         """Start the head as a linear classifier of its own features; False for a head we do not know how to start."""
-        layer = head_start.last_layer(self.module, self.anatomy, classes=self.classes)
+        layer = head_start.last_layer(self.module, self.anatomy)
         if layer is None:
             return False
         head_start.open_pooler(self.module, self.anatomy)
@@ -67,7 +66,7 @@ class Prober:
 
             def given_to_last_layer(batch: Batch) -> Tensor:
                 seen.clear()
-                inputs = self._inputs(batch)
+                inputs = batch.to(self.device).inputs
                 head_logits(self.module, hidden_states(self.module, inputs), inputs)
                 return seen[-1] if seen[-1].ndim == 2 else last_features(seen[-1], inputs["attention_mask"])
 
@@ -77,11 +76,8 @@ class Prober:
         return True
 
     def _mean(self, batch: Batch) -> Tensor:
-        inputs = self._inputs(batch)
+        inputs = batch.to(self.device).inputs
         return mean_features(hidden_states(self.module, inputs), inputs["attention_mask"])
-
-    def _inputs(self, batch: Batch) -> dict[str, Any]:
-        return {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
 
 
 def _some(examples: Sequence[Example]) -> list[Example]:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -128,5 +129,6 @@ def _sweep(parent: Path) -> None:
     """Remove the work folders that killed processes left behind."""
     oldest = time.time() - _WORK_KEPT_SECONDS
     for path in parent.glob(f"{_WORK_PREFIX}*"):
-        if path.stat().st_mtime < oldest:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process may finish, and remove its own, at this moment
+            if path.stat().st_mtime < oldest:
+                shutil.rmtree(path, ignore_errors=True)

@@ -7,6 +7,7 @@ and does not load them (`classifier`).
 from __future__ import annotations
 
 import json
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,10 @@ from affina.errors import ModelError, Problem
 
 CONFIG: Final = "config.json"
 INDEX: Final = "model.safetensors.index.json"
-_TOKENIZERS: Final = ("tokenizer.json", "*.model", "vocab.*")
+_READY_TOKENIZERS: Final = ("tokenizer.json", "vocab.*")
+_SENTENCEPIECE: Final = "*.model"
+_SENTENCEPIECE_READERS: Final = ("sentencepiece", "protobuf")
+"""The packages with which transformers turns a SentencePiece file into a tokenizer."""
 PICKLES: Final = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"})
 
 PICKLE_FIX: Final = (
@@ -46,16 +50,7 @@ def check_folder(folder: Path, *, where: str) -> None:
     _check_kind(config, where)
     for path in weights:
         _check_weights(path, where)
-    if not any(any(folder.glob(pattern)) for pattern in _TOKENIZERS):
-        # transformers would make up an empty tokenizer of the model's kind, and every text would be unknown tokens
-        raise ModelError(
-            Problem(
-                where=where,
-                expected="a tokenizer beside the weights (tokenizer.json, or a vocabulary)",
-                found="none",
-                fix=f"put the tokenizer files that the model was trained with into {folder}",
-            )
-        )
+    _check_tokenizer(folder, where)
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
@@ -149,6 +144,43 @@ def _check_weights(path: Path, where: str) -> None:
             pass
     except (SafetensorError, OSError) as error:
         raise _damaged(path, where, error) from error
+
+
+def _check_tokenizer(folder: Path, where: str) -> None:
+    """Refuse a folder without a tokenizer, or with one that cannot be read here.
+
+    For the first, transformers would make up an empty tokenizer, and every text would be unknown tokens; for the
+    second, its message names another package.
+    """
+    if any(any(folder.glob(pattern)) for pattern in _READY_TOKENIZERS):
+        return
+    if not any(folder.glob(_SENTENCEPIECE)):
+        raise ModelError(
+            Problem(
+                where=where,
+                expected="a tokenizer beside the weights (tokenizer.json, or a vocabulary)",
+                found="none",
+                fix=f"put the tokenizer files that the model was trained with into {folder}",
+            )
+        )
+    absent = [package for package in _SENTENCEPIECE_READERS if not _installed(package)]
+    if absent:
+        raise ModelError(
+            Problem(
+                where=where,
+                expected=f"the packages {' and '.join(_SENTENCEPIECE_READERS)}, which read this model's tokenizer",
+                found=f"{' and '.join(absent)} not installed",
+                fix=f"run `python -m pip install {' '.join(absent)}`, then the same command again",
+            )
+        )
+
+
+def _installed(package: str) -> bool:
+    try:
+        metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _damaged(path: Path, where: str, error: Exception) -> ModelError:

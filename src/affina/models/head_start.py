@@ -24,26 +24,26 @@ POOLER_SCALE: Final = 0.5
 """tanh is nearly linear for hidden states of this size, so that the pooler loses nothing at the start."""
 
 
-def last_layer(module: nn.Module, anatomy: Anatomy, *, classes: int) -> nn.Linear | None:
+def last_layer(module: nn.Module, anatomy: Anatomy) -> nn.Linear | None:
     """The head's linear layer that gives the logits, or None in a head of another make."""
-    found = [layer for _, layer in _head_linears(module, anatomy) if layer.out_features == classes]
-    return found[-1] if found else None
+    layer = module.get_submodule(anatomy.output)
+    return layer if isinstance(layer, nn.Linear) else None
 
 
 def open_pooler(module: nn.Module, anatomy: Anatomy) -> bool:
     """Make BERT's pooler (a square dense layer before tanh) a scaled identity; False where the model has none."""
-    for name, layer in _head_linears(module, anatomy):
-        if name.endswith("pooler.dense") and layer.in_features == layer.out_features and layer.bias is not None:
-            with torch.no_grad():
-                layer.weight.copy_(torch.eye(layer.in_features) * POOLER_SCALE)
-                layer.bias.zero_()
-            return True
-    return False
+    found = dict(module.named_modules()).get(f"{anatomy.backbone}.pooler.dense")
+    if not isinstance(found, nn.Linear) or found.in_features != found.out_features:
+        return False
+    with torch.no_grad():
+        found.weight.copy_(torch.eye(found.in_features) * POOLER_SCALE)
+        found.bias.zero_()
+    return True
 
 
 @contextmanager
 def inputs_of(layer: nn.Linear) -> Iterator[list[Tensor]]:
-    """While the block runs, the yielded list collects what `layer` is given: [batch, width], or [batch, time, width]."""
+    """The yielded list collects what `layer` is given: [batch, width], or [batch, time, width]."""
     seen: list[Tensor] = []
     handle = layer.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].detach()))
     try:
@@ -67,11 +67,3 @@ def fill(layer: nn.Linear, weight: NDArray[np.float64], bias: NDArray[np.float64
         if layer.bias is not None:
             layer.bias.zero_()
             layer.bias[list(classes)] = torch.from_numpy(bias).to(layer.bias)
-
-
-def _head_linears(module: nn.Module, anatomy: Anatomy) -> list[tuple[str, nn.Linear]]:
-    return [
-        (name, layer)
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear) and anatomy.part_of(f"{name}.weight") == "head"
-    ]

@@ -23,6 +23,7 @@ REFERENCE_WIDTH: Final = 384
 MOST_LEARNING_RATE: Final = 1e-3
 HEAD_FACTOR: Final = 3.0
 WARMUP: Final = 0.1
+SCHEDULE: Final[Resolved[ScheduleShape]] = Resolved("linear", "warm-up, then a straight line to zero")
 EPOCHS: Final = ((1_000, 10.0), (20_000, 5.0), (math.inf, 3.0))
 """Up to so many training rows, so many epochs."""
 LEAST_EVALUATION_ROWS: Final = 500
@@ -94,7 +95,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperpara
             Resolved(float(f"{rate.value * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new"),
         ),
         batch_tokens=given_or(train.batch_tokens, _batch_tokens(facts)),
-        schedule=given_or(train.schedule, Resolved[ScheduleShape]("linear", "warm-up, then a straight line to zero")),
+        schedule=given_or(train.schedule, SCHEDULE),
         warmup=given_or(train.warmup, Resolved(WARMUP, f"the first {WARMUP:.0%} of the steps")),
         metric=given_or(evaluate.metric, Resolved("accuracy", "one label a row")),
         per_epoch=given_or(evaluate.per_epoch, Resolved(2, "often enough to catch the best checkpoint")),

@@ -6,9 +6,10 @@ A task says what a good answer is. It knows no method, no optimizer and no file.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from affina.data.rows import Row
@@ -47,6 +48,11 @@ class Batch:
     targets: Tensor
     rows: tuple[int, ...]
     tokens: int
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch with its tensors on `device`."""
+        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
+        return replace(self, inputs=inputs, targets=self.targets.to(device, non_blocking=True))
 
 
 class Task(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike, fspath
 from pathlib import Path
 
-from affina.report import page
+from affina.reporting import page
 
 
 def report(run: str | PathLike[str]) -> Path:

@@ -10,13 +10,11 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from affina.data.rows import Row
 from affina.errors import Problem, RunError
-from affina.evaluation.predictions import probabilities, run_over
+from affina.evaluation.predictions import classify
 from affina.models.classifier import Classifier, load_classifier
-from affina.models.heads import head_logits, hidden_states
 from affina.models.source import locate
 from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe
@@ -24,7 +22,6 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import DataRead, Payload
 from affina.runtime.machine import choose_device
-from affina.tasks.base import Batch
 from affina.tasks.classification import Classification
 
 BATCH_TOKENS: Final = 2_048
@@ -54,15 +51,9 @@ class OpenRun:
 
     def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
         """Probabilities [rows, labels]."""
-        module = self.classifier.module
-
-        def forward(batch: Batch) -> Tensor:
-            inputs = {name: tensor.to(self.device) for name, tensor in batch.inputs.items()}
-            return head_logits(module, hidden_states(module, inputs), inputs)
-
         examples = self.task.encode(rows)
         budget = max(BATCH_TOKENS, *(len(example.ids) for example in examples))
-        return probabilities(run_over(examples, forward, task=self.task, budget=budget))
+        return classify(self.classifier.module, examples, task=self.task, budget=budget, device=self.device)
 
 
 def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:

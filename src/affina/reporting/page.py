@@ -1,12 +1,13 @@
 """The report: one self-contained HTML page about a run, made from its record alone.
 
-The page loads nothing from anywhere, runs no script, and escapes everything that came from the user's data. This module does
-not measure and does not need the model; the layout is in `template.html.j2`, the colours in `style.css`.
+The page loads nothing from anywhere, runs no script, and escapes everything that came from the user's data. This module
+does not measure and does not need the model; the layout is in `template.html.j2`, the colours in `style.css`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +17,15 @@ from affina.record import journal
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.payloads import Payload
-from affina.report import curves, formats
-from affina.report.confusion import confusion
-from affina.report.curves import Chart, Series
-from affina.report.gathered import Gathered, gather
-from affina.report.verdict import verdict
+from affina.reporting import curves, formats
+from affina.reporting.confusion import confusion
+from affina.reporting.curves import Chart, Series
+from affina.reporting.gathered import Gathered, gather
+from affina.reporting.verdict import verdict
 
 TEMPLATE: Final = "template.html.j2"
+MOST_CLASSES: Final = 20
+"""Lines of the per-class table that are open; the others unfold."""
 
 
 def write(run_folder: Path) -> Path:
@@ -61,11 +64,13 @@ def render(records: Sequence[Payload], *, title: str) -> str:
             looks=_look_names(run),
             charts=_charts(run),
             frame=curves,
+            most_classes=MOST_CLASSES,
             confusion=confusion(tuned) if tuned else None,
         )
     )
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -104,10 +109,11 @@ def _charts(run: Gathered) -> list[Chart]:
     others = [line for key, line in looked.items() if key not in formats.SHARES]
     losses = [Series("training loss", tuple((step.step, step.loss) for step in run.steps)), *others]
     rates = [Series("learning rate", tuple((step.step, step.learning_rate) for step in run.steps))]
-    norms = [Series("gradient norm", tuple((step.step, step.gradient_norm) for step in run.steps))]
+    # A negative norm stands for a step that fp16 loss scaling skipped: there was no norm to record.
+    norms = [Series("gradient norm", tuple((s.step, s.gradient_norm) for s in run.steps if s.gradient_norm >= 0))]
     laid_out = (
         curves.chart("Loss", losses, write=formats.number, mark=run.best_step),
-        curves.chart("Validation metrics", shares, write=formats.percent, mark=run.best_step),
+        curves.chart("Validation metrics", shares, write=formats.round_percent, mark=run.best_step),
         curves.chart("Learning rate", rates, write=formats.number),
         curves.chart("Gradient norm, before clipping", norms, write=formats.number),
     )

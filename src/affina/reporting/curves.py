@@ -12,11 +12,11 @@ from typing import Final
 
 WIDTH: Final = 640.0
 HEIGHT: Final = 300.0
-LEFT: Final = 62.0
-RIGHT: Final = 16.0
+LEFT: Final = 84.0
+RIGHT: Final = 30.0
 TOP: Final = 14.0
 BOTTOM: Final = 44.0
-MOST_POINTS: Final = 200
+MOST_POINTS: Final = 400
 """A line with more points is drawn through the means of equally many neighbours; the page says so."""
 
 Point = tuple[float, float]
@@ -57,7 +57,7 @@ class Chart:
         lines: what is drawn.
         x_ticks: along the bottom.
         y_ticks: along the left side.
-        mark: where a vertical line stands, with its text; None for no line.
+        mark: where the vertical line of the best step stands, with the step; None for no line.
         averaged: whether a line was drawn through means.
     """
 
@@ -96,7 +96,7 @@ def chart(
         lines=tuple(_drawn(line, x_at, y_at) for line in thin),
         x_ticks=tuple(Tick(x_at(x), f"{x:,.0f}") for x in x_marks if float(x).is_integer()),
         y_ticks=tuple(Tick(y_at(y), write(y)) for y in y_marks),
-        mark=None if mark is None else Tick(x_at(mark), f"best, step {mark:,.0f}"),
+        mark=None if mark is None else Tick(x_at(mark), f"{mark:,.0f}"),
         averaged=any(len(line.points) > MOST_POINTS for line in shown),
     )
 

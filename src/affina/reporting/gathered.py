@@ -1,4 +1,4 @@
-"""The lines of a record by kind, as the page asks for them; where a run went on or wrote a line again, the last one counts.
+"""The lines of a record by kind, as the page asks for them; where a line was written again, the last one counts.
 
 This module reads no file and writes no number.
 """
@@ -64,9 +64,8 @@ class Gathered:
 def gather(records: Sequence[Payload]) -> Gathered:
     """Sort `records` by kind."""
     scores = {scored.who: scored for scored in _all(records, Scores)}
-    finished = _all(records, Finished)
     # A run that went on after its end is unfinished again until its next last line.
-    ended = bool(finished) and not any(isinstance(line, Step) for line in records[records.index(finished[-1]) :])
+    ending = next((line for line in reversed(records) if isinstance(line, Step | Finished)), None)
     return Gathered(
         started=_all(records, Started),
         chosen={choice.key: choice for choice in _all(records, Chosen)},
@@ -76,7 +75,7 @@ def gather(records: Sequence[Payload]) -> Gathered:
         steps=_all(records, Step),
         evaluations=_all(records, Evaluated),
         events=_all(records, Event),
-        finished=finished[-1] if ended else None,
+        finished=ending if isinstance(ending, Finished) else None,
     )
 
 

@@ -1,7 +1,7 @@
 """The page's first sentence: is the tuned model better than what it had to beat, and do the rows settle it?
 
-Two predictors are told apart where their intervals do not overlap, which is stricter than a paired test on the same rows: it may
-leave a real gain open, and seldom claims one that is none. This module measures nothing.
+Two predictors are told apart where their intervals do not overlap, which is stricter than a paired test on the same
+rows: it may leave a real gain open, and seldom claims one that is none. This module measures nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from affina.record.payloads import Measured, Scores
-from affina.report.formats import SHARES, interval, metric, name
+from affina.reporting.formats import SHARES, interval, metric, name
 
 LOWER_IS_BETTER: Final = frozenset({"loss", "calibration_error"})
 
@@ -70,7 +70,7 @@ def _outcome(tuned: Measured, best: Measured, *, sign: int) -> Literal["better",
 
 def _sentence(key: str, tuned: Measured, ranked: Mapping[str, Measured], outcome: str) -> str:
     who, best = next(iter(ranked.items()))
-    rival = f"the {name(who)} ({interval(key, best)})"
+    rival = f"the {name(who)} at {interval(key, best)}"
     gap = _gap(key, abs(tuned.value - best.value))
     side = "above" if tuned.value > best.value else "below"
     if outcome == "open":

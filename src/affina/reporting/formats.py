@@ -1,4 +1,4 @@
-"""How numbers are written in the report: one function for each kind of figure, so that a page never disagrees with itself.
+"""How numbers are written in the report: one function a kind of figure, so that a page agrees with itself.
 
 This module reads no records and knows no page.
 """
@@ -39,13 +39,23 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%" if math.isfinite(share) else "not a number"
 
 
+def round_percent(share: float) -> str:
+    """A share as a percentage without a decimal that is zero: `80%` on an axis, `62.5%`."""
+    return percent(share).replace(".0%", "%")
+
+
 def number(value: float) -> str:
-    """A count with its thousands apart, or three significant digits: `10,003`, `0.0312`, `2e-05`."""
+    """A count with its thousands apart, or three significant digits: `10,003`, `0.0312`, `1.5e-4`."""
     if not math.isfinite(value):
         return "not a number"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if abs(value) >= 0.001:
+        return f"{value:.3g}"
+    digits, power = f"{value:.2e}".split("e")
+    return f"{float(digits):g}e{int(power)}"
 
 
 def metric(key: str, value: float) -> str:

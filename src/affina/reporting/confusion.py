@@ -1,4 +1,4 @@
-"""The confusion matrix for the page: as a table of figures while that is readable, as marks on a grid beyond, and the pairs.
+"""The confusion matrix for the page: a table of figures while that is readable, marks on a grid beyond, and the pairs.
 
 This module counts nothing anew: the matrix is the record's.
 """

@@ -1,0 +1,90 @@
+"""What is measured of a run before and after its training: the baselines, the scores, some predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affina.evaluation import metrics
+from affina.evaluation.baselines import majority
+from affina.evaluation.predictions import classify
+from affina.evaluation.probing import Prober, targets
+from affina.pipeline.prepare import Prepared
+from affina.record.journal import Journal
+from affina.record.payloads import Event, Sample, Scores
+from affina.tasks.base import Example
+
+EVALUATION_FACTOR: Final = 2
+"""An evaluation batch may be this many times a training batch: no gradients are kept."""
+SAMPLES: Final = 8
+LONGEST_SAMPLE: Final = 300
+"""Characters of a text shown in the report."""
+
+
+def before_training(prepared: Prepared, journal: Journal) -> None:
+    """Measure the baselines on the untouched model, and start a new head."""
+    classes = len(prepared.task.labels)
+    prober = Prober(
+        module=prepared.classifier.module,
+        anatomy=prepared.classifier.anatomy,
+        task=prepared.task,
+        classes=classes,
+        budget=_budget(prepared),
+        device=prepared.device,
+    )
+    prepared.attached.eval()
+    train, judged = prepared.examples["train"], prepared.examples[prepared.report_split]
+    if prepared.recipe.evaluate.baselines:
+        journal.append(score(prepared, majority(targets(train), classes=classes, rows=len(judged)), who="majority"))
+        probe = prober.baseline(train, prepared.examples["validation"])
+        journal.append(score(prepared, probe.predict(prober.features(judged)), who="linear_probe"))
+    if prepared.classifier.new_parameters:
+        started = prober.start_head(train)
+        reason = "a logistic regression on its own features" if started else "as transformers draws it"
+        journal.append(Event(step=0, name="head", text=f"the new head starts as {reason}"))
+
+
+def predict(prepared: Prepared, examples: Sequence[Example]) -> NDArray[np.float64]:
+    """Probabilities [rows, classes] of the model as it is, in float32 whatever the training's precision."""
+    module = prepared.classifier.module
+    return classify(module, examples, task=prepared.task, budget=_budget(prepared), device=prepared.device)
+
+
+def score(prepared: Prepared, found: NDArray[np.float64], *, who: str) -> Scores:
+    """The metrics of probabilities [rows, classes] on the rows that the report is about."""
+    split, spec = prepared.report_split, prepared.recipe.evaluate
+    return metrics.score(
+        found,
+        targets(prepared.examples[split]),
+        prepared.task.labels,
+        who=who,
+        split=split,
+        resamples=spec.resamples,
+        confidence=spec.confidence,
+        seed=prepared.recipe.seed,
+    )
+
+
+def samples(prepared: Prepared, found: NDArray[np.float64]) -> tuple[Sample, ...]:
+    """A few of the report's rows, the wrong ones first where there are any."""
+    rows, labels = prepared.rows[prepared.report_split], prepared.task.labels
+    right = found.argmax(axis=1) == np.asarray(targets(prepared.examples[prepared.report_split]))
+    order = np.random.default_rng(prepared.recipe.seed).permutation(len(rows))
+    wrong = [place for place in order if not right[place]][: SAMPLES // 2]
+    chosen = wrong + [place for place in order if right[place]][: SAMPLES - len(wrong)]
+    return tuple(
+        Sample(
+            text=" / ".join(rows[place].texts)[:LONGEST_SAMPLE],
+            expected=rows[place].fields["label"],
+            predicted=labels[int(found[place].argmax())],
+            probability=float(found[place].max()),
+        )
+        for place in chosen
+    )
+
+
+def _budget(prepared: Prepared) -> int:
+    return EVALUATION_FACTOR * prepared.hyper.batch_tokens.value

@@ -1,0 +1,109 @@
+"""The loop of a run, assembled: which rows in which step, what is trained, how fast, and when it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from torch import Tensor
+
+from affina.data.batching import plan_epoch
+from affina.evaluation import metrics
+from affina.evaluation.probing import targets
+from affina.models.heads import head_logits, hidden_states
+from affina.pipeline.measuring import predict
+from affina.pipeline.prepare import Prepared
+from affina.recipe.resolve import warmup_steps
+from affina.recipe.schema import EarlyStoppingSpec
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.tasks.base import Batch, Example
+from affina.training import schedule
+from affina.training.loop import Control, Loop, Work
+from affina.training.optimizer import Optimizer, Rates
+from affina.training.plan import Plan
+from affina.training.precision import Precision
+from affina.training.stopping import EarlyStopping
+
+
+def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal) -> Loop[Batch]:
+    """The training loop of a prepared run, at its first step.
+
+    Args:
+        prepared: what is trained and how.
+        folder: where checkpoints go.
+        journal: where records go.
+    """
+    train, hyper = prepared.recipe.train, prepared.hyper
+    plan = _plan(prepared)
+    rates = Rates(body=hyper.learning_rate.value, head=hyper.head_learning_rate.value, weight_decay=train.weight_decay)
+    return Loop(
+        work=_work(prepared),
+        plan=plan,
+        attached=prepared.attached,
+        optimizer=Optimizer(prepared.attached.parameter_groups(), rates),
+        schedule=schedule.build(
+            hyper.schedule.value,
+            total=plan.total_steps,
+            warmup=warmup_steps(hyper.warmup.value, plan.total_steps),
+        ),
+        precision=Precision(prepared.precision, prepared.device),
+        stopping=_stopping(prepared),
+        control=Control(
+            clip=train.clip,
+            metric=hyper.metric.value,
+            checkpoint_every=train.checkpoint_every if isinstance(train.checkpoint_every, int) else None,
+            keep=train.keep,
+        ),
+        folder=folder,
+        journal=journal,
+    )
+
+
+def _plan(prepared: Prepared) -> Plan:
+    lengths = [len(example.ids) for example in prepared.examples["train"]]
+    budget, seed = prepared.hyper.batch_tokens.value, prepared.recipe.seed
+    return Plan(
+        planner=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
+        accumulate=prepared.recipe.train.accumulate,
+        epochs=prepared.hyper.epochs.value,
+        max_steps=prepared.recipe.train.max_steps,
+        evaluations=prepared.hyper.per_epoch.value,
+    )
+
+
+def _stopping(prepared: Prepared) -> EarlyStopping:
+    higher = metrics.HIGHER_IS_BETTER[prepared.hyper.metric.value]
+    spec = prepared.recipe.train.early_stopping
+    if isinstance(spec, EarlyStoppingSpec):
+        return EarlyStopping(higher_is_better=higher, patience=spec.patience, min_delta=spec.min_delta)
+    return EarlyStopping(higher_is_better=higher, patience=None)
+
+
+def _work(prepared: Prepared) -> Work[Batch]:
+    """Task, model and data as the functions that the loop calls."""
+    module, task = prepared.classifier.module, prepared.task
+    train, rows = prepared.examples["train"], prepared.rows["train"]
+    validation = _sample(prepared.examples["validation"], prepared.hyper.evaluation_rows.value)
+
+    def loss(batch: Batch) -> Tensor:
+        hidden = hidden_states(module, batch.inputs)
+        return task.loss(hidden, partial(head_logits, module, inputs=batch.inputs), batch)[0]
+
+    def evaluate() -> dict[str, float]:
+        return metrics.quick(predict(prepared, validation), targets(validation))
+
+    return Work(
+        batch=lambda places: task.collate([train[place] for place in places], rows=places).to(prepared.device),
+        weight=task.weight,
+        loss=loss,
+        evaluate=evaluate,
+        where=lambda place: rows[place].where,
+    )
+
+
+def _sample(examples: Sequence[Example], count: int) -> list[Example]:
+    """`count` of the examples, the same ones at every evaluation."""
+    order = np.random.default_rng(0).permutation(len(examples))[:count]
+    return [examples[place] for place in sorted(order)]

@@ -1,0 +1,167 @@
+"""Rows that cannot be trained on are refused by name; what is only odd is counted and explained."""
+
+from __future__ import annotations
+
+import pytest
+
+from affina.data.checks import check_known_labels, check_training_labels, drop_empty_texts
+from affina.data.findings import find_blank, find_repeats, find_shared, find_similar_labels
+from affina.data.rows import Row
+from affina.errors import DataError
+
+
+def rows_of(*pairs, file="a.csv", second=None):
+    extra = {} if second is None else {"text_pair": second}
+    return tuple(
+        Row({"text": text, "label": label, **extra}, file, number, number + 1)
+        for number, (text, label) in enumerate(pairs, start=1)
+    )
+
+
+def labelled(*labels):
+    return rows_of(*((f"text {number}", label) for number, label in enumerate(labels)))
+
+
+def problems_of(rows):
+    with pytest.raises(DataError) as caught:
+        check_training_labels(rows, column="label")
+    assert all(problem.fix for problem in caught.value.problems)
+    return caught.value.problems
+
+
+def test_good_labels_pass():
+    check_training_labels(labelled("a", "b", "a", "b"), column="label")
+    check_training_labels(labelled(*"0123" * 4), column="label")
+    check_training_labels(labelled("1.5", "a", "1.5", "a"), column="label")
+    check_training_labels(labelled(*["new york", "york", "new", "rome"] * 2), column="label")
+
+
+def test_empty_labels():
+    problems = problems_of(labelled("a", "", "b", "", "a", "b"))
+    assert [problem.where for problem in problems] == ["a.csv, row 2 (line 3)", "a.csv, row 4 (line 5)"]
+    assert problems[0].found == "an empty label"
+
+
+def test_one_class_only():
+    (problem,) = problems_of(labelled("a", "a", "a"))
+    assert problem.where == "a.csv, column label"
+    assert problem.found == "one label, 'a', in all 3 rows"
+
+
+def test_labels_seen_once():
+    problems = problems_of(labelled("a", "b", "a", "c"))
+    assert [problem.where for problem in problems] == ["a.csv, row 2 (line 3)", "a.csv, row 4 (line 5)"]
+    assert "'b'" in problems[0].found
+
+
+@pytest.mark.parametrize(
+    ("labels", "fix"), [(["0.5", "1", "0.5", "1"], "text or integers"), (["0.0", "1.0"] * 2, "3 and not 3.0")]
+)
+def test_a_column_of_floats(labels, fix):
+    (problem,) = problems_of(labelled("1", *labels))
+    assert problem.where == "a.csv, row 2 (line 3), column label"
+    assert fix in problem.fix
+    assert "regression" in problem.fix
+
+
+@pytest.mark.parametrize("number", ["-0.5", "1e-3", ".5", "3."])
+def test_all_ways_to_write_a_float(number):
+    assert number in problems_of(labelled(number, "1", number, "1"))[0].found
+
+
+def test_a_column_of_free_text():
+    (problem,) = problems_of(labelled(*(f"label {number}" for number in range(20)), "label 1"))
+    assert problem.where == "a.csv, column label"
+    assert problem.found.startswith("20 different labels in 21 rows")
+    assert "data.label" in problem.fix
+
+
+@pytest.mark.parametrize("between", [" ", ",", ", ", ";", "|"])
+def test_several_labels_in_a_cell(between):
+    labels = ["1", "2", "3", *(between.join(pair) for pair in ("12", "13", "23"))] * 2
+    (problem,) = problems_of(labelled(*labels))
+    assert problem.where == "a.csv, row 4 (line 5), column label"
+    assert "6 of 12 rows" in problem.found
+    assert "multi-label" in problem.fix
+
+
+def test_empty_texts_are_dropped_and_counted():
+    kept, (finding,) = drop_empty_texts(rows_of(("x", "a"), (" \n", "b"), ("y", "b")), file="a.csv", split="train")
+    assert [row.number for row in kept] == [1, 3]
+    assert (finding.name, finding.count, finding.examples) == ("empty_texts", 1, ("a.csv, row 2 (line 3)",))
+    assert drop_empty_texts(kept, file="a.csv", split="train") == (kept, ())
+
+
+def test_an_empty_second_text_counts_as_empty():
+    rows = rows_of(("x", "a"), second="") + rows_of(("x", "a"), second="y")
+    kept, (finding,) = drop_empty_texts(rows, file="a.csv", split="test")
+    assert kept == rows[1:]
+    assert finding.name == "empty_texts_in_test"
+
+
+def test_no_rows_after_cleaning():
+    with pytest.raises(DataError) as caught:
+        drop_empty_texts(rows_of((" ", "a"), ("", "b")), file="a.csv", split="train")
+    (problem,) = caught.value.problems
+    assert problem.where == "a.csv"
+    assert problem.found == "2 rows, and no text in any of them"
+    assert "data.text" in problem.fix
+
+
+def test_labels_that_training_lacks():
+    rows = rows_of(("x", "a"), ("y", "c"), ("z", "d"), ("w", "c"), file="test.csv")
+    with pytest.raises(DataError) as caught:
+        check_known_labels(rows, known=["a", "b"], train="train.csv")
+    first, second = caught.value.problems
+    assert first.where == "test.csv, row 2 (line 3) and 1 more row"
+    assert second.where == "test.csv, row 3 (line 4)"
+    assert "'d'" in second.found
+    assert "train.csv" in second.fix
+    with pytest.raises(DataError, match=r"test\.csv, row 1 \(line 2\)\n.*\n.*an empty label"):
+        check_known_labels(rows_of(("x", ""), file="test.csv"), known=["a"], train="train.csv")
+
+
+def test_duplicates_and_conflicts():
+    rows = rows_of(("x", "a"), (" x", "a"), ("x ", "b"), ("X", "a"), ("y", "b"), ("y", "b"), ("y", "b"))
+    duplicates, conflicts = find_repeats(rows, split="train")
+    assert (duplicates.name, duplicates.count) == ("duplicates", 3)
+    assert duplicates.examples[0] == "a.csv, row 2 (line 3) repeats row 1"
+    assert (conflicts.name, conflicts.count) == ("conflicting_labels", 3)
+    assert conflicts.examples == ("a.csv, row 1 (line 2): a in row 1, b in row 3",)
+    assert [finding.name for finding in find_repeats(rows, split="test")] == [
+        "duplicates_in_test",
+        "conflicting_labels_in_test",
+    ]
+
+
+def test_second_texts_make_rows_different():
+    assert find_repeats(rows_of(("x", "a"), second="1") + rows_of(("x", "a"), second="2"), split="train") == ()
+
+
+def test_findings_show_five_examples_and_count_all():
+    (finding,) = find_repeats(rows_of(*[("x", "a")] * 9), split="train")
+    assert finding.count == 8
+    assert len(finding.examples) == 5
+
+
+def test_shared_rows():
+    train = rows_of(("x", "a"), ("y", "b"))
+    test = rows_of(("z", "a"), (" y ", "a"), file="test.csv")
+    (finding,) = find_shared(test, train, split="test", other="train")
+    assert (finding.name, finding.count) == ("test_rows_in_train", 1)
+    assert finding.examples == ("test.csv, row 2 (line 3) is a.csv, row 2 (line 3)",)
+    assert find_shared(test[:1], train, split="test", other="train") == ()
+
+
+def test_labels_that_look_alike():
+    rows = labelled("Refund", "refund", "re fund", "caf\u00e9", "cafe\u0301", "cafe", "refund")
+    (finding,) = find_similar_labels(rows)
+    assert finding.count == 5
+    assert finding.examples[0].startswith("'refund' (2 rows) / ")
+    assert find_similar_labels(labelled("a", "b")) == ()
+
+
+def test_blank_rows():
+    assert find_blank("a.csv", 0, split="train") == ()
+    (finding,) = find_blank("a.csv", 3, split="test")
+    assert (finding.name, finding.count, finding.examples) == ("blank_rows_in_test", 3, ("a.csv",))

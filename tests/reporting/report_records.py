@@ -1,0 +1,116 @@
+"""Records of runs that never were, for the tests of the report."""
+
+import math
+
+from affina.record.payloads import (
+    Chosen,
+    ClassRow,
+    DataRead,
+    Evaluated,
+    Event,
+    Finding,
+    Finished,
+    Measured,
+    ModelLoaded,
+    Payload,
+    Sample,
+    Scores,
+    Started,
+    Step,
+)
+
+NASTY = "<script>alert('x')</script> & \"quoted\" </svg></style>"
+
+
+def measured(value: float, half: float = 0.03, n: int = 120) -> Measured:
+    return Measured(value=value, low=value - half, high=value + half, n=n)
+
+
+def scores(
+    who: str, accuracy: float, *, labels: tuple[str, ...] = (), split: str = "test", half: float = 0.03
+) -> Scores:
+    size = len(labels)
+    confusion = tuple(
+        tuple(9 if row == column else (row + 2 * column) % 5 // 4 * 3 for column in range(size)) for row in range(size)
+    )
+    classes = tuple(
+        ClassRow(label=label, precision=0.9, recall=0.8, f1=0.5 + 0.4 * i / size, support=12, f1_low=0.4, f1_high=0.95)
+        for i, label in enumerate(labels)
+    )
+    metrics = {
+        "accuracy": measured(accuracy, half),
+        "macro_f1": measured(accuracy - 0.02, half),
+        "loss": measured(1.5 - accuracy, half),
+        "calibration_error": measured(0.05, 0.01),
+    }
+    return Scores(who=who, split=split, metrics=metrics, classes=classes, confusion=confusion)
+
+
+def steps(count: int) -> list[Payload]:
+    lines: list[Payload] = []
+    for step in range(1, count + 1):
+        rate = 2e-4 * min(1.0, step / (0.1 * count)) * (1 - step / (count + 1))
+        loss = 0.2 + 2.1 * math.exp(-3 * step / count) + 0.08 * math.sin(step * 1.7)
+        norm = 3 + math.cos(step)
+        lines.append(
+            Step(
+                step=step, of=count, epoch=step / 20, loss=loss, learning_rate=rate, gradient_norm=norm, rows=16,
+                tokens=300,                seconds=step * 0.2,
+            )
+        )  # fmt: skip
+        if step % 10 == 0:
+            metrics = {"accuracy": 0.9 - math.exp(-4 * step / count), "loss": loss + 0.1, "calibration_error": 0.07}
+            lines.append(Evaluated(step=step, epoch=step / 20, metrics=metrics, best=step % 20 == 0))
+    return lines
+
+
+def unfinished(labels: tuple[str, ...], *, count: int = 60, text: str = "where is my parcel") -> list[Payload]:
+    """A run up to its last step."""
+    return [
+        Started(
+            time="2025-01-02T03:04:05+00:00",
+            versions={"affina": "0.1.0", "torch": "2.13.0"},
+            machine={"system": "Linux", "cores": 2, "memory_bytes": None},
+            asked={"evaluate": {"confidence": 0.95}},
+        ),
+        Chosen(key="method", value="full", reason="22.7 M parameters fit, and full fine-tuning was the most accurate"),
+        Chosen(key="evaluate.metric", value="accuracy", reason="the classes are about equally frequent"),
+        Chosen(key="train.learning_rate", value=0.0002, reason="measured for this model and method"),
+        DataRead(
+            files={"tickets.csv": "ab" * 32},
+            columns={"text": text, "label": "intent"},
+            rows={"train": 360, "validation": 40, "test": 120},
+            labels=dict.fromkeys(labels, 36),
+            findings=(
+                Finding(name="duplicates", count=3, meaning="the same text twice", examples=("file.csv, row 4", text)),
+            ),
+        ),
+        ModelLoaded(
+            reference="starter/encoder", family="bert", parameters=22_713_216, trained=22_713_216, fingerprint="f" * 16
+        ),
+        scores("majority", 0.10, labels=labels),
+        scores("linear_probe", 0.83, labels=labels),
+        *steps(count),
+        Event(step=30, name="non-finite", text="a gradient overflowed and the loss scale was halved"),
+    ]  # fmt: skip
+
+
+def finished(labels: tuple[str, ...], *, count: int = 60, text: str = "where is my parcel") -> list[Payload]:
+    """A whole run."""
+    return [
+        *unfinished(labels, count=count, text=text),
+        scores("tuned", 0.92, labels=labels),
+        Finished(
+            steps=count,
+            best_step=count - 20,
+            stopped="end of the plan",
+            seconds={"data": 0.4, "training": 61.0, "total": 72.3},
+            rows_per_second=88.2,
+            tokens_per_second=1650.0,
+            peak_memory_bytes=1_412_000_000,
+            samples=(
+                Sample(text=text, expected=labels[0], predicted=labels[0], probability=0.97),
+                Sample(text="it never came", expected=labels[0], predicted=labels[1], probability=0.41),
+            ),
+        ),
+    ]

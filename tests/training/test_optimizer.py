@@ -1,0 +1,67 @@
+"""AdamW: the first step shows bias correction, groups their rates and decay, and the state travels by name."""
+
+import pytest
+import torch
+from torch import nn
+
+from affina.methods.base import ParameterGroup
+from affina.training.optimizer import Optimizer, Rates
+
+
+def make(decay=0.0):
+    weight = nn.Parameter(torch.ones(3, 2))
+    bias = nn.Parameter(torch.ones(2))
+    head = nn.Parameter(torch.ones(4))
+    groups = (
+        ParameterGroup("body", True, {"weight": weight}),
+        ParameterGroup("body", False, {"bias": bias}),
+        ParameterGroup("head", False, {"head": head}),
+    )
+    return Optimizer(groups, Rates(body=0.01, head=0.1, weight_decay=decay)), (weight, bias, head)
+
+
+def run_step(optimizer, tensors, factor=1.0, gradient=0.3):
+    for tensor in tensors:
+        tensor.grad = torch.full_like(tensor, gradient)
+    optimizer.set_factor(factor)
+    optimizer.adamw.step()
+    optimizer.clear()
+
+
+def test_the_first_step_is_the_learning_rate_itself():
+    # with bias correction |step| = rate, without it would be 3.16 times as large (papers: bias correction)
+    optimizer, (weight, bias, head) = make()
+    run_step(optimizer, (weight, bias, head), factor=0.5)
+    assert torch.allclose(1 - weight, torch.full_like(weight, 0.005), rtol=1e-4)
+    assert torch.allclose(1 - bias, torch.full_like(bias, 0.005), rtol=1e-4)
+    assert torch.allclose(1 - head, torch.full_like(head, 0.05), rtol=1e-4)
+
+
+def test_only_matrices_decay():
+    optimizer, (weight, bias, _) = make(decay=0.5)
+    run_step(optimizer, (weight, bias, _), gradient=1e-30)
+    assert torch.allclose(weight, torch.full_like(weight, 1 - 0.01 * 0.5), rtol=1e-5)
+    assert torch.equal(bias, torch.ones_like(bias))
+
+
+def test_state_travels_by_name_and_goes_on_bit_for_bit():
+    one, tensors = make(decay=0.1)
+    run_step(one, tensors)
+    other, copies = make(decay=0.1)
+    with torch.no_grad():
+        for tensor, copy in zip(tensors, copies, strict=True):
+            copy.copy_(tensor)
+    state = {name: tensor.clone() for name, tensor in one.state_dict().items()}
+    assert set(state) == {f"{key}/{name}" for key in ("step", "exp_avg", "exp_avg_sq") for name in ("weight", "bias", "head")}
+    other.load_state_dict(state)
+    for gradient in (0.2, -0.7):
+        run_step(one, tensors, gradient=gradient)
+        run_step(other, copies, gradient=gradient)
+    for tensor, copy in zip(tensors, copies, strict=True):
+        assert torch.equal(tensor, copy)
+
+
+def test_an_unknown_name_is_refused():
+    optimizer, _ = make()
+    with pytest.raises(KeyError):
+        optimizer.load_state_dict({"exp_avg/other": torch.zeros(1)})

@@ -1,0 +1,49 @@
+"""Early stopping: what counts as better, when it is over, and that its state is all there is."""
+
+from affina.training.stopping import EarlyStopping
+
+
+def test_stops_after_patience_without_improvement():
+    stopping = EarlyStopping(higher_is_better=True, patience=2)
+    assert stopping.update(0.5, step=1)
+    assert not stopping.update(0.5, step=2)
+    assert not stopping.is_over
+    assert not stopping.update(0.4, step=3)
+    assert stopping.is_over
+    assert (stopping.best, stopping.best_step) == (0.5, 1)
+
+
+def test_an_improvement_starts_the_count_again():
+    stopping = EarlyStopping(higher_is_better=True, patience=2)
+    for step, value in enumerate([0.5, 0.4, 0.6, 0.5]):
+        stopping.update(value, step=step)
+    assert not stopping.is_over
+    assert stopping.waited == 1
+
+
+def test_lower_is_better_and_min_delta():
+    stopping = EarlyStopping(higher_is_better=False, patience=1, min_delta=0.1)
+    assert stopping.update(1.0, step=1)
+    assert not stopping.update(0.95, step=2)
+    assert stopping.is_over
+    assert stopping.update(0.8, step=3)
+    assert not stopping.is_over
+
+
+def test_no_patience_never_stops():
+    stopping = EarlyStopping(higher_is_better=True, patience=None)
+    for step in range(100):
+        stopping.update(0.0, step=step)
+    assert not stopping.is_over
+
+
+def test_state_round_trip_goes_on_the_same():
+    one = EarlyStopping(higher_is_better=True, patience=3)
+    values = [0.1, 0.3, 0.2, 0.25, 0.1]
+    for step, value in enumerate(values[:3]):
+        one.update(value, step=step)
+    other = EarlyStopping(**one.state())
+    for step, value in enumerate(values[3:], start=3):
+        assert one.update(value, step=step) == other.update(value, step=step)
+    assert one == other
+    assert one.is_over
