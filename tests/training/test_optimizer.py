@@ -52,7 +52,9 @@ def test_state_travels_by_name_and_goes_on_bit_for_bit():
         for tensor, copy in zip(tensors, copies, strict=True):
             copy.copy_(tensor)
     state = {name: tensor.clone() for name, tensor in one.state_dict().items()}
-    assert set(state) == {f"{key}/{name}" for key in ("step", "exp_avg", "exp_avg_sq") for name in ("weight", "bias", "head")}
+    assert set(state) == {
+        f"{key}/{name}" for key in ("step", "exp_avg", "exp_avg_sq") for name in ("weight", "bias", "head")
+    }
     other.load_state_dict(state)
     for gradient in (0.2, -0.7):
         run_step(one, tensors, gradient=gradient)

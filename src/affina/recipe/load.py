@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -103,10 +104,34 @@ def _parse_override(word: str) -> tuple[list[str], Any]:
                 fix="write the key, an equals sign and the value without blanks around it",
             )
         )
+    path = key.split(".")
     try:
-        return key.split("."), _number(_yaml(text))
+        value = _yaml(text)
     except yaml.YAMLError:
-        return key.split("."), text
+        return path, text
+    if _takes_text(path):
+        return path, value if value is None or isinstance(value, str) else text
+    return path, _number(value)
+
+
+def _takes_text(path: Sequence[str]) -> bool:
+    """Whether the key holds a text and never a number: a column called 007 or a folder called 1e4 keeps its letters."""
+    spec: type[BaseModel] | None = Recipe
+    for key in path[:-1]:
+        spec = _model_in(spec.model_fields[key].annotation) if spec and key in spec.model_fields else None
+    if spec is None or path[-1] not in spec.model_fields:
+        return False
+    kinds = _kinds(spec.model_fields[path[-1]].annotation)
+    return str in kinds and not kinds & {int, float}
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The branches of a union, without their constraints."""
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return {kind for branch in get_args(annotation) for kind in _kinds(branch)}
+    return {annotation}
 
 
 def _number(value: Any) -> Any:
@@ -126,9 +151,6 @@ def _assign(tree: dict[str, Any], path: list[str], value: Any) -> None:
         inner = here.get(key)
         here[key] = dict(inner) if isinstance(inner, dict) else {"name": inner} if isinstance(inner, str) else {}
         here = here[key]
-    inner = here.get(path[-1])
-    if path[-1] in {"method", "task"} and isinstance(value, str) and isinstance(inner, dict):
-        value = {"name": value}
     here[path[-1]] = value
 
 
@@ -175,6 +197,8 @@ def _explain(key: str, details: Sequence[Any], tree: Mapping[str, Any], *, origi
 def _expectation(detail: Any, tree: Mapping[str, Any]) -> str:
     if detail["type"] in {"model_type", "model_attributes_type"}:
         return f"keys of its own: {', '.join(_fields(_key_path(detail['loc'], tree), tree))}"
+    if detail["type"] == "union_tag_not_found":
+        return f"`name` next to the other keys, one of {', '.join(METHODS)}"
     if detail["type"] == "union_tag_invalid":
         return ", ".join(METHODS)
     message: str = detail["msg"]

@@ -84,21 +84,21 @@ def read(path: Path) -> list[Payload]:
                 fix="name a folder that `affina train` wrote (it holds record.jsonl)",
             )
         )
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_bytes().split(b"\n")
     found: list[Payload] = []
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
-            found.append(_payload(json.loads(line)))
-        except (ValueError, TypeError, KeyError) as error:
+            found.append(_payload(json.loads(line.decode())))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             if number == len(lines):
                 break
             raise RunError(
                 Problem(
                     where=f"{path}, line {number}",
                     expected="one record a line, as this version of Affina writes them",
-                    found=str(error),
+                    found=f"{type(error).__name__}: {error}",
                     fix="use the version of Affina that wrote the run, or train again",
                 )
             ) from error

@@ -104,7 +104,7 @@ class Classification:
         targets = batch.targets[batch.targets >= 0]
         if self._weights is None:
             return float(len(targets))
-        return float(self._weights.to(targets.device)[targets].sum())
+        return float(self._weights[targets.cpu()].sum())
 
     def loss(self, hidden: Tensor, head: Head, batch: Batch) -> tuple[Tensor, float]:
         """Sum of the (weighted, smoothed) cross-entropies in nats, and `weight(batch)`.
@@ -114,12 +114,13 @@ class Classification:
             head: hidden states to logits [batch, classes].
             batch: the targets.
         """
-        logits = head(hidden).float()
+        logits = head(hidden)
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))  # low precision ends before the softmax
         losses = functional.cross_entropy(
             logits, batch.targets, reduction="none", label_smoothing=self._smoothing, ignore_index=-100
         )
         if self._weights is not None:
-            losses = losses * self._weights.to(losses.device)[batch.targets.clamp(min=0)]
+            losses = losses * self._weights.to(losses)[batch.targets.clamp(min=0)]
         return losses.sum(), self.weight(batch)
 
 
@@ -161,10 +162,10 @@ def balanced_weights(counts: Counter[str], labels: Sequence[str]) -> Tensor:
     """One weight a class: the mean class size over its own, so that the weights average 1 over the rows.
 
     Returns:
-        [classes], float32.
+        [classes], float64, so that the sum over a window does not depend on its order.
     """
     total = sum(counts[label] for label in labels)
-    return torch.tensor([total / (len(labels) * counts[label]) for label in labels], dtype=torch.float32)
+    return torch.tensor([total / (len(labels) * counts[label]) for label in labels], dtype=torch.float64)
 
 
 def is_imbalanced(counts: Counter[str]) -> bool:

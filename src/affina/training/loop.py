@@ -176,13 +176,12 @@ class Loop(Generic[B]):
         started = time.perf_counter()
         batches = [self.work.batch(rows) for rows in window]
         total = sum(self.work.weight(batch) for batch in batches)
-        loss = torch.zeros((), device=self.optimizer.parameters[0].device)
+        loss = 0.0
         for batch in batches:
             with self.precision.autocast():
                 share = self.work.loss(batch) / total
-            self._check_loss(share, batches)
+            loss += self._checked(float(share.detach()), batches)
             self.precision.backward(share)
-            loss += share.detach()
         self.precision.unscale(self.optimizer.adamw)
         norm = float(torch.nn.utils.clip_grad_norm_(self.optimizer.parameters, self.control.clip or math.inf))
         self._check_gradient(norm, batches)
@@ -201,7 +200,7 @@ class Loop(Generic[B]):
                 step=self.step,
                 of=self.plan.total_steps,
                 epoch=round(self.plan.epoch_after(self.step), 4),
-                loss=float(loss),
+                loss=loss,
                 learning_rate=self.optimizer.adamw.param_groups[0]["lr"],
                 gradient_norm=norm if math.isfinite(norm) else -1.0,
                 rows=rows,
@@ -265,9 +264,10 @@ class Loop(Generic[B]):
             )
         )
 
-    def _check_loss(self, loss: Tensor, batches: list[B]) -> None:
-        if not math.isfinite(value := float(loss.detach())):
-            raise self._not_finite("the loss", value, batches)
+    def _checked(self, loss: float, batches: list[B]) -> float:
+        if not math.isfinite(loss):
+            raise self._not_finite("the loss", loss, batches)
+        return loss
 
     def _check_gradient(self, norm: float, batches: list[B]) -> None:
         if not math.isfinite(norm) and not self.precision.scales:

@@ -1,0 +1,60 @@
+"""Affina on a CSV with text and label, defaults but for the epochs. Prints one JSON line.
+
+`training_seconds` is the time of the whole training stage, its evaluations and checkpoints included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+from pathlib import Path
+
+import affina
+from affina.record import journal
+from affina.record.payloads import Finished
+
+
+def main() -> None:
+    """Train once and print rows per second, seconds and peak memory."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--validation", type=Path, required=True)
+    parser.add_argument("--epochs", type=float, required=True)
+    parser.add_argument("overrides", nargs="*")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        result = affina.train(
+            {
+                "model": str(given.model),
+                "run": f"{folder}/run",
+                "data": {"train": str(given.train), "validation": str(given.validation), "test": "none"},
+                "train": {"epochs": given.epochs, "early_stopping": False},
+                "evaluate": {"baselines": False},
+            },
+            given.overrides,
+        )
+        finished = next(record for record in journal.read(result.folder.journal) if isinstance(record, Finished))
+    trained = given.epochs * sum(1 for _ in _rows(given.train))
+    found = {
+        "rows_per_second": trained / finished.seconds["training"],
+        "steps_only_rows_per_second": finished.rows_per_second,
+        "training_seconds": finished.seconds["training"],
+        "seconds": finished.seconds,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    import csv
+
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    main()

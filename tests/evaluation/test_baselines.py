@@ -1,0 +1,63 @@
+"""The baselines: the majority class by hand, the probe against scikit-learn, features over real tokens alone."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from affina.evaluation.baselines import choose_probe, fit_probe, last_features, majority, mean_features
+
+
+def clusters(rows=120, classes=3, *, scale=1.0, seed=0):
+    generator = np.random.default_rng(seed)
+    centres = np.random.default_rng(9).normal(size=(classes, 8))
+    targets = generator.integers(0, classes, rows)
+    features = (centres[targets] + 0.5 * generator.normal(size=(rows, 8))) * scale
+    return features.astype(np.float32), targets.tolist()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_probe_is_a_logistic_regression_on_scaled_features(classes, intercept):
+    features, targets = clusters(classes=classes, scale=40.0)
+    probe = fit_probe(features, targets, classes=classes, strength=0.1, intercept=intercept)
+    scaled = features / np.sqrt(np.mean(np.square(features, dtype=np.float64)))
+    oracle = LogisticRegression(C=0.1, max_iter=200, fit_intercept=intercept).fit(scaled, targets)
+    assert np.allclose(probe.predict(features), oracle.predict_proba(scaled), atol=1e-6)
+    assert intercept or not probe.bias.any()
+
+
+def test_the_scale_of_the_features_does_not_matter():
+    found = [
+        fit_probe(*clusters(scale=scale), classes=3).predict(clusters(scale=scale)[0]) for scale in (1e-3, 1.0, 500.0)
+    ]
+    assert np.allclose(found[0], found[1], atol=1e-4)
+    assert np.allclose(found[2], found[1], atol=1e-4)
+
+
+def test_a_class_that_the_probe_never_saw_has_probability_zero():
+    features, targets = clusters(classes=2)
+    found = fit_probe(features, [3 * target for target in targets], classes=5).predict(features)
+    assert found.shape == (120, 5)
+    assert np.allclose(found.sum(axis=1), 1)
+    assert not found[:, [1, 2, 4]].any()
+
+
+def test_the_strength_is_chosen_on_the_validation_rows():
+    train, validation = clusters(seed=1), clusters(seed=2)
+    chosen = choose_probe(train, validation, classes=3)
+    found = {s: fit_probe(*train, classes=3, strength=s) for s in (0.01, 0.1, 1.0)}
+    right = {s: np.mean(probe.predict(validation[0]).argmax(1) == validation[1]) for s, probe in found.items()}
+    assert np.mean(chosen.predict(validation[0]).argmax(1) == validation[1]) == max(right.values())
+
+
+def test_majority_answers_the_most_frequent_class_with_the_training_shares():
+    found = majority([2, 0, 2, 2], classes=4, rows=3)
+    assert found.tolist() == [[0.25, 0.0, 0.75, 0.0]] * 3
+
+
+def test_features_are_of_real_tokens_alone():
+    hidden = torch.arange(12.0).reshape(2, 3, 2)
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    assert mean_features(hidden, mask).tolist() == [[2.0, 3.0], [7.0, 8.0]]
+    assert last_features(hidden, mask).tolist() == [[4.0, 5.0], [8.0, 9.0]]
