@@ -1,12 +1,12 @@
-"""Full and partial fine-tuning: what trains moves, what is frozen stays bit for bit, and disabled() is the base model."""
+"""Full and partial: what trains moves, what is frozen stays bit for bit, and disabled() is the base model."""
 
 import pytest
 import torch
-from bench_of_loops import prepared_run, start_loop
 
 from affina.errors import RecipeError
 from affina.models.base import base_tensors
 from affina.models.heads import head_logits, hidden_states
+from bench_of_loops import prepared_run, start_loop
 
 METHODS = {
     "full": "full",

@@ -201,12 +201,12 @@ def test_other_labels_start_the_output_layer_anew(tiny, family, labels, tmp_path
 def test_dropout_replaces_every_rate(tiny, family):
     told: list[str] = []
     loaded = load(tiny(family), dropout=0.37, notify=told.append)
-    rates = {child.p for child in loaded.module.modules() if isinstance(child, torch.nn.Dropout)}
+    rates = {child.p for child in loaded.module.modules() if isinstance(child, LaneDropout)}
     assert rates <= {0.37}
     assert told == []
     if family in ENCODERS or family in ("gpt2", "gpt_neox"):
         assert rates == {0.37}
-    unchanged = {child.p for child in load(tiny(family)).module.modules() if isinstance(child, torch.nn.Dropout)}
+    unchanged = {child.p for child in load(tiny(family)).module.modules() if isinstance(child, LaneDropout)}
     assert 0.37 not in unchanged
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from bench_of_loops import gradients, prepared_run, start_loop
 
 ROWS = list(range(24))

@@ -4,7 +4,6 @@ import shutil
 
 import pytest
 import torch
-from bench_of_loops import prepared_run, start_loop
 
 from affina.errors import Interrupted
 from affina.record import journal
@@ -12,6 +11,7 @@ from affina.record.folder import RunFolder
 from affina.record.payloads import Evaluated, Step
 from affina.training import checkpoint
 from affina.training import loop as loop_module
+from bench_of_loops import prepared_run, start_loop
 
 SETTINGS = {
     "plain": {},

@@ -5,13 +5,13 @@ from collections import Counter
 import pytest
 import torch
 from torch.nn import functional
-from workbench import tiny
 
 from affina.data.rows import Row
 from affina.errors import DataError
 from affina.models.classifier import load_classifier
 from affina.models.source import locate
 from affina.tasks.classification import Classification, apply_limit, balanced_weights, measure_lengths
+from workbench import tiny
 
 LABELS = ("a", "b", "c")
 

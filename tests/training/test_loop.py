@@ -1,16 +1,16 @@
-"""The loop's duties besides exactness: what is not finite stops it, the best is kept, memory is asked for at the start."""
+"""The loop's duties besides exactness: what is not finite stops it, the best is kept, the record is true."""
 
 import math
 
 import pytest
 import torch
-from bench_of_loops import prepared_run, start_loop
 
 from affina.errors import NonFiniteError
 from affina.record import journal
 from affina.record.payloads import Evaluated, Event, Step
 from affina.training import checkpoint
 from affina.training.loop import Work
+from bench_of_loops import prepared_run, start_loop
 
 
 def spoil(loop, *, step, with_value):
@@ -41,8 +41,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_its_step(tmp_path, step, val
     assert all(torch.isfinite(tensor).all() for tensor in prepared.attached.state_dict().values())
     events = [record for record in journal.read(loop.folder.journal) if isinstance(record, Event)]
     assert all(prepared.rows["train"][row].where in events[-1].text for row in rows)
-    if loop.stopping.best_step:
-        assert all(torch.isfinite(tensor).all() for tensor in checkpoint.load_best(loop.folder).values())
+    assert all(torch.isfinite(tensor).all() for tensor in checkpoint.load_best(loop.folder).values())
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights_move(tmp_path):
@@ -72,7 +71,7 @@ def test_a_learning_rate_far_too_high_never_ends_as_done_with_broken_weights(tmp
 def test_the_best_evaluation_is_what_is_kept(tmp_path):
     prepared = prepared_run(tmp_path, train={"epochs": 3})
     loop, _ = start_loop(prepared, tmp_path / "run")
-    values = iter([0.2, 0.9, 0.4, 0.9, 0.1, 0.3])
+    values = iter([0.3, 0.2, 0.9, 0.4, 0.9, 0.1, 0.3])
     honest, kept = loop.work, {}
 
     def evaluate():
@@ -83,10 +82,29 @@ def test_the_best_evaluation_is_what_is_kept(tmp_path):
     loop.work = Work(batch=honest.batch, weight=honest.weight, loss=honest.loss, evaluate=evaluate, where=honest.where)
     outcome = loop.run()
     evaluated = [record for record in journal.read(loop.folder.journal) if isinstance(record, Evaluated)]
-    assert [record.best for record in evaluated] == [True, True, False, False, False, False]
-    assert outcome.best_step == evaluated[1].step
+    assert [record.best for record in evaluated] == [True, False, True, False, False, False, False]
+    assert outcome.best_step == evaluated[2].step
     best = checkpoint.load_best(loop.folder)
     assert all(torch.equal(best[name], kept[0.9][name]) for name in best)
+
+
+def test_training_that_only_makes_it_worse_exports_the_start(tmp_path):
+    prepared = prepared_run(tmp_path, train={"epochs": 2})
+    loop, _ = start_loop(prepared, tmp_path / "run")
+    start = {name: tensor.clone() for name, tensor in prepared.attached.state_dict().items()}
+    values = iter([0.9, 0.8, 0.7, 0.6, 0.5])
+    honest = loop.work
+    loop.work = Work(
+        batch=honest.batch,
+        weight=honest.weight,
+        loss=honest.loss,
+        evaluate=lambda: {"accuracy": next(values)},
+        where=honest.where,
+    )
+    assert loop.run().best_step == 0
+    best = checkpoint.load_best(loop.folder)
+    assert all(torch.equal(best[name], start[name]) for name in start)
+    assert not all(torch.equal(start[name], tensor) for name, tensor in prepared.attached.state_dict().items())
 
 
 def test_the_record_counts_real_tokens_and_rows(tmp_path):

@@ -21,6 +21,7 @@ from transformers import (
 
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy, describe
+from affina.models.dropout import quicken
 from affina.models.quiet import Notify, quiet, silent
 from affina.models.settings import length_limit, same_labels, set_dropout, set_labels, set_no_cache, set_padding
 from affina.models.source import Source
@@ -82,6 +83,7 @@ def load_classifier(
     if dropout is not None:
         set_dropout(config, dropout, notify=notify)
     module, tokenizer, info = _load(source, config, where)
+    quicken(module)
     set_padding(module, tokenizer, where=where)
     anatomy = describe(module)
     absent = set(info["missing_keys"]) | {entry[0] for entry in info["mismatched_keys"]}

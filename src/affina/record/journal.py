@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -118,10 +117,3 @@ def _payload(data: dict[str, Any]) -> Payload:
 
 def _tuples(item: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()}
-
-
-def finite(value: float) -> float:
-    """`value`, or the largest float in its direction: JSON has no word for infinity."""
-    if math.isnan(value):
-        return 0.0
-    return max(-1.7e308, min(1.7e308, value))

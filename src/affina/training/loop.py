@@ -154,6 +154,8 @@ class Loop(Generic[B]):
         """
         self.attached.train()
         with deferred() as interrupted:
+            if self.step == 0:
+                self._evaluate()  # the start is a candidate too: training that only makes it worse is seen
             while self.step < self.plan.total_steps and not self.stopping.is_over:
                 self._train_step(self.plan.window(self.step))
                 if self.plan.evaluates_after(self.step):
@@ -279,7 +281,7 @@ class Loop(Generic[B]):
         self.journal.append(
             Event(step=self.step + 1, name="non-finite", text=f"{what} is {value}; rows: {'; '.join(places)}")
         )
-        kept = f"; the best model so far (step {self.stopping.best_step}) is kept" if self.stopping.best_step else ""
+        kept = f"; the best model so far (step {self.stopping.best_step}) is kept"
         return NonFiniteError(
             Problem(
                 where=f"step {self.step + 1}, with {shown}",

@@ -1,4 +1,4 @@
-"""Every family, through the whole line: trained, exported, and loaded by plain transformers with the same predictions."""
+"""Every family through the whole line: trained, exported, loaded by plain transformers, same predictions."""
 
 import json
 import warnings
@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_models import FAMILIES
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
-from workbench import sample_rows, tiny, write_csv
 
 import affina
+from tiny_models import FAMILIES
+from workbench import sample_rows, tiny, write_csv
 
 TEXTS = ["where is my card", "a fee of ten, why was I charged a fee for this and that?", "new address"]
 
