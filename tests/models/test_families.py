@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from affina.errors import ModelError
 from affina.models.classifier import Classifier, load_classifier
+from affina.models.dropout import LaneDropout
 from affina.models.heads import head_logits, hidden_states
 from affina.models.quiet import quiet
 from affina.models.saving import save_classifier
