@@ -18,9 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from tiny_models import make_tiny
-
 from affina.cli.main import run
+from tiny_models import make_tiny
 
 SCREEN_LINES = 24
 SCREEN_COLUMNS = 80
@@ -87,7 +86,7 @@ def screen_lines(text: str) -> int:
 
 
 def check_refused(ended: Ended, folder: Path, before: dict[str, bytes | None], *, says: Sequence[str]) -> None:
-    """The contract of every bad input: status 2, one screen, all parts of the message, no traceback, nothing written."""
+    """The contract of every bad input: status 2, one screen, a whole message, no traceback, nothing written."""
     assert ended.status == 2, ended
     assert "Traceback" not in ended.err
     assert "a fault of ours" not in ended.err

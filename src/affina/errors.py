@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-MOST_PROBLEMS_SHOWN: Final = 5
+MOST_PROBLEMS_SHOWN: Final = 3
 """An error fits on one screen: further problems are counted, not listed."""
 
 

@@ -6,6 +6,7 @@ Nothing is created here; a run folder appears when there is something to write.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,7 @@ def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
 def _try(path: Path, prepared: Prepared, *, asked: bool) -> Place | None:
     """This folder if it is free, or holds a stopped run of the same recipe; None if it is another's."""
     folder = RunFolder(path)
+    _check_can_write(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return Place(folder, None)
     records = journal.read(folder.journal) if folder.journal.is_file() else []
@@ -86,6 +88,21 @@ def _try(path: Path, prepared: Prepared, *, asked: bool) -> Place | None:
             expected="a new folder, or a stopped run of this same recipe",
             found=reason,
             fix=f"write another run=..., or remove {path}",
+        )
+    )
+
+
+def _check_can_write(path: Path) -> None:
+    """Stop before the training where its folder could not be made or written to."""
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return
+    raise RunError(
+        Problem(
+            where=f"run folder {path}",
+            expected="a folder that can be written to",
+            found=f"{there}, {'without the right to write there' if there.is_dir() else 'a file'}",
+            fix="write another run=...",
         )
     )
 

@@ -53,7 +53,10 @@ def predict(
     Raises:
         RunError: the run has no model.
         DataError: the file cannot be used.
+        InputError: a text is blank or lacks its second one, or `out` cannot be a file.
     """
+    if out is not None:
+        _check_out(Path(out))
     opened = open_run(fspath(run), device=device)
     rows = _rows(opened, texts)
     found = [
@@ -74,6 +77,16 @@ def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequen
     """The rows of a file, or made of texts given directly."""
     if isinstance(texts, PathLike) or (isinstance(texts, str) and _is_file(texts)):
         return read_texts(fspath(texts), opened.data.columns, labelled=False)
+    if "text_pair" in opened.data.columns:
+        raise InputError(
+            Problem(
+                where=str(opened.folder.path),
+                expected="pairs of texts, as the run was trained on",
+                found="a text without its second one",
+                fix=f"give a data file with the columns {opened.data.columns['text']} and "
+                f"{opened.data.columns['text_pair']}",
+            )
+        )
     given = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(given, start=1):
         if not text.strip():
@@ -86,6 +99,16 @@ def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequen
                 )
             )
     return [Row({"text": text}, "the command line", number, number) for number, text in enumerate(given, start=1)]
+
+
+def _check_out(out: Path) -> None:
+    """Stop before the work where its result could not be written."""
+    if out.is_dir():
+        raise InputError(
+            Problem(
+                where=str(out), expected="a file to write", found="a folder", fix=f"write --out {out}/predictions.jsonl"
+            )
+        )
 
 
 def _is_file(text: str) -> bool:

@@ -1,0 +1,70 @@
+# The two commands: `make demo` runs the main job, `make test` runs the tests. Each sets itself up from nothing:
+# an environment in .venv, with the exact versions of constraints.txt. Nothing outside this folder is changed, but for
+# the model cache (see README, "Models").
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+.PHONY: help demo test test-slow test-all check format docs clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo       fine-tune the starter encoder on messages that come with Affina"
+	@echo "make test       the tests that take seconds"
+	@echo "make test-slow  the tests that train real models"
+	@echo "make test-all   both"
+	@echo "make check      lint, formatting, types, import rules"
+	@echo "make format     put the code into the house's format"
+	@echo "make docs       write the generated pages in docs/ again"
+	@echo "make clean      remove $(VENV)"
+
+demo: $(VENV)/.for-use
+	$(BIN)/affina demo
+
+test: $(VENV)/.for-development
+	$(PYTEST) -m "not slow and not gpu"
+
+test-slow: $(VENV)/.for-development
+	$(PYTEST) -m "slow and not gpu"
+
+test-all: test test-slow
+
+check: $(VENV)/.for-development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.for-development
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.for-development
+	$(BIN)/python scripts/recipe_docs.py
+
+clean:
+	rm -rf $(VENV)
+
+# A stamp lies inside the environment, so that removing the environment removes it too.
+$(VENV)/.for-development: pyproject.toml constraints.txt | $(VENV)/.made
+	$(PIP) install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/.for-use
+
+$(VENV)/.for-use: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "installing Affina and what it needs into $(VENV) (some minutes, once)"
+	$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Affina needs Python 3.11 or newer. '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || echo not there)."; \
+	  echo "Name a newer one: make PYTHON=python3.12 $(or $(MAKECMDGOALS),demo)"; exit 1; } >&2
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "'$(PYTHON)' cannot make environments: its modules venv and ensurepip are missing."; \
+	  echo "Install them (on Debian and Ubuntu: the package python3-venv), then run the same command again."; \
+	  exit 1; } >&2
+	$(PYTHON) -m venv $(VENV)
+	@touch $@

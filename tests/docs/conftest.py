@@ -1,0 +1,30 @@
+import csv
+from pathlib import Path
+
+import pytest
+from documents import ROOT
+
+EACH = 8
+"""Rows of each label in `tickets.csv`: enough to split, few enough to be quick."""
+
+
+@pytest.fixture
+def tickets():
+    """Writes the data files that the documents speak of into a folder."""
+
+    def write(folder: Path) -> None:
+        with (ROOT / "src/affina/demo/support.csv").open(encoding="utf-8", newline="") as file:
+            rows = sorted(csv.DictReader(file), key=lambda row: row["label"])
+        labels = sorted({row["label"] for row in rows})
+        by_label = {label: [row for row in rows if row["label"] == label] for label in labels}
+        _write(folder / "tickets.csv", [row for label in labels for row in by_label[label][:EACH]])
+        _write(folder / "new-tickets.csv", [row for label in labels for row in by_label[label][EACH : 2 * EACH]])
+
+    return write
+
+
+def _write(path: Path, rows: list[dict[str, str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["text", "label"])
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,126 @@
+"""What `auto` comes to: every value with its reason, and what was given always wins."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import pytest
+
+from affina.recipe.resolve import MOST_LEARNING_RATE, Facts, Hyperparameters, given_or, resolve, warmup_steps
+from affina.recipe.schema import EvaluateSpec, TrainSpec
+from affina.values import Resolved
+
+GIVEN = "given in the recipe"
+FACTS = Facts(rows=2_000, validation_rows=200, mean_length=14.3, longest=60, width=384, trained_blocks=True)
+
+
+def decided(*, train=None, evaluate=None, **facts) -> Hyperparameters:
+    return resolve(TrainSpec(**(train or {})), EvaluateSpec(**(evaluate or {})), dataclasses.replace(FACTS, **facts))
+
+
+def test_every_auto_has_a_reason_that_is_a_sentence_part():
+    found = decided().by_key()
+    assert len(found) == len(dataclasses.fields(Hyperparameters))
+    for key, resolved in found.items():
+        assert resolved.reason, key
+        assert resolved.reason != GIVEN, key
+        assert not resolved.reason.endswith("."), key
+
+
+GIVEN_VALUES = {
+    "train.epochs": 7.0,
+    "train.learning_rate": 3e-5,
+    "train.head_learning_rate": 4e-5,
+    "train.batch_tokens": 999,
+    "train.schedule": "cosine",
+    "train.warmup": 17.0,
+    "evaluate.metric": "loss",
+    "evaluate.per_epoch": 9,
+    "evaluate.rows": 123,
+}
+
+
+@pytest.mark.parametrize("key", GIVEN_VALUES)
+def test_a_given_value_wins_and_the_others_stay_auto(key):
+    section, name = key.split(".")
+    found = decided(**{section: {name: GIVEN_VALUES[key]}}).by_key()
+    assert set(found) == set(GIVEN_VALUES)
+    assert found[key] == Resolved(GIVEN_VALUES[key], GIVEN)
+    assert all(resolved.reason != GIVEN for other, resolved in found.items() if other != key)
+
+
+def test_given_or():
+    auto = Resolved(1, "because")
+    assert given_or("auto", auto) is auto
+    assert given_or(0, auto) == Resolved(0, GIVEN)
+
+
+def test_the_learning_rate_falls_with_the_width_and_is_bounded():
+    rates = [decided(width=width).learning_rate.value for width in (16, 384, 768, 1024, 4096)]
+    assert rates[0] == MOST_LEARNING_RATE
+    assert rates == sorted(rates, reverse=True)
+    assert rates[2] == pytest.approx(rates[1] / 4)
+    assert min(rates) > 0
+
+
+def test_the_head_follows_the_given_rate_of_the_body():
+    given = decided(train={"learning_rate": 1e-5})
+    assert given.head_learning_rate.value == pytest.approx(3e-5)
+    assert "3 times" in given.head_learning_rate.reason
+
+
+def test_a_head_alone_takes_the_highest_rate():
+    alone = decided(trained_blocks=False, width=4096).learning_rate
+    assert alone.value == MOST_LEARNING_RATE
+    assert "head" in alone.reason
+
+
+def test_epochs_fall_with_the_number_of_rows():
+    sizes = (10, 1_000, 1_001, 20_000, 20_001, 10**7)
+    epochs = [decided(rows=rows).epochs for rows in sizes]
+    assert all(before.value >= after.value for before, after in pairwise(epochs))
+    assert [epochs[0].value, epochs[2].value, epochs[-1].value] == [10.0, 5.0, 3.0]
+    assert "10,000,000" in epochs[-1].reason
+
+
+def test_a_batch_always_holds_the_longest_row():
+    assert decided().batch_tokens.value == 458
+    long = decided(longest=5_000).batch_tokens
+    assert long.value == 5_000
+    assert "5000" in long.reason
+
+
+@pytest.mark.parametrize(
+    ("asked", "validation_rows", "rows", "expected"),
+    [
+        ("auto", 200, 2_000, 200),
+        ("auto", 500, 100, 500),
+        ("auto", 501, 100, 500),
+        ("auto", 9_000, 16_000, 2_000),
+        ("all", 9_000, 16_000, 9_000),
+        (50, 200, 2_000, 50),
+        (999, 200, 2_000, 200),
+    ],
+)
+def test_evaluation_rows(asked, validation_rows, rows, expected):
+    found = decided(evaluate={"rows": asked}, validation_rows=validation_rows, rows=rows).evaluation_rows
+    assert found.value == expected
+    assert found.reason
+
+
+@pytest.mark.parametrize(
+    ("warmup", "total", "steps"),
+    [
+        (0, 100, 0),
+        (0.1, 100, 10),
+        (0.06, 10, 1),
+        (0.999, 10, 10),
+        (1, 100, 1),
+        (30, 100, 30),
+        (30, 20, 20),
+        (0.1, 0, 0),
+    ],
+)
+def test_warmup_is_a_share_below_one_and_steps_from_one_on(warmup, total, steps):
+    assert warmup_steps(warmup, total) == steps

@@ -1,0 +1,254 @@
+"""The record: what was written comes back equal, of every kind, and a crash costs at most the last line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import get_args
+
+import pytest
+
+from affina.errors import RunError
+from affina.record import journal
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal, cut, read
+from affina.record.payloads import (
+    Chosen,
+    ClassRow,
+    DataRead,
+    Evaluated,
+    Event,
+    Finding,
+    Finished,
+    Measured,
+    ModelLoaded,
+    Payload,
+    Sample,
+    Scores,
+    Started,
+    Step,
+)
+
+HARD = 'caffè "x"\n\u2028\\ 🦊'
+PAYLOADS: tuple[Payload, ...] = (
+    Started(
+        time="2026-01-02T03:04:05+00:00",
+        versions={"torch": "2.13.0+cpu"},
+        machine={"cores": 2, "device": "cpu", "processor": None, "virtual": True, "load": 0.1},
+        asked={"seed": 1, "data": {"train": HARD, "group": None}, "method": {"layers": ["a", "b"]}},
+    ),
+    Started(time="", versions={}, machine={}, asked={}, resumed_at=7),
+    Chosen(key="train.epochs", value=5.0, reason=HARD),
+    Chosen(key="data.test", value="none", reason=""),
+    Chosen(key="data.max_length", value=512, reason="long"),
+    DataRead(
+        files={HARD: "0f" * 32, "b.csv": "1e" * 32},
+        columns={"text": HARD, "label": "label"},
+        rows={"train": 10, "validation": 2, "test": 0},
+        labels={"b": 4, "a": 6, HARD: 1},
+        findings=(
+            Finding(name="duplicates", count=3, meaning="twice", examples=("row 1", HARD)),
+            Finding(name="empty", count=0, meaning=""),
+        ),
+    ),
+    ModelLoaded(reference=HARD, family="bert", parameters=22_713_216, trained=10, fingerprint="ab" * 32),
+    Scores(
+        who="tuned",
+        split="test",
+        metrics={
+            "accuracy": Measured(value=0.1 + 0.2, low=1e-300, high=0.9999999999999999, n=3080),
+            "loss": Measured(value=1e300, low=5e-324, high=1.7e308, n=1),
+        },
+        classes=(
+            ClassRow(label=HARD, precision=0.5, recall=1 / 3, f1=0.4, support=3),
+            ClassRow(label="b", precision=1.0, recall=1.0, f1=1.0, support=0, f1_low=0.2, f1_high=0.8),
+        ),
+        confusion=((3, 0), (1, 2)),
+    ),
+    Scores(who="majority", split="validation", metrics={}),
+    Step(
+        step=1,
+        of=10,
+        epoch=0.1,
+        loss=2.3025851249694824,
+        learning_rate=1e-05,
+        gradient_norm=-1.0,
+        rows=32,
+        tokens=512,
+        seconds=0.125,
+    ),
+    Evaluated(step=5, epoch=0.5, metrics={"accuracy": 2 / 3, "loss": 0.1}, best=True),
+    Event(step=0, name="head", text=HARD),
+    Finished(
+        steps=10,
+        best_step=5,
+        stopped="early stopping",
+        seconds={"training": 1.5, "total": 2.0},
+        rows_per_second=100.1,
+        tokens_per_second=1e6,
+        peak_memory_bytes=2**33,
+        samples=(Sample(text=HARD, expected="a", predicted="b", probability=0.51),),
+    ),
+    Finished(
+        steps=0,
+        best_step=0,
+        stopped="end of the plan",
+        seconds={},
+        rows_per_second=0.0,
+        tokens_per_second=0.0,
+        peak_memory_bytes=0,
+    ),
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "run" / "record.jsonl"
+
+
+def write(path, *payloads, observers=()):
+    with Journal(path, observers=observers) as writer:
+        for payload in payloads:
+            writer.append(payload)
+
+
+def test_the_list_here_has_every_kind():
+    assert {type(payload) for payload in PAYLOADS} == set(get_args(Payload))
+
+
+@pytest.mark.parametrize("payload", PAYLOADS, ids=lambda payload: type(payload).__name__)
+def test_what_was_written_comes_back_equal(path, payload):
+    write(path, payload)
+    (back,) = read(path)
+    assert back == payload
+    assert type(back) is type(payload)
+
+
+def test_tuples_come_back_as_tuples_at_every_depth(path):
+    write(path, *PAYLOADS)
+
+    def shape(value):
+        if dataclasses.is_dataclass(value):
+            return type(value), [shape(getattr(value, field.name)) for field in dataclasses.fields(value)]
+        return (type(value), [shape(item) for item in value]) if isinstance(value, list | tuple) else type(value)
+
+    assert [shape(payload) for payload in read(path)] == [shape(payload) for payload in PAYLOADS]
+
+
+def test_every_line_is_one_json_object_that_names_its_kind(path):
+    write(path, *PAYLOADS)
+    lines = path.read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == ""
+    assert [json.loads(line)["kind"] for line in lines] == [type(payload).__name__.lower() for payload in PAYLOADS]
+
+
+def test_a_journal_goes_on_after_what_is_there(path):
+    write(path, PAYLOADS[0])
+    write(path, PAYLOADS[1])
+    assert read(path) == list(PAYLOADS[:2])
+
+
+def test_observers_see_each_record_after_it_was_written(path):
+    seen = []
+    write(path, *PAYLOADS, observers=[lambda payload: seen.append((payload, read(path)[-1]))])
+    assert seen == [(payload, payload) for payload in PAYLOADS]
+
+
+def test_a_record_cannot_be_changed_by_who_sees_it():
+    for payload in PAYLOADS:
+        field = dataclasses.fields(payload)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(payload, field, None)
+
+
+@pytest.mark.parametrize("length", [1, 10, 40, -2])
+def test_a_last_line_that_was_cut_off_is_left_out(path, length):
+    write(path, *PAYLOADS[:3])
+    whole = path.read_bytes()
+    write(path, Event(step=1, name="last", text="café " * 10))
+    line = path.read_bytes()[len(whole) :]
+    path.write_bytes(whole + line[:length])
+    assert read(path) == list(PAYLOADS[:3])
+
+
+def test_a_last_line_that_was_cut_inside_a_letter_is_left_out(path):
+    write(path, *PAYLOADS[:3])
+    whole = path.read_bytes()
+    write(path, Event(step=1, name="last", text="è"))
+    inside = path.read_bytes().index("è".encode(), len(whole)) + 1
+    path.write_bytes(path.read_bytes()[:inside])
+    assert read(path) == list(PAYLOADS[:3])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"[]",
+        b"5",
+        b'"text"',
+        b"{}",
+        b'{"kind": "unheard"}',
+        b'{"kind": "event"}',
+        b'{"kind": "event", "step": 1, "name": "", "text": "", "more": 1}',
+        b'{"kind": "scores", "who": "", "split": "", "metrics": 5}',
+        b'{"kind": "dataread", "files": {}, "columns": {}, "rows": {}, "labels": {}, "findings": [5]}',
+        b"\x00\x00\x00",
+        b"\xff\xfe",
+    ],
+)
+def test_a_damaged_line_in_the_middle_is_refused_with_its_number(path, line):
+    write(path, *PAYLOADS[:2])
+    whole = path.read_bytes()
+    path.write_bytes(whole + line + b"\n" + whole)
+    with pytest.raises(RunError) as caught:
+        read(path)
+    (problem,) = caught.value.problems
+    assert problem.where == f"{path}, line 3"
+    assert len(problem.found) > 3
+    assert problem.fix
+
+
+def test_a_missing_record_names_what_writes_one(path):
+    with pytest.raises(RunError, match="affina train"):
+        read(path)
+
+
+def test_cut_forgets_what_came_after_a_position(path):
+    with Journal(path) as writer:
+        writer.append(PAYLOADS[0])
+        position = writer.position()
+        writer.append(PAYLOADS[1])
+        assert writer.position() == path.stat().st_size > position
+    cut(path, position=position)
+    assert read(path) == [PAYLOADS[0]]
+    write(path, PAYLOADS[2])
+    assert read(path) == [PAYLOADS[0], PAYLOADS[2]]
+
+
+def test_a_position_counts_what_an_earlier_journal_wrote(path):
+    write(path, PAYLOADS[0])
+    with Journal(path) as writer:
+        assert writer.position() == path.stat().st_size
+
+
+def test_the_kinds_are_the_names_of_the_types():
+    assert {kind.__name__.lower(): kind for kind in get_args(Payload)} == journal.KINDS
+
+
+def test_the_last_checkpoint_is_the_one_of_the_most_steps(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert folder.last() is None
+    for step in (9, 10, 100_000):
+        folder.step(step).mkdir(parents=True)
+    folder.best.mkdir()
+    (folder.checkpoints / ".step-99999999.x.partial").mkdir()
+    assert folder.last() == folder.step(100_000)
+
+
+def test_all_of_a_run_is_inside_its_folder(tmp_path):
+    folder = RunFolder(tmp_path)
+    places = (folder.recipe, folder.journal, folder.checkpoints, folder.best, folder.model, folder.report)
+    assert len({*places, folder.step(1)}) == 7
+    assert all(place.is_relative_to(tmp_path) for place in places)
+    assert not any(tmp_path.iterdir())
