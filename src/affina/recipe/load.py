@@ -138,7 +138,7 @@ def _number(value: Any) -> Any:
     """YAML 1.1 reads `1e-4` as text; people who type a learning rate mean a number."""
     if isinstance(value, str):
         try:
-            return float(value) if "e" in value.lower() and value[:1] in "0123456789.-+" else value
+            return float(value) if "e" in value.lower() else value
         except ValueError:
             return value
     return value

@@ -156,13 +156,13 @@ class Loop(Generic[B]):
         with deferred() as interrupted:
             if self.step == 0:
                 self._evaluate()  # the start is a candidate too: training that only makes it worse is seen
-            while self.step < self.plan.total_steps and not self.stopping.is_over:
+            while not self._is_over():
                 self._train_step(self.plan.window(self.step))
                 if self.plan.evaluates_after(self.step):
                     self._evaluate()
                 if interrupted():
                     self._interrupt()
-                if self._checkpoint_is_due():
+                if self._checkpoint_is_due() or self._is_over():
                     self.save()
         stopped = "early stopping" if self.stopping.is_over else "end of the plan"
         return Outcome(
@@ -221,6 +221,9 @@ class Loop(Generic[B]):
             checkpoint.save_best(self.folder, self.attached.state_dict(), step=self.step)
         epoch = round(self.plan.epoch_after(self.step), 4)
         self.journal.append(Evaluated(step=self.step, epoch=epoch, metrics=metrics, best=best))
+
+    def _is_over(self) -> bool:
+        return self.step >= self.plan.total_steps or self.stopping.is_over
 
     def _checkpoint_is_due(self) -> bool:
         if self.control.checkpoint_every is not None:
