@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from workbench import sample_rows, tiny, write_csv
 
 from affina.pipeline.prepare import Prepared, prepare
 from affina.pipeline.training import build_loop
@@ -14,6 +13,7 @@ from affina.recipe.load import check_recipe
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Step
+from workbench import sample_rows, tiny, write_csv
 
 OPEN: list[Journal] = []
 """Journals of the loops that a test started; closed after each test (conftest)."""

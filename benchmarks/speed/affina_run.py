@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import resource
 import sys
@@ -50,8 +51,6 @@ def main() -> None:
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    import csv
-
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 

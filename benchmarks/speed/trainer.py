@@ -1,7 +1,7 @@
 """The peer: transformers' Trainer at its defaults on a CSV with text and label. Prints one JSON line.
 
-Its defaults as of the installed version: batches of 8 in random order padded to their longest row, learning rate 5e-5 with a
-linear decay, all weights trained, 3 epochs unless told, no evaluation. Nothing is tuned for or against it.
+Its defaults as of the installed version: batches of 8 in random order padded to their longest row, learning rate 5e-5
+with a linear decay, all weights trained, 3 epochs unless told, no evaluation. Nothing is tuned for or against it.
 """
 
 from __future__ import annotations

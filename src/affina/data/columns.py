@@ -134,7 +134,7 @@ def _refuse_lost_header(table: Table, label: str) -> None:
 def _missing(table: Table, key: str, name: str) -> Problem:
     named = [column for column in table.columns if column]
     by_lower = {column.lower(): column for column in named}
-    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1)
     fix = f"did you mean {key}={by_lower[close[0]]}?" if close else f"set {key} to one of the columns"
     return Problem(where=key, expected=f"a column of {table.file}: {', '.join(named)}", found=name, fix=fix)
 

@@ -1,6 +1,7 @@
 """Where a run goes: a new folder, or the unfinished one of the same recipe, to go on in.
 
-Nothing is created here; a run folder appears when there is something to write.
+Nothing is created here; a run folder appears when there is something to write. What a run left behind that stopped
+before its first checkpoint is cleared away, since it starts from the beginning again.
 """
 
 from __future__ import annotations

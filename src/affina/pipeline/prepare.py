@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,27 +12,23 @@ import torch
 
 from affina.data.loading import Loaded, load
 from affina.data.rows import Row
-from affina.errors import Problem, RecipeError
 from affina.methods import full, partial
 from affina.methods.weights import TrainedWeights
 from affina.models.base import base_tensors, width
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.source import locate
+from affina.pipeline.limits import within_limit
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import AUTO, ClassificationSpec, FullSpec, PartialSpec, Recipe
 from affina.record.payloads import Finding
 from affina.runtime import machine, randomness
 from affina.tasks.base import Example
-from affina.tasks.classification import Classification, apply_limit, balanced_weights, measure_lengths
+from affina.tasks.classification import Classification, balanced_weights
 from affina.training import precision
 from affina.training.precision import PrecisionName
 from affina.values import Resolved
 
 DEFAULT_MODEL: Final = "starter/encoder"
-LONGEST_BY_DEFAULT: Final = 512
-"""Tokens: beyond this a text is cut unless the recipe asks for more, since attention grows with the square."""
-LONGEST_WITHOUT_LIMIT: Final = 1_000_000
-"""Tokens: stands in for the limit of a model that has none."""
 MAJORITY_SHARE: Final = 0.8
 """With more of the rows in one class than this, `auto` weighs the classes and watches macro-F1."""
 EMBEDDINGS_SHARE: Final = 0.3
@@ -98,7 +94,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices | {"task": Resolved("classification", "the data has texts and labels")}
     classifier = _load_model(recipe, loaded, choices=choices, notify=notify)
-    rows, limit, cut = _within_limit(recipe, loaded, classifier, choices)
+    rows, limit, cut = within_limit(recipe, loaded, classifier, choices)
     counts = Counter(row.fields["label"] for row in rows["train"])
     weighted = _weigh_classes(recipe, counts, choices)
     task = Classification(
@@ -140,46 +136,6 @@ def _load_model(recipe: Recipe, loaded: Loaded, *, choices: dict[str, Resolved[A
     reference = DEFAULT_MODEL if recipe.model == AUTO else recipe.model
     dropout = None if recipe.train.dropout == AUTO else recipe.train.dropout
     return load_classifier(locate(reference, notify=notify), loaded.labels, dropout=dropout, notify=notify)
-
-
-def _within_limit(
-    recipe: Recipe, loaded: Loaded, classifier: Classifier, choices: dict[str, Resolved[Any]]
-) -> tuple[dict[str, tuple[Row, ...]], int, tuple[Finding, ...]]:
-    """The rows under the length limit, the limit, and what it did."""
-    asked = recipe.data.max_length
-    most = classifier.max_length or LONGEST_WITHOUT_LIMIT
-    if asked != AUTO and asked > most:
-        raise RecipeError(
-            Problem(
-                where="recipe key data.max_length",
-                expected=f"at most {most}, the positions of {classifier.source.reference}",
-                found=str(asked),
-                fix=f"write data.max_length={most}, or leave it out",
-            )
-        )
-    limit = min(most, LONGEST_BY_DEFAULT) if asked == AUTO else asked
-    splits = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
-    kept: dict[str, tuple[Row, ...]] = {}
-    findings: list[Finding] = []
-    longest = 0
-    for split, rows in splits.items():
-        policy = "truncate" if recipe.data.too_long == "drop" and split != "train" else recipe.data.too_long
-        lengths = measure_lengths(classifier.tokenizer, rows)
-        longest = max(longest, max(lengths, default=0))
-        kept[split], beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
-        findings += _too_long(split, policy, [rows[place].where for place in beyond.rows], beyond.tokens, limit)
-    if asked == AUTO:
-        why = "the model's limit" if limit == most else "longer texts cost much time and memory"
-        choices["data.max_length"] = Resolved(limit, f"{why}; the longest row has {longest} tokens")
-    return kept, limit, tuple(findings)
-
-
-def _too_long(split: str, policy: str, places: Sequence[str], tokens: int, limit: int) -> list[Finding]:
-    if not places:
-        return []
-    done = f"dropped from {split}" if policy == "drop" else f"cut to {limit} tokens, {tokens:,} tokens lost"
-    meaning = f"{split} rows longer than {limit} tokens are {done}; data.max_length and data.too_long change that"
-    return [Finding(name="too long", count=len(places), meaning=meaning, examples=tuple(places[:5]))]
 
 
 def _weigh_classes(recipe: Recipe, counts: Counter[str], choices: dict[str, Resolved[Any]]) -> bool:

@@ -65,7 +65,7 @@ def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:
     folder = RunFolder(Path(path))
     records = tuple(journal.read(folder.journal))
     data = next((record for record in records if isinstance(record, DataRead)), None)
-    if data is None or not folder.model.is_dir():
+    if data is None or not folder.model.is_dir() or not folder.recipe.is_file():
         raise RunError(
             Problem(
                 where=str(folder.path),

@@ -1,0 +1,92 @@
+"""The length limit of a run: how many tokens a text may have, and what that does to the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from affina.data.loading import Loaded
+from affina.data.rows import Row
+from affina.errors import DataError, Problem, RecipeError
+from affina.models.classifier import Classifier
+from affina.recipe.schema import AUTO, Recipe
+from affina.record.payloads import Finding
+from affina.tasks.classification import apply_limit, measure_lengths
+from affina.values import Resolved
+
+LONGEST_BY_DEFAULT: Final = 512
+"""Tokens: beyond this a text is cut unless the recipe asks for more, since attention grows with the square."""
+LONGEST_WITHOUT_LIMIT: Final = 1_000_000
+"""Tokens: stands in for the limit of a model that has none."""
+
+
+def within_limit(
+    recipe: Recipe, loaded: Loaded, classifier: Classifier, choices: dict[str, Resolved[Any]]
+) -> tuple[dict[str, tuple[Row, ...]], int, tuple[Finding, ...]]:
+    """The rows of each split that are used, the limit, and what it did to them.
+
+    Rows of validation and test are never dropped, so that figures stay about all of them; they are cut and counted.
+
+    Args:
+        recipe: `data.max_length` and `data.too_long`.
+        loaded: the rows.
+        classifier: the model and its own limit.
+        choices: gets the limit, where it was `auto`.
+
+    Raises:
+        RecipeError: a limit that the model does not have, or that leaves no room for a text.
+        DataError: a text is too long where the recipe says `error`, or dropping leaves a label without rows.
+    """
+    asked = recipe.data.max_length
+    most = classifier.max_length or LONGEST_WITHOUT_LIMIT
+    least = classifier.tokenizer.num_special_tokens_to_add(pair="text_pair" in loaded.columns) + 1
+    if asked != AUTO and not least <= asked <= most:
+        raise RecipeError(_impossible(asked, least, most, classifier.source.reference))
+    limit = min(most, LONGEST_BY_DEFAULT) if asked == AUTO else asked
+    splits = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
+    kept: dict[str, tuple[Row, ...]] = {}
+    findings: list[Finding] = []
+    longest = 0
+    for split, rows in splits.items():
+        policy = "truncate" if recipe.data.too_long == "drop" and split != "train" else recipe.data.too_long
+        lengths = measure_lengths(classifier.tokenizer, rows)
+        longest = max(longest, max(lengths, default=0))
+        kept[split], beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
+        findings += _too_long(split, policy, [rows[place].where for place in beyond.rows], beyond.tokens, limit)
+    _check_labels_left(kept["train"], loaded, limit)
+    if asked == AUTO:
+        why = "the model's limit" if limit == most else "longer texts cost much time and memory"
+        choices["data.max_length"] = Resolved(limit, f"{why}; the longest row has {longest} tokens")
+    return kept, limit, tuple(findings)
+
+
+def _impossible(asked: int, least: int, most: int, model: str) -> Problem:
+    return Problem(
+        where="recipe key data.max_length",
+        expected=f"from {least} (one token beside the special ones) to {most}, the positions of {model}",
+        found=str(asked),
+        fix=f"write data.max_length={min(most, LONGEST_BY_DEFAULT)}, or leave it out",
+    )
+
+
+def _check_labels_left(train: Sequence[Row], loaded: Loaded, limit: int) -> None:
+    """Dropping long rows may leave a label, or all of them, without one to learn from."""
+    left = {row.fields["label"] for row in train}
+    if gone := [label for label in loaded.labels if label not in left]:
+        shown = ", ".join(repr(label) for label in gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
+        raise DataError(
+            Problem(
+                where="recipe key data.max_length, with data.too_long=drop",
+                expected="training rows left for every label",
+                found=f"none within {limit} tokens for {shown}",
+                fix="raise data.max_length, or write data.too_long=truncate",
+            )
+        )
+
+
+def _too_long(split: str, policy: str, places: Sequence[str], tokens: int, limit: int) -> list[Finding]:
+    if not places:
+        return []
+    done = f"dropped from {split}" if policy == "drop" else f"cut to {limit} tokens, {tokens:,} tokens lost"
+    meaning = f"{split} rows longer than {limit} tokens are {done}; data.max_length and data.too_long change that"
+    return [Finding(name="too long", count=len(places), meaning=meaning, examples=tuple(places[:5]))]
