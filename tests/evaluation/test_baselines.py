@@ -4,15 +4,24 @@ import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
-from affina.evaluation.baselines import choose_probe, fit_probe, last_features, majority, mean_features
+from affina.evaluation.baselines import (
+    STRENGTHS,
+    carried_over,
+    choose_probe,
+    fit_probe,
+    last_features,
+    majority,
+    mean_features,
+)
 
 
-def clusters(rows=120, classes=3, *, scale=1.0, seed=0):
+def clusters(rows=120, classes=3, *, scale=1.0, seed=0, noise=0.5):
     generator = np.random.default_rng(seed)
     centres = np.random.default_rng(9).normal(size=(classes, 8))
     targets = generator.integers(0, classes, rows)
-    features = (centres[targets] + 0.5 * generator.normal(size=(rows, 8))) * scale
+    features = (centres[targets] + noise * generator.normal(size=(rows, 8))) * scale
     return features.astype(np.float32), targets.tolist()
 
 
@@ -29,7 +38,8 @@ def test_the_probe_is_a_logistic_regression_on_scaled_features(classes, intercep
 
 def test_the_scale_of_the_features_does_not_matter():
     found = [
-        fit_probe(*clusters(scale=scale), classes=3).predict(clusters(scale=scale)[0]) for scale in (1e-3, 1.0, 500.0)
+        fit_probe(*clusters(scale=scale), classes=3, strength=0.1).predict(clusters(scale=scale)[0])
+        for scale in (1e-3, 1.0, 500.0)
     ]
     assert np.allclose(found[0], found[1], atol=1e-4)
     assert np.allclose(found[2], found[1], atol=1e-4)
@@ -37,18 +47,28 @@ def test_the_scale_of_the_features_does_not_matter():
 
 def test_a_class_that_the_probe_never_saw_has_probability_zero():
     features, targets = clusters(classes=2)
-    found = fit_probe(features, [3 * target for target in targets], classes=5).predict(features)
+    found = fit_probe(features, [3 * target for target in targets], classes=5, strength=0.1).predict(features)
     assert found.shape == (120, 5)
     assert np.allclose(found.sum(axis=1), 1)
     assert not found[:, [1, 2, 4]].any()
 
 
-def test_the_strength_is_chosen_on_the_validation_rows():
-    train, validation = clusters(seed=1), clusters(seed=2)
-    chosen = choose_probe(train, validation, classes=3)
-    found = {s: fit_probe(*train, classes=3, strength=s) for s in (0.01, 0.1, 1.0)}
-    right = {s: np.mean(probe.predict(validation[0]).argmax(1) == validation[1]) for s, probe in found.items()}
-    assert np.mean(chosen.predict(validation[0]).argmax(1) == validation[1]) == max(right.values())
+def test_the_strength_is_chosen_by_the_loss_on_the_validation_rows():
+    train, validation = clusters(80, seed=1, noise=3.0), clusters(500, seed=2, noise=3.0)
+    chosen = choose_probe(train, validation, classes=3).predict(validation[0])
+    found = [fit_probe(*train, classes=3, strength=s).predict(validation[0]) for s in STRENGTHS]
+    losses = [log_loss(validation[1], one) for one in found]
+    assert losses.index(min(losses)) not in (0, len(losses) - 1)  # neither the most timid nor the boldest
+    assert np.array_equal(chosen, found[losses.index(min(losses))])
+
+
+def test_a_probe_that_learnt_by_heart_carries_little_over():
+    generator = np.random.default_rng(0)
+    noise = generator.normal(size=(100, 400)).astype(np.float32), generator.integers(0, 3, 100).tolist()
+    other = generator.normal(size=(100, 400)).astype(np.float32), generator.integers(0, 3, 100).tolist()
+    assert carried_over(fit_probe(*noise, classes=3, strength=0.02), noise, other) < 0.1
+    one, two = clusters(300, seed=1), clusters(300, seed=2)
+    assert carried_over(fit_probe(*one, classes=3, strength=0.02), one, two) > 0.9
 
 
 def test_majority_answers_the_most_frequent_class_with_the_training_shares():

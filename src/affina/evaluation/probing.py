@@ -8,18 +8,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from affina.evaluation.baselines import MOST_ROWS, LinearProbe, choose_probe, fit_probe, last_features, mean_features
+from affina.evaluation.baselines import (
+    MOST_ROWS,
+    START_STRENGTH,
+    LinearProbe,
+    carried_over,
+    choose_probe,
+    fit_probe,
+    last_features,
+    mean_features,
+)
 from affina.evaluation.predictions import run_over
 from affina.models import head_start
 from affina.models.anatomy import Anatomy
 from affina.models.heads import head_logits, hidden_states
 from affina.tasks.base import Batch, Example, Task
+
+LEAST_CARRIED_OVER: Final = 0.5
+"""A probe that carries less over has learnt its rows by heart, and is a worse start than a random one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,25 +68,39 @@ class Prober:
             classes=self.classes,
         )
 
-    def start_head(self, train: Sequence[Example]) -> bool:
-        """Start the head as a linear classifier of its own features; False for a head we do not know how to start."""
+    def start_head(self, train: Sequence[Example], validation: Sequence[Example]) -> str:
+        """Start the head as a linear classifier of its own features, where that holds for unseen rows.
+
+        Returns:
+            How the head starts and why, in words.
+        """
         layer = head_start.last_layer(self.module, self.anatomy)
         if layer is None:
-            return False
+            return "the new head starts as transformers draws it: its last layer is of a make of its own"
         head_start.open_pooler(self.module, self.anatomy)
-        chosen = _some(train)
+        chosen, looked_at = _some(train), _some(validation)
+        seen = (self._given_to(layer, chosen), targets(chosen))
+        unseen = (self._given_to(layer, looked_at), targets(looked_at))
+        intercept = layer.bias is not None
+        probe = fit_probe(*seen, classes=self.classes, strength=START_STRENGTH, intercept=intercept)
+        share = max(0.0, carried_over(probe, seen, unseen))
+        found = f"a logistic regression on its features carries {share:.0%} of what it learns over to unseen rows"
+        if share < LEAST_CARRIED_OVER:
+            return f"the new head starts at random: {found}"
+        head_start.fill(layer, probe.weight, probe.bias, classes=probe.seen)
+        return f"the new head starts as the linear probe: {found}"
+
+    def _given_to(self, layer: nn.Linear, examples: Sequence[Example]) -> NDArray[np.float32]:
+        """What reaches the last layer of the head for each example, [rows, width]."""
         with head_start.inputs_of(layer) as seen:
 
-            def given_to_last_layer(batch: Batch) -> Tensor:
+            def forward(batch: Batch) -> Tensor:
                 seen.clear()
                 inputs = batch.to(self.device).inputs
                 head_logits(self.module, hidden_states(self.module, inputs), inputs)
                 return seen[-1] if seen[-1].ndim == 2 else last_features(seen[-1], inputs["attention_mask"])
 
-            features = run_over(chosen, given_to_last_layer, task=self.task, budget=self.budget)
-        probe = fit_probe(features, targets(chosen), classes=self.classes, intercept=layer.bias is not None)
-        head_start.fill(layer, probe.weight, probe.bias, classes=probe.seen)
-        return True
+            return run_over(examples, forward, task=self.task, budget=self.budget)
 
     def _mean(self, batch: Batch) -> Tensor:
         inputs = batch.to(self.device).inputs

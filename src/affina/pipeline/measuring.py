@@ -42,9 +42,8 @@ def before_training(prepared: Prepared, journal: Journal) -> None:
         probe = prober.baseline(train, prepared.examples["validation"])
         journal.append(score(prepared, probe.predict(prober.features(judged)), who="linear_probe"))
     if prepared.classifier.new_parameters:
-        started = prober.start_head(train)
-        reason = "a logistic regression on its own features" if started else "as transformers draws it"
-        journal.append(Event(step=0, name="head", text=f"the new head starts as {reason}"))
+        how = prober.start_head(train, prepared.examples["validation"])
+        journal.append(Event(step=0, name="head", text=how))
 
 
 def predict(prepared: Prepared, examples: Sequence[Example]) -> NDArray[np.float64]:

@@ -17,15 +17,17 @@ T = TypeVar("T")
 
 BATCH_ROWS: Final = 32
 """Rows in a batch of mean length."""
-LEARNING_RATE: Final = 2e-4
+LEARNING_RATE: Final = 1e-4
 """Peak rate at `REFERENCE_WIDTH`; it falls with the square of the width."""
 REFERENCE_WIDTH: Final = 384
 MOST_LEARNING_RATE: Final = 1e-3
-HEAD_FACTOR: Final = 3.0
+HEAD_FACTOR: Final = 10.0
 WARMUP: Final = 0.1
 SCHEDULE: Final[Resolved[ScheduleShape]] = Resolved("linear", "warm-up, then a straight line to zero")
 EPOCHS: Final = ((1_000, 10.0), (20_000, 5.0), (math.inf, 3.0))
 """Up to so many training rows, so many epochs."""
+FEW_ROWS: Final = 2_000
+"""Up to so many training rows there is one evaluation an epoch, so that patience lasts whole epochs."""
 LEAST_EVALUATION_ROWS: Final = 500
 
 
@@ -98,7 +100,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperpara
         schedule=given_or(train.schedule, SCHEDULE),
         warmup=given_or(train.warmup, Resolved(WARMUP, f"the first {WARMUP:.0%} of the steps")),
         metric=given_or(evaluate.metric, Resolved("accuracy", "one label a row")),
-        per_epoch=given_or(evaluate.per_epoch, Resolved(2, "often enough to catch the best checkpoint")),
+        per_epoch=given_or(evaluate.per_epoch, _per_epoch(facts)),
         evaluation_rows=_evaluation_rows(evaluate, facts),
     )
 
@@ -119,6 +121,12 @@ def _learning_rate(facts: Facts) -> Resolved[float]:
 def _epochs(facts: Facts) -> Resolved[float]:
     epochs = next(epochs for rows, epochs in EPOCHS if facts.rows <= rows)
     return Resolved(epochs, f"at most, for {facts.rows:,} training rows; early stopping may end sooner")
+
+
+def _per_epoch(facts: Facts) -> Resolved[int]:
+    if facts.rows <= FEW_ROWS:
+        return Resolved(1, f"an epoch of {facts.rows:,} rows is short, and few validation rows make a noisy choice")
+    return Resolved(2, "often enough to catch the best checkpoint")
 
 
 def _batch_tokens(facts: Facts) -> Resolved[int]:
