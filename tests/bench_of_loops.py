@@ -28,7 +28,7 @@ def prepared_run(folder: Path, *, family: str = "bert", rows: int = 40, **parts:
     recipe = {
         "model": str(tiny(family)),
         "data": {"train": str(data), "validation": 0.2, "test": "none"},
-        "evaluate": {"baselines": False, "resamples": 10},
+        "evaluate": {"baselines": False, "resamples": 10, "per_epoch": 2},
         "train": train,
     }
     return prepare(check_recipe(recipe | parts), notify=lambda _: None)

@@ -53,7 +53,7 @@ def test_trains_reloads_and_predicts_the_same_in_plain_transformers(tmp_path, fa
 @pytest.mark.parametrize("method", ["full", {"name": "partial", "blocks": 1}, {"name": "partial", "blocks": 0}])
 def test_the_best_weights_are_exported_not_the_last(tmp_path, method):
     result = train(tmp_path, "bert", method=method)
-    best = load_file(result.folder.best / "trained.safetensors")
+    best = load_file(next(result.folder.checkpoints.glob("best-*")) / "trained.safetensors")
     exported = load_file(result.folder.model / "model.safetensors")
     assert best.keys() <= exported.keys()
     assert all(torch.equal(exported[name], tensor) for name, tensor in best.items())

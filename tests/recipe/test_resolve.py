@@ -12,7 +12,7 @@ from affina.recipe.schema import EvaluateSpec, TrainSpec
 from affina.values import Resolved
 
 GIVEN = "given in the recipe"
-FACTS = Facts(rows=2_000, validation_rows=200, mean_length=14.3, longest=60, width=384, trained_blocks=True)
+FACTS = Facts(rows=2_000, validation_rows=200, mean_length=14.3, longest=60, width=384, trains_body=True)
 
 
 def decided(*, train=None, evaluate=None, **facts) -> Hyperparameters:
@@ -71,7 +71,7 @@ def test_the_head_follows_the_given_rate_of_the_body():
 
 
 def test_a_head_alone_takes_the_highest_rate():
-    alone = decided(trained_blocks=False, width=4096).learning_rate
+    alone = decided(trains_body=False, width=4096).learning_rate
     assert alone.value == MOST_LEARNING_RATE
     assert "head" in alone.reason
 
@@ -114,12 +114,13 @@ def test_evaluation_rows(asked, validation_rows, rows, expected):
     [
         (0, 100, 0),
         (0.1, 100, 10),
-        (0.06, 10, 1),
-        (0.999, 10, 10),
+        (0.06, 10, 0),
+        (0.999, 10, 9),
         (1, 100, 1),
         (30, 100, 30),
         (30, 20, 20),
         (0.1, 0, 0),
+        (0.1, 15, 1),
     ],
 )
 def test_warmup_is_a_share_below_one_and_steps_from_one_on(warmup, total, steps):

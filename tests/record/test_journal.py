@@ -36,8 +36,9 @@ PAYLOADS: tuple[Payload, ...] = (
         versions={"torch": "2.13.0+cpu"},
         machine={"cores": 2, "device": "cpu", "processor": None, "virtual": True, "load": 0.1},
         asked={"seed": 1, "data": {"train": HARD, "group": None}, "method": {"layers": ["a", "b"]}},
+        resolved={"seed": 1, "train": {"epochs": 5.0}},
     ),
-    Started(time="", versions={}, machine={}, asked={}, resumed_at=7),
+    Started(time="", versions={}, machine={}, asked={}, resolved={}, resumed_at=7),
     Chosen(key="train.epochs", value=5.0, reason=HARD),
     Chosen(key="data.test", value="none", reason=""),
     Chosen(key="data.max_length", value=512, reason="long"),
@@ -241,14 +242,14 @@ def test_the_last_checkpoint_is_the_one_of_the_most_steps(tmp_path):
     assert folder.last() is None
     for step in (9, 10, 100_000):
         folder.step(step).mkdir(parents=True)
-    folder.best.mkdir()
+    folder.best(3).mkdir()
     (folder.checkpoints / ".step-99999999.x.partial").mkdir()
     assert folder.last() == folder.step(100_000)
 
 
 def test_all_of_a_run_is_inside_its_folder(tmp_path):
     folder = RunFolder(tmp_path)
-    places = (folder.recipe, folder.journal, folder.checkpoints, folder.best, folder.model, folder.report)
+    places = (folder.recipe, folder.journal, folder.checkpoints, folder.best(3), folder.model, folder.report)
     assert len({*places, folder.step(1)}) == 7
     assert all(place.is_relative_to(tmp_path) for place in places)
     assert not any(tmp_path.iterdir())

@@ -72,6 +72,7 @@ def unfinished(labels: tuple[str, ...], *, count: int = 60, text: str = "where i
             versions={"affina": "0.1.0", "torch": "2.13.0"},
             machine={"system": "Linux", "cores": 2, "memory_bytes": None},
             asked={"evaluate": {"confidence": 0.95}},
+            resolved={},
         ),
         Chosen(key="method", value="full", reason="22.7 M parameters fit, and full fine-tuning was the most accurate"),
         Chosen(key="evaluate.metric", value="accuracy", reason="the classes are about equally frequent"),

@@ -41,7 +41,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_its_step(tmp_path, step, val
     assert all(torch.isfinite(tensor).all() for tensor in prepared.attached.state_dict().values())
     events = [record for record in journal.read(loop.folder.journal) if isinstance(record, Event)]
     assert all(prepared.rows["train"][row].where in events[-1].text for row in rows)
-    assert all(torch.isfinite(tensor).all() for tensor in checkpoint.load_best(loop.folder).values())
+    assert all(
+        torch.isfinite(tensor).all()
+        for tensor in checkpoint.load_best(loop.folder, step=loop.stopping.best_step).values()
+    )
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights_move(tmp_path):
@@ -84,7 +87,7 @@ def test_the_best_evaluation_is_what_is_kept(tmp_path):
     evaluated = [record for record in journal.read(loop.folder.journal) if isinstance(record, Evaluated)]
     assert [record.best for record in evaluated] == [True, False, True, False, False, False, False]
     assert outcome.best_step == evaluated[2].step
-    best = checkpoint.load_best(loop.folder)
+    best = checkpoint.load_best(loop.folder, step=loop.stopping.best_step)
     assert all(torch.equal(best[name], kept[0.9][name]) for name in best)
 
 
@@ -102,7 +105,7 @@ def test_training_that_only_makes_it_worse_exports_the_start(tmp_path):
         where=honest.where,
     )
     assert loop.run().best_step == 0
-    best = checkpoint.load_best(loop.folder)
+    best = checkpoint.load_best(loop.folder, step=loop.stopping.best_step)
     assert all(torch.equal(best[name], start[name]) for name in start)
     assert not all(torch.equal(start[name], tensor) for name, tensor in prepared.attached.state_dict().items())
 

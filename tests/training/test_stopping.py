@@ -24,10 +24,21 @@ def test_an_improvement_starts_the_count_again():
 def test_lower_is_better_and_min_delta():
     stopping = EarlyStopping(higher_is_better=False, patience=1, min_delta=0.1)
     assert stopping.update(1.0, step=1)
-    assert not stopping.update(0.95, step=2)
+    assert stopping.update(0.95, step=2)
     assert stopping.is_over
     assert stopping.update(0.8, step=3)
     assert not stopping.is_over
+
+
+def test_min_delta_is_for_patience_and_the_best_is_the_best():
+    stopping = EarlyStopping(higher_is_better=True, patience=2, min_delta=0.01)
+    assert [stopping.update(value, step=step) for step, value in enumerate([0.900, 0.909, 0.905])] == [
+        True,
+        True,
+        False,
+    ]
+    assert (stopping.best, stopping.best_step) == (0.909, 1)
+    assert stopping.is_over  # neither was better than the first by min_delta
 
 
 def test_no_patience_never_stops():

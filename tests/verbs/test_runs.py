@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import affina as api
 from affina.errors import InputError, Interrupted, RunError
 from affina.record.folder import RunFolder
 from affina.record.journal import read
+from affina.record.lock import FolderLock
 from affina.record.payloads import Chosen, Evaluated, Finished, ModelLoaded, Scores, Started, Step
+from affina.training import checkpoint
 from affina.verbs import train as train_module
 from workbench import affina, files_under, sample_rows, tiny, write_csv
 
@@ -168,7 +171,7 @@ def test_changed_data_stop_a_run_from_going_on(stop_after):
         train()
     before = files_under(Path("runs"))
     write_csv(Path("good.csv"), sample_rows(63))
-    with pytest.raises(RunError, match="a changed file"):
+    with pytest.raises(RunError, match=r"good\.csv, in the run"):
         train()
     assert files_under(Path("runs")) == before
     write_csv(Path("good.csv"), sample_rows())
@@ -294,3 +297,67 @@ def test_observers_see_the_record_as_it_is_written():
     seen = []
     result = train("train.max_steps=2", observers=(seen.append,))
     assert seen == read(result.folder.journal)
+
+
+def stopped(stop_after, *words):
+    stop_after(2)
+    with pytest.raises(Interrupted):
+        train(*words)
+
+
+def test_the_recipe_that_a_stopped_run_wrote_goes_on_with_it(stop_after):
+    stopped(stop_after)
+    result = api.train("runs/good/recipe.yaml", resume=True)
+    assert result.folder.path == Path("runs/good")
+    assert [r.resumed_at for r in read(result.folder.journal) if isinstance(r, Started)] == [None, 2]
+
+
+def test_asking_to_resume_what_has_no_checkpoint_changes_nothing():
+    def crash(record):
+        if isinstance(record, Step):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        train(observers=(crash,))
+    before = files_under(Path("runs"))
+    with pytest.raises(RunError, match="leave out --resume"):
+        train(resume=True)
+    assert files_under(Path("runs")) == before
+    assert train().folder.path == Path("runs/good")
+
+
+def test_another_base_model_stops_a_run_from_going_on(stop_after):
+    shutil.copytree(tiny(), "base")
+    stopped(stop_after, "model=base")
+    path = Path("base/model.safetensors")
+    other = bytearray(path.read_bytes())
+    other[-1] ^= 1
+    path.write_bytes(other)
+    with pytest.raises(RunError, match="the model base, in the run"):
+        train("model=base")
+
+
+def test_two_processes_cannot_use_one_run_folder():
+    Path("runs/good").mkdir(parents=True)
+    lock = FolderLock(Path("runs/good"))
+    assert train().folder.path == Path("runs/good-2")
+    with pytest.raises(RunError, match="another process"):
+        train("run=runs/good")
+    lock.release()
+
+
+def test_the_best_weights_of_a_checkpoint_outlive_a_better_evaluation_after_it(stop_after):
+    """A crash after a new best and before the next checkpoint must not leave the run without its own best."""
+    stopped(stop_after)
+    folder = RunFolder(Path("runs/good"))
+    state = checkpoint.load(folder.last())[0]
+    checkpoint.save_best(folder, checkpoint.load_best(folder, step=state.stopping["best_step"]), step=99)
+    assert folder.best(state.stopping["best_step"]).is_dir()
+    result = train()
+    assert [path.name for path in result.folder.checkpoints.glob("best-*")] == [
+        result.folder.best(finished(result).best_step).name
+    ]
+
+
+def finished(result):
+    return next(record for record in read(result.folder.journal) if isinstance(record, Finished))

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from affina.cli.tables import percent, scores_line
 from affina.record.payloads import (
+    NOTICE,
     Chosen,
     DataRead,
     Evaluated,
@@ -82,7 +83,7 @@ class Display:
                 self._step(record)
             case Evaluated():
                 self._evaluated(record)
-            case Event():
+            case Event() if record.name != NOTICE:
                 self._line("note", f"step {record.step}: {record.text}")
             case Scores():
                 self._line(record.who.replace("_", " "), f"{scores_line(record)} on {record.split}")

@@ -73,7 +73,7 @@ def evaluate(
     from affina.cli.tables import classes_table, scores_table  # noqa: PLC0415
     from affina.verbs.evaluate import evaluate as verb  # noqa: PLC0415
 
-    found = verb(run, data, device=device)
+    found = verb(run, data, device=device, notify=_notice)
     if as_json:
         _print_json(found.as_json())
         return
@@ -94,7 +94,7 @@ def predict(
     from affina.cli.running import show_predictions  # noqa: PLC0415
     from affina.verbs.predict import predict as verb  # noqa: PLC0415
 
-    found = verb(run, texts, out=out, device=device)
+    found = verb(run, texts, out=out, device=device, notify=_notice)
     if as_json:
         _print_json([prediction.as_json() for prediction in found])
     else:
@@ -142,6 +142,11 @@ def _fail(error: AffinaError) -> None:
     title = "[bold]stopped[/]" if isinstance(error, Interrupted) else "[bold red]error[/]"
     console.print(f"{title}: {escape(str(error))}", highlight=False, soft_wrap=True)
     sys.exit(error.exit_status)
+
+
+def _notice(text: str) -> None:
+    """Something the user should know, beside the result on standard output."""
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+import torch
 
 from affina.data.loading import data_read
 from affina.errors import NonFiniteError
@@ -21,7 +24,7 @@ from affina.recipe.load import dump_recipe
 from affina.record.files import whole_folder, write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut
-from affina.record.payloads import Chosen, Finished, ModelLoaded, Sample, Scores, Started
+from affina.record.payloads import NOTICE, Chosen, Event, Finished, ModelLoaded, Sample, Scores, Started
 from affina.reporting import page
 from affina.runtime import machine
 from affina.training import checkpoint
@@ -72,10 +75,19 @@ def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], 
         NonFiniteError: training left the range of numbers; the best model so far is exported.
         Interrupted: the user stopped the run; it can go on.
     """
-    clock = _Clock({"preparation": prepared_in})
+    try:
+        return _execute(prepared, place, observers, _Clock({"preparation": prepared_in}))
+    finally:
+        place.lock.release()
+
+
+def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], clock: _Clock) -> RunResult:
     resumed = checkpoint.load(place.resume) if place.resume else None
     if resumed:
         cut(place.folder.journal, position=resumed[0].journal)
+    else:  # what a run left that stopped before its first checkpoint
+        place.folder.journal.unlink(missing_ok=True)
+        shutil.rmtree(place.folder.checkpoints, ignore_errors=True)
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
         journal.append(_started(prepared, resumed_at=resumed[0].step if resumed else None))
@@ -90,13 +102,13 @@ def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], 
             with clock.stage("training"):
                 outcome = loop.run()
         except NonFiniteError:
-            if place.folder.best.exists():
-                _export(prepared, place.folder)
+            if place.folder.best(loop.stopping.best_step).exists():
+                _export(prepared, place.folder, step=loop.stopping.best_step)
             raise
         with clock.stage("evaluation"):
-            scores, shown = _after_training(prepared, place.folder)
+            scores, shown = _after_training(prepared, place.folder, step=outcome.best_step)
         journal.append(scores)
-        journal.append(_finished(outcome, clock, shown))
+        journal.append(_finished(outcome, clock, shown, device=prepared.device))
     page.write(place.folder.path)
     return RunResult(place.folder, scores, place.baselines())
 
@@ -107,6 +119,7 @@ def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:
         versions=machine.versions(),
         machine=machine.facts(prepared.device),
         asked=prepared.recipe.model_dump(mode="json"),
+        resolved=resolved_recipe(prepared).model_dump(mode="json"),
         resumed_at=resumed_at,
     )
 
@@ -127,19 +140,25 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
             fingerprint=fingerprint(classifier.source.folder),
         )
     )
+    for text in prepared.notices:
+        journal.append(Event(step=0, name=NOTICE, text=text))
+    longest = max(len(example.ids) for example in prepared.examples["train"])
+    if longest > (budget := prepared.hyper.batch_tokens.value):
+        text = f"rows of up to {longest} tokens are longer than train.batch_tokens={budget}: each is a batch of its own"
+        journal.append(Event(step=0, name="batch", text=text))
     for key, resolved in prepared.choices.items():
         journal.append(Chosen(key=key, value=resolved.value, reason=resolved.reason))
 
 
-def _after_training(prepared: Prepared, folder: RunFolder) -> tuple[Scores, tuple[Sample, ...]]:
+def _after_training(prepared: Prepared, folder: RunFolder, *, step: int) -> tuple[Scores, tuple[Sample, ...]]:
     """Export the best weights and measure them on the rows that the report is about."""
-    _export(prepared, folder)
+    _export(prepared, folder, step=step)
     found = predict(prepared, prepared.examples[prepared.report_split])
     return score(prepared, found, who="tuned"), samples(prepared, found)
 
 
-def _export(prepared: Prepared, folder: RunFolder) -> None:
-    prepared.attached.load_state_dict(checkpoint.load_best(folder))
+def _export(prepared: Prepared, folder: RunFolder, *, step: int) -> None:
+    prepared.attached.load_state_dict(checkpoint.load_best(folder, step=step))
     prepared.attached.eval()
     with whole_folder(folder.model) as path:
         save_classifier(
@@ -147,7 +166,7 @@ def _export(prepared: Prepared, folder: RunFolder) -> None:
         )
 
 
-def _finished(outcome: Outcome, clock: _Clock, shown: tuple[Sample, ...]) -> Finished:
+def _finished(outcome: Outcome, clock: _Clock, shown: tuple[Sample, ...], *, device: torch.device) -> Finished:
     seconds = {name: round(value, 2) for name, value in clock.seconds.items()}
     return Finished(
         steps=outcome.steps,
@@ -156,6 +175,6 @@ def _finished(outcome: Outcome, clock: _Clock, shown: tuple[Sample, ...]) -> Fin
         seconds=seconds | {"total": round(sum(clock.seconds.values()), 2)},
         rows_per_second=round(outcome.rows / outcome.seconds, 1),
         tokens_per_second=round(outcome.tokens / outcome.seconds, 1),
-        peak_memory_bytes=machine.peak_memory_bytes(),
+        peak_memory_bytes=machine.peak_memory_bytes(device),
         samples=shown,
     )

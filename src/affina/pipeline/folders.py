@@ -1,34 +1,39 @@
-"""Where a run goes: a new folder, or the unfinished one of the same recipe, to go on in.
+"""Where a run goes: a new folder, or the unfinished one of the same recipe, to go on in; either is locked.
 
-Nothing is created here; a run folder appears when there is something to write. What a run left behind that stopped
-before its first checkpoint is cleared away, since it starts from the beginning again.
+This module creates the folder and its lock and nothing else; what a stopped run left is read, not changed.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from affina.errors import Problem, RunError
+from affina.models.source import fingerprint
 from affina.pipeline.prepare import Prepared
+from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.schema import AUTO
 from affina.record import journal
 from affina.record.folder import RunFolder
-from affina.record.payloads import DataRead, Finished, Payload, Scores, Started
+from affina.record.lock import LOCK, FolderLock
+from affina.record.payloads import DataRead, Finished, ModelLoaded, Payload, Scores, Started
 
 RUNS: Final = "runs"
+STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})
+"""What a run may have written before its first record; a folder with nothing else in it can be started in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A run folder, and the checkpoint to go on from, if any."""
+    """A run folder that this process holds, and the checkpoint to go on from, if any."""
 
     folder: RunFolder
     resume: Path | None
+    lock: FolderLock
 
     def baselines(self) -> Mapping[str, Scores]:
         """What the run measured before training."""
@@ -37,7 +42,7 @@ class Place:
 
 
 def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
-    """The folder for this run.
+    """The folder for this run, created if new, and locked until `Place.lock` is released.
 
     With `run: auto`, `runs/NAME` after the training file, numbered when that is taken by a finished or another run. A
     run of the same recipe that was stopped goes on, in either case.
@@ -47,50 +52,62 @@ def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
         must_resume: there must be a run to go on from.
 
     Raises:
-        RunError: the folder asked for holds another or a finished run, or there is nothing to resume.
+        RunError: the folder asked for is another's, in use or finished; there is nothing to resume; or what the run
+            depends on has changed since it was started.
     """
-    recipe = prepared.recipe
-    if recipe.run != AUTO:
-        place = _try(Path(recipe.run), prepared, asked=True)
-    else:
-        stem = Path(recipe.data.train or "run").stem
-        names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-        found = (_try(Path(RUNS, name), prepared, asked=False) for name in names)
-        place = next(place for place in found if place is not None)
-    if place is None or (must_resume and place.resume is None):
-        raise RunError(
-            Problem(
-                where=recipe.run if recipe.run != AUTO else RUNS,
-                expected="a stopped run of this same recipe, with a checkpoint",
-                found="none",
-                fix="leave out --resume to start from the beginning",
-            )
-        )
-    return place
-
-
-def _try(path: Path, prepared: Prepared, *, asked: bool) -> Place | None:
-    """This folder if it is free, or holds a stopped run of the same recipe; None if it is another's."""
-    folder = RunFolder(path)
-    _check_can_write(path)
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return Place(folder, None)
-    records = journal.read(folder.journal) if folder.journal.is_file() else []
-    if (reason := _cannot_go_on(records, prepared)) is None:
-        _check_same_data(records, prepared, folder)
-        if folder.last() is None:
-            folder.journal.unlink()  # stopped before its first checkpoint: from the start again
-        return Place(folder, folder.last())
-    if not asked:
-        return None
+    asked = prepared.recipe.run
+    for path in _candidates(prepared):
+        if must_resume and not path.exists():
+            break
+        taken = _claim(path, prepared)
+        if isinstance(taken, Place):
+            if not must_resume or taken.resume is not None:
+                return taken
+            taken.lock.release()
+        elif asked != AUTO:
+            raise _taken(path, taken)
     raise RunError(
         Problem(
-            where=f"run folder {path}",
-            expected="a new folder, or a stopped run of this same recipe",
-            found=reason,
-            fix=f"write another run=..., or remove {path}",
+            where=asked if asked != AUTO else RUNS,
+            expected="a stopped run of this same recipe, with a checkpoint",
+            found="none",
+            fix="leave out --resume to start from the beginning",
         )
     )
+
+
+def _candidates(prepared: Prepared) -> Iterator[Path]:
+    recipe = prepared.recipe
+    if recipe.run != AUTO:
+        return iter([Path(recipe.run)])
+    stem = Path(recipe.data.train or "run").stem
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return (Path(RUNS, name) for name in names)
+
+
+def _claim(path: Path, prepared: Prepared) -> Place | str:
+    """Lock this folder if it is free or holds a stopped run of the same recipe; else why it cannot be used."""
+    _check_can_write(path)
+    folder = RunFolder(path)
+    if path.is_dir() and not folder.journal.is_file() and not {item.name for item in path.iterdir()} <= STARTED:
+        return "files that are not a run of Affina"
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FolderLock(path)
+    except BlockingIOError:
+        return "a run that another process is busy with"
+    try:
+        records = journal.read(folder.journal) if folder.journal.is_file() else []
+        reason = _cannot_go_on(records, prepared) if records else None
+        if reason is None and records:
+            _check_unchanged(records, prepared, folder)
+    except BaseException:
+        lock.release()
+        raise
+    if reason is not None:
+        lock.release()
+        return reason
+    return Place(folder, folder.last() if records else None, lock)
 
 
 def _check_can_write(path: Path) -> None:
@@ -108,24 +125,65 @@ def _check_can_write(path: Path) -> None:
     )
 
 
-def _cannot_go_on(records: list[Payload], prepared: Prepared) -> str | None:
-    asked = [record.asked for record in records if isinstance(record, Started)]
-    if not asked:
+def _cannot_go_on(records: Sequence[Payload], prepared: Prepared) -> str | None:
+    started = next((record for record in records if isinstance(record, Started)), None)
+    if started is None:
         return "files that are not a run of Affina"
-    if asked[0] != prepared.recipe.model_dump(mode="json"):
+    if prepared.recipe.model_dump(mode="json") not in (started.asked, started.resolved):
         return "a run of another recipe"
     return "a finished run" if any(isinstance(record, Finished) for record in records) else None
 
 
-def _check_same_data(records: list[Payload], prepared: Prepared, folder: RunFolder) -> None:
-    before = next((record.files for record in records if isinstance(record, DataRead)), prepared.loaded.files)
-    for file, digest in prepared.loaded.files.items():
-        if before.get(file) != digest:
-            raise RunError(
-                Problem(
-                    where=f"{file}, in the run {folder.path}",
-                    expected="the same bytes as when the run was started",
-                    found="a changed file",
-                    fix=f"put the old file back to go on, or remove {folder.path} to start again",
-                )
-            )
+def _check_unchanged(records: Sequence[Payload], prepared: Prepared, folder: RunFolder) -> None:
+    """What the run was started with must still be so: the data, the base model, and what `auto` came to."""
+    problems = [
+        _changed(what, folder, before=before, now=now)
+        for what, before, now in _dependencies(records, prepared)
+        if before != now
+    ]
+    if problems:
+        raise RunError(*problems)
+
+
+def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tuple[str, str, str]]:
+    for record in records:
+        if isinstance(record, DataRead):
+            yield from ((file, record.files.get(file, ""), now) for file, now in prepared.loaded.files.items())
+        elif isinstance(record, ModelLoaded):
+            source = prepared.classifier.source
+            yield f"the model {source.reference}", record.fingerprint, fingerprint(source.folder)
+        elif isinstance(record, Started):
+            now = resolved_recipe(prepared).model_dump(mode="json")
+            keys = _flat(now).items() | _flat(record.resolved).items()
+            for key in sorted({key for key, _ in keys}):
+                yield f"the value of {key}", str(_flat(record.resolved).get(key)), str(_flat(now).get(key))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = str(value)
+    return found
+
+
+def _changed(what: str, folder: RunFolder, *, before: str, now: str) -> Problem:
+    return Problem(
+        where=f"{what}, in the run {folder.path}",
+        expected=f"the same as when the run was started ({before[:40]})",
+        found=f"something else ({now[:40]})",
+        fix=f"put it back as it was to go on, or remove {folder.path} to start again",
+    )
+
+
+def _taken(path: Path, reason: str) -> RunError:
+    return RunError(
+        Problem(
+            where=f"run folder {path}",
+            expected="a new folder, or a stopped run of this same recipe",
+            found=reason,
+            fix=f"write another run=..., or remove {path}",
+        )
+    )

@@ -55,6 +55,7 @@ class Prepared:
         precision: how it computes.
         choices: recipe key to every value that was decided.
         findings: what the user should know about the rows.
+        notices: what the stages said on the way.
     """
 
     recipe: Recipe
@@ -70,6 +71,7 @@ class Prepared:
     precision: PrecisionName
     choices: dict[str, Resolved[Any]]
     findings: tuple[Finding, ...]
+    notices: tuple[str, ...]
 
     @property
     def report_split(self) -> str:
@@ -87,13 +89,19 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     Raises:
         InputError: something that the user gave cannot be used.
     """
+    notices: list[str] = []
+
+    def told(text: str) -> None:
+        notices.append(text)
+        notify(text)
+
     randomness.seed_everything(recipe.seed)
     device = machine.choose_device(recipe.device)
     chosen_precision = precision.choose(recipe.train.precision, device)
     loaded = load(recipe.data, seed=recipe.seed)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices | {"task": Resolved("classification", "the data has texts and labels")}
-    classifier = _load_model(recipe, loaded, choices=choices, notify=notify)
+    classifier = _load_model(recipe, loaded, choices=choices, notify=told)
     rows, limit, cut = within_limit(recipe, loaded, classifier, choices)
     counts = Counter(row.fields["label"] for row in rows["train"])
     weighted = _weigh_classes(recipe, counts, choices)
@@ -108,7 +116,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     method = _choose_method(recipe, classifier, choices)
     classifier.module.to(device)
     attached = _attach(method, classifier)
-    hyper = _hyperparameters(recipe, examples, classifier, method, weighted=weighted)
+    hyper = _hyperparameters(recipe, examples, classifier, attached, weighted=weighted)
     return Prepared(
         recipe=recipe,
         loaded=loaded,
@@ -123,6 +131,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         precision=chosen_precision.value,
         choices=choices | hyper.by_key(),
         findings=loaded.findings + cut,
+        notices=tuple(notices),
     )
 
 
@@ -177,7 +186,7 @@ def _hyperparameters(
     recipe: Recipe,
     examples: dict[str, list[Example]],
     classifier: Classifier,
-    method: FullSpec | PartialSpec,
+    attached: TrainedWeights,
     *,
     weighted: bool,
 ) -> Hyperparameters:
@@ -188,9 +197,9 @@ def _hyperparameters(
         mean_length=sum(lengths) / len(lengths),
         longest=max(lengths),
         width=width(classifier),
-        trained_blocks=not isinstance(method, PartialSpec) or method.blocks != 0 or bool(method.layers),
+        trains_body=any(group.part == "body" for group in attached.parameter_groups()),
     )
     hyper = resolve(recipe.train, recipe.evaluate, facts)
     if weighted and recipe.evaluate.metric == AUTO:
-        return replace(hyper, metric=Resolved("macro_f1", "the classes are very uneven"))
+        return replace(hyper, metric=Resolved("macro_f1", "the classes are weighted"))
     return hyper

@@ -41,7 +41,7 @@ class Facts:
         mean_length: tokens in the mean training row.
         longest: tokens in the longest training row, after the limit.
         width: the model's hidden size.
-        trained_blocks: whether anything but the head is trained.
+        trains_body: whether anything but the head is trained.
     """
 
     rows: int
@@ -49,7 +49,7 @@ class Facts:
     mean_length: float
     longest: int
     width: int
-    trained_blocks: bool
+    trains_body: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +107,11 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperpara
 
 def warmup_steps(warmup: float, total: int) -> int:
     """`train.warmup` in steps: below 1 it is a share of the run."""
-    return min(total, round(warmup * total) if warmup < 1 else round(warmup))
+    return min(total, int(warmup * total + 1e-9) if warmup < 1 else round(warmup))
 
 
 def _learning_rate(facts: Facts) -> Resolved[float]:
-    if not facts.trained_blocks:
+    if not facts.trains_body:
         return Resolved(MOST_LEARNING_RATE, "nothing but the head is trained")
     rate = min(MOST_LEARNING_RATE, LEARNING_RATE * (REFERENCE_WIDTH / facts.width) ** 2)
     rounded = float(f"{rate:.1e}")

@@ -103,7 +103,9 @@ class TrainSpec(Spec):
     max_steps: PositiveInt | None = Field(None, description="Optimizer steps, at most; shortens the schedule too.")
     learning_rate: PositiveFloat | Auto = Field(AUTO, description="The peak rate of the pre-trained weights.")
     head_learning_rate: PositiveFloat | Auto = Field(AUTO, description="The peak rate of the head.")
-    batch_tokens: PositiveInt | Auto = Field(AUTO, description="Tokens in a micro-batch, padding included, at most.")
+    batch_tokens: PositiveInt | Auto = Field(
+        AUTO, description="Tokens in a micro-batch, padding included, at most; a longer row is alone."
+    )
     accumulate: PositiveInt = Field(1, description="Micro-batches in one optimizer step.")
     precision: PrecisionName = Field(AUTO, description="The precision of the matrix products.")
     schedule: ScheduleShape | Auto = Field(AUTO, description="The shape of the learning rate over the run.")

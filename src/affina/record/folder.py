@@ -30,10 +30,9 @@ class RunFolder:
         """The last checkpoints and the best one."""
         return self.path / "checkpoints"
 
-    @property
-    def best(self) -> Path:
-        """The trained weights of the best evaluation so far."""
-        return self.checkpoints / "best"
+    def best(self, step: int) -> Path:
+        """The trained weights of the evaluation after `step` steps, if it was the best so far."""
+        return self.checkpoints / f"best-{step:08d}"
 
     @property
     def model(self) -> Path:

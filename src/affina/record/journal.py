@@ -63,7 +63,20 @@ class Journal:
 
 
 def cut(path: Path, *, position: int) -> None:
-    """Forget what was written after `position` bytes: the run goes on from there and writes it again."""
+    """Forget what was written after `position` bytes: the run goes on from there and writes it again.
+
+    Raises:
+        RunError: the file is shorter than that.
+    """
+    if path.stat().st_size < position:
+        raise RunError(
+            Problem(
+                where=str(path),
+                expected=f"at least the {position:,} bytes that its checkpoint was written after",
+                found=f"{path.stat().st_size:,} bytes",
+                fix="put the whole file back, or remove the run folder to start again",
+            )
+        )
     with path.open("r+b") as file:
         file.truncate(position)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+NOTICE = "notice"
+"""The name of an event that the user was told of before the record began."""
 Plain = str | int | float | bool | None
 
 
@@ -20,6 +22,9 @@ class Started:
     versions: dict[str, str]
     machine: dict[str, Plain]
     asked: dict[str, Any]
+    """The recipe as the user gave it."""
+    resolved: dict[str, Any]
+    """The same with every `auto` replaced."""
     resumed_at: int | None = None
 
 

@@ -75,10 +75,10 @@ def cpu_flags() -> frozenset[str]:
     return frozenset()
 
 
-def peak_memory_bytes() -> int:
-    """The most memory this process has held so far, in bytes (resident on the CPU, allocated on a CUDA device)."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory a run on `device` has held so far, in bytes: of the process, or allocated on a CUDA device."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

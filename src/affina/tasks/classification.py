@@ -20,9 +20,6 @@ from affina.errors import DataError, Problem
 from affina.recipe.schema import TooLong
 from affina.tasks.base import Batch, Example, Head
 
-IMBALANCED = 3.0
-"""`class_weights: auto` weighs the classes when the largest has more than this many times the mean class's rows."""
-
 
 @dataclass(frozen=True, slots=True)
 class TooLongRows:
@@ -166,8 +163,3 @@ def balanced_weights(counts: Counter[str], labels: Sequence[str]) -> Tensor:
     """
     total = sum(counts[label] for label in labels)
     return torch.tensor([total / (len(labels) * counts[label]) for label in labels], dtype=torch.float64)
-
-
-def is_imbalanced(counts: Counter[str]) -> bool:
-    """Whether the largest class has more than `IMBALANCED` times the rows of the mean class."""
-    return max(counts.values()) > IMBALANCED * sum(counts.values()) / len(counts)

@@ -1,7 +1,7 @@
 """Checkpoints: everything that the next step depends on, written whole or not at all, as safetensors and JSON.
 
 A checkpoint is a folder: `trained.safetensors` (what the method trains), `optimizer.safetensors`, `state.json`
-(step, random states, early stopping, loss scale, the record's length). `best/` holds the trained weights of the
+(step, random states, early stopping, loss scale, the record's length). `best-STEP` holds the trained weights of the
 best evaluation alone. This module does not decide when to save.
 """
 
@@ -55,13 +55,18 @@ class State:
 def save(
     folder: RunFolder, state: State, *, trained: Mapping[str, Tensor], optimizer: Mapping[str, Tensor], keep: int
 ) -> None:
-    """Write the checkpoint of `state.step`, then remove all but the `keep` newest."""
+    """Write the checkpoint of `state.step`, then remove all but the `keep` newest, and the weights that were the best.
+
+    A best that was passed stays until then: the checkpoint before this one may still count on it.
+    """
     with whole_folder(folder.step(state.step)) as path:
         save_file(_contiguous(trained), path / TRAINED)
         save_file(_contiguous(optimizer), path / OPTIMIZER)
         (path / STATE).write_text(json.dumps(asdict(state)), encoding="utf-8")
-    for old in sorted(folder.checkpoints.glob("step-*"))[:-keep]:
-        shutil.rmtree(old)
+    older = sorted(folder.checkpoints.glob("step-*"))[:-keep]
+    passed = [path for path in folder.checkpoints.glob("best-*") if path != folder.best(state.stopping["best_step"])]
+    for path in (*older, *passed):
+        shutil.rmtree(path)
 
 
 def load(path: Path) -> tuple[State, dict[str, Tensor], dict[str, Tensor]]:
@@ -78,21 +83,21 @@ def load(path: Path) -> tuple[State, dict[str, Tensor], dict[str, Tensor]]:
 
 
 def save_best(folder: RunFolder, trained: Mapping[str, Tensor], *, step: int) -> None:
-    """Keep the trained weights of the best evaluation, in the place of the ones before."""
-    with whole_folder(folder.best) as path:
-        save_file(_contiguous(trained), path / TRAINED, metadata={"step": str(step)})
+    """Keep the trained weights of the best evaluation so far, the one after `step` steps."""
+    with whole_folder(folder.best(step)) as path:
+        save_file(_contiguous(trained), path / TRAINED)
 
 
-def load_best(folder: RunFolder) -> dict[str, Tensor]:
-    """The trained weights of the best evaluation.
+def load_best(folder: RunFolder, *, step: int) -> dict[str, Tensor]:
+    """The trained weights of the best evaluation, the one after `step` steps.
 
     Raises:
         RunError: there are none, or the file is damaged.
     """
     try:
-        trained: dict[str, Tensor] = load_file(folder.best / TRAINED)
+        trained: dict[str, Tensor] = load_file(folder.best(step) / TRAINED)
     except (OSError, SafetensorError) as error:
-        raise RunError(_damaged(folder.best, error)) from error
+        raise RunError(_damaged(folder.best(step), error)) from error
     return trained
 
 

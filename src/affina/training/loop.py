@@ -233,6 +233,9 @@ class Loop(Generic[B]):
 
     def save(self) -> None:
         """Write a checkpoint of this moment."""
+        trained = self.attached.state_dict()
+        if broken := [name for name, tensor in trained.items() if not torch.isfinite(tensor).all()]:
+            raise self._not_finite(f"the weight {broken[0]}", math.nan, [])
         state = checkpoint.State(
             step=self.step,
             random=randomness.capture(),
@@ -243,7 +246,7 @@ class Loop(Generic[B]):
             rows=self.rows,
             tokens=self.tokens,
         )
-        trained, moments = self.attached.state_dict(), self.optimizer.state_dict()
+        moments = self.optimizer.state_dict()
         checkpoint.save(self.folder, state, trained=trained, optimizer=moments, keep=self.control.keep)
         self._saved_at = time.monotonic()
 
@@ -287,7 +290,7 @@ class Loop(Generic[B]):
         kept = f"; the best model so far (step {self.stopping.best_step}) is kept"
         return NonFiniteError(
             Problem(
-                where=f"step {self.step + 1}, with {shown}",
+                where=f"step {self.step + 1}, with {shown}" if shown else f"after step {self.step}",
                 expected="finite numbers",
                 found=f"{what} is {value}{kept}",
                 fix="look at those rows; if they are sound, give a lower train.learning_rate "

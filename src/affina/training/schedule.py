@@ -15,17 +15,16 @@ from affina.recipe.schema import ScheduleShape
 Schedule = Callable[[int], float]
 """Step (from 0) to the factor of the peak rate used in that step."""
 
-CUT_FRACTION: Final = 0.1
 RATIO: Final = 32.0
 
 
 def build(name: ScheduleShape, *, total: int, warmup: int) -> Schedule:
     """The schedule over `total` steps, of which `warmup` rise from near zero to the peak.
 
-    The slanted triangular schedule brings its own rise: `warmup` steps if given, else `CUT_FRACTION` of the run.
+    For the slanted triangular schedule these are the paper's `cut`.
     """
     if name == "slanted_triangular":
-        return lambda step: slanted_triangular(step, total=total, cut=warmup or int(total * CUT_FRACTION))
+        return lambda step: slanted_triangular(step, total=total, cut=warmup)
     decay = {"linear": _linear, "cosine": _cosine, "constant": _constant}[name]
 
     def factor(step: int) -> float:

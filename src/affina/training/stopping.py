@@ -5,6 +5,7 @@ The whole state is plain data, saved with every checkpoint, so that a resumed ru
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,9 +17,10 @@ class EarlyStopping:
     Attributes:
         higher_is_better: the metric's direction.
         patience: evaluations in a row without an improvement before stopping; None never stops.
-        min_delta: the least change that counts as an improvement.
+        min_delta: the least change that counts for patience; any change counts for which weights are the best.
         best: the best value so far, or None before the first evaluation.
         best_step: the step of that evaluation.
+        reference: the value that patience counts from.
         waited: evaluations since then.
     """
 
@@ -27,16 +29,24 @@ class EarlyStopping:
     min_delta: float = 0.0
     best: float | None = None
     best_step: int = 0
+    reference: float | None = None
     waited: int = 0
 
     def update(self, value: float, *, step: int) -> bool:
         """Take one evaluation into account; True if it is the best so far."""
-        gain = 0.0 if self.best is None else (value - self.best) * (1 if self.higher_is_better else -1)
-        if self.best is None or gain > self.min_delta:
-            self.best, self.best_step, self.waited = value, step, 0
-            return True
-        self.waited += 1
-        return False
+        if self._gain(value, over=self.reference) > self.min_delta:
+            self.reference, self.waited = value, 0
+        else:
+            self.waited += 1
+        if self._gain(value, over=self.best) <= 0:
+            return False
+        self.best, self.best_step = value, step
+        return True
+
+    def _gain(self, value: float, *, over: float | None) -> float:
+        if over is None:
+            return math.inf
+        return value - over if self.higher_is_better else over - value
 
     @property
     def is_over(self) -> bool:

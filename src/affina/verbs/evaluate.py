@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
@@ -34,13 +34,20 @@ class Evaluation:
         }
 
 
-def evaluate(run: str | PathLike[str], data: str | PathLike[str], *, device: str = "auto") -> Evaluation:
+def evaluate(
+    run: str | PathLike[str],
+    data: str | PathLike[str],
+    *,
+    device: str = "auto",
+    notify: Callable[[str], None] = lambda _: None,
+) -> Evaluation:
     """Measure a run's model on labelled rows.
 
     Args:
         run: the run folder.
         data: a file with the columns that the run was trained on.
         device: auto, cpu, cuda or mps.
+        notify: told of texts that were cut.
 
     Raises:
         RunError: the run has no model.
@@ -52,7 +59,7 @@ def evaluate(run: str | PathLike[str], data: str | PathLike[str], *, device: str
     places = {label: place for place, label in enumerate(opened.task.labels)}
     spec = opened.recipe.evaluate
     scores = metrics.score(
-        opened.predict(rows),
+        opened.predict(rows, notify=notify),
         [places[row.fields["label"]] for row in rows],
         opened.task.labels,
         who="tuned",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -41,6 +41,7 @@ def predict(
     *,
     out: str | PathLike[str] | None = None,
     device: str = "auto",
+    notify: Callable[[str], None] = lambda _: None,
 ) -> list[Prediction]:
     """Say which label each text has, with the probability of every label.
 
@@ -49,6 +50,7 @@ def predict(
         texts: a data file, one text, or several.
         out: a file to write the predictions to, one JSON object a line.
         device: auto, cpu, cuda or mps.
+        notify: told of texts that were cut.
 
     Raises:
         RunError: the run has no model.
@@ -56,7 +58,7 @@ def predict(
         InputError: a text is blank or lacks its second one, or `out` cannot be a file.
     """
     if out is not None:
-        _check_out(Path(out))
+        _check_out(Path(out), texts)
     opened = open_run(fspath(run), device=device)
     rows = _rows(opened, texts)
     found = [
@@ -65,7 +67,7 @@ def predict(
             label=opened.task.labels[int(shares.argmax())],
             probabilities={label: float(share) for label, share in zip(opened.task.labels, shares, strict=True)},
         )
-        for row, shares in zip(rows, opened.predict(rows), strict=True)
+        for row, shares in zip(rows, opened.predict(rows, notify=notify), strict=True)
     ]
     if out is not None:
         lines = (json.dumps(prediction.as_json(), ensure_ascii=False) for prediction in found)
@@ -101,14 +103,15 @@ def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequen
     return [Row({"text": text}, "the command line", number, number) for number, text in enumerate(given, start=1)]
 
 
-def _check_out(out: Path) -> None:
+def _check_out(out: Path, texts: str | PathLike[str] | Sequence[str]) -> None:
     """Stop before the work where its result could not be written."""
     if out.is_dir():
-        raise InputError(
-            Problem(
-                where=str(out), expected="a file to write", found="a folder", fix=f"write --out {out}/predictions.jsonl"
-            )
-        )
+        found, fix = "a folder", f"write --out {out}/predictions.jsonl"
+    elif out.exists() and isinstance(texts, str | PathLike) and _is_file(fspath(texts)) and out.samefile(texts):
+        found, fix = "the file with the texts themselves", "write another --out"
+    else:
+        return
+    raise InputError(Problem(where=str(out), expected="a file for the predictions", found=found, fix=fix))
 
 
 def _is_file(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,12 +17,12 @@ from affina.evaluation.predictions import classify
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.source import locate
 from affina.recipe.load import load_recipe
-from affina.recipe.schema import Recipe
+from affina.recipe.schema import Recipe, TooLong
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import DataRead, Payload
 from affina.runtime.machine import choose_device
-from affina.tasks.classification import Classification
+from affina.tasks.classification import Classification, apply_limit, measure_lengths
 
 BATCH_TOKENS: Final = 2_048
 
@@ -49,8 +49,21 @@ class OpenRun:
     task: Classification
     device: torch.device
 
-    def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
-        """Probabilities [rows, labels]."""
+    def predict(self, rows: Sequence[Row], *, notify: Callable[[str], None]) -> NDArray[np.float64]:
+        """Probabilities [rows, labels]; texts beyond the run's limit are cut, and `notify` is told how many.
+
+        Raises:
+            DataError: a text is beyond the limit and the run's recipe says `data.too_long: error`.
+        """
+        if not rows:
+            return np.empty((0, len(self.task.labels)))
+        limit = self.task.max_length
+        policy: TooLong = "error" if self.recipe.data.too_long == "error" else "truncate"
+        lengths = measure_lengths(self.classifier.tokenizer, rows)
+        _, beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
+        if beyond.rows:
+            first = rows[beyond.rows[0]].where
+            notify(f"{len(beyond.rows):,} texts are cut to the run's {limit} tokens, {first} the first of them")
         examples = self.task.encode(rows)
         budget = max(BATCH_TOKENS, *(len(example.ids) for example in examples))
         return classify(self.classifier.module, examples, task=self.task, budget=budget, device=self.device)
