@@ -241,6 +241,13 @@ def test_repeated_column_names(refused):
     assert only(refused("a.json", '[{"text": "x", "text": "y"}]')).where == "a.json, row 1 (line 1)"
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_keys_that_differ_in_outer_blanks_are_repeated(refused, name):
+    row = '{"text": "x", " text ": "y"}'
+    problem = only(refused(name, f"[{row}]" if name == "a.json" else row))
+    assert (problem.where, problem.found) == (f"{name}, row 1 (line 1)", "the key 'text' twice")
+
+
 def test_json_that_exhausts_the_parser_is_a_data_error(refused):
     assert "deeply nested" in only(refused("a.jsonl", '{"text": ' + "[" * 200_000)).found
     assert "too many digits" in only(refused("a.jsonl", '{"text": ' + "9" * 5000 + "}")).found

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from affina.data.checks import check_known_labels, check_training_labels, drop_empty_texts
-from affina.data.findings import find_blank, find_repeats, find_shared, find_similar_labels
-from affina.data.rows import Row
+from affina.data.checks import check_known_labels, drop_empty_texts
+from affina.data.findings import (
+    find_absent_labels,
+    find_blank,
+    find_repeats,
+    find_shared,
+    find_shared_groups,
+    find_similar_labels,
+)
+from affina.data.labels import check_training_labels
+from affina.data.rows import Row, is_blank
 from affina.errors import DataError
 
 
@@ -37,7 +45,7 @@ def test_good_labels_pass():
 
 
 def test_empty_labels():
-    problems = problems_of(labelled("a", "", "b", "", "a", "b"))
+    problems = problems_of(labelled("a", "", "b", "\u200b", "a", "b"))
     assert [problem.where for problem in problems] == ["a.csv, row 2 (line 3)", "a.csv, row 4 (line 5)"]
     assert problems[0].found == "an empty label"
 
@@ -64,9 +72,33 @@ def test_a_column_of_floats(labels, fix):
     assert "regression" in problem.fix
 
 
-@pytest.mark.parametrize("number", ["-0.5", "1e-3", ".5", "3."])
+@pytest.mark.parametrize("number", ["-0.5", "1e-3", ".5", "3.", "0,5", "-1,25", ",5", "1,5e3"])
 def test_all_ways_to_write_a_float(number):
-    assert number in problems_of(labelled(number, "1", number, "1"))[0].found
+    (problem,) = problems_of(labelled(number, "1", number, "1"))
+    assert f"the number {number};" in problem.found
+    assert "regression" in problem.fix
+
+
+def test_half_stars_with_decimal_commas_are_numbers_and_no_lists_of_labels():
+    stars = [f"{half // 2},5" if half % 2 else str(half // 2) for half in range(11)]
+    assert "5 with decimals" in problems_of(labelled(*stars * 2))[0].found
+    assert "integers, 3 and not" in problems_of(labelled("1,0", "2,0", "1,0", "2,0"))[0].fix
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [("2024-01-05", "2024-1-6"), ("5.1.2024", "06.01.2024"), ("1/31/2024", "2/1/2024 10:30"), ("2024-01-05T10:00Z",)],
+)
+def test_a_column_of_dates(dates):
+    (problem,) = problems_of(labelled(*[*dates, "2023-12-31"] * 3))
+    assert problem.where == "a.csv, row 1 (line 2), column label"
+    assert f"the date '{dates[0]}'; all {len(dates) + 1} labels are dates" in problem.found
+    assert "data.label=COLUMN" in problem.fix
+
+
+def test_versions_and_dates_beside_words_are_labels():
+    check_training_labels(labelled(*["1.2.3", "1.2.4"] * 3), column="label")
+    check_training_labels(labelled(*["2024-01-05", "undated"] * 3), column="label")
 
 
 def test_a_column_of_free_text():
@@ -90,6 +122,21 @@ def test_empty_texts_are_dropped_and_counted():
     assert [row.number for row in kept] == [1, 3]
     assert (finding.name, finding.count, finding.examples) == ("empty_texts", 1, ("a.csv, row 2 (line 3)",))
     assert drop_empty_texts(kept, file="a.csv", split="train") == (kept, ())
+
+
+UNSEEN = ["", " \t\n", "\u00a0\u3000", "\u200b", "\ufeff", "\u200d\u2060", "\x01\x7f", "\u00ad", "\u2028", "\ufe0f"]
+
+
+@pytest.mark.parametrize("text", UNSEEN)
+def test_texts_that_nobody_can_see_are_empty(text):
+    assert is_blank(text)
+    rows = rows_of((text, "a"), (f"{text}.{text}", "b"))
+    assert [row.number for row in drop_empty_texts(rows, file="a.csv", split="train")[0]] == [2]
+
+
+@pytest.mark.parametrize("text", ["x", "?", "7", "\U0001f600", "\u0915", "\u200bx", "$", "\U0001fae9"])
+def test_one_character_to_see_makes_a_text(text):
+    assert not is_blank(text)
 
 
 def test_an_empty_second_text_counts_as_empty():
@@ -151,6 +198,40 @@ def test_shared_rows():
     assert (finding.name, finding.count) == ("test_rows_in_train", 1)
     assert finding.examples == ("test.csv, row 2 (line 3) is a.csv, row 2 (line 3)",)
     assert find_shared(test[:1], train, split="test", other="train") == ()
+
+
+def grouped(*groups, file="a.csv"):
+    return tuple(
+        Row({"text": f"{file} {number}", "label": "a", "group": group}, file, number, number + 1)
+        for number, group in enumerate(groups, start=1)
+    )
+
+
+def test_shared_groups():
+    train = grouped("u1", "u2", "u2", "")
+    test = grouped("u3", "u2", "", "u1", "u2", file="test.csv")
+    (finding,) = find_shared_groups(test, train, split="test", other="train")
+    assert (finding.name, finding.count) == ("test_groups_in_train", 3)
+    assert finding.examples == (
+        "test.csv, row 2 (line 3): 'u2', as a.csv, row 2 (line 3)",
+        "test.csv, row 4 (line 5): 'u1', as a.csv, row 1 (line 2)",
+    )
+    assert "test rows of 2 groups that the train rows also have" in finding.meaning
+    assert find_shared_groups(test[:1], train, split="test", other="train") == ()
+
+
+def test_files_without_groups_share_none():
+    rows = rows_of(("x", "a"), ("y", "b"))
+    assert find_shared_groups(rows, grouped("", "u1"), split="test", other="train") == ()
+    assert find_shared_groups(grouped("", "u1"), rows, split="test", other="train") == ()
+
+
+def test_labels_that_a_split_lacks():
+    (finding,) = find_absent_labels(labelled("a", "c", "a"), ["a", "b", "c", "d"], split="test")
+    assert (finding.name, finding.count, finding.examples) == ("labels_absent_in_test", 2, ("'b'", "'d'"))
+    assert "macro-F1 leaves them out" in finding.meaning
+    assert find_absent_labels(labelled("a", "b"), ["a", "b"], split="test") == ()
+    assert find_absent_labels((), ["a", "b"], split="test") == ()
 
 
 def test_labels_that_look_alike():

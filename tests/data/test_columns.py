@@ -212,9 +212,48 @@ def test_texts_are_found_by_the_trained_name_then_by_well_known_ones(write, head
     assert [row.fields for row in rows] == [{"text": "hello"}]
 
 
-def test_empty_texts_keep_their_place_among_texts_to_predict(write):
-    rows = read_texts(write("new.csv", "id,text\n1,\n2,x\n"), TRAINED, labelled=False)
-    assert [row.fields["text"] for row in rows] == ["", "x"]
+def blanks_in(path, columns=TRAINED, *, labelled=False):
+    with pytest.raises(DataError) as caught:
+        read_texts(path, columns, labelled=labelled)
+    assert all(problem.expected == "a text" and problem.fix for problem in caught.value.problems)
+    return [problem.where for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize("blank", ["", "  ", "\u200b", '" "'])
+def test_a_model_is_given_no_row_without_a_text(write, blank, labelled):
+    path = write("new.csv", f"intent,text\na,{blank}\nb,x\nb,{blank}\n")
+    assert blanks_in(path, labelled=labelled) == [
+        "new.csv, row 1 (line 2), column text",
+        "new.csv, row 3 (line 4), column text",
+    ]
+
+
+def test_nor_without_its_second_text(write):
+    path = write("new.csv", "premise,hypothesis\nx,y\nx,\n")
+    columns = {"text": "premise", "text_pair": "hypothesis"}
+    assert blanks_in(path, columns) == ["new.csv, row 2 (line 3), column hypothesis"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lines"),
+    [
+        ("new.csv", 'text\nx\n""\n\n  \ny\n', (3, 5)),
+        ("new.csv", "id,text\n1,x\n\n , \n2,\n,\n", (4, 5, 6)),
+        ("new.jsonl", '{"text": "x"}\n\n{"text": ""}\n{}\n', (3, 4)),
+        ("new.json", '[{"text": "x"}, {"text": null},\n{"text": " "}]', (1, 2)),
+    ],
+)
+def test_wholly_blank_rows_would_shift_the_results_and_empty_lines_do_not(write, name, content, lines):
+    where = blanks_in(write(name, content))
+    assert [int(address.split("line ")[1].split(")")[0]) for address in where] == list(lines)
+
+
+def test_empty_lines_are_no_rows(write):
+    rows = read_texts(write("new.csv", "text\n\nx\n\n\ny\n\n"), TRAINED, labelled=False)
+    assert [row.fields["text"] for row in rows] == ["x", "y"]
+    rows = read_texts(write("new.jsonl", '\n{"text": "x"}\n\n'), TRAINED, labelled=False)
+    assert [row.fields["text"] for row in rows] == ["x"]
 
 
 def test_labels_are_read_and_needed_where_asked(write):

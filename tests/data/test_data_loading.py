@@ -59,8 +59,45 @@ def test_given_files_are_used_as_they_are_and_overlaps_said(write):
         "validation_rows_in_train": 1,
         "test_rows_in_train": 1,
         "test_rows_in_validation": 1,
+        "labels_absent_in_validation": 2,
+        "labels_absent_in_test": 1,
     }
     assert list(loaded.files) == ["train.csv", "valid.csv", "test.tsv"]
+
+
+def test_a_label_too_rare_for_every_split_is_said(write):
+    write("a.csv", [*numbered(300, classes=2), *(f"win {number},spam" for number in range(2))])
+    loaded = load(DataSpec(train="a.csv"), seed=0)
+    lacking = {
+        f"labels_absent_in_{name}"
+        for name in ("validation", "test")
+        if "spam" not in {row.fields["label"] for row in getattr(loaded.splits, name)}
+    }
+    assert lacking
+    assert {finding.name for finding in loaded.findings} == lacking
+    assert {finding.examples for finding in loaded.findings} == {("'spam'",)}
+
+
+def test_groups_in_several_files_are_said(write):
+    write("train.csv", [f"{row},u{number % 9}" for number, row in enumerate(numbered(60))], header="text,label,user")
+    write("valid.csv", ["v0,l0,u1", "v1,l1,u99", "v2,l2,u2"], header="text,label,user")
+    write("test.csv", ["t0,l0,u1", "t1,l1,u99", "t2,l2,u98"], header="text,label,user")
+    spec = DataSpec(train="train.csv", validation="valid.csv", test="test.csv", group="user")
+    assert {finding.name: finding.count for finding in load(spec, seed=0).findings} == {
+        "validation_groups_in_train": 2,
+        "test_groups_in_train": 1,
+        "test_groups_in_validation": 2,
+    }
+
+
+def test_the_record_is_of_the_rows_that_are_used(write):
+    write("a.csv", numbered(300))
+    loaded = load(DataSpec(train="a.csv"), seed=0)
+    used = {"train": loaded.splits.train[:7], "validation": loaded.splits.validation, "test": ()}
+    record = data_read(loaded, rows=used)
+    assert record.rows == {"train": 7, "validation": 45, "test": 0}
+    assert sum(record.labels.values()) == 7
+    assert list(record.labels) == list(loaded.labels)
 
 
 def test_labels_are_sorted_as_numbers_if_they_are(write):

@@ -109,6 +109,29 @@ def test_json_rows_that_are_blank_are_counted(write):
     assert (table.rows, table.lines, table.blank) == ((("x",),), (4,), 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", " text ,label\t\nx,a\ny,b\n"),
+        ("a.jsonl", '{" text ": "x", "label\\t": "a"}\n{"text": "y", "label": "b"}\n'),
+        ("a.json", '[{" text ": "x", "label\\t": "a"},\n{"text": "y", "label ": "b"}]'),
+    ],
+)
+def test_names_of_columns_have_no_outer_blanks_in_any_format(write, name, content):
+    table = read_table(write(name, content))
+    assert table.columns == ("text", "label")
+    assert table.rows == (("x", "a"), ("y", "b"))
+
+
+def test_blank_rows_are_told_from_empty_lines(write):
+    table = read_table(write("a.csv", 'text\n\nx\n""\n'))
+    assert (table.blank, table.blank_rows) == (2, (4,))
+    table = read_table(write("a.csv", "text,label\n \nx,a\n,\n"))
+    assert (table.blank, table.blank_rows) == (2, (4,))
+    table = read_table(write("a.json", '[{"text": ""}, {"text": "x"}, {}]'))
+    assert (table.blank, table.blank_rows) == (2, (1, 1))
+
+
 def test_other_line_separators_inside_json_do_not_end_the_line(write):
     table = read_table(write("a.jsonl", '{"text": "one\u2028two\x85three"}\n'))
     assert table.rows == (("one\u2028two\x85three",),)
@@ -137,7 +160,11 @@ def test_any_cells_survive_the_way_through_csv(grid, end, delimiter):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.lists(st.dictionaries(CELL, CELL, max_size=4), max_size=6), st.sampled_from([None, 1]), st.booleans())
+@given(
+    st.lists(st.dictionaries(CELL.map(str.strip), CELL, max_size=4), max_size=6),
+    st.sampled_from([None, 1]),
+    st.booleans(),
+)
 def test_any_objects_survive_the_way_through_json(objects, indent, ascii_only):
     as_list = parse_json(Source("a.json", json.dumps(objects, indent=indent, ensure_ascii=ascii_only), ""))
     lines = "\n".join(json.dumps(row, ensure_ascii=ascii_only) for row in objects)

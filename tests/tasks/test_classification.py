@@ -10,7 +10,13 @@ from affina.data.rows import Row
 from affina.errors import DataError
 from affina.models.classifier import load_classifier
 from affina.models.source import locate
-from affina.tasks.classification import Classification, apply_limit, balanced_weights, measure_lengths
+from affina.tasks.classification import (
+    Classification,
+    apply_limit,
+    balanced_weights,
+    measure_lengths,
+    refuse_nothing,
+)
 from workbench import tiny
 
 LABELS = ("a", "b", "c")
@@ -91,3 +97,10 @@ def test_balanced_weights_average_one_over_the_rows():
     weights = balanced_weights(counts, LABELS)
     assert sum(weights[place] * counts[label] for place, label in enumerate(LABELS)) == pytest.approx(100)
     assert weights[2] / weights[0] == pytest.approx(16)
+
+
+def test_a_text_that_is_no_token_is_refused():
+    given = rows("card", "\u0378")
+    refuse_nothing(given, [3, 1])
+    with pytest.raises(DataError, match=r"t\.csv, row 2 \(line 3\)"):
+        refuse_nothing(given, [3, 0])

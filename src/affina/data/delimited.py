@@ -39,12 +39,12 @@ def parse_delimited(source: Source, *, delimiter: str, alternatives: tuple[str, 
     lines: list[int] = []
     problems: list[Problem] = []
     columns: tuple[str, ...] | None = None
-    blank = 0
+    blank: list[tuple[int, int]] = []
     for line, cells in _records(source.text, used):
         if isinstance(cells, str):
             problems.append(_quote_problem(source.file, len(lines), line, cells))
         elif not any(cell.strip() for cell in cells):
-            blank += columns is not None
+            blank += [] if columns is None else [(line, len(cells))]
         elif columns is None:
             columns = _header(cells, source.file, line)
         else:
@@ -54,7 +54,9 @@ def parse_delimited(source: Source, *, delimiter: str, alternatives: tuple[str, 
                 problems.append(_width_problem(row_address(source.file, len(rows), line), cells, columns, used))
     if problems:
         raise DataError(*problems)
-    return Table(source.file, columns or (), tuple(rows), tuple(lines), source.sha256, blank, chosen)
+    names = columns or ()
+    blank_rows = tuple(line for line, width in blank if width == len(names))
+    return Table(source.file, names, tuple(rows), tuple(lines), source.sha256, len(blank), blank_rows, chosen)
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:

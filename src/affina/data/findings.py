@@ -1,4 +1,4 @@
-"""What the user should know about rows that can be trained on: repeated, contradictory, shared and look-alike ones.
+"""What the user should know about rows that can be trained on: repeated, contradictory, shared ones, odd labels.
 
 Texts are compared exactly, after stripping outer blanks. Nothing is changed here, and nothing raised (`checks`).
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from affina.data.checks import MOST_EXAMPLES
 from affina.data.rows import Row
+from affina.data.table import excerpt
 from affina.record.payloads import Finding
 
 TextKey = tuple[str, str]
@@ -83,6 +84,53 @@ def find_shared(rows: Sequence[Row], earlier: Iterable[Row], *, split: str, othe
         f" so remove them from one of the files"
     )
     return (_finding(f"{split}_rows_in_{other}", shared, meaning),)
+
+
+def find_shared_groups(rows: Sequence[Row], earlier: Iterable[Row], *, split: str, other: str) -> tuple[Finding, ...]:
+    """Rows of one split's file whose group is also in the other's; nothing where a file has no groups.
+
+    Args:
+        rows: of the validation or test file.
+        earlier: of the file they may share groups with.
+        split: the name of the split of `rows`.
+        other: the name of the split of `earlier`.
+    """
+    by_group: dict[str, Row] = {}
+    for row in earlier:
+        by_group.setdefault(row.fields.get("group", ""), row)
+    shared: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        group = row.fields.get("group", "")
+        if group and group in by_group:
+            shared[group].append(row)
+    if not shared:
+        return ()
+    examples = [f"{same[0].where}: {excerpt(group)}, as {by_group[group].where}" for group, same in shared.items()]
+    meaning = (
+        f"{split} rows of {len(shared)} group{'s' * (len(shared) > 1)} that the {other} rows also have; they flatter"
+        f" the {split} figures, so keep each group in one file"
+    )
+    count = sum(len(same) for same in shared.values())
+    return (_finding(f"{split}_groups_in_{other}", examples, meaning, count=count),)
+
+
+def find_absent_labels(rows: Sequence[Row], labels: Iterable[str], *, split: str) -> tuple[Finding, ...]:
+    """Labels that no row of a validation or test split has; a split without any rows measures nothing, and says so.
+
+    Args:
+        rows: of the split, held out or from a file of its own.
+        labels: all that training has.
+        split: its name.
+    """
+    present = {row.fields["label"] for row in rows}
+    absent = [label for label in labels if label not in present]
+    if not rows or not absent:
+        return ()
+    meaning = (
+        f"labels without a {split} row: the {split} figures say nothing of them, and macro-F1 leaves them out, or"
+        f" counts them as 0 where the model predicts them; add {split} rows that have them"
+    )
+    return (_finding(f"labels_absent_in_{split}", [excerpt(label) for label in absent], meaning),)
 
 
 def find_similar_labels(rows: Iterable[Row]) -> tuple[Finding, ...]:

@@ -6,13 +6,21 @@ It puts the steps of this package in order and holds no rule of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from affina.data.checks import check_known_labels, check_training_labels, drop_empty_texts
+from affina.data.checks import check_known_labels, drop_empty_texts
 from affina.data.columns import NAMED, find_columns
-from affina.data.findings import find_blank, find_repeats, find_shared, find_similar_labels
+from affina.data.findings import (
+    find_absent_labels,
+    find_blank,
+    find_repeats,
+    find_shared,
+    find_shared_groups,
+    find_similar_labels,
+)
+from affina.data.labels import check_training_labels
 from affina.data.reading import rows_of, same_columns
 from affina.data.rows import Row, Splits
 from affina.data.shares import divide, is_file
@@ -68,11 +76,14 @@ def load(spec: DataSpec, *, seed: int) -> Loaded:
     for name, table in held_out.items():
         given[name], noticed = _read_held_out(table, columns, split=name)
         check_known_labels(given[name], known=labels, train=train.file)
-        findings += (*noticed, *find_shared(given[name], rows, split=name, other="train"))
+        findings += noticed + _overlaps(given[name], rows, split=name, other="train")
     if len(given) == len(_HELD_OUT):
-        findings += find_shared(given["test"], given["validation"], split="test", other="validation")
+        findings += _overlaps(given["test"], given["validation"], split="test", other="validation")
     made, chosen = divide(rows, spec, seed=seed)
-    splits = Splits(**{"validation": (), "test": (), **made, **given})
+    held = {"validation": (), "test": (), **made, **given}
+    splits = Splits(**held)
+    for name in _HELD_OUT:
+        findings += find_absent_labels(held[name], labels, split=name)
     tables = {"train": train, **held_out}
     return Loaded(
         splits=splits,
@@ -84,14 +95,20 @@ def load(spec: DataSpec, *, seed: int) -> Loaded:
     )
 
 
-def data_read(loaded: Loaded) -> DataRead:
-    """What the run records of its data."""
-    splits = {name: getattr(loaded.splits, name) for name in ("train", *_HELD_OUT)}
-    counts = Counter(row.fields["label"] for row in loaded.splits.train)
+def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None) -> DataRead:
+    """What the run records of its data.
+
+    Args:
+        loaded: the data stage's result.
+        rows: split to the rows that the run uses, where later stages dropped some.
+    """
+    loaded_rows = {name: getattr(loaded.splits, name) for name in ("train", *_HELD_OUT)}
+    used = loaded_rows if rows is None else rows
+    counts = Counter(row.fields["label"] for row in used["train"])
     return DataRead(
         files=loaded.files,
         columns=loaded.columns,
-        rows={name: len(rows) for name, rows in splits.items()},
+        rows={name: len(part) for name, part in used.items()},
         labels={label: counts[label] for label in loaded.labels},
         findings=loaded.findings,
     )
@@ -116,6 +133,11 @@ def _read_held_out(
     """The rows of a validation or test file, by the training file's columns."""
     rows, findings = drop_empty_texts(rows_of(table, same_columns(table, columns)), file=table.file, split=split)
     return rows, findings + find_blank(table.file, table.blank, split=split) + find_repeats(rows, split=split)
+
+
+def _overlaps(rows: Sequence[Row], earlier: Sequence[Row], *, split: str, other: str) -> tuple[Finding, ...]:
+    texts = find_shared(rows, earlier, split=split, other=other)
+    return texts + find_shared_groups(rows, earlier, split=split, other=other)
 
 
 def _in_order(labels: Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""JSON (a list of objects) and JSONL (one object a line): each object a row, each key a column.
+"""JSON (a list of objects) and JSONL (one object a line): each object a row, each key, without outer blanks, a column.
 
 A key that a row lacks is an empty cell there. This module does not open files (`sources`).
 """
@@ -9,11 +9,17 @@ import json
 import math
 from typing import Any, Final
 
-from affina.data.table import Cell, Source, Table, Unusable, excerpt, row_address
+from affina.data.json_problems import (
+    ONE_A_LINE,
+    ONE_LIST,
+    broken,
+    no_list,
+    repeated,
+    trailing,
+    unusable,
+)
+from affina.data.table import Cell, Source, Table, Unusable, row_address
 from affina.errors import DataError, Problem
-
-_ONE_A_LINE: Final = "one JSON object on each line"
-_ONE_LIST: Final = 'a list of objects, as in [{"text": "...", "label": "..."}]'
 
 
 class _RepeatedKeyError(ValueError):
@@ -36,11 +42,11 @@ def parse_jsonl(source: Source) -> Table:
             continue
         where = row_address(source.file, len(rows) + len(problems) + 1, line)
         try:
-            rows.append((line, _row(_DECODER.decode(text), where, _ONE_A_LINE)))
+            rows.append((line, _row(_DECODER.decode(text), where, ONE_A_LINE)))
         except DataError as error:
             problems.extend(error.problems)
         except (ValueError, RecursionError) as error:
-            problems.append(_broken(error, where, _ONE_A_LINE, fix="correct that line, or remove it"))
+            problems.append(_fault(error, where, ONE_A_LINE, fix="correct that line, or remove it"))
     if problems:
         raise DataError(*problems)
     return _table(source, rows, blank - source.text.endswith("\n"))
@@ -55,7 +61,7 @@ def parse_json(source: Source) -> Table:
     text = source.text
     place = _skip_blank(text, 0)
     if text[place : place + 1] != "[":
-        raise DataError(_no_list(source, place))
+        raise DataError(no_list(source, place))
     rows: list[tuple[int, dict[str, Any]]] = []
     problems: list[Problem] = []
     line = 1 + text.count("\n", 0, place)
@@ -68,14 +74,14 @@ def parse_json(source: Source) -> Table:
             value, place = _DECODER.raw_decode(text, place)
             place, closed = _after(text, place)
         except (ValueError, RecursionError) as error:
-            problems.append(_broken(error, where, _ONE_LIST, fix="correct the JSON at that line"))
+            problems.append(_fault(error, where, ONE_LIST, fix="correct the JSON at that line"))
             break
         try:
-            rows.append((line, _row(value, where, _ONE_LIST)))
+            rows.append((line, _row(value, where, ONE_LIST)))
         except DataError as error:
             problems.extend(error.problems)
     if not problems and text[place + 1 :].strip():
-        problems.append(_trailing(source, _skip_blank(text, place + 1)))
+        problems.append(trailing(source, _skip_blank(text, place + 1)))
     if problems:
         raise DataError(*problems)
     return _table(source, rows, 0)
@@ -101,29 +107,46 @@ def _skip_blank(text: str, place: int) -> int:
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _RepeatedKeyError(next(name for name in names if names.count(name) > 1))
+        raise _RepeatedKeyError(_first_repeated([name for name, _ in pairs]))
     return found
+
+
+def _first_repeated(names: list[str]) -> str:
+    return next(name for name in names if names.count(name) > 1)
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_no_repeats)
 
 
+def _fault(error: Exception, where: str, expected: str, *, fix: str) -> Problem:
+    if isinstance(error, _RepeatedKeyError):
+        return repeated(str(error), where, expected)
+    return broken(error, where, expected, fix=fix)
+
+
 def _row(value: Any, where: str, expected: str) -> dict[str, Any]:
     if isinstance(value, dict):
-        return value
+        row = {name.strip(): cell for name, cell in value.items()}
+        if len(row) < len(value):
+            raise DataError(repeated(_first_repeated([name.strip() for name in value]), where, expected))
+        return row
     fix = "write the row as an object with a key for each column"
-    if expected is _ONE_A_LINE and isinstance(value, list):
+    if expected == ONE_A_LINE and isinstance(value, list):
         fix += ", or rename the file to .json if it is one list"
-    raise DataError(Problem(where=where, expected=expected, found=_unusable(value), fix=fix))
+    raise DataError(Problem(where=where, expected=expected, found=unusable(value), fix=fix))
 
 
 def _table(source: Source, rows: list[tuple[int, dict[str, Any]]], blank: int) -> Table:
     columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
     cells = [(line, tuple(_cell(row.get(name)) for name in columns)) for line, row in rows]
-    kept = [(line, row) for line, row in cells if any(isinstance(cell, Unusable) or cell.strip() for cell in row)]
+    kept = [(line, row) for line, row in cells if _has_content(row)]
     lines, grid = tuple(line for line, _ in kept), tuple(row for _, row in kept)
-    return Table(source.file, columns, grid, lines, source.sha256, blank + len(cells) - len(kept))
+    blank_rows = tuple(line for line, row in cells if not _has_content(row))
+    return Table(source.file, columns, grid, lines, source.sha256, blank + len(blank_rows), blank_rows)
+
+
+def _has_content(row: tuple[Cell, ...]) -> bool:
+    return any(isinstance(cell, Unusable) or cell.strip() for cell in row)
 
 
 def _cell(value: Any) -> Cell:
@@ -135,45 +158,4 @@ def _cell(value: Any) -> Cell:
         return "true" if value else "false"
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return repr(value)
-    return Unusable(_unusable(value))
-
-
-def _unusable(value: Any) -> str:
-    kind = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "true or false"}
-    return f"{kind.get(type(value), 'a number')}: {excerpt(json.dumps(value, ensure_ascii=False))}"
-
-
-def _broken(error: Exception, where: str, expected: str, *, fix: str) -> Problem:
-    """What is wrong with a text that `json` refuses, with the line where it was refused."""
-    if isinstance(error, _RepeatedKeyError):
-        return Problem(
-            where=where,
-            expected=expected,
-            found=f"the key {excerpt(str(error))} twice",
-            fix="rename or remove one of them",
-        )
-    if not isinstance(error, json.JSONDecodeError):
-        found = (
-            "a number with too many digits" if isinstance(error, ValueError) else "lists or objects too deeply nested"
-        )
-        return Problem(where=where, expected=expected, found=found, fix=fix)
-    if error.doc[error.pos : error.pos + 1] == "\0":
-        return Problem(where=where, expected="text without NUL bytes", found="a NUL byte", fix="remove the byte")
-    at = f"line {error.lineno}, " if "\n" in error.doc else ""
-    rest = excerpt(error.doc[error.pos :]) if error.pos < len(error.doc) else "the end of the text"
-    found = f"broken JSON at {at}character {error.colno}: {error.msg[:1].lower()}{error.msg[1:]}, before {rest}"
-    return Problem(where=where, expected=expected, found=found, fix=fix)
-
-
-def _no_list(source: Source, place: int) -> Problem:
-    where = f"{source.file}, line {1 + source.text.count(chr(10), 0, place)}"
-    fix = "write the rows as one list"
-    if source.text[place] == "{":
-        fix += "; if the file has one object on each line, rename it to .jsonl"
-    return Problem(where=where, expected=_ONE_LIST, found=excerpt(source.text[place : place + 200]), fix=fix)
-
-
-def _trailing(source: Source, place: int) -> Problem:
-    where = f"{source.file}, line {1 + source.text.count(chr(10), 0, place)}"
-    found = f"more text after the list's end: {excerpt(source.text[place:])}"
-    return Problem(where=where, expected=_ONE_LIST, found=found, fix="remove what follows the closing ]")
+    return Unusable(unusable(value))

@@ -5,13 +5,13 @@ This module does not decide the columns of a training file (`columns`) and does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from affina.data.columns import MEANINGS
+from affina.data.column_problems import MEANINGS
 from affina.data.names import known_columns, known_partner, match_name
-from affina.data.rows import Row
+from affina.data.rows import Row, is_blank
 from affina.data.sources import read_table
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, Problem
@@ -61,7 +61,7 @@ def same_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_texts(path: str | Path, columns: Mapping[str, str], *, labelled: bool) -> tuple[Row, ...]:
-    """The rows of a file for a trained model, in the file's order; empty texts are kept, wholly blank lines are not.
+    """The rows of a file for a trained model: all of them, in the file's order, so that results line up with them.
 
     Args:
         path: CSV, TSV, JSON or JSONL.
@@ -69,7 +69,8 @@ def read_texts(path: str | Path, columns: Mapping[str, str], *, labelled: bool) 
         labelled: whether the labels are needed, and returned.
 
     Raises:
-        DataError: the file cannot be read, or a text, a second text or a needed label cannot be found or is empty.
+        DataError: the file cannot be read, or a text, a second text or a needed label cannot be found or is blank; one
+            problem for each such row.
     """
     table = read_table(path)
     roles = [role for role in ("text", "text_pair", "label") if role in columns and (labelled or role != "label")]
@@ -82,12 +83,13 @@ def read_texts(path: str | Path, columns: Mapping[str, str], *, labelled: bool) 
     if problems:
         raise DataError(*problems)
     rows = rows_of(table, found)
+    _refuse_blank_texts(table, rows, found)
     if labelled:
         refuse_empty_labels(rows)
     return rows
 
 
-def refuse_empty_labels(rows: tuple[Row, ...]) -> None:
+def refuse_empty_labels(rows: Sequence[Row]) -> None:
     """Stop at rows without a label.
 
     Raises:
@@ -98,10 +100,26 @@ def refuse_empty_labels(rows: tuple[Row, ...]) -> None:
             where=row.where, expected="a label", found="an empty label", fix="write the row's label, or remove the row"
         )
         for row in rows
-        if not row.fields["label"]
+        if is_blank(row.fields["label"])
     ]
     if problems:
         raise DataError(*problems)
+
+
+def _refuse_blank_texts(table: Table, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+    """Stop at rows that a model has nothing to read in, wholly blank ones included."""
+    blank = [(line, f"{table.file}, line {line}", "a wholly blank row") for line in table.blank_rows]
+    blank += [
+        (row.line, f"{row.where}, column {columns[role]}", "nothing but blanks")
+        for row in rows
+        for role in ("text", "text_pair")
+        if role in columns and is_blank(row.fields[role])
+    ]
+    if blank:
+        fix = "write the text there, or remove the row"
+        raise DataError(
+            *(Problem(where=where, expected="a text", found=found, fix=fix) for _, where, found in sorted(blank))
+        )
 
 
 def _well_known(table: Table, role: str, found: Mapping[str, str]) -> str | None:

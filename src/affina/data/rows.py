@@ -1,12 +1,17 @@
-"""A row as every stage sees it: its fields by role, and where in which file it stands.
+"""A row as every stage sees it: its fields by role, where in which file it stands, and what counts as no text.
 
 This module does not read files (`sources`), find columns (`columns`) or judge rows (`checks`).
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Mn", "Zl", "Zp", "Zs"})
+"""Unicode categories (UAX 44, table 12) of controls, zero-width characters, marks without a letter, and blanks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +48,11 @@ class Splits:
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing to read: no character, or only such as nobody sees by themselves.
+
+    A tokenizer may encode such a text to no token at all.
+    """
+    return all(unicodedata.category(character) in _UNSEEN for character in text)

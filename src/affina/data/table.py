@@ -53,7 +53,8 @@ class Table:
         rows: one tuple of cells for each row, as long as `columns`.
         lines: the line of the file where each row starts, from 1.
         sha256: of the file's bytes.
-        blank: how many rows were wholly blank.
+        blank: how many rows and lines were wholly blank.
+        blank_rows: the lines of those that do have the form of a row: delimiters or quotes, or an object.
         delimiter: set where it is not the usual one of the file's suffix.
     """
 
@@ -63,6 +64,7 @@ class Table:
     lines: tuple[int, ...]
     sha256: str
     blank: int = 0
+    blank_rows: tuple[int, ...] = ()
     delimiter: Resolved[str] | None = None
 
     def where(self, index: int) -> str:

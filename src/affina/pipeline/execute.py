@@ -128,9 +128,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     """Write down the data, the model and every choice, before anything is trained."""
     classifier = prepared.classifier
     parameters = list(classifier.module.parameters())
-    read = data_read(prepared.loaded)
-    rows = {split: len(examples) for split, examples in prepared.examples.items()}
-    journal.append(replace(read, rows=rows, findings=prepared.findings))
+    journal.append(replace(data_read(prepared.loaded, rows=prepared.rows), findings=prepared.findings))
     journal.append(
         ModelLoaded(
             reference=classifier.source.reference,

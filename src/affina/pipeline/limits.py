@@ -11,7 +11,7 @@ from affina.errors import DataError, Problem, RecipeError
 from affina.models.classifier import Classifier
 from affina.recipe.schema import AUTO, Recipe
 from affina.record.payloads import Finding
-from affina.tasks.classification import apply_limit, measure_lengths
+from affina.tasks.classification import apply_limit, measure_lengths, refuse_nothing
 from affina.values import Resolved
 
 LONGEST_BY_DEFAULT: Final = 512
@@ -50,6 +50,7 @@ def within_limit(
     for split, rows in splits.items():
         policy = "truncate" if recipe.data.too_long == "drop" and split != "train" else recipe.data.too_long
         lengths = measure_lengths(classifier.tokenizer, rows)
+        refuse_nothing(rows, lengths)
         longest = max(longest, max(lengths, default=0))
         kept[split], beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
         findings += _too_long(split, policy, [rows[place].where for place in beyond.rows], beyond.tokens, limit)

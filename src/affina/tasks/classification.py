@@ -127,6 +127,26 @@ def measure_lengths(tokenizer: Any, rows: Sequence[Row]) -> list[int]:
     return [len(example.ids) for example in probe._tokenize(rows, max_length=None)]
 
 
+def refuse_nothing(rows: Sequence[Row], lengths: Sequence[int]) -> None:
+    """Stop at texts of which the tokenizer makes no token: a model cannot read them.
+
+    Raises:
+        DataError: one problem for each such row.
+    """
+    problems = [
+        Problem(
+            where=row.where,
+            expected="a text that the model's tokenizer can read",
+            found=f"{row.fields['text'][:40]!r}, which is no token to it",
+            fix="write another text, or remove the row",
+        )
+        for row, length in zip(rows, lengths, strict=True)
+        if length == 0
+    ]
+    if problems:
+        raise DataError(*problems)
+
+
 def apply_limit(
     rows: Sequence[Row], lengths: Sequence[int], *, limit: int, too_long: TooLong
 ) -> tuple[tuple[Row, ...], TooLongRows]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from affina.data.reading import read_texts
-from affina.data.rows import Row
+from affina.data.rows import Row, is_blank
 from affina.errors import InputError, Problem
 from affina.record.files import write_text
 from affina.verbs.runs import OpenRun, open_run
@@ -91,7 +91,7 @@ def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequen
         )
     given = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(given, start=1):
-        if not text.strip():
+        if is_blank(text):
             raise InputError(
                 Problem(
                     where=f"text {number}",

@@ -22,7 +22,7 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import DataRead, Payload
 from affina.runtime.machine import choose_device
-from affina.tasks.classification import Classification, apply_limit, measure_lengths
+from affina.tasks.classification import Classification, apply_limit, measure_lengths, refuse_nothing
 
 BATCH_TOKENS: Final = 2_048
 
@@ -60,6 +60,7 @@ class OpenRun:
         limit = self.task.max_length
         policy: TooLong = "error" if self.recipe.data.too_long == "error" else "truncate"
         lengths = measure_lengths(self.classifier.tokenizer, rows)
+        refuse_nothing(rows, lengths)
         _, beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
         if beyond.rows:
             first = rows[beyond.rows[0]].where
