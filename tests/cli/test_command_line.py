@@ -68,9 +68,11 @@ def test_train_as_json_keeps_standard_output_clean(inside):
 
 def test_evaluate_as_json(inside):
     ended = affina("evaluate", "runs/good", "good.csv", "--json")
-    assert (ended.status, ended.err) == (0, "")
+    assert ended.status == 0
+    assert "rows are also in the training file" in ended.err
     found = json.loads(ended.out)
-    assert set(found) == {"metrics", "baselines"}
+    assert set(found) == {"run", "data", "metrics", "baselines", "classes"}
+    assert (found["run"], found["data"]) == ("runs/good", "good.csv")
     assert set(found["metrics"]) == METRICS
     for figure in found["metrics"].values():
         assert set(figure) == PARTS

@@ -239,9 +239,9 @@ def test_nor_without_its_second_text(write):
     ("name", "content", "lines"),
     [
         ("new.csv", 'text\nx\n""\n\n  \ny\n', (3, 5)),
-        ("new.csv", "id,text\n1,x\n\n , \n2,\n,\n", (4, 5, 6)),
-        ("new.jsonl", '{"text": "x"}\n\n{"text": ""}\n{}\n', (3, 4)),
-        ("new.json", '[{"text": "x"}, {"text": null},\n{"text": " "}]', (1, 2)),
+        ("new.csv", "id,text\n1,x\n\n , \n2,\n,\n3,y\n,\n", (4, 5, 6)),
+        ("new.jsonl", '{"text": "x"}\n\n{"text": ""}\n{}\n{"text": "y"}\n{}\n', (3, 4)),
+        ("new.json", '[{"text": "x"}, {"text": null},\n{"text": " "}, {"text": "y"}]', (1, 2)),
     ],
 )
 def test_wholly_blank_rows_would_shift_the_results_and_empty_lines_do_not(write, name, content, lines):

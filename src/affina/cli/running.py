@@ -16,12 +16,15 @@ from rich.console import Console
 from affina.cli.display import Display
 from affina.cli.tables import percent, samples_table, scores_table
 from affina.pipeline.execute import RunResult
+from affina.recipe.schema import AUTO
 from affina.record import journal
-from affina.record.payloads import Finished
+from affina.record.payloads import Chosen, DataRead, Finished, Payload, Started
+from affina.reporting.verdict import verdict
 from affina.verbs.predict import Prediction
 
 MOST_SHOWN: Final = 20
 TOP: Final = 3
+LONGEST_EXAMPLE: Final = 60
 
 
 @contextmanager
@@ -54,21 +57,43 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     records = journal.read(result.folder.journal)
     finished = next(record for record in reversed(records) if isinstance(record, Finished))
     console.print(scores_table(result.scores, dict(result.baselines)))
+    for sentence in _said(result, records, finished):
+        console.print(sentence, highlight=False, markup=False)
     console.print(samples_table(finished.samples))
     run = shlex.quote(str(result.folder.path))
     console.print(
         f"\n[bold]model[/]   {run}/model    [bold]report[/]  {run}/report.html", highlight=False, soft_wrap=True
     )
     console.print("[bold]next[/]    ", end="")
-    example = shlex.quote(finished.samples[0].text[:60]) if finished.samples else "TEXT"
-    for command in (
-        f"affina predict {run} {example}",
-        f"affina evaluate {run} FILE",
-        f"affina train {run}/recipe.yaml",
-    ):
+    for command in _next_commands(run, records, finished):
         console.print(command, highlight=False, soft_wrap=True, markup=False)
         console.print("        ", end="")
     console.print()
+
+
+def _said(result: RunResult, records: Sequence[Payload], finished: Finished) -> Iterator[str]:
+    """What the figures come to, in words."""
+    metric = next((r.value for r in records if isinstance(r, Chosen) and r.key == "evaluate.metric"), None)
+    if (found := verdict({"tuned": result.scores, **result.baselines}, chosen_metric=metric)) is not None:
+        yield found.sentence
+    if finished.best_step == 0:
+        yield "No training step made the model better on the validation rows: it was exported as it started."
+    if result.scores.split == "validation":
+        yield "These rows also chose the checkpoint, so the figures flatter; name or hold out test rows (data.test)."
+
+
+def _next_commands(run: str, records: Sequence[Payload], finished: Finished) -> tuple[str, ...]:
+    """Commands to try next, which work as they stand but for the name of a file."""
+    pairs = any(isinstance(record, DataRead) and "text_pair" in record.columns for record in records)
+    example = "FILE" if pairs or not finished.samples else shlex.quote(_shortened(finished.samples[0].text))
+    started = next(record for record in records if isinstance(record, Started))
+    again = "" if started.asked["run"] == AUTO else f" run={run}-again"
+    return (f"affina predict {run} {example}", f"affina evaluate {run} FILE", f"affina train {run}/recipe.yaml{again}")
+
+
+def _shortened(text: str) -> str:
+    """A text for an example command, cut between words."""
+    return text if len(text) <= LONGEST_EXAMPLE else text[:LONGEST_EXAMPLE].rpartition(" ")[0] or text[:LONGEST_EXAMPLE]
 
 
 def show_predictions(found: Sequence[Prediction], *, out: Path | None) -> None:

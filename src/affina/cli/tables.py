@@ -32,7 +32,10 @@ def scores_line(scores: Scores) -> str:
 
 def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
     """Metrics down, predictors across."""
-    table = Table(title=f"On {scores.metrics['accuracy'].n:,} rows ({scores.split})", title_justify="left")
+    table = Table(
+        title=f"On {scores.metrics['accuracy'].n:,} rows ({scores.split}), bootstrap intervals in brackets",
+        title_justify="left",
+    )
     table.add_column("")
     for who in ("tuned", *others):
         table.add_column(who.replace("_", " "), justify="right")
@@ -44,17 +47,22 @@ def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
 
 def classes_table(scores: Scores) -> Table:
     """The per-class table, the worst classes first when there are many."""
-    rows = sorted(scores.classes, key=lambda row: row.f1)[:MOST_CLASSES]
+    rows = sorted(scores.classes, key=lambda row: row.f1.value)[:MOST_CLASSES]
     hidden = len(scores.classes) - len(rows)
-    title = "Per class, lowest F1 first" + (f" (the report has {hidden} more)" if hidden else "")
+    title = "Per class, lowest F1 first" + (f" ({hidden} more with --json)" if hidden else "")
     table = Table(title=title, title_justify="left")
     table.add_column("label")
     for name in ("precision", "recall", "F1", "rows"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)  # a narrow terminal folds the labels, not the figures
     for row in rows:
-        f1 = f"{percent(row.f1)} ({100 * row.f1_low:.0f}-{100 * row.f1_high:.0f})"
-        table.add_row(Text(row.label), percent(row.precision), percent(row.recall), f1, str(row.support))
+        figures = (_round_figure(measured) for measured in (row.precision, row.recall, row.f1))
+        table.add_row(Text(row.label), *figures, str(row.support))
     return table
+
+
+def _round_figure(measured: Measured) -> str:
+    """Without the decimals that few rows do not bear: `93% (85-97)`."""
+    return f"{100 * measured.value:.0f}% ({100 * measured.low:.0f}-{100 * measured.high:.0f})"
 
 
 def samples_table(samples: tuple[Sample, ...]) -> Table:

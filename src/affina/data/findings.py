@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from affina.data.checks import MOST_EXAMPLES
 from affina.data.rows import Row
@@ -16,10 +17,26 @@ from affina.record.payloads import Finding
 
 TextKey = tuple[str, str]
 
+MISSING_MARKS: Final = frozenset({"nan", "null", "<na>", "n/a", "#n/a", "nat"})
+
 
 def text_key(row: Row) -> TextKey:
     """What makes two rows the same text: the text and the second text, without outer blanks."""
     return row.fields["text"].strip(), row.fields.get("text_pair", "").strip()
+
+
+def find_missing_marks(rows: Sequence[Row]) -> tuple[Finding, ...]:
+    """Labels and texts that other programs write for an empty cell, such as NaN and NULL."""
+    places = [
+        f"{row.where}: the {role} {row.fields[role]!r}"
+        for row in rows
+        for role in ("label", "text")
+        if row.fields[role].strip().lower() in MISSING_MARKS
+    ]
+    if not places:
+        return ()
+    meaning = "these read like a missing value that another program wrote, and count as ordinary text; remove such rows"
+    return (_finding("missing_marks", places, meaning),)
 
 
 def find_repeats(rows: Sequence[Row], *, split: str) -> tuple[Finding, ...]:

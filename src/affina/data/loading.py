@@ -15,6 +15,7 @@ from affina.data.columns import NAMED, find_columns
 from affina.data.findings import (
     find_absent_labels,
     find_blank,
+    find_missing_marks,
     find_repeats,
     find_shared,
     find_shared_groups,
@@ -71,7 +72,7 @@ def load(spec: DataSpec, *, seed: int) -> Loaded:
     check_training_labels(rows, column=columns["label"])
     labels = _in_order({row.fields["label"] for row in rows})
     findings += find_blank(train.file, train.blank, split="train") + find_repeats(rows, split="train")
-    findings += find_similar_labels(rows)
+    findings += (*find_similar_labels(rows), *find_missing_marks(rows))
     given: dict[str, tuple[Row, ...]] = {}
     for name, table in held_out.items():
         given[name], noticed = _read_held_out(table, columns, split=name)

@@ -184,6 +184,6 @@ def _taken(path: Path, reason: str) -> RunError:
             where=f"run folder {path}",
             expected="a new folder, or a stopped run of this same recipe",
             found=reason,
-            fix=f"write another run=..., or remove {path}",
+            fix=f"write another run=..., such as run={path}-2",
         )
     )

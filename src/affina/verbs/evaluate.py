@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 from affina.data.checks import check_known_labels
-from affina.data.reading import read_texts
+from affina.data.findings import text_key
+from affina.data.reading import read_texts, rows_of
+from affina.data.rows import Row
+from affina.data.sources import read_table
 from affina.evaluation import metrics
 from affina.record.payloads import Scores
-from affina.verbs.runs import open_run
+from affina.verbs.runs import OpenRun, open_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +24,25 @@ class Evaluation:
     """Scores on a file, next to what the run measured before its training.
 
     Attributes:
+        run: the run folder.
+        data: the file that was measured on.
         scores: the tuned model's.
         baselines: name to the scores that the run recorded, on its own rows.
     """
 
+    run: str
+    data: str
     scores: Scores
     baselines: Mapping[str, Scores]
 
     def as_json(self) -> dict[str, Any]:
-        """`{"metrics": {NAME: {value, low, high, n}}, "baselines": {WHO: {NAME: {...}}}}`."""
+        """`{"run", "data", "metrics": {NAME: {value, low, high, n}}, "baselines": {WHO: {NAME: {...}}}, "classes"}`."""
         return {
+            "run": self.run,
+            "data": self.data,
             "metrics": _plain(self.scores),
             "baselines": {who: {"split": scores.split, **_plain(scores)} for who, scores in self.baselines.items()},
+            "classes": [dataclasses.asdict(row) for row in self.scores.classes],
         }
 
 
@@ -56,6 +68,8 @@ def evaluate(
     opened = open_run(fspath(run), device=device)
     rows = read_texts(fspath(data), opened.data.columns, labelled=True)
     check_known_labels(rows, known=opened.task.labels, train="the training data")
+    if shared := _trained_on(opened, rows):
+        notify(f"{shared:,} of these rows are also in the training file: they flatter the figures")
     places = {label: place for place, label in enumerate(opened.task.labels)}
     spec = opened.recipe.evaluate
     scores = metrics.score(
@@ -69,7 +83,21 @@ def evaluate(
         seed=opened.recipe.seed,
     )
     recorded = {record.who: record for record in opened.records if isinstance(record, Scores)}
-    return Evaluation(scores, {who: found for who, found in recorded.items() if who != "tuned"})
+    return Evaluation(
+        fspath(run), fspath(data), scores, {who: found for who, found in recorded.items() if who != "tuned"}
+    )
+
+
+def _trained_on(opened: OpenRun, rows: Sequence[Row]) -> int:
+    """How many rows have a text of the training file, where that file is still as it was."""
+    train = opened.recipe.data.train
+    if train is None or not Path(train).is_file():
+        return 0
+    table = read_table(train)
+    if table.sha256 != opened.data.files.get(train):
+        return 0
+    known = {text_key(row) for row in rows_of(table, opened.data.columns)}
+    return sum(text_key(row) in known for row in rows)
 
 
 def _plain(scores: Scores) -> dict[str, Any]:

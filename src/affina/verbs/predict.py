@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from affina.data.reading import read_texts
 from affina.data.rows import Row, is_blank
 from affina.errors import InputError, Problem
 from affina.record.files import write_text
 from affina.verbs.runs import OpenRun, open_run
+
+FILE_SUFFIXES: Final = frozenset({".csv", ".cvs", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".xlsx", ".parquet"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,8 @@ def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequen
                 f"{opened.data.columns['text_pair']}",
             )
         )
+    if isinstance(texts, str) and _looks_like_a_file(texts):
+        return read_texts(texts, opened.data.columns, labelled=False)  # which says that it is not there
     given = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(given, start=1):
         if is_blank(text):
@@ -112,6 +116,11 @@ def _check_out(out: Path, texts: str | PathLike[str] | Sequence[str]) -> None:
     else:
         return
     raise InputError(Problem(where=str(out), expected="a file for the predictions", found=found, fix=fix))
+
+
+def _looks_like_a_file(text: str) -> bool:
+    """Whether a text without blanks ends as the name of a data file does, so that it was hardly meant as a message."""
+    return len(text.split()) == 1 and Path(text).suffix.lower() in FILE_SUFFIXES
 
 
 def _is_file(text: str) -> bool:
