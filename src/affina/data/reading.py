@@ -109,7 +109,7 @@ def refuse_empty_labels(rows: Sequence[Row]) -> None:
 def _refuse_blank_texts(table: Table, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
     """Stop at rows that a model has nothing to read in; wholly blank ones too, but for those at the end of the file."""
     last = table.lines[-1] if table.lines else 0
-    blank = [(line, f"{table.file}, line {line}", "a wholly blank row") for line in table.blank_rows if line < last]
+    blank = [(line, f"{table.file}, line {line}", "a wholly blank row") for line in table.blank_rows if line <= last]
     blank += [
         (row.line, f"{row.where}, column {columns[role]}", "nothing but blanks")
         for row in rows
