@@ -81,9 +81,16 @@ FAMILIES: Mapping[str, tuple[dict[str, Any], str, Any]] = {
         "text",
         AutoModelForCausalLM,
     ),
+    "big_bird": (_ENCODER, "wordpiece", AutoModelForMaskedLM),
+    "biogpt": ({**_ENCODER, "pad_token_id": None}, "text", AutoModelForCausalLM),
 }
-ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "deberta-v2", "modernbert")
-DECODERS = ("gpt2", "llama", "qwen2", "gpt_neox", "opt")
+ENCODERS = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "albert", "deberta-v2", "modernbert", "big_bird")
+DECODERS = ("gpt2", "llama", "qwen2", "gpt_neox", "opt", "biogpt")
+ODD_FAMILIES: Mapping[str, tuple[dict[str, Any], str, Any]] = {
+    "longformer": ({**_ROBERTA, "attention_window": 4}, "bytes", AutoModel),
+    "xlnet": ({"d_model": WIDTH, "n_layer": BLOCKS, "n_head": 4, "d_inner": 48}, "wordpiece", AutoModel),
+}
+"""Families that cannot be promised everything; what is said of them is tested."""
 
 _BERT_TOKENS = {
     "pad_token": "[PAD]",
@@ -106,7 +113,7 @@ _TEXT_TOKENS = {"bos_token": "</s>", "eos_token": "</s>"}
 
 def make_tiny(family: str, folder: Path, *, seed: int = 0) -> Path:
     """Write a tiny random checkpoint of `family` into `folder`, without a classification head; return the folder."""
-    settings, kind, saved_from = FAMILIES[family]
+    settings, kind, saved_from = {**FAMILIES, **ODD_FAMILIES}[family]
     tokenizer = _TOKENIZERS[kind]()
     ends = {name: tokenizer.convert_tokens_to_ids("</s>") for name in ("bos_token_id", "eos_token_id")}
     with quiet(), torch.random.fork_rng(devices=[]):

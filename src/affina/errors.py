@@ -7,7 +7,7 @@
     │   ├── ModelError          a model name, folder or file
     │   ├── DeviceError         a device or a precision that this machine does not have
     │   ├── RunError            a run folder that cannot be used
-    │   └── NonFiniteError      the loss or a gradient left the range of numbers
+    │   └── NonFiniteError      the loss, a gradient or a prediction left the range of numbers
     └── Interrupted             exit status 130, stopped by the user and resumable
 
 An error is one or more problems; a problem says where it is, what was expected, what was found and how to fix it.
@@ -91,7 +91,7 @@ class RunError(InputError):
 
 
 class NonFiniteError(InputError):
-    """The loss or a gradient became infinite or not a number; the run stopped at that step."""
+    """The loss, a gradient or a prediction became infinite or not a number; what was running stopped there."""
 
 
 class Interrupted(AffinaError):  # noqa: N818 - not an error of anybody's

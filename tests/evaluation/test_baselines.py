@@ -71,6 +71,39 @@ def test_a_probe_that_learnt_by_heart_carries_little_over():
     assert carried_over(fit_probe(*one, classes=3, strength=0.02), one, two) > 0.9
 
 
+def noise(shares, rows, *, seed):
+    generator = np.random.default_rng(seed)
+    features = generator.normal(size=(rows, 40)).astype(np.float32)
+    return features, generator.choice(len(shares), rows, p=shares).tolist()
+
+
+def test_knowing_how_frequent_the_classes_are_carries_nothing_over():
+    train, validation = (noise((0.97, 0.02, 0.01), 600, seed=seed) for seed in (1, 2))
+    assert carried_over(fit_probe(*train, classes=3, strength=0.02), train, validation) < 0.1
+
+
+def test_validation_rows_of_a_class_that_the_probe_never_saw_are_left_out():
+    train, validation = clusters(300, seed=1), clusters(300, seed=2)
+    probe = fit_probe(*train, classes=4, strength=0.02)
+    features, found = validation
+    strange = np.concatenate([features, features[:1]]), [*found, 3]
+    assert carried_over(probe, train, strange) == pytest.approx(carried_over(probe, train, validation), abs=1e-9)
+    assert carried_over(probe, train, (features, [3] * len(found))) == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_carries_over_is_a_share(seed):
+    train, validation = clusters(60, seed=seed), clusters(30, seed=seed + 20)
+    assert 0 <= carried_over(fit_probe(*train, classes=3, strength=0.02), train, validation) <= 1
+
+
+def test_a_probe_of_rows_of_a_single_class_always_answers_it():
+    features, _ = clusters(20)
+    probe = fit_probe(features, [2] * 20, classes=4, strength=0.1)
+    assert probe.predict(features).tolist() == [[0, 0, 1, 0]] * 20
+    assert carried_over(probe, (features, [2] * 20), (features, [2] * 20)) == 0
+
+
 def test_majority_answers_the_most_frequent_class_with_the_training_shares():
     found = majority([2, 0, 2, 2], classes=4, rows=3)
     assert found.tolist() == [[0.25, 0.0, 0.75, 0.0]] * 3

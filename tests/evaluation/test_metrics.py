@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
 from affina.evaluation import metrics
 from affina.evaluation.predictions import probabilities
@@ -33,8 +33,9 @@ def test_point_values_are_scikit_learns(classes):
     assert quick["loss"] == pytest.approx(log_loss(targets, found, labels=range(classes)))
     scores = score(found, targets)
     assert scores.confusion == tuple(map(tuple, confusion_matrix(targets, predicted, labels=range(classes)).tolist()))
-    each = f1_score(targets, predicted, average=None, labels=range(classes), zero_division=0)
-    assert [row.f1 for row in scores.classes] == pytest.approx(each.tolist())
+    each = precision_recall_fscore_support(targets, predicted, labels=range(classes), zero_division=0)
+    rows = [(row.precision.value, row.recall.value, row.f1.value, row.support) for row in scores.classes]
+    assert np.allclose(rows, np.transpose(each))
     assert {name: figure.value for name, figure in scores.metrics.items()} == pytest.approx(quick)
 
 
@@ -76,10 +77,43 @@ def test_a_lower_confidence_gives_a_narrower_interval_and_the_seed_decides_the_d
     assert score(found, targets) == score(found, targets)
 
 
-def test_each_class_has_an_interval_around_its_f1():
+def test_each_figure_of_a_class_has_an_interval_around_it():
     for row in score(*draw(500, 4)).classes:
-        assert 0 <= row.f1_low <= row.f1 <= row.f1_high <= 1
-        assert row.f1_low < row.f1_high
+        for figure in (row.precision, row.recall, row.f1):
+            assert 0 < figure.low < figure.value < figure.high < 1
+
+
+def test_the_intervals_of_recall_precision_and_cells_are_the_binomial_ones():
+    found, targets = draw(2000, 2, skill=1.0)
+    scores = score(found, targets, resamples=2000)
+    mistakes = next(cell.share for cell in scores.cells if (cell.true, cell.predicted) == (1, 0))
+    for figure in (scores.classes[0].recall, scores.classes[1].precision, mistakes):
+        deviation = np.sqrt(figure.value * (1 - figure.value) / figure.n)
+        assert (figure.high - figure.low) / 2 == pytest.approx(1.96 * deviation, rel=0.1)
+
+
+def test_a_draw_without_a_rare_class_says_nothing_of_it():
+    targets = [0] * 48 + [1] * 2
+    rare = score(np.eye(2)[targets], targets).classes[1]
+    for figure in (rare.precision, rare.recall, rare.f1):
+        assert (figure.value, figure.low, figure.high, figure.n) == (1.0, 1.0, 1.0, 2)
+
+
+def test_a_figure_that_no_row_can_tell_is_zero_and_certain():
+    absent = score(np.eye(3)[[0, 1, 1]], [0, 0, 1]).classes[2]
+    for figure in (absent.precision, absent.recall, absent.f1):
+        assert (figure.value, figure.low, figure.high, figure.n) == (0.0, 0.0, 0.0, 0)
+
+
+def test_every_filled_cell_of_the_confusion_matrix_has_its_share_of_the_true_class():
+    scores = score(*draw(60, 5, skill=0.5))
+    confusion = np.array(scores.confusion)
+    assert [[cell.true, cell.predicted] for cell in scores.cells] == np.argwhere(confusion).tolist()
+    for cell in scores.cells:
+        row = confusion[cell.true]
+        assert cell.share.value == pytest.approx(row[cell.predicted] / row.sum())
+        assert cell.share.n == row.sum()
+        assert cell.share.low <= cell.share.value <= cell.share.high
 
 
 def test_probabilities_of_huge_logits():

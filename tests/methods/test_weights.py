@@ -90,6 +90,15 @@ def test_base_tensors_are_the_checkpoint(tmp_path):
     assert all(torch.equal(base[name], before[name]) for name in before if name not in new)
 
 
+def test_reading_the_base_takes_nothing_from_the_random_numbers_of_the_run(tmp_path):
+    prepared = prepared_run(tmp_path, method="full")
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    base_tensors(prepared.classifier)
+    assert torch.equal(torch.rand(4), expected)
+
+
 def test_frozen_blocks_run_without_dropout(tmp_path):
     method = METHODS["two blocks"]
     prepared = prepared_run(tmp_path, method=method, train={"dropout": 0.5})

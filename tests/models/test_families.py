@@ -17,6 +17,7 @@ from affina.models.dropout import LaneDropout
 from affina.models.heads import head_logits, hidden_states
 from affina.models.quiet import quiet
 from affina.models.saving import save_classifier
+from affina.models.settings import dropout_rates
 from affina.models.source import fingerprint, locate
 from tiny_models import BLOCKS, CORPUS, DECODERS, ENCODERS, FAMILIES, POSITIONS, WIDTH, make_tiny
 
@@ -178,6 +179,24 @@ def test_a_finished_run_goes_on_with_its_head(tiny, family, tmp_path):
     assert told == []
     inputs = batch(first)
     assert torch.equal(logits_of(again.module, inputs), logits_of(first.module, inputs))
+
+
+@every_family
+def test_the_limit_of_a_run_is_not_that_of_a_run_that_goes_on_from_it(tiny, family, tmp_path):
+    first = load(tiny(family))
+    save_classifier(first.module, first.tokenizer, tmp_path / "run" / "model", max_length=16)
+    assert load(tmp_path / "run").max_length == POSITIONS
+    assert load(tmp_path / "run" / "model").tokenizer.model_max_length == 16
+
+
+@every_family
+def test_the_exported_configuration_has_the_checkpoints_own_dropout(tiny, family, tmp_path):
+    loaded = load(tiny(family), dropout=0.37)
+    save_classifier(loaded.module, loaded.tokenizer, tmp_path / "model")
+    own = dropout_rates(AutoConfig.from_pretrained(tiny(family)))
+    assert dropout_rates(AutoConfig.from_pretrained(tmp_path / "model")) == own
+    # some families' blocks read their rates as they run
+    assert dropout_rates(loaded.module.base_model.config) == dict.fromkeys(own, 0.37)
 
 
 @pytest.mark.parametrize("labels", [("fee", "card", "refund"), ("a", "b"), ("a", "b", "c", "d")])

@@ -197,7 +197,7 @@ def test_problems_name_the_recipe_file(recipe_file):
 FULL_RECIPE = {
     "model": "starter/encoder",
     "task": {"name": "classification", "class_weights": "balanced"},
-    "method": {"name": "partial", "blocks": 0, "layers": ["pooler", "layer.5"], "embeddings": "trained"},
+    "method": {"name": "partial", "blocks": 0, "embeddings": "trained"},
     "run": "runs/caffè",
     "seed": 2**32 - 1,
     "device": "cpu",
@@ -207,7 +207,20 @@ FULL_RECIPE = {
 }
 
 
-@pytest.mark.parametrize("tree", [{}, {"method": "full"}, {"train": {"early_stopping": True}}, FULL_RECIPE])
+NAMED_LAYERS = {"method": {"name": "partial", "layers": ["pooler", "layer.5"]}}
+
+
+@pytest.mark.parametrize("beside", [{"blocks": 2}, {"blocks": "all"}, {"embeddings": "frozen"}])
+def test_named_layers_are_refused_beside_what_they_would_override(beside):
+    (problem,) = problems_of({"method": NAMED_LAYERS["method"] | beside})
+    assert problem.where == "recipe, key method"
+    assert f"`layers` without `{next(iter(beside))}`" in problem.expected
+    assert check_recipe({"method": {"name": "partial", "layers": [], **beside}})
+
+
+@pytest.mark.parametrize(
+    "tree", [{}, {"method": "full"}, NAMED_LAYERS, {"train": {"early_stopping": True}}, FULL_RECIPE]
+)
 def test_dump_is_read_back_to_an_equal_recipe(recipe_file, tree):
     recipe = check_recipe(tree)
     assert load_recipe(recipe_file(dump_recipe(recipe))) == recipe

@@ -66,8 +66,8 @@ def test_the_learning_rate_falls_with_the_width_and_is_bounded():
 
 def test_the_head_follows_the_given_rate_of_the_body():
     given = decided(train={"learning_rate": 1e-5})
-    assert given.head_learning_rate.value == pytest.approx(1e-4)
-    assert "10 times" in given.head_learning_rate.reason
+    assert given.head_learning_rate.value == pytest.approx(3e-5)
+    assert "3 times" in given.head_learning_rate.reason
 
 
 def test_a_head_alone_takes_the_highest_rate():

@@ -13,6 +13,7 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, cut, read
 from affina.record.payloads import (
+    CellShare,
     Chosen,
     ClassRow,
     DataRead,
@@ -30,6 +31,7 @@ from affina.record.payloads import (
 )
 
 HARD = 'caffè "x"\n\u2028\\ 🦊'
+SHARE = Measured(value=0.1 + 0.2, low=1e-300, high=0.5, n=3)
 PAYLOADS: tuple[Payload, ...] = (
     Started(
         time="2026-01-02T03:04:05+00:00",
@@ -61,10 +63,14 @@ PAYLOADS: tuple[Payload, ...] = (
             "loss": Measured(value=1e300, low=5e-324, high=1.7e308, n=1),
         },
         classes=(
-            ClassRow(label=HARD, precision=0.5, recall=1 / 3, f1=0.4, support=3),
-            ClassRow(label="b", precision=1.0, recall=1.0, f1=1.0, support=0, f1_low=0.2, f1_high=0.8),
+            ClassRow(label=HARD, precision=SHARE, recall=Measured(value=1 / 3, low=0.0, high=1.0, n=3), f1=SHARE),
+            ClassRow(label="b", precision=SHARE, recall=SHARE, f1=SHARE),
         ),
         confusion=((3, 0), (1, 2)),
+        cells=(
+            CellShare(true=0, predicted=0, share=Measured(value=1.0, low=1.0, high=1.0, n=3)),
+            CellShare(true=1, predicted=0, share=SHARE),
+        ),
     ),
     Scores(who="majority", split="validation", metrics={}),
     Step(

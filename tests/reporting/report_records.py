@@ -3,6 +3,7 @@
 import math
 
 from affina.record.payloads import (
+    CellShare,
     Chosen,
     ClassRow,
     DataRead,
@@ -26,6 +27,16 @@ def measured(value: float, half: float = 0.03, n: int = 120) -> Measured:
     return Measured(value=value, low=value - half, high=value + half, n=n)
 
 
+def cells(confusion: tuple[tuple[int, ...], ...]) -> tuple[CellShare, ...]:
+    """The cells of a matrix that are not 0, each with an interval of a tenth to both sides."""
+    return tuple(
+        CellShare(true=true, predicted=predicted, share=measured(count / sum(counts), 0.1, n=sum(counts)))
+        for true, counts in enumerate(confusion)
+        for predicted, count in enumerate(counts)
+        if count
+    )
+
+
 def scores(
     who: str, accuracy: float, *, labels: tuple[str, ...] = (), split: str = "test", half: float = 0.03
 ) -> Scores:
@@ -34,7 +45,12 @@ def scores(
         tuple(9 if row == column else (row + 2 * column) % 5 // 4 * 3 for column in range(size)) for row in range(size)
     )
     classes = tuple(
-        ClassRow(label=label, precision=0.9, recall=0.8, f1=0.5 + 0.4 * i / size, support=12, f1_low=0.4, f1_high=0.95)
+        ClassRow(
+            label=label,
+            precision=measured(0.9, 0.04),
+            recall=measured(0.8, 0.06, n=12),
+            f1=measured(0.5 + 0.4 * i / size, 0.05),
+        )
         for i, label in enumerate(labels)
     )
     metrics = {
@@ -43,7 +59,7 @@ def scores(
         "loss": measured(1.5 - accuracy, half),
         "calibration_error": measured(0.05, 0.01),
     }
-    return Scores(who=who, split=split, metrics=metrics, classes=classes, confusion=confusion)
+    return Scores(who=who, split=split, metrics=metrics, classes=classes, confusion=confusion, cells=cells(confusion))
 
 
 def steps(count: int) -> list[Payload]:

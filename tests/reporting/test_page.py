@@ -102,6 +102,13 @@ def test_what_the_record_says_is_there():
     assert "not finished" not in text
 
 
+def test_the_figures_of_classes_and_mistakes_have_intervals():
+    text = Outline(page.render(finished(TEN), title="run")).text
+    for part in ("50.0% (45.0-55.0)", "90.0% (86.0-94.0)", "80.0% (74.0-86.0)"):  # F1, precision, recall of a class
+        assert part in text, part
+    assert re.search(r"intent_\d 3 \d+\.\d% \(\d+\.\d-\d+\.\d\)", text)  # a pair with its share of the true label
+
+
 def test_four_charts_with_their_lines():
     html = page.render(finished(TEN), title="run")
     assert re.findall(r'<h3 id="chart-\d">(.*?)</h3>', html) == [

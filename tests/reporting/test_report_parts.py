@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from report_records import finished, scores, unfinished
+from report_records import cells, finished, measured, scores, unfinished
 
 from affina.record.payloads import ClassRow, Measured, Scores
 from affina.reporting import curves, formats
@@ -54,17 +54,19 @@ def test_no_verdict_before_the_tuned_model_was_measured():
 
 
 def test_confusion_counts_and_orders_the_mistakes():
-    classes = tuple(ClassRow(label=label, precision=1, recall=1, f1=1, support=10) for label in "abc")
+    one = measured(1.0, 0.0, n=10)
+    classes = tuple(ClassRow(label=label, precision=one, recall=one, f1=one) for label in "abc")
+    counts = ((8, 2, 0), (5, 5, 0), (0, 0, 0))
     laid_out = confusion(
-        Scores(who="tuned", split="test", metrics={}, classes=classes, confusion=((8, 2, 0), (5, 5, 0), (0, 0, 0)))
+        Scores(who="tuned", split="test", metrics={}, classes=classes, confusion=counts, cells=cells(counts))
     )
     assert [(pair.row, pair.column, pair.count, pair.share) for pair in laid_out.pairs] == [
-        (1, 0, 5, 0.5),
-        (0, 1, 2, 0.2),
+        (1, 0, 5, measured(0.5, 0.1, n=10)),
+        (0, 1, 2, measured(0.2, 0.1, n=10)),
     ]
     assert laid_out.mistakes == 7
     assert len(laid_out.marks) == 4
-    assert all(cell.share == 0 for cell in laid_out.rows[2])
+    assert all(cell.share.value == 0 for cell in laid_out.rows[2])
 
 
 @pytest.mark.parametrize(("size", "small"), [(LARGEST_TABLE, True), (LARGEST_TABLE + 1, False)])

@@ -41,6 +41,15 @@ def test_min_delta_is_for_patience_and_the_best_is_the_best():
     assert stopping.is_over  # neither was better than the first by min_delta
 
 
+def test_equal_values_are_decided_by_the_loss_and_do_not_renew_patience():
+    stopping = EarlyStopping(higher_is_better=True, patience=3)
+    evaluations = [(0.8, 0.6), (0.8, 0.4), (0.8, 0.5), (0.7, 0.1)]
+    found = [stopping.update(value, step=step, loss=loss) for step, (value, loss) in enumerate(evaluations)]
+    assert found == [True, True, False, False]
+    assert (stopping.best_step, stopping.best_loss) == (1, 0.4)
+    assert stopping.is_over
+
+
 def test_no_patience_never_stops():
     stopping = EarlyStopping(higher_is_better=True, patience=None)
     for step in range(100):

@@ -25,6 +25,8 @@ START_STRENGTH: Final = 0.02
 ITERATIONS: Final = 200
 MOST_ROWS: Final = 4_000
 """Training rows that a probe is fitted on, at most; more gain it little and cost a pass over the model."""
+LEAST_LEARNT: Final = 1e-6
+"""Nats that a probe must gain on its own rows to have learnt anything; less is rounding."""
 
 Floats = NDArray[np.float64]
 
@@ -78,11 +80,13 @@ def fit_probe(
 
     Args:
         features: [rows, width].
-        targets: [rows], class indices; at least two different ones.
+        targets: [rows], class indices; where all are the same one, the probe always answers that.
         classes: how many classes the task has.
         strength: inverse L2 strength.
         intercept: whether there is a bias.
     """
+    if len(set(targets)) == 1:
+        return LinearProbe(np.zeros((1, features.shape[1])), np.zeros(1), (targets[0],), classes)
     scale = float(np.sqrt(np.mean(np.square(features, dtype=np.float64)))) or 1.0
     model = LogisticRegression(C=strength, max_iter=ITERATIONS, fit_intercept=intercept)
     with warnings.catch_warnings():
@@ -118,19 +122,30 @@ def carried_over(
     train: tuple[NDArray[np.float32], Sequence[int]],
     validation: tuple[NDArray[np.float32], Sequence[int]],
 ) -> float:
-    """How much of what a probe learnt holds for rows that it did not see: 1 all of it, 0 or below nothing.
+    """How much of what a probe learnt holds for rows that it did not see, from 0, nothing, to 1, all of it.
 
-    The fall of the cross-entropy below that of the uniform guess on the validation rows, over the same on the training
-    rows.
+    The fall of the cross-entropy below that of the training rows' shares, on the validation rows, over the same on the
+    training rows: knowing how frequent each class is takes no features. Validation rows of a class that the training
+    rows lack say nothing of what was learnt, and are left out.
 
     Args:
         probe: fitted on `train`.
         train: features [rows, width] and targets.
         validation: features and targets.
     """
-    uniform = float(np.log(probe.classes))
-    learnt = uniform - cross_entropy(probe.predict(train[0]), train[1])
-    return (uniform - cross_entropy(probe.predict(validation[0]), validation[1])) / max(learnt, 1e-12)
+    targets = np.asarray(validation[1])
+    known = np.isin(targets, probe.seen)
+    if not known.any():
+        return 0.0
+    learnt = _fall(probe, *train, prior=train[1])
+    held = _fall(probe, validation[0][known], targets[known].tolist(), prior=train[1])
+    return min(1.0, max(0.0, held) / learnt) if learnt > LEAST_LEARNT else 0.0
+
+
+def _fall(probe: LinearProbe, features: NDArray[np.float32], targets: Sequence[int], *, prior: Sequence[int]) -> float:
+    """How far the probe's cross-entropy is below that of the shares of the classes among `prior`, in nats."""
+    guess = majority(prior, classes=probe.classes, rows=len(targets))
+    return cross_entropy(guess, targets) - cross_entropy(probe.predict(features), targets)
 
 
 def cross_entropy(found: Floats, targets: Sequence[int]) -> float:

@@ -1,27 +1,27 @@
 """Classification metrics from probabilities: point values, and bootstrap intervals over the rows.
 
 Accuracy, macro-F1 (over the classes that occur among targets or predictions, as scikit-learn counts them),
-cross-entropy, and the expected calibration error with 15 equal-width bins (Guo et al. 2017, section 2). Intervals
-are percentile bootstrap intervals (Efron & Tibshirani 1993, chapter 13): rows are drawn with replacement, every
-metric is computed again on each draw.
+cross-entropy, and the expected calibration error with 15 equal-width bins (Guo et al. 2017, section 2); precision,
+recall and F1 of each class; and the confusion matrix. How the intervals are drawn is `intervals`'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from affina.record.payloads import ClassRow, Measured, Scores
+from affina.evaluation.intervals import Floats, bootstrap
+from affina.record.payloads import CellShare, ClassRow, Measured, Scores
 
 BINS: Final = 15
 HIGHER_IS_BETTER: Final = {"accuracy": True, "macro_f1": True, "loss": False, "calibration_error": False}
+"""The metrics, in the order in which they are computed."""
 
-Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
@@ -30,13 +30,17 @@ class _Statistics:
     """What one row contributes, so that a resample is a weighted count.
 
     Attributes:
-        cell: [rows], the row's cell of the flattened confusion matrix.
+        true: [cells], the true class of each cell of the confusion matrix that holds any row.
+        predicted: [cells], its predicted class.
+        cell: [rows], the row's cell.
         loss: [rows], its cross-entropy in nats.
         bin: [rows], the bin of its confidence.
         gap: [rows], whether it was right minus its confidence.
         classes: how many classes there are.
     """
 
+    true: Integers
+    predicted: Integers
     cell: Integers
     loss: Floats
     bin: Integers
@@ -47,7 +51,8 @@ class _Statistics:
 def quick(probabilities: Floats, targets: Sequence[int]) -> dict[str, float]:
     """The metrics without intervals, for evaluations in the middle of training."""
     statistics = _statistics(probabilities, np.asarray(targets, dtype=np.int64))
-    return _measure(statistics, np.ones(len(targets)))[0]
+    figures = _measure(statistics, np.ones(len(targets)))[: len(HIGHER_IS_BETTER)]
+    return dict(zip(HIGHER_IS_BETTER, figures.tolist(), strict=True))
 
 
 def score(  # noqa: PLR0913 - all named at the call
@@ -61,7 +66,7 @@ def score(  # noqa: PLR0913 - all named at the call
     confidence: float,
     seed: int,
 ) -> Scores:
-    """All metrics with intervals, the per-class table and the confusion matrix.
+    """All metrics, the per-class table and the confusion matrix, each figure with its interval.
 
     Args:
         probabilities: [rows, classes].
@@ -73,23 +78,32 @@ def score(  # noqa: PLR0913 - all named at the call
         confidence: the level of the intervals.
         seed: decides the draws.
     """
-    truth = np.asarray(targets, dtype=np.int64)
-    statistics = _statistics(probabilities, truth)
-    metrics, _ = _measure(statistics, np.ones(len(truth)))
-    draws, class_draws = _resample(statistics, resamples=resamples, seed=seed)
-    edges = (50 * (1 - confidence), 50 * (1 + confidence))
-    measured = {
-        name: Measured(value=value, low=float(low), high=float(high), n=len(truth))
-        for (name, value), (low, high) in zip(metrics.items(), np.percentile(draws, edges, axis=0).T, strict=True)
-    }
+    statistics = _statistics(probabilities, np.asarray(targets, dtype=np.int64))
+    confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    confusion[statistics.true, statistics.predicted] = np.bincount(statistics.cell)
+    found = bootstrap(
+        partial(_measure, statistics), len(targets), resamples=resamples, confidence=confidence, seed=seed
+    )
+    figures = [
+        Measured(value=value, low=low, high=high, n=n)
+        for value, low, high, n in zip(*(part.tolist() for part in found), _rows_of(statistics, confusion), strict=True)
+    ]
+    ends = np.cumsum([len(HIGHER_IS_BETTER), *[len(labels)] * 3])
+    metrics, *by_class, cells = (figures[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True))
     return Scores(
         who=who,
         split=split,
-        metrics=measured,
-        classes=_class_table(probabilities, truth, labels, np.percentile(class_draws, edges, axis=0)),
-        confusion=tuple(
-            tuple(int(count) for count in row)
-            for row in confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(labels)))
+        metrics=dict(zip(HIGHER_IS_BETTER, metrics, strict=True)),
+        classes=tuple(
+            ClassRow(label=label, precision=precision, recall=recall, f1=f1)
+            for label, precision, recall, f1 in zip(labels, *by_class, strict=True)
+        ),
+        confusion=tuple(map(tuple, confusion.tolist())),
+        cells=tuple(
+            CellShare(true=true, predicted=predicted, share=share)
+            for true, predicted, share in zip(
+                statistics.true.tolist(), statistics.predicted.tolist(), cells, strict=True
+            )
         ),
     )
 
@@ -98,8 +112,11 @@ def _statistics(probabilities: Floats, truth: Integers) -> _Statistics:
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities[np.arange(len(truth)), predicted]
+    filled, cell = np.unique(truth * classes + predicted, return_inverse=True)
     return _Statistics(
-        cell=truth * classes + predicted,
+        true=filled // classes,
+        predicted=filled % classes,
+        cell=cell,
         loss=-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], np.finfo(np.float64).tiny)),
         bin=np.minimum((confidence * BINS).astype(np.int64), BINS - 1),
         gap=(predicted == truth) - confidence,
@@ -107,50 +124,43 @@ def _statistics(probabilities: Floats, truth: Integers) -> _Statistics:
     )
 
 
-def _measure(statistics: _Statistics, weights: Floats) -> tuple[dict[str, float], Floats]:
-    """The metrics, and the F1 of each class [classes], where row i counts `weights[i]` times."""
+def _measure(statistics: _Statistics, weights: Floats) -> Floats:
+    """Every figure where row i counts `weights[i]` times; what these rows cannot tell is not a number.
+
+    Returns:
+        [4 + 3 x classes + cells]: the metrics, then precision, recall and F1 by class, then the share that each filled
+        cell of the confusion matrix has of its true class.
+    """
     classes, total = statistics.classes, weights.sum()
-    confusion = np.bincount(statistics.cell, weights, minlength=classes**2).reshape(classes, classes)
-    right = confusion.diagonal()
-    occurs = confusion.sum(axis=0) + confusion.sum(axis=1)
-    f1 = np.divide(2 * right, occurs, out=np.zeros(classes), where=occurs > 0)
-    gaps = np.bincount(statistics.bin, weights * statistics.gap, minlength=BINS)
-    return {
-        "accuracy": float(right.sum() / total),
-        "macro_f1": float(f1[occurs > 0].mean()),
-        "loss": float(weights @ statistics.loss / total),
-        "calibration_error": float(np.abs(gaps).sum() / total),
-    }, f1
-
-
-def _resample(statistics: _Statistics, *, resamples: int, seed: int) -> tuple[Floats, Floats]:
-    """Metrics [resamples, metrics] and class F1 [resamples, classes] on draws with replacement."""
-    generator = np.random.default_rng(seed)
-    rows = len(statistics.cell)
-    metrics, classes = [], []
-    for _ in range(resamples):
-        weights = np.bincount(generator.integers(0, rows, rows), minlength=rows).astype(np.float64)
-        figures, f1 = _measure(statistics, weights)
-        metrics.append(list(figures.values()))
-        classes.append(f1)
-    return np.asarray(metrics), np.asarray(classes)
-
-
-def _class_table(
-    probabilities: Floats, truth: Integers, labels: Sequence[str], intervals: Floats
-) -> tuple[ClassRow, ...]:
-    precision, recall, f1, support = precision_recall_fscore_support(
-        truth, probabilities.argmax(axis=1), labels=range(len(labels)), zero_division=0
+    counts = _sums(weights, statistics.cell, bins=len(statistics.true))
+    right = _sums(counts * (statistics.true == statistics.predicted), statistics.true, bins=classes)
+    support = _sums(counts, statistics.true, bins=classes)
+    given = _sums(counts, statistics.predicted, bins=classes)
+    f1 = _share(2 * right, support + given)
+    gaps = _sums(weights * statistics.gap, statistics.bin, bins=BINS)
+    metrics = (
+        right.sum() / total,  # accuracy
+        np.nanmean(f1),  # macro-F1
+        weights @ statistics.loss / total,
+        np.abs(gaps).sum() / total,  # calibration error
     )
-    return tuple(
-        ClassRow(
-            label=label,
-            precision=float(precision[place]),
-            recall=float(recall[place]),
-            f1=float(f1[place]),
-            f1_low=float(intervals[0, place]),
-            f1_high=float(intervals[1, place]),
-            support=int(support[place]),
-        )
-        for place, label in enumerate(labels)
-    )
+    cells = _share(counts, support[statistics.true])
+    return np.concatenate([metrics, _share(right, given), _share(right, support), f1, cells])
+
+
+def _rows_of(statistics: _Statistics, confusion: Integers) -> list[int]:
+    """How many rows each figure of `_measure` is about, in its order."""
+    support, given = confusion.sum(axis=1), confusion.sum(axis=0)
+    metrics = np.full(len(HIGHER_IS_BETTER), len(statistics.cell))
+    either = support + given - confusion.diagonal()
+    counts: list[int] = np.concatenate([metrics, given, support, either, support[statistics.true]]).tolist()
+    return counts
+
+
+def _sums(amounts: Floats, places: Integers, *, bins: int) -> Floats:
+    return np.bincount(places, amounts, minlength=bins).astype(np.float64)
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    shares: Floats = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return shares

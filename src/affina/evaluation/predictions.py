@@ -6,6 +6,7 @@ This module does not know what was trained or how; `run_over` gets even the forw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,15 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from affina.data.batching import by_length
+from affina.errors import NonFiniteError, Problem
 from affina.models.heads import head_logits, hidden_states
 from affina.tasks.base import Batch, Example, Task
 
 Forward = Callable[[Batch], Tensor]
 """A batch on the device to one row of numbers for each example: logits, or features."""
+Where = Callable[[int], str]
+MOST_NAMED: Final = 3
+"""Rows that an error names; further ones are counted."""
 
 
 def run_over(
-    examples: Sequence[Example], forward: Forward, *, task: Task, budget: int, tick: Callable[[int], None] | None = None
+    examples: Sequence[Example], forward: Forward, *, task: Task, budget: int, where: Where | None = None
 ) -> NDArray[np.float32]:
     """Apply `forward` to all examples.
 
@@ -30,10 +35,13 @@ def run_over(
         forward: one batch to [batch, anything].
         task: collates the batches.
         budget: tokens in a batch, padding included, at most.
-        tick: told how many examples each batch finished, for a progress bar.
+        where: names the row at a place in `examples`, for the error.
 
     Returns:
-        [examples, anything], float32, in the order of `examples`.
+        [examples, anything], float32, in the order of `examples`; every number in it is finite.
+
+    Raises:
+        NonFiniteError: the model gave something else for an example.
     """
     lengths = [len(example.ids) for example in examples]
     found: list[tuple[list[int], Tensor]] = []
@@ -41,16 +49,37 @@ def run_over(
         for places in by_length(lengths, budget=budget):
             batch = task.collate([examples[place] for place in places], rows=places)
             found.append((places, forward(batch).float().cpu()))
-            if tick is not None:
-                tick(len(places))
     result = np.empty((len(examples), found[0][1].shape[1]), dtype=np.float32)
     for places, values in found:
         result[places] = values.numpy()
+    _check_finite(result, where)
     return result
 
 
+def _check_finite(result: NDArray[np.float32], where: Where | None) -> None:
+    bad = np.flatnonzero(~np.isfinite(result).all(axis=1)).tolist()
+    if not bad:
+        return
+    named = "the model's output" if where is None else "; ".join(where(place) for place in bad[:MOST_NAMED])
+    more = f"; and {len(bad) - MOST_NAMED:,} more" if where is not None and len(bad) > MOST_NAMED else ""
+    raise NonFiniteError(
+        Problem(
+            where=named + more,
+            expected="finite numbers from the model for every text",
+            found=f"infinity, or what is not a number, for {len(bad):,} of {len(result):,} texts",
+            fix="use another model; where training made it so, train again with a lower train.learning_rate",
+        )
+    )
+
+
 def classify(
-    module: nn.Module, examples: Sequence[Example], *, task: Task, budget: int, device: torch.device
+    module: nn.Module,
+    examples: Sequence[Example],
+    *,
+    task: Task,
+    budget: int,
+    device: torch.device,
+    where: Where | None = None,
 ) -> NDArray[np.float64]:
     """The probabilities that a classifier gives to every label.
 
@@ -60,16 +89,20 @@ def classify(
         task: collates the batches.
         budget: tokens in a batch, padding included, at most.
         device: where the model is.
+        where: names the row at a place in `examples`, for the error.
 
     Returns:
         [examples, classes], float64.
+
+    Raises:
+        NonFiniteError: a logit is infinite or not a number.
     """
 
     def forward(batch: Batch) -> Tensor:
         inputs = batch.to(device).inputs
         return head_logits(module, hidden_states(module, inputs), inputs)
 
-    return probabilities(run_over(examples, forward, task=task, budget=budget))
+    return probabilities(run_over(examples, forward, task=task, budget=budget, where=where))
 
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -83,7 +83,7 @@ class Prober:
         unseen = (self._given_to(layer, looked_at), targets(looked_at))
         intercept = layer.bias is not None
         probe = fit_probe(*seen, classes=self.classes, strength=START_STRENGTH, intercept=intercept)
-        share = max(0.0, carried_over(probe, seen, unseen))
+        share = carried_over(probe, seen, unseen)
         found = f"a logistic regression on its features carries {share:.0%} of what it learns over to unseen rows"
         if share < LEAST_CARRIED_OVER:
             return f"the new head starts at random: {found}"
@@ -108,9 +108,13 @@ class Prober:
 
 
 def _some(examples: Sequence[Example]) -> list[Example]:
-    """At most `MOST_ROWS` of them, drawn evenly: files are often sorted by label."""
-    order = np.random.default_rng(0).permutation(len(examples))[:MOST_ROWS]
-    return [examples[place] for place in order]
+    """At most `MOST_ROWS` of them, one of each class and the rest drawn evenly: files are often sorted by label."""
+    order = np.random.default_rng(0).permutation(len(examples)).tolist()
+    of_each: dict[int | None, int] = {}
+    for place in order:
+        of_each.setdefault(examples[place].target, place)
+    chosen = dict.fromkeys([*of_each.values(), *order])
+    return [examples[place] for place in list(chosen)[:MOST_ROWS]]
 
 
 def targets(examples: Sequence[Example]) -> list[int]:

@@ -1,8 +1,8 @@
 """Method: partial fine-tuning. The head and a choice of the model's weights are trained, the others stay as they are.
 
 The choice is a number of upper blocks (0: the head alone), or parts of parameter names; the embeddings are frozen
-or not. Frozen blocks below the first trained weight run without dropout, so that their output for a text never
-changes.
+or not. Where the embeddings are frozen, everything that runs before the first trained block runs without dropout, so
+that what reaches it is always the same for a text.
 """
 
 from __future__ import annotations
@@ -76,13 +76,21 @@ def _named(names: Sequence[str], patterns: Sequence[str]) -> frozenset[str]:
 
 
 def _quiet(module: nn.Module, anatomy: Anatomy, trained: frozenset[str]) -> tuple[str, ...]:
-    """The modules, from the bottom up, before the first that trains."""
+    """The modules that start before the first block that trains, or all of the backbone where only the head does.
+
+    What holds the blocks is one of them: a few families drop out there, by a function that asks for its mode.
+    """
+    if any(anatomy.part_of(name) == "embeddings" for name in trained):
+        return ()
+    paths = [path for path, _ in module.named_modules()]
     quiet: list[str] = []
-    for prefix in (*anatomy.embeddings, *anatomy.blocks):
-        if any(_within(name, (prefix,)) for name in trained):
+    for path in anatomy.order:
+        if path not in anatomy.blocks:
+            quiet.append(path)
+        elif any(_within(name, (path,)) for name in trained):
             break
-        if any(prefix == name for name, _ in module.named_modules()):
-            quiet.append(prefix)
+        else:
+            quiet += [inner for inner in paths if _within(inner, (path,))]
     return tuple(quiet)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from affina.methods.base import ParameterGroup
 
 BaseTensors = Callable[[], Mapping[str, Tensor]]
-"""Loads the base model's tensors by parameter name, memory-mapped where the format allows it."""
+"""Loads the base model's tensors by parameter name."""
 
 
 @final
@@ -27,7 +27,7 @@ class TrainedWeights:
         module: the model; `requires_grad` of its parameters is set here.
         trained: names of the parameters to train, head included.
         head: names of the parameters of the task's head.
-        quiet: names of modules that run without dropout, because everything in and below them is frozen.
+        quiet: names of modules that run without dropout, each by itself and without those inside it.
         base_tensors: for `disabled()`.
     """
 
@@ -76,10 +76,10 @@ class TrainedWeights:
                 parameter.copy_(state[name])
 
     def train(self) -> None:
-        """Dropout on, except in the frozen modules below the first trained one."""
+        """Dropout on, except in what runs before the first trained block."""
         self.module.train()
         for name in self._quiet:
-            self.module.get_submodule(name).eval()
+            self.module.get_submodule(name).training = False
 
     def eval(self) -> None:
         """Dropout off everywhere."""

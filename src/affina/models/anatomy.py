@@ -34,6 +34,8 @@ class Anatomy:
         final: what runs after the last block and still belongs to the backbone (a last norm).
         head: what belongs to the task, with a pooler inside the backbone.
         output: the module path of the last layer, which has one row for each label; a part of the head.
+        order: the modules of the backbone as they start to run, its pooler left out: a block stands for all that is
+            inside it, and what holds the blocks starts before them.
     """
 
     backbone: str
@@ -42,6 +44,7 @@ class Anatomy:
     final: tuple[str, ...]
     head: tuple[str, ...]
     output: str
+    order: tuple[str, ...]
 
     def part_of(self, name: str) -> Part:
         """Return the part that the parameter `name` belongs to.
@@ -78,6 +81,7 @@ def describe(module: Any) -> Anatomy:
         raise _unknown(module, "no pre-trained model inside it")
     blocks = _blocks(module, backbone)
     order = _watch(module, blocks)
+    owners = {name.rpartition(".")[0] for name, _ in module.named_parameters()}
     parts = {name: _part(name, backbone, blocks, order) for name, _ in module.named_parameters()}
     return Anatomy(
         backbone=backbone,
@@ -85,7 +89,8 @@ def describe(module: Any) -> Anatomy:
         blocks=blocks,
         final=tuple(_prefixes(module, "", parts, "final")),
         head=tuple(_prefixes(module, "", parts, "head")),
-        output=[path for path in order if not _under(path, backbone)][-1],
+        output=[path for path in order if path in owners and not _under(path, backbone)][-1],
+        order=tuple(path for path in order if _under(path, backbone) and not _under(path, f"{backbone}.pooler")),
     )
 
 
@@ -110,9 +115,9 @@ def _blocks(module: Any, backbone: str) -> tuple[str, ...]:
 
 
 def _watch(module: Any, blocks: tuple[str, ...]) -> dict[str, bool]:
-    """Run two tokens through the model; return the path of each module with parameters, in order of its first call.
+    """Run two tokens through the model; return the path of each module, in order of its first call.
 
-    The value tells whether the last block had been run by then.
+    Nothing inside a block is returned. The value tells whether the last block had been run by then.
     """
     order: dict[str, bool] = {}
     done: list[str] = []
@@ -126,7 +131,7 @@ def _watch(module: Any, blocks: tuple[str, ...]) -> dict[str, bool]:
     handles = [
         child.register_forward_pre_hook(partial(note, path))
         for path, child in module.named_modules()
-        if next(child.parameters(recurse=False), None) is not None
+        if path in blocks or not any(_under(path, block) for block in blocks)
     ]
     handles.append(module.get_submodule(blocks[-1]).register_forward_hook(finish))
     try:

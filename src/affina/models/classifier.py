@@ -5,6 +5,7 @@ This module decides nothing about training; how a new head starts and what is fr
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,11 +21,22 @@ from transformers import (
 )
 
 from affina.errors import ModelError, Problem
-from affina.models.anatomy import Anatomy, describe
+from affina.models.anatomy import Anatomy
 from affina.models.dropout import quicken
 from affina.models.quiet import Notify, quiet, silent
-from affina.models.settings import length_limit, same_labels, set_dropout, set_labels, set_no_cache, set_padding
+from affina.models.settings import (
+    dropout_rates,
+    length_limit,
+    same_labels,
+    set_dropout,
+    set_labels,
+    set_no_notices,
+    set_padding,
+    set_plain_outputs,
+    set_special_tokens,
+)
 from affina.models.source import Source
+from affina.models.trial import check_numbers, check_vocabulary, try_out
 
 _UNLOADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
 """What transformers raises for files it cannot use; all end as one error that names the model."""
@@ -37,7 +49,8 @@ class Classifier:
     """A model that gives one logit for each label, with what the stages need to know of it.
 
     Attributes:
-        module: the transformers `PreTrainedModel`, float32, in evaluation mode.
+        module: the transformers `PreTrainedModel`, float32, in evaluation mode; its own configuration, which is
+            what is exported, has the checkpoint's dropout rates whatever it trains with.
         tokenizer: its tokenizer, padding on the right.
         anatomy: which parameters are which part.
         source: where it came from.
@@ -68,7 +81,8 @@ def load_classifier(
         notify: told what the user should know.
 
     Raises:
-        ModelError: the model is of a kind without a classification head, incomplete, damaged, or another's weights.
+        ModelError: the model is of a kind without a classification head, incomplete, damaged, another's weights, or
+            cannot be run on a text.
     """
     where = f"model: {source.reference}"
     try:
@@ -79,13 +93,23 @@ def load_classifier(
     _check_kind(config, where)
     keeps_head = same_labels(config, labels)
     set_labels(config, labels)
-    set_no_cache(config)
+    set_plain_outputs(config)
+    rates = dropout_rates(config)
     if dropout is not None:
-        set_dropout(config, dropout, notify=notify)
+        set_dropout(config, dict.fromkeys(rates, dropout))
+        if not rates:
+            notify(f"train.dropout has no effect: a {config.model_type} model has no dropout")
     module, tokenizer, info = _load(source, config, where)
-    quicken(module)
     set_padding(module, tokenizer, where=where)
-    anatomy = describe(module)
+    # what is inside the module keeps the shared configuration: some blocks read their rates from it as they run
+    module.config = copy.deepcopy(module.config)
+    set_dropout(module.config, rates)
+    set_special_tokens(module, tokenizer)
+    set_no_notices(tokenizer)
+    check_numbers(module, where=where)
+    check_vocabulary(module, tokenizer, where=where)
+    anatomy = try_out(module, tokenizer, where=where, notify=notify)
+    quicken(module)
     absent = set(info["missing_keys"]) | {entry[0] for entry in info["mismatched_keys"]}
     _check_backbone(module, anatomy, absent, where=where, notify=notify)
     if not keeps_head and not any(name.startswith(f"{anatomy.output}.") for name in absent):
@@ -97,7 +121,7 @@ def load_classifier(
         tokenizer=tokenizer,
         anatomy=anatomy,
         source=source,
-        max_length=length_limit(module, tokenizer),
+        max_length=length_limit(module, tokenizer if source.kind != "run" else None),
         new_parameters=new,
     )
 

@@ -1,17 +1,17 @@
 """A classification model cut in two: the backbone that gives hidden states, and the head that makes logits of them.
 
 The head is whatever transformers defines for the family, run by the model's own forward with the backbone stepping
-aside, so that the two halves put together are the model itself, float for float. This module owns no head of its own.
+aside, so that the two halves put together are the model itself, float for float; `trial` checks that of every model
+that is loaded. This module owns no head of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, final
 
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions
 
 
 def hidden_states(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -46,16 +46,33 @@ def head_logits(module: Any, hidden: Tensor, inputs: Mapping[str, Tensor]) -> Te
     return logits
 
 
+@final
+class _Output:
+    """What a head is given in the place of its backbone's output: two tensors, and nothing else that was computed.
+
+    Each family has an output type of its own, whose further fields (caches, attentions, memories) its head hands on
+    unread; here they are all None.
+    """
+
+    def __init__(self, hidden: Tensor, pooled: Tensor | None) -> None:
+        self.last_hidden_state = hidden
+        self.pooler_output = pooled
+
+    def __getitem__(self, place: int) -> Tensor:
+        return [state for state in (self.last_hidden_state, self.pooler_output) if state is not None][place]
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+
 @contextmanager
 def _backbone_gives(module: Any, hidden: Tensor) -> Iterator[None]:
     """For one call, let the backbone return `hidden` (and its pooler's view of it) without running a block."""
     backbone = module.base_model
 
-    def give(*_: Any, **__: Any) -> Any:
-        # a model output counts only what is set, so the pooled state stands second here as it does in the real one
-        return BaseModelOutputWithPoolingAndCrossAttentions(
-            last_hidden_state=hidden, pooler_output=_pooled(backbone, hidden)
-        )
+    def give(*_: Any, **__: Any) -> _Output:
+        return _Output(hidden, _pooled(backbone, hidden))
 
     # an attribute of the instance shadows the class's method; deleting it brings the method back
     before = backbone.__dict__.get("forward")
@@ -71,12 +88,15 @@ def _backbone_gives(module: Any, hidden: Tensor) -> Iterator[None]:
 
 def _pooled(backbone: nn.Module, hidden: Tensor) -> Tensor | None:
     """Return the backbone's pooled state, [B, H], or None where it has no pooler."""
-    pooler: Any = dict(backbone.named_children()).get("pooler")
+    children = dict(backbone.named_children())
+    pooler: Any = children.get("pooler")
     if pooler is None:
         return None
     pooled: Tensor
-    if isinstance(pooler, nn.Linear):  # ALBERT keeps the layer and its activation apart, beside each other
-        pooled = backbone.get_submodule("pooler_activation")(pooler(hidden[:, 0]))
+    if isinstance(pooler, nn.Linear):  # ALBERT and BigBird keep the layer and its activation apart, one after the other
+        names = list(children)
+        activation: Any = children[names[names.index("pooler") + 1]]
+        pooled = activation(pooler(hidden[:, 0]))
     else:
         pooled = pooler(hidden)
     return pooled

@@ -5,17 +5,17 @@ This module reads and writes settings only; weights are loaded in `classifier`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from torch import nn
 
 from affina.errors import ModelError, Problem
-from affina.models.quiet import Notify
 
 _DROPOUT_ENDINGS: Final = ("dropout", "pdrop", "dropout_prob", "dropout_rate")
 _NO_LIMIT: Final = 10**9
-"""A tokenizer without a limit of its own reports a number far above this one."""
+"""A tokenizer without a limit of its own reports a number far above this one, or one that is no length."""
+_LENGTH_NOTICE: Final = "sequence-length-is-longer-than-the-specified-maximum"
 
 
 def same_labels(config: Any, labels: Sequence[str]) -> bool:
@@ -30,23 +30,47 @@ def set_labels(config: Any, labels: Sequence[str]) -> None:
     config.problem_type = "single_label_classification"
 
 
-def set_no_cache(config: Any) -> None:
-    """Turn off the key-value cache of decoders: whoever classifies reads the text once, and the cache is a copy."""
+def set_plain_outputs(config: Any) -> None:
+    """Ask for the logits by name and for nothing beside them, whatever the checkpoint was last used for.
+
+    The key-value cache of decoders is a copy of the states that nobody reads: whoever classifies reads a text once.
+    """
+    config.return_dict = True
+    config.output_hidden_states = False
+    config.output_attentions = False
     if "use_cache" in config.to_dict():
         config.use_cache = False
 
 
-def set_dropout(config: Any, dropout: float, *, notify: Notify) -> None:
-    """Replace every dropout rate of the configuration; one that is unset follows another and is left so."""
-    rates = [
-        name
+def dropout_rates(config: Any) -> dict[str, float]:
+    """Return every dropout rate of the configuration by its name; one that is unset follows another."""
+    return {
+        name: value
         for name, value in config.to_dict().items()
         if name.endswith(_DROPOUT_ENDINGS) and isinstance(value, int | float) and not isinstance(value, bool)
-    ]
-    for name in rates:
-        setattr(config, name, dropout)
-    if not rates:
-        notify(f"train.dropout has no effect: a {config.model_type} model has no dropout")
+    }
+
+
+def set_dropout(config: Any, rates: Mapping[str, float]) -> None:
+    """Replace dropout rates of the configuration, given by their names."""
+    for name, rate in rates.items():
+        setattr(config, name, rate)
+
+
+def set_special_tokens(module: Any, tokenizer: Any) -> None:
+    """Read special tokens in a text as the letters they are, where the embeddings have no row for one of them.
+
+    Such a token is one that nobody trained: a tokenizer class adds those it knows, and people add one for padding.
+    """
+    rows = module.get_input_embeddings().num_embeddings
+    if any(number >= rows and token.special for number, token in tokenizer.added_tokens_decoder.items()):
+        tokenizer.split_special_tokens = True
+        tokenizer.init_kwargs["split_special_tokens"] = True  # what is saved
+
+
+def set_no_notices(tokenizer: Any) -> None:
+    """Let the tokenizer measure long texts without a warning: what is cut is counted and said by the task."""
+    tokenizer.deprecation_warnings[_LENGTH_NOTICE] = True
 
 
 def set_padding(module: Any, tokenizer: Any, *, where: str) -> None:
@@ -75,9 +99,15 @@ def set_padding(module: Any, tokenizer: Any, *, where: str) -> None:
     module.config.pad_token_id = tokenizer.pad_token_id
 
 
-def length_limit(module: Any, tokenizer: Any) -> int | None:
-    """Return the longest input in tokens, special tokens included, or None for a model without a limit of its own."""
-    limits = [] if tokenizer.model_max_length >= _NO_LIMIT else [tokenizer.model_max_length]
+def length_limit(module: Any, tokenizer: Any | None) -> int | None:
+    """Return the longest input in tokens, special tokens included, or None for a model without a limit of its own.
+
+    Args:
+        module: the model, which may have a last position.
+        tokenizer: its tokenizer, which may know a limit; None where that is only the limit of the run that saved it.
+    """
+    limits = [tokenizer.model_max_length] if tokenizer is not None else []
+    limits = [limit for limit in limits if 0 < limit < _NO_LIMIT]
     positions = module.config.get_text_config().to_dict().get("max_position_embeddings")
     if positions is None:
         positions = module.config.get_text_config().to_dict().get("n_positions")

@@ -151,7 +151,8 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
 def _after_training(prepared: Prepared, folder: RunFolder, *, step: int) -> tuple[Scores, tuple[Sample, ...]]:
     """Export the best weights and measure them on the rows that the report is about."""
     _export(prepared, folder, step=step)
-    found = predict(prepared, prepared.examples[prepared.report_split])
+    rows = prepared.rows[prepared.report_split]
+    found = predict(prepared, prepared.examples[prepared.report_split], where=lambda place: rows[place].where)
     return score(prepared, found, who="tuned"), samples(prepared, found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -46,10 +46,21 @@ def before_training(prepared: Prepared, journal: Journal) -> None:
         journal.append(Event(step=0, name="head", text=how))
 
 
-def predict(prepared: Prepared, examples: Sequence[Example]) -> NDArray[np.float64]:
-    """Probabilities [rows, classes] of the model as it is, in float32 whatever the training's precision."""
+def predict(
+    prepared: Prepared, examples: Sequence[Example], *, where: Callable[[int], str] | None = None
+) -> NDArray[np.float64]:
+    """Probabilities [rows, classes] of the model as it is, in float32 whatever the training's precision.
+
+    Args:
+        prepared: the model and the task.
+        examples: what to classify.
+        where: names the row at a place in `examples`, for the error.
+
+    Raises:
+        NonFiniteError: the model gives an example infinity, or what is not a number.
+    """
     module = prepared.classifier.module
-    return classify(module, examples, task=prepared.task, budget=_budget(prepared), device=prepared.device)
+    return classify(module, examples, task=prepared.task, budget=_budget(prepared), device=prepared.device, where=where)
 
 
 def score(prepared: Prepared, found: NDArray[np.float64], *, who: str) -> Scores:

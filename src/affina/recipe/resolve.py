@@ -21,7 +21,7 @@ LEARNING_RATE: Final = 1e-4
 """Peak rate at `REFERENCE_WIDTH`; it falls with the square of the width."""
 REFERENCE_WIDTH: Final = 384
 MOST_LEARNING_RATE: Final = 1e-3
-HEAD_FACTOR: Final = 10.0
+HEAD_FACTOR: Final = 3.0
 WARMUP: Final = 0.1
 SCHEDULE: Final[Resolved[ScheduleShape]] = Resolved("linear", "warm-up, then a straight line to zero")
 EPOCHS: Final = ((1_000, 10.0), (20_000, 5.0), (math.inf, 3.0))

@@ -7,9 +7,17 @@ decide what `auto` means (`resolve`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Auto = Literal["auto"]
 AUTO: Auto = "auto"
@@ -75,6 +83,9 @@ class FullSpec(Spec):
     name: Literal["full"] = "full"
 
 
+_WHOLE_PARTS: Final = frozenset({"blocks", "embeddings"})
+
+
 class PartialSpec(Spec):
     """Some weights are trained, the others stay bit for bit what they were."""
 
@@ -84,6 +95,20 @@ class PartialSpec(Spec):
     )
     layers: tuple[str, ...] = Field((), description="Train exactly the parameters whose names contain one of these.")
     embeddings: Literal["frozen", "trained"] = Field("frozen", description="Whether the embeddings are trained too.")
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        """Refuse, beside `layers`, a key that it would silently override."""
+        beside = sorted(self.model_fields_set & _WHOLE_PARTS)
+        if self.layers and beside:
+            raise ValueError(f"`layers` without `{beside[0]}`, since it names exactly what trains")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Beside `layers`, the defaults that it stands instead of are left out, so that the recipe reads back."""
+        keys: dict[str, Any] = plain(self)
+        return {key: value for key, value in keys.items() if not (self.layers and key in _WHOLE_PARTS)}
 
 
 MethodSpec = Annotated[FullSpec | PartialSpec, Field(discriminator="name")]

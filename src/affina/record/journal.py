@@ -15,12 +15,17 @@ from typing import Any, Final, get_args
 
 from affina.errors import Problem, RunError
 from affina.record import payloads
-from affina.record.payloads import ClassRow, Finding, Measured, Payload, Sample
+from affina.record.payloads import CellShare, ClassRow, Finding, Measured, Payload, Sample
 
 Observer = Callable[[Payload], None]
 
 KINDS: Final[dict[str, type[Payload]]] = {kind.__name__.lower(): kind for kind in get_args(payloads.Payload)}
-PARTS: Final[dict[str, Callable[..., Any]]] = {"findings": Finding, "classes": ClassRow, "samples": Sample}
+PARTS: Final[dict[str, Callable[..., Any]]] = {
+    "findings": Finding,
+    "classes": ClassRow,
+    "cells": CellShare,
+    "samples": Sample,
+}
 
 
 class Journal:
@@ -121,12 +126,19 @@ def _payload(data: dict[str, Any]) -> Payload:
     kind = KINDS[data.pop("kind")]
     for name, part in PARTS.items():
         if name in data:
-            data[name] = tuple(part(**_tuples(item)) for item in data[name])
+            data[name] = tuple(part(**_typed(item)) for item in data[name])
     if kind is payloads.Scores:
-        data["metrics"] = {name: Measured(**figure) for name, figure in data["metrics"].items()}
+        data["metrics"] = _typed(data["metrics"])
         data["confusion"] = tuple(tuple(row) for row in data["confusion"])
     return kind(**data)
 
 
-def _tuples(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in item.items()}
+def _typed(item: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a part as the payloads have them: a list was a tuple, an object a figure."""
+    return {name: _value(value) for name, value in item.items()}
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return Measured(**value)
+    return tuple(value) if isinstance(value, list) else value

@@ -85,15 +85,30 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassRow:
-    """One line of the per-class table; the F1 has a bootstrap interval."""
+    """One line of the per-class table."""
 
     label: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-    f1_low: float = 0.0
-    f1_high: float = 1.0
+    precision: Measured
+    """Over the rows that were given the label."""
+    recall: Measured
+    """Over the rows that have the label."""
+    f1: Measured
+    """Over the rows that have the label or were given it."""
+
+    @property
+    def support(self) -> int:
+        """How many rows have the label."""
+        return self.recall.n
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellShare:
+    """A cell of the confusion matrix that holds any row, by the places of its labels in `classes`."""
+
+    true: int
+    predicted: int
+    share: Measured
+    """Of the rows with that true label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +121,8 @@ class Scores:
     classes: tuple[ClassRow, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     """Rows are true labels, columns are predicted ones, in the order of `classes`."""
+    cells: tuple[CellShare, ...] = ()
+    """The cells of `confusion` that are not 0, row by row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

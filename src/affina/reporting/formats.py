@@ -63,10 +63,17 @@ def metric(key: str, value: float) -> str:
     return percent(value) if key in SHARES else f"{value:.3f}"
 
 
+def share(measured: Measured) -> str:
+    """A share with its interval: `92.8% (91.9-93.6)`."""
+    low, high = percent(measured.low), percent(measured.high)
+    return f"{percent(measured.value)} ({low.removesuffix('%')}-{high.removesuffix('%')})"
+
+
 def interval(key: str, measured: Measured) -> str:
     """A metric with its interval: `92.8% (91.9-93.6)`, `0.312 (0.290-0.334)`."""
-    low, high = metric(key, measured.low), metric(key, measured.high)
-    return f"{metric(key, measured.value)} ({low.removesuffix('%')}-{high.removesuffix('%')})"
+    if key in SHARES:
+        return share(measured)
+    return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
 
 
 def duration(seconds: float) -> str:

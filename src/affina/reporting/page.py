@@ -79,9 +79,17 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for write_as in (formats.name, formats.capital, formats.percent, formats.number, formats.duration, formats.memory):
+    for write_as in (
+        formats.name,
+        formats.capital,
+        formats.percent,
+        formats.share,
+        formats.number,
+        formats.duration,
+        formats.memory,
+        formats.plain,
+    ):
         environment.filters[write_as.__name__] = write_as
-    environment.filters["plain"] = formats.plain
     environment.globals.update(metric=formats.metric, interval=formats.interval)
     return environment
 

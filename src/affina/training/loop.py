@@ -216,7 +216,7 @@ class Loop(Generic[B]):
         with randomness.untouched():
             metrics = dict(self.work.evaluate())
         self.attached.train()
-        best = self.stopping.update(metrics[self.control.metric], step=self.step)
+        best = self.stopping.update(metrics[self.control.metric], step=self.step, loss=metrics.get("loss", math.inf))
         if best:
             checkpoint.save_best(self.folder, self.attached.state_dict(), step=self.step)
         epoch = round(self.plan.epoch_after(self.step), 4)

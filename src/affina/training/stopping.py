@@ -19,6 +19,7 @@ class EarlyStopping:
         patience: evaluations in a row without an improvement before stopping; None never stops.
         min_delta: the least change that counts for patience; any change counts for which weights are the best.
         best: the best value so far, or None before the first evaluation.
+        best_loss: the loss of that evaluation, which decides between equal values: few rows make ties frequent.
         best_step: the step of that evaluation.
         reference: the value that patience counts from.
         waited: evaluations since then.
@@ -28,19 +29,21 @@ class EarlyStopping:
     patience: int | None
     min_delta: float = 0.0
     best: float | None = None
+    best_loss: float = math.inf
     best_step: int = 0
     reference: float | None = None
     waited: int = 0
 
-    def update(self, value: float, *, step: int) -> bool:
+    def update(self, value: float, *, step: int, loss: float = math.inf) -> bool:
         """Take one evaluation into account; True if it is the best so far."""
         if self._gain(value, over=self.reference) > self.min_delta:
             self.reference, self.waited = value, 0
         else:
             self.waited += 1
-        if self._gain(value, over=self.best) <= 0:
+        gain = self._gain(value, over=self.best)
+        if gain < 0 or (gain == 0 and loss >= self.best_loss):
             return False
-        self.best, self.best_step = value, step
+        self.best, self.best_loss, self.best_step = value, loss, step
         return True
 
     def _gain(self, value: float, *, over: float | None) -> float:

@@ -67,7 +67,14 @@ class OpenRun:
             notify(f"{len(beyond.rows):,} texts are cut to the run's {limit} tokens, {first} the first of them")
         examples = self.task.encode(rows)
         budget = max(BATCH_TOKENS, *(len(example.ids) for example in examples))
-        return classify(self.classifier.module, examples, task=self.task, budget=budget, device=self.device)
+        return classify(
+            self.classifier.module,
+            examples,
+            task=self.task,
+            budget=budget,
+            device=self.device,
+            where=lambda place: rows[place].where,
+        )
 
 
 def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:

@@ -55,7 +55,7 @@ def train(
 def read_source(source: Source, overrides: Sequence[str]) -> Recipe:
     """The recipe that `source` and `overrides` say."""
     if isinstance(source, Recipe):
-        return load_recipe(None, overrides=overrides, base=source.model_dump(mode="json"))
+        return load_recipe(None, overrides=overrides, base=source.model_dump(mode="json", exclude_unset=True))
     if isinstance(source, Mapping):
         check_recipe(source)
         return load_recipe(None, overrides=overrides, base=source)
