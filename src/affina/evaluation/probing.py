@@ -31,7 +31,7 @@ from affina.models.anatomy import Anatomy
 from affina.models.heads import head_logits, hidden_states
 from affina.tasks.base import Batch, Example, Task
 
-LEAST_CARRIED_OVER: Final = 0.5
+LEAST_CARRIED_OVER: Final = 0.8
 """A probe that carries less over has learnt its rows by heart, and is a worse start than a random one."""
 
 
