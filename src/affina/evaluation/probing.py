@@ -1,7 +1,7 @@
 """The base model's view of the task, before anything is trained: the baselines, and the start of a new head.
 
-Owns which rows the probes see and which features they read. One pass over the model serves both the baseline probe
-and the head's start.
+Owns which rows the probes see and which features they read. The baseline probe reads the mean state, the head's start
+what reaches its last layer, so each takes a pass of its own over the rows.
 """
 
 from __future__ import annotations

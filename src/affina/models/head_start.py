@@ -1,10 +1,10 @@
-"""How a new classification head starts: as the linear probe on its own features.
+"""How a new classification head starts: as the linear probe on its own features, where that holds for unseen rows.
 
 A random last layer spends the first steps of a run on finding out what a logistic regression finds at once, and
 meanwhile sends noise into the pre-trained weights (Kumar et al. 2022, section 3). So the dense layer before the
 last one, where it ends in tanh, starts as a scaled identity, and the last layer as the probe fitted on what then
-reaches it. docs/log.md has the measurements. This module finds and fills the layers; the probe is fitted in
-`evaluation`.
+reaches it. docs/log.md has the measurements. This module finds and fills the layers; the probe is fitted, and whether
+it is used decided, in `evaluation.probing`.
 """
 
 from __future__ import annotations
