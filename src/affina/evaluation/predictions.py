@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from affina.data.batching import by_length
 from affina.errors import NonFiniteError, Problem
-from affina.models.heads import head_logits, hidden_states
+from affina.models.anatomy import Anatomy
+from affina.models.first_position import states_for_head
+from affina.models.heads import head_logits
 from affina.tasks.base import Batch, Example, Task
 
 Forward = Callable[[Batch], Tensor]
@@ -74,6 +76,7 @@ def _check_finite(result: NDArray[np.float32], where: Where | None) -> None:
 
 def classify(
     module: nn.Module,
+    anatomy: Anatomy,
     examples: Sequence[Example],
     *,
     task: Task,
@@ -85,6 +88,7 @@ def classify(
 
     Args:
         module: the model, on `device` and in evaluation mode.
+        anatomy: its own.
         examples: what to classify; at least one.
         task: collates the batches.
         budget: tokens in a batch, padding included, at most.
@@ -100,7 +104,7 @@ def classify(
 
     def forward(batch: Batch) -> Tensor:
         inputs = batch.to(device).inputs
-        return head_logits(module, hidden_states(module, inputs), inputs)
+        return head_logits(module, states_for_head(module, anatomy, inputs), inputs)
 
     return probabilities(run_over(examples, forward, task=task, budget=budget, where=where))
 

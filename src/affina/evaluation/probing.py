@@ -28,6 +28,7 @@ from affina.evaluation.baselines import (
 from affina.evaluation.predictions import run_over
 from affina.models import head_start
 from affina.models.anatomy import Anatomy
+from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits, hidden_states
 from affina.tasks.base import Batch, Example, Task
 
@@ -97,7 +98,7 @@ class Prober:
             def forward(batch: Batch) -> Tensor:
                 seen.clear()
                 inputs = batch.to(self.device).inputs
-                head_logits(self.module, hidden_states(self.module, inputs), inputs)
+                head_logits(self.module, states_for_head(self.module, self.anatomy, inputs), inputs)
                 return seen[-1] if seen[-1].ndim == 2 else last_features(seen[-1], inputs["attention_mask"])
 
             return run_over(examples, forward, task=self.task, budget=self.budget)

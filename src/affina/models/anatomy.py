@@ -45,6 +45,8 @@ class Anatomy:
     head: tuple[str, ...]
     output: str
     order: tuple[str, ...]
+    first_alone: bool = False
+    """The head reads the first position alone, and the last block can be run for it alone (`first_position`)."""
 
     def part_of(self, name: str) -> Part:
         """Return the part that the parameter `name` belongs to.

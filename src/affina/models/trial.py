@@ -6,12 +6,16 @@ the whole. This module repairs nothing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
+from torch import Tensor
 
 from affina.errors import AffinaError, ModelError, Problem
 from affina.models.anatomy import Anatomy, describe
+from affina.models.first_position import reads_first_alone
 from affina.models.heads import head_logits, hidden_states
 from affina.models.quiet import Notify, quiet
 
@@ -68,7 +72,7 @@ def check_vocabulary(module: Any, tokenizer: Any, *, where: str) -> None:
 
 
 def try_out(module: Any, tokenizer: Any, *, where: str, notify: Notify) -> Anatomy:
-    """Run a few tokens through the model, whole and in halves; return its anatomy.
+    """Run a few tokens through the model, whole, in halves and the short way; return its anatomy.
 
     Args:
         module: the classification model, in evaluation mode.
@@ -82,7 +86,9 @@ def try_out(module: Any, tokenizer: Any, *, where: str, notify: Notify) -> Anato
     try:
         with quiet():
             anatomy = describe(module)
-            same, moved = _run(module, tokenizer)
+            inputs = _encode(tokenizer)
+            same, moved = _run(module, inputs)
+            anatomy = replace(anatomy, first_alone=reads_first_alone(module, anatomy, inputs))
     except AffinaError:
         raise
     except Exception as error:  # a family's own code, given inputs that it may not be made for
@@ -95,10 +101,13 @@ def try_out(module: Any, tokenizer: Any, *, where: str, notify: Notify) -> Anato
     return anatomy
 
 
-def _run(module: Any, tokenizer: Any) -> tuple[bool, float]:
-    """Tell whether the halves give the logits of the whole, and how far padding moves them, relative to the largest."""
+def _encode(tokenizer: Any) -> dict[str, Tensor]:
     encoded = tokenizer(list(_TEXTS), padding=True, return_tensors="pt")
-    inputs = {name: tensor for name, tensor in encoded.items() if name in _INPUTS}
+    return {name: tensor for name, tensor in encoded.items() if name in _INPUTS}
+
+
+def _run(module: Any, inputs: Mapping[str, Tensor]) -> tuple[bool, float]:
+    """Tell whether the halves give the logits of the whole, and how far padding moves them, relative to the largest."""
     length = int(inputs["attention_mask"][0].sum())
     with torch.inference_mode():
         whole = module(**inputs).logits

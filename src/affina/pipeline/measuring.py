@@ -59,8 +59,16 @@ def predict(
     Raises:
         NonFiniteError: the model gives an example infinity, or what is not a number.
     """
-    module = prepared.classifier.module
-    return classify(module, examples, task=prepared.task, budget=_budget(prepared), device=prepared.device, where=where)
+    classifier = prepared.classifier
+    return classify(
+        classifier.module,
+        classifier.anatomy,
+        examples,
+        task=prepared.task,
+        budget=_budget(prepared),
+        device=prepared.device,
+        where=where,
+    )
 
 
 def score(prepared: Prepared, found: NDArray[np.float64], *, who: str) -> Scores:

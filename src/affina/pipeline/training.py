@@ -11,7 +11,8 @@ from torch import Tensor
 from affina.data.batching import plan_epoch
 from affina.evaluation import metrics
 from affina.evaluation.probing import targets
-from affina.models.heads import head_logits, hidden_states
+from affina.models.first_position import states_for_head
+from affina.models.heads import head_logits
 from affina.pipeline.measuring import predict
 from affina.pipeline.prepare import Prepared
 from affina.recipe.resolve import warmup_steps
@@ -83,12 +84,12 @@ def _stopping(prepared: Prepared) -> EarlyStopping:
 
 def _work(prepared: Prepared) -> Work[Batch]:
     """Task, model and data as the functions that the loop calls."""
-    module, task = prepared.classifier.module, prepared.task
+    module, anatomy, task = prepared.classifier.module, prepared.classifier.anatomy, prepared.task
     train, rows = prepared.examples["train"], prepared.rows["train"]
     validation = _sample(prepared.examples["validation"], prepared.hyper.evaluation_rows.value)
 
     def loss(batch: Batch) -> Tensor:
-        hidden = hidden_states(module, batch.inputs)
+        hidden = states_for_head(module, anatomy, batch.inputs)
         return task.loss(hidden, partial(head_logits, module, inputs=batch.inputs), batch)[0]
 
     def evaluate() -> dict[str, float]:

@@ -69,6 +69,7 @@ class OpenRun:
         budget = max(BATCH_TOKENS, *(len(example.ids) for example in examples))
         return classify(
             self.classifier.module,
+            self.classifier.anatomy,
             examples,
             task=self.task,
             budget=budget,
