@@ -62,6 +62,21 @@ def test_labels_seen_once():
     assert "'b'" in problems[0].found
 
 
+def test_a_label_seen_once_is_no_slip_where_the_test_file_has_it_too():
+    rows = labelled("a", "b", "a", "c")
+    check_training_labels(rows, column="label", attested=frozenset({"b", "c"}))
+    with pytest.raises(DataError) as caught:
+        check_training_labels(rows, column="label", attested=frozenset({"b"}))
+    assert [problem.where for problem in caught.value.problems] == ["a.csv, row 4 (line 5)"]
+
+
+def test_many_labels_for_few_rows_are_classes_where_the_test_file_has_them_too():
+    labels = [f"class {number % 12}" for number in range(14)]
+    with pytest.raises(DataError, match="free text or ids"):
+        check_training_labels(labelled(*labels), column="label")
+    check_training_labels(labelled(*labels), column="label", attested=frozenset(labels))
+
+
 @pytest.mark.parametrize(
     ("labels", "fix"), [(["0.5", "1", "0.5", "1"], "text or integers"), (["0.0", "1.0"] * 2, "3 and not 3.0")]
 )

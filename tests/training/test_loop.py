@@ -9,7 +9,7 @@ from affina.errors import NonFiniteError
 from affina.record import journal
 from affina.record.payloads import Evaluated, Event, Step
 from affina.training import checkpoint
-from affina.training.loop import Work
+from affina.training.stepping import Work
 from bench_of_loops import prepared_run, start_loop
 
 

@@ -69,7 +69,8 @@ def load(spec: DataSpec, *, seed: int) -> Loaded:
     found = find_columns(train, spec)
     columns = {role: column.value for role, column in found.items()}
     rows, findings = drop_empty_texts(rows_of(train, columns), file=train.file, split="train")
-    check_training_labels(rows, column=columns["label"])
+    attested = frozenset(label for table in held_out.values() for label in _labels_of(table, columns))
+    check_training_labels(rows, column=columns["label"], attested=attested)
     labels = _in_order({row.fields["label"] for row in rows})
     findings += find_blank(train.file, train.blank, split="train") + find_repeats(rows, split="train")
     findings += (*find_similar_labels(rows), *find_missing_marks(rows))
@@ -134,6 +135,11 @@ def _read_held_out(
     """The rows of a validation or test file, by the training file's columns."""
     rows, findings = drop_empty_texts(rows_of(table, same_columns(table, columns)), file=table.file, split=split)
     return rows, findings + find_blank(table.file, table.blank, split=split) + find_repeats(rows, split=split)
+
+
+def _labels_of(table: Table, columns: Mapping[str, str]) -> set[str]:
+    """The labels of a validation or test file."""
+    return {row.fields["label"] for row in rows_of(table, same_columns(table, columns))}
 
 
 def _overlaps(rows: Sequence[Row], earlier: Sequence[Row], *, split: str, other: str) -> tuple[Finding, ...]:

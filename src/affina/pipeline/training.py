@@ -21,10 +21,11 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.tasks.base import Batch, Example
 from affina.training import schedule
-from affina.training.loop import Control, Loop, Work
+from affina.training.loop import Control, Loop
 from affina.training.optimizer import Optimizer, Rates
 from affina.training.plan import Plan
 from affina.training.precision import Precision
+from affina.training.stepping import Work
 from affina.training.stopping import EarlyStopping
 
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, final
+from typing import Generic, final
 
 import torch
 from torch import Tensor
@@ -32,46 +31,11 @@ from affina.training.optimizer import Optimizer
 from affina.training.plan import Plan, Window
 from affina.training.precision import Precision
 from affina.training.schedule import Schedule
+from affina.training.stepping import B, Gradients, Stepper, Work
 from affina.training.stopping import EarlyStopping
 
 LEAST_LOSS_SCALE = 1.0
 """An fp16 run whose loss scale falls below this is not overflowing now and then: its gradients are not finite."""
-
-
-class MicroBatch(Protocol):
-    """What the loop reads off a batch; the rest is between the batcher and the loss."""
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        """Places of the rows in the training split."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """Real tokens."""
-        ...
-
-
-B = TypeVar("B", bound=MicroBatch)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work(Generic[B]):
-    """What is trained, as functions: the loop's whole view of task, model and data.
-
-    Attributes:
-        batch: places of rows to a micro-batch on the device.
-        weight: a micro-batch to the count its loss will be divided by, before the forward pass.
-        loss: a micro-batch to the sum of its losses, with a graph.
-        evaluate: the metrics on the validation rows.
-        where: the place of a row to its address in the user's files.
-    """
-
-    batch: Callable[[list[int]], B]
-    weight: Callable[[B], float]
-    loss: Callable[[B], Tensor]
-    evaluate: Callable[[], Mapping[str, float]]
-    where: Callable[[int], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,35 +140,24 @@ class Loop(Generic[B]):
 
     def _train_step(self, window: Window) -> None:
         started = time.perf_counter()
-        batches = [self.work.batch(rows) for rows in window]
-        total = sum(self.work.weight(batch) for batch in batches)
-        loss = 0.0
-        for batch in batches:
-            with self.precision.autocast():
-                share = self.work.loss(batch) / total
-            loss += self._checked(float(share.detach()), batches)
-            self.precision.backward(share)
-        self.precision.unscale(self.optimizer.adamw)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.optimizer.parameters, self.control.clip or math.inf))
-        self._check_gradient(norm, batches)
-        factor = self.schedule(self.step)
-        self.optimizer.set_factor(factor)
-        scale = self.precision.step(self.optimizer.adamw)
-        self.optimizer.clear()
+        stepper = Stepper(self.work, self.optimizer, precision=self.precision, clip=self.control.clip)
+        found = stepper.gradients(window)
+        self._check(found)
+        scale = stepper.move(self.schedule(self.step))
         if self.precision.scales and scale < LEAST_LOSS_SCALE:
-            raise self._not_finite("the gradient in fp16, whatever the loss scale", norm, batches)
+            raise self._not_finite("the gradient in fp16, whatever the loss scale", found.norm, found.batches)
         self.step += 1
-        self.rows += (rows := sum(len(batch.rows) for batch in batches))
-        self.tokens += (tokens := sum(batch.tokens for batch in batches))
+        self.rows += (rows := sum(len(batch.rows) for batch in found.batches))
+        self.tokens += (tokens := sum(batch.tokens for batch in found.batches))
         self.seconds += time.perf_counter() - started
         self.journal.append(
             Step(
                 step=self.step,
                 of=self.plan.total_steps,
                 epoch=round(self.plan.epoch_after(self.step), 4),
-                loss=loss,
+                loss=found.loss,
                 learning_rate=self.optimizer.adamw.param_groups[0]["lr"],
-                gradient_norm=norm if math.isfinite(norm) else -1.0,
+                gradient_norm=found.norm if math.isfinite(found.norm) else -1.0,
                 rows=rows,
                 tokens=tokens,
                 seconds=round(self.seconds, 3),
@@ -272,14 +225,11 @@ class Loop(Generic[B]):
             )
         )
 
-    def _checked(self, loss: float, batches: list[B]) -> float:
-        if not math.isfinite(loss):
-            raise self._not_finite("the loss", loss, batches)
-        return loss
-
-    def _check_gradient(self, norm: float, batches: list[B]) -> None:
-        if not math.isfinite(norm) and not self.precision.scales:
-            raise self._not_finite("the gradient's norm", norm, batches)
+    def _check(self, found: Gradients[B]) -> None:
+        if not math.isfinite(found.loss):
+            raise self._not_finite("the loss", found.loss, found.batches)
+        if not math.isfinite(found.norm) and not self.precision.scales:
+            raise self._not_finite("the gradient's norm", found.norm, found.batches)
 
     def _not_finite(self, what: str, value: float, batches: list[B]) -> NonFiniteError:
         places = [self.work.where(row) for batch in batches for row in batch.rows]
