@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from affina.data.batching import by_length
 from affina.errors import NonFiniteError, Problem
-from affina.models.anatomy import Anatomy
+from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
 from affina.tasks.base import Batch, Example, Task
@@ -75,8 +75,7 @@ def _check_finite(result: NDArray[np.float32], where: Where | None) -> None:
 
 
 def classify(
-    module: nn.Module,
-    anatomy: Anatomy,
+    classifier: Classifier,
     examples: Sequence[Example],
     *,
     task: Task,
@@ -87,8 +86,7 @@ def classify(
     """The probabilities that a classifier gives to every label.
 
     Args:
-        module: the model, on `device` and in evaluation mode.
-        anatomy: its own.
+        classifier: the model, on `device` and in evaluation mode.
         examples: what to classify; at least one.
         task: collates the batches.
         budget: tokens in a batch, padding included, at most.
@@ -104,7 +102,7 @@ def classify(
 
     def forward(batch: Batch) -> Tensor:
         inputs = batch.to(device).inputs
-        return head_logits(module, states_for_head(module, anatomy, inputs), inputs)
+        return head_logits(classifier.module, states_for_head(classifier.module, classifier.anatomy, inputs), inputs)
 
     return probabilities(run_over(examples, forward, task=task, budget=budget, where=where))
 

@@ -110,9 +110,11 @@ _LAYOUTS: Final[Mapping[str, Block]] = {
 def _attend(attention: Any, query: Tensor, key: Tensor, value: Tensor, *, mask: Tensor | None) -> Tensor:
     """Attention of the first position: [B, 1, H], [B, T, H], [B, T, H] to [B, 1, H]."""
     size = attention.attention_head_size
-    heads = [states.unflatten(-1, (-1, size)).transpose(1, 2) for states in (query, key, value)]
+    heads = [states.view(*states.shape[:2], -1, size).transpose(1, 2) for states in (query, key, value)]
     mixed = functional.scaled_dot_product_attention(
-        *heads,
+        heads[0],
+        heads[1],
+        heads[2],
         attn_mask=None if mask is None else mask[..., :1, :],
         dropout_p=attention.dropout.p if attention.training else 0.0,
         scale=attention.scaling,

@@ -12,18 +12,18 @@ from datetime import UTC, datetime
 import torch
 
 from affina.data.loading import data_read
-from affina.errors import NonFiniteError
-from affina.models.saving import save_classifier
 from affina.models.source import fingerprint
+from affina.pipeline import attempts, rates
+from affina.pipeline.exporting import export
 from affina.pipeline.folders import Place
-from affina.pipeline.measuring import before_training, predict, samples, score
+from affina.pipeline.looking_back import look_back
+from affina.pipeline.measuring import measure_baselines, predict, samples, score, start_head
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.resolved import resolved_recipe
-from affina.pipeline.training import build_loop
 from affina.recipe.load import dump_recipe
-from affina.record.files import whole_folder, write_text
+from affina.record.files import write_text
 from affina.record.folder import RunFolder
-from affina.record.journal import Journal, Observer, cut
+from affina.record.journal import Journal, Observer, cut, read
 from affina.record.payloads import NOTICE, Chosen, Event, Finished, ModelLoaded, Sample, Scores, Started
 from affina.reporting import page
 from affina.runtime import machine
@@ -82,35 +82,42 @@ def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], 
 
 
 def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], clock: _Clock) -> RunResult:
-    resumed = checkpoint.load(place.resume) if place.resume else None
+    resumed = checkpoint.load(place.resume)[0] if place.resume else None
     if resumed:
-        cut(place.folder.journal, position=resumed[0].journal)
+        cut(place.folder.journal, position=resumed.journal)
     else:  # what a run left that stopped before its first checkpoint
         place.folder.journal.unlink(missing_ok=True)
         shutil.rmtree(place.folder.checkpoints, ignore_errors=True)
+    before = read(place.folder.journal) if resumed else []
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
-        journal.append(_started(prepared, resumed_at=resumed[0].step if resumed else None))
-        if not resumed:
-            _describe(prepared, journal)
-            with clock.stage("baselines"):
-                before_training(prepared, journal)
-        loop = build_loop(prepared, place.folder, journal)
-        if resumed:
-            loop.resume(resumed)
-        try:
-            with clock.stage("training"):
-                outcome = loop.run()
-        except NonFiniteError:
-            if place.folder.best(loop.stopping.best_step).exists():
-                _export(prepared, place.folder, step=loop.stopping.best_step)
-            raise
+        journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
+        prepared = rates.recall(prepared, before) if resumed else _before_training(prepared, journal, clock)
+        write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
+        with clock.stage("training"):
+            prepared, outcome = attempts.train(prepared, place.folder, journal, records=before)
+        write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("evaluation"):
             scores, shown = _after_training(prepared, place.folder, step=outcome.best_step)
         journal.append(scores)
+        with clock.stage("looking back"):
+            look_back(prepared, outcome, journal, {**place.baselines(), scores.who: scores})
         journal.append(_finished(outcome, clock, shown, device=prepared.device))
     page.write(place.folder.path)
     return RunResult(place.folder, scores, place.baselines())
+
+
+def _before_training(prepared: Prepared, journal: Journal, clock: _Clock) -> Prepared:
+    """Everything between the choice of the recipe and the first step; returns the run with its rate settled."""
+    _describe(prepared, journal)
+    if prepared.recipe.evaluate.baselines:
+        with clock.stage("baselines"):
+            measure_baselines(prepared, journal)
+    with clock.stage("head"):
+        if (how := start_head(prepared)) is not None:
+            journal.append(how)
+    with clock.stage("range test"):
+        return rates.settle(prepared, journal)
 
 
 def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:
@@ -150,19 +157,10 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
 
 def _after_training(prepared: Prepared, folder: RunFolder, *, step: int) -> tuple[Scores, tuple[Sample, ...]]:
     """Export the best weights and measure them on the rows that the report is about."""
-    _export(prepared, folder, step=step)
+    export(prepared, folder, step=step)
     rows = prepared.rows[prepared.report_split]
     found = predict(prepared, prepared.examples[prepared.report_split], where=lambda place: rows[place].where)
     return score(prepared, found, who="tuned"), samples(prepared, found)
-
-
-def _export(prepared: Prepared, folder: RunFolder, *, step: int) -> None:
-    prepared.attached.load_state_dict(checkpoint.load_best(folder, step=step))
-    prepared.attached.eval()
-    with whole_folder(folder.model) as path:
-        save_classifier(
-            prepared.classifier.module, prepared.classifier.tokenizer, path, max_length=prepared.task.max_length
-        )
 
 
 def _finished(outcome: Outcome, clock: _Clock, shown: tuple[Sample, ...], *, device: torch.device) -> Finished:

@@ -15,12 +15,13 @@ from typing import Any, Final
 from affina.errors import Problem, RunError
 from affina.models.source import fingerprint
 from affina.pipeline.prepare import Prepared
+from affina.pipeline.rates import HEAD_RATE, RATE
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.schema import AUTO
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
-from affina.record.payloads import DataRead, Finished, ModelLoaded, Payload, Scores, Started
+from affina.record.payloads import Chosen, DataRead, Finished, ModelLoaded, Payload, Restarted, Scores, Started
 
 RUNS: Final = "runs"
 STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})
@@ -129,7 +130,7 @@ def _cannot_go_on(records: Sequence[Payload], prepared: Prepared) -> str | None:
     started = next((record for record in records if isinstance(record, Started)), None)
     if started is None:
         return "files that are not a run of Affina"
-    if prepared.recipe.model_dump(mode="json") not in (started.asked, started.resolved):
+    if prepared.recipe.model_dump(mode="json") not in (started.asked, started.resolved, _as_trained(started, records)):
         return "a run of another recipe"
     return "a finished run" if any(isinstance(record, Finished) for record in records) else None
 
@@ -153,10 +154,22 @@ def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tu
             source = prepared.classifier.source
             yield f"the model {source.reference}", record.fingerprint, fingerprint(source.folder)
         elif isinstance(record, Started):
-            now = resolved_recipe(prepared).model_dump(mode="json")
-            keys = _flat(now).items() | _flat(record.resolved).items()
-            for key in sorted({key for key, _ in keys}):
-                yield f"the value of {key}", str(_flat(record.resolved).get(key)), str(_flat(now).get(key))
+            asked = prepared.recipe.model_dump(mode="json")
+            before = record.resolved if asked == record.asked else _as_trained(record, records)
+            was, now = _flat(before), _flat(resolved_recipe(prepared).model_dump(mode="json"))
+            for key in sorted(was.keys() | now.keys()):
+                yield f"the value of {key}", str(was.get(key)), str(now.get(key))
+
+
+def _as_trained(started: Started, records: Sequence[Payload]) -> dict[str, Any]:
+    """The resolved recipe with the rates that were settled after it was written down: what recipe.yaml came to say."""
+    rates: dict[str, Any] = {}
+    for record in records:
+        if isinstance(record, Chosen) and record.key in (RATE, HEAD_RATE):
+            rates[record.key.rpartition(".")[2]] = record.value
+        elif isinstance(record, Restarted):
+            rates |= {"learning_rate": record.learning_rate, "head_learning_rate": record.head_learning_rate}
+    return {**started.resolved, "train": {**started.resolved["train"], **rates}}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

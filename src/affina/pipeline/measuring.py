@@ -24,26 +24,38 @@ LONGEST_SAMPLE: Final = 300
 """Characters of a text shown in the report."""
 
 
-def before_training(prepared: Prepared, journal: Journal) -> None:
-    """Measure the baselines on the untouched model, and start a new head."""
+def measure_baselines(prepared: Prepared, journal: Journal) -> None:
+    """Score the majority class and a linear probe on the untouched model."""
     classes = len(prepared.task.labels)
-    prober = Prober(
+    train, judged = prepared.examples["train"], prepared.examples[prepared.report_split]
+    journal.append(score(prepared, majority(targets(train), classes=classes, rows=len(judged)), who="majority"))
+    prober = _prober(prepared)
+    probe = prober.baseline(train, prepared.examples["validation"])
+    journal.append(score(prepared, probe.predict(prober.features(judged)), who="linear_probe"))
+
+
+def start_head(prepared: Prepared) -> Event | None:
+    """Start a new head; one that the checkpoint brought along stays.
+
+    Returns:
+        How it starts and why, for the record.
+    """
+    if not prepared.classifier.new_parameters:
+        return None
+    how = _prober(prepared).start_head(prepared.examples["train"], prepared.examples["validation"])
+    return Event(step=0, name="head", text=how)
+
+
+def _prober(prepared: Prepared) -> Prober:
+    prepared.attached.eval()
+    return Prober(
         module=prepared.classifier.module,
         anatomy=prepared.classifier.anatomy,
         task=prepared.task,
-        classes=classes,
+        classes=len(prepared.task.labels),
         budget=_budget(prepared),
         device=prepared.device,
     )
-    prepared.attached.eval()
-    train, judged = prepared.examples["train"], prepared.examples[prepared.report_split]
-    if prepared.recipe.evaluate.baselines:
-        journal.append(score(prepared, majority(targets(train), classes=classes, rows=len(judged)), who="majority"))
-        probe = prober.baseline(train, prepared.examples["validation"])
-        journal.append(score(prepared, probe.predict(prober.features(judged)), who="linear_probe"))
-    if prepared.classifier.new_parameters:
-        how = prober.start_head(train, prepared.examples["validation"])
-        journal.append(Event(step=0, name="head", text=how))
 
 
 def predict(
@@ -59,10 +71,8 @@ def predict(
     Raises:
         NonFiniteError: the model gives an example infinity, or what is not a number.
     """
-    classifier = prepared.classifier
     return classify(
-        classifier.module,
-        classifier.anatomy,
+        prepared.classifier,
         examples,
         task=prepared.task,
         budget=_budget(prepared),

@@ -53,6 +53,7 @@ class Prepared:
         method: the method, `auto` resolved.
         device: where the model is.
         precision: how it computes.
+        draws: decides the order of the rows, dropout and a new head: the recipe's seed, unless a start was stuck.
         choices: recipe key to every value that was decided.
         findings: what the user should know about the rows.
         notices: what the stages said on the way.
@@ -69,6 +70,7 @@ class Prepared:
     method: FullSpec | PartialSpec
     device: torch.device
     precision: PrecisionName
+    draws: int
     choices: dict[str, Resolved[Any]]
     findings: tuple[Finding, ...]
     notices: tuple[str, ...]
@@ -116,7 +118,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     method = _choose_method(recipe, classifier, choices)
     classifier.module.to(device)
     attached = _attach(method, classifier)
-    hyper = _hyperparameters(recipe, examples, classifier, attached, weighted=weighted)
+    hyper = _hyperparameters(recipe, examples, classifier, attached, method=method, weighted=weighted)
     return Prepared(
         recipe=recipe,
         loaded=loaded,
@@ -129,6 +131,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         method=method,
         device=device,
         precision=chosen_precision.value,
+        draws=recipe.seed,
         choices=choices | hyper.by_key(),
         findings=loaded.findings + cut,
         notices=tuple(notices),
@@ -188,6 +191,7 @@ def _hyperparameters(
     classifier: Classifier,
     attached: TrainedWeights,
     *,
+    method: FullSpec | PartialSpec,
     weighted: bool,
 ) -> Hyperparameters:
     lengths = [len(example.ids) for example in examples["train"]]
@@ -197,7 +201,7 @@ def _hyperparameters(
         mean_length=sum(lengths) / len(lengths),
         longest=max(lengths),
         width=width(classifier),
-        trains_body=any(group.part == "body" for group in attached.parameter_groups()),
+        trained=method.name if any(group.part == "body" for group in attached.parameter_groups()) else "head",
     )
     hyper = resolve(recipe.train, recipe.evaluate, facts)
     if weighted and recipe.evaluate.metric == AUTO:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from affina.data.batching import plan_epoch
 from affina.evaluation import metrics
+from affina.evaluation.baselines import majority
 from affina.evaluation.probing import targets
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
@@ -21,7 +21,7 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.tasks.base import Batch, Example
 from affina.training import schedule
-from affina.training.loop import Control, Loop
+from affina.training.loop import Control, Floor, Loop
 from affina.training.optimizer import Optimizer, Rates
 from affina.training.plan import Plan
 from affina.training.precision import Precision
@@ -29,22 +29,22 @@ from affina.training.stepping import Work
 from affina.training.stopping import EarlyStopping
 
 
-def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal) -> Loop[Batch]:
+def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor: Floor | None = None) -> Loop[Batch]:
     """The training loop of a prepared run, at its first step.
 
     Args:
         prepared: what is trained and how.
         folder: where checkpoints go.
         journal: where records go.
+        floor: ends a run that is no better at a quarter of its steps.
     """
     train, hyper = prepared.recipe.train, prepared.hyper
-    plan = _plan(prepared)
-    rates = Rates(body=hyper.learning_rate.value, head=hyper.head_learning_rate.value, weight_decay=train.weight_decay)
+    plan = plan_of(prepared)
     return Loop(
-        work=_work(prepared),
+        work=work_of(prepared),
         plan=plan,
         attached=prepared.attached,
-        optimizer=Optimizer(prepared.attached.parameter_groups(), rates),
+        optimizer=Optimizer(prepared.attached.parameter_groups(), rates_of(prepared)),
         schedule=schedule.build(
             hyper.schedule.value,
             total=plan.total_steps,
@@ -57,15 +57,31 @@ def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal) -> Loop[
             metric=hyper.metric.value,
             checkpoint_every=train.checkpoint_every if isinstance(train.checkpoint_every, int) else None,
             keep=train.keep,
+            floor=floor,
         ),
         folder=folder,
         journal=journal,
     )
 
 
-def _plan(prepared: Prepared) -> Plan:
+def rates_of(prepared: Prepared) -> Rates:
+    """The peak rates and the weight decay."""
+    hyper, decay = prepared.hyper, prepared.recipe.train.weight_decay
+    return Rates(body=hyper.learning_rate.value, head=hyper.head_learning_rate.value, weight_decay=decay)
+
+
+def floor_of(prepared: Prepared) -> Floor:
+    """What guessing by the training rows' shares reaches on the rows that choose the checkpoint."""
+    judged = targets(_judged(prepared))
+    guess = majority(targets(prepared.examples["train"]), classes=len(prepared.task.labels), rows=len(judged))
+    found = metrics.quick(guess, judged)
+    return Floor(metric=found[prepared.hyper.metric.value], loss=found["loss"])
+
+
+def plan_of(prepared: Prepared) -> Plan:
+    """Which rows in which step, and when is evaluated."""
     lengths = [len(example.ids) for example in prepared.examples["train"]]
-    budget, seed = prepared.hyper.batch_tokens.value, prepared.recipe.seed
+    budget, seed = prepared.hyper.batch_tokens.value, prepared.draws
     return Plan(
         planner=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
         accumulate=prepared.recipe.train.accumulate,
@@ -83,11 +99,11 @@ def _stopping(prepared: Prepared) -> EarlyStopping:
     return EarlyStopping(higher_is_better=higher, patience=None)
 
 
-def _work(prepared: Prepared) -> Work[Batch]:
+def work_of(prepared: Prepared) -> Work[Batch]:
     """Task, model and data as the functions that the loop calls."""
     module, anatomy, task = prepared.classifier.module, prepared.classifier.anatomy, prepared.task
     train, rows = prepared.examples["train"], prepared.rows["train"]
-    validation = _sample(prepared.examples["validation"], prepared.hyper.evaluation_rows.value)
+    validation = _judged(prepared)
 
     def loss(batch: Batch) -> Tensor:
         hidden = states_for_head(module, anatomy, batch.inputs)
@@ -105,7 +121,8 @@ def _work(prepared: Prepared) -> Work[Batch]:
     )
 
 
-def _sample(examples: Sequence[Example], count: int) -> list[Example]:
-    """`count` of the examples, the same ones at every evaluation."""
+def _judged(prepared: Prepared) -> list[Example]:
+    """The validation rows that choose the checkpoint, the same ones at every evaluation."""
+    examples, count = prepared.examples["validation"], prepared.hyper.evaluation_rows.value
     order = np.random.default_rng(0).permutation(len(examples))[:count]
     return [examples[place] for place in sorted(order)]

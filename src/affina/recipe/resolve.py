@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from affina.recipe.priors import Trained, prior_rate
 from affina.recipe.schema import AUTO, Auto, EvaluateSpec, ScheduleShape, TrainSpec
 from affina.values import Resolved
 
@@ -17,10 +18,6 @@ T = TypeVar("T")
 
 BATCH_ROWS: Final = 32
 """Rows in a batch of mean length."""
-LEARNING_RATE: Final = 1e-4
-"""Peak rate at `REFERENCE_WIDTH`; it falls with the square of the width."""
-REFERENCE_WIDTH: Final = 384
-MOST_LEARNING_RATE: Final = 1e-3
 HEAD_FACTOR: Final = 3.0
 WARMUP: Final = 0.1
 SCHEDULE: Final[Resolved[ScheduleShape]] = Resolved("linear", "warm-up, then a straight line to zero")
@@ -41,7 +38,7 @@ class Facts:
         mean_length: tokens in the mean training row.
         longest: tokens in the longest training row, after the limit.
         width: the model's hidden size.
-        trains_body: whether anything but the head is trained.
+        trained: what moves.
     """
 
     rows: int
@@ -49,13 +46,18 @@ class Facts:
     mean_length: float
     longest: int
     width: int
-    trains_body: bool
+    trained: Trained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hyperparameters:
-    """The values that the loop runs with; every one is a `Resolved` under its recipe key."""
+    """The values that the loop runs with; every one is a `Resolved` under its recipe key.
 
+    Attributes:
+        prior: the rate that our table has for this run, whatever was given; a range test looks around it.
+    """
+
+    prior: Resolved[float]
     epochs: Resolved[float]
     learning_rate: Resolved[float]
     head_learning_rate: Resolved[float]
@@ -88,14 +90,13 @@ def given_or(given: T | Auto, otherwise: Resolved[T]) -> Resolved[T]:
 
 def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperparameters:
     """Decide everything that the recipe left to us."""
-    rate = given_or(train.learning_rate, _learning_rate(facts))
+    prior = _prior(facts)
+    rate = given_or(train.learning_rate, prior)
     return Hyperparameters(
+        prior=prior,
         epochs=given_or(train.epochs, _epochs(facts)),
         learning_rate=rate,
-        head_learning_rate=given_or(
-            train.head_learning_rate,
-            Resolved(float(f"{rate.value * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new"),
-        ),
+        head_learning_rate=given_or(train.head_learning_rate, head_rate(rate.value)),
         batch_tokens=given_or(train.batch_tokens, _batch_tokens(facts)),
         schedule=given_or(train.schedule, SCHEDULE),
         warmup=given_or(train.warmup, Resolved(WARMUP, f"the first {WARMUP:.0%} of the steps")),
@@ -110,12 +111,19 @@ def warmup_steps(warmup: float, total: int) -> int:
     return min(total, int(warmup * total + 1e-9) if warmup < 1 else round(warmup))
 
 
-def _learning_rate(facts: Facts) -> Resolved[float]:
-    if not facts.trains_body:
-        return Resolved(MOST_LEARNING_RATE, "nothing but the head is trained")
-    rate = min(MOST_LEARNING_RATE, LEARNING_RATE * (REFERENCE_WIDTH / facts.width) ** 2)
-    rounded = float(f"{rate:.1e}")
-    return Resolved(rounded, f"our prior for a hidden size of {facts.width}")
+def rounded(rate: float) -> float:
+    """A rate with the two digits that matter."""
+    return float(f"{rate:.1e}")
+
+
+def head_rate(body: float) -> Resolved[float]:
+    """The head's peak rate beside the body's."""
+    return Resolved(float(f"{body * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new")
+
+
+def _prior(facts: Facts) -> Resolved[float]:
+    rate, reason = prior_rate(task="classification", trained=facts.trained, width=facts.width)
+    return Resolved(rounded(rate), reason)
 
 
 def _epochs(facts: Facts) -> Resolved[float]:

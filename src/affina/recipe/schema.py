@@ -144,6 +144,7 @@ class TrainSpec(Spec):
     early_stopping: (
         Annotated[EarlyStoppingSpec, BeforeValidator(lambda given: {} if given is True else given)] | Literal[False]
     ) = Field(EarlyStoppingSpec(), description="Patience and least improvement, or false.")
+    restart: bool = Field(True, description="Start once again, with other draws, where a start is stuck.")
     checkpoint_every: PositiveInt | Auto = Field(AUTO, description="Steps between checkpoints.")
     keep: PositiveInt = Field(1, description="How many of the last checkpoints are kept, besides the best.")
 

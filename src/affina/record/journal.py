@@ -130,6 +130,8 @@ def _payload(data: dict[str, Any]) -> Payload:
     if kind is payloads.Scores:
         data["metrics"] = _typed(data["metrics"])
         data["confusion"] = tuple(tuple(row) for row in data["confusion"])
+    if kind is payloads.RangeTested:
+        data = _typed(data)
     return kind(**data)
 
 

@@ -143,6 +143,36 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RangeTested:
+    """What the learning-rate range test saw, step by step, and what was made of it."""
+
+    rates: tuple[float, ...]
+    """The body's rate at each step; the head's is as many times higher as in training."""
+    changes: tuple[float, ...]
+    """The loss before the step, in nats, minus that of the untouched weights on the same rows."""
+    smooth: tuple[float, ...]
+    """The running mean of `changes`."""
+    lowest: float
+    """The rate at which `smooth` is lowest."""
+    rate: float | None
+    """The rate that it speaks for; None where the curve does not fall."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted:
+    """A stuck start was given up: what follows is trained from the base model again, with other draws and rates."""
+
+    step: int
+    """Steps that were trained in vain."""
+    seed: int
+    """Decides the new head, the order of the rows and dropout."""
+    learning_rate: float
+    head_learning_rate: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
     """One look at the validation rows in the middle of training."""
 
@@ -186,4 +216,6 @@ class Finished:
     samples: tuple[Sample, ...] = field(default=())
 
 
-Payload = Started | Chosen | DataRead | ModelLoaded | Scores | Step | Evaluated | Event | Finished
+Payload = (
+    Started | Chosen | DataRead | ModelLoaded | Scores | RangeTested | Step | Restarted | Evaluated | Event | Finished
+)

@@ -34,8 +34,22 @@ from affina.training.schedule import Schedule
 from affina.training.stepping import B, Gradients, Stepper, Work
 from affina.training.stopping import EarlyStopping
 
+LEAST_GAIN = 0.98
+"""Of the loss of guessing: what lies above it may be noise."""
 LEAST_LOSS_SCALE = 1.0
 """An fp16 run whose loss scale falls below this is not overflowing now and then: its gradients are not finite."""
+
+
+STUCK = "stuck start"
+"""Why a run ended that was no better than guessing at a quarter of its steps."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """What guessing by the classes' shares reaches on the validation rows: the metric, and the loss in nats."""
+
+    metric: float
+    loss: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +61,7 @@ class Control:
         metric: the name of the metric that chooses the best checkpoint.
         checkpoint_every: steps between checkpoints, or None for at evaluations and at most one in `checkpoint_seconds`.
         keep: how many of the last checkpoints stay.
+        floor: a run that is no better than this at a quarter of its steps ends there; None lets it go on.
         checkpoint_seconds: see `checkpoint_every`; decides only when a checkpoint is written, never what is computed.
     """
 
@@ -54,6 +69,7 @@ class Control:
     metric: str
     checkpoint_every: int | None
     keep: int
+    floor: Floor | None = None
     checkpoint_seconds: float = 60.0
 
 
@@ -110,7 +126,7 @@ class Loop(Generic[B]):
         self._saved_at = time.monotonic()
 
     def run(self) -> Outcome:
-        """Train to the end of the plan, or until early stopping.
+        """Train to the end of the plan, or until early stopping, or to a quarter of it where that was in vain.
 
         Raises:
             NonFiniteError: the loss or a gradient is not a number; the weights are those of the step before.
@@ -128,7 +144,7 @@ class Loop(Generic[B]):
                     self._interrupt()
                 if self._checkpoint_is_due() or self._is_over():
                     self.save()
-        stopped = "early stopping" if self.stopping.is_over else "end of the plan"
+        stopped = STUCK if self._is_stuck() else "early stopping" if self.stopping.is_over else "end of the plan"
         return Outcome(
             steps=self.step,
             best_step=self.stopping.best_step,
@@ -175,8 +191,19 @@ class Loop(Generic[B]):
         epoch = round(self.plan.epoch_after(self.step), 4)
         self.journal.append(Evaluated(step=self.step, epoch=epoch, metrics=metrics, best=best))
 
+    def _is_stuck(self) -> bool:
+        """Whether this is a quarter of the run, and the model no better than guessing.
+
+        The loss has a say too: it falls before the metric moves where one class has most of the rows.
+        """
+        floor, latest = self.control.floor, self.stopping.latest
+        if floor is None or latest is None or not self.plan.is_at_a_quarter(self.step):
+            return False
+        better = latest > floor.metric if self.stopping.higher_is_better else latest < floor.metric
+        return not better and self.stopping.latest_loss > LEAST_GAIN * floor.loss
+
     def _is_over(self) -> bool:
-        return self.step >= self.plan.total_steps or self.stopping.is_over
+        return self.step >= self.plan.total_steps or self.stopping.is_over or self._is_stuck()
 
     def _checkpoint_is_due(self) -> bool:
         if self.control.checkpoint_every is not None:

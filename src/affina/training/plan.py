@@ -27,7 +27,8 @@ class Plan:
         accumulate: micro-batches in a window.
         epochs: passes over the rows; the last may be a part of one.
         max_steps: a bound on the steps, or None.
-        evaluations: how many times an epoch is evaluated, evenly, the last one at its end.
+        evaluations: how many times an epoch is evaluated, evenly, the last one at its end; where that leaves out the
+            second quarter of the run, there is one more at its start.
     """
 
     planner: EpochPlanner
@@ -37,6 +38,7 @@ class Plan:
     evaluations: int
     _ends: list[int] = field(init=False)
     _evaluated: frozenset[int] = field(init=False)
+    _quarter: int = field(init=False)
     _cache: tuple[int, list[Window]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -47,11 +49,16 @@ class Plan:
             if self.max_steps and sum(sizes) >= self.max_steps:
                 break
         self._ends = list(itertools.accumulate(sizes))
-        self._evaluated = frozenset(
+        evaluated = {
             end - size + max(1, round(size * part / self.evaluations))
             for end, size in zip(self._ends, sizes, strict=True)
             for part in range(1, self.evaluations + 1)
-        )
+        }
+        quarter, half = math.ceil(self.total_steps / 4), self.total_steps / 2
+        if not any(quarter <= step < half for step in evaluated):
+            evaluated.add(quarter)
+        self._evaluated = frozenset(evaluated)
+        self._quarter = min(step for step in evaluated | {self.total_steps} if step >= quarter)
 
     @property
     def total_steps(self) -> int:
@@ -73,6 +80,10 @@ class Plan:
     def evaluates_after(self, step: int) -> bool:
         """Whether the validation rows are looked at once `step` steps are done; always at the end."""
         return step in self._evaluated or step == self.total_steps
+
+    def is_at_a_quarter(self, step: int) -> bool:
+        """Whether the evaluation after `step` steps is the first one from a quarter of the run on."""
+        return step == self._quarter
 
     def _windows(self, epoch: int) -> list[Window]:
         if self._cache is None or self._cache[0] != epoch:

@@ -103,6 +103,17 @@ class Stepper(Generic[B]):
         norm = float(torch.nn.utils.clip_grad_norm_(self._optimizer.parameters, self._clip or math.inf))
         return Gradients(batches=batches, loss=loss, norm=norm)
 
+    def loss(self, window: Window) -> float:
+        """The window's mean loss, the weights as they are."""
+        batches = [self._work.batch(rows) for rows in window]
+        with torch.no_grad(), self._precision.autocast():
+            total = sum(float(self._work.loss(batch)) for batch in batches)
+        return total / sum(self._work.weight(batch) for batch in batches)
+
+    def forget(self) -> None:
+        """Drop the gradients, the weights unmoved."""
+        self._optimizer.clear()
+
     def move(self, factor: float) -> float:
         """Let the optimizer step at `factor` times its peak rates; returns the loss scale that follows."""
         self._optimizer.set_factor(factor)

@@ -23,6 +23,8 @@ class EarlyStopping:
         best_step: the step of that evaluation.
         reference: the value that patience counts from.
         waited: evaluations since then.
+        latest: the value of the last evaluation, or None before the first.
+        latest_loss: its loss.
     """
 
     higher_is_better: bool
@@ -33,9 +35,12 @@ class EarlyStopping:
     best_step: int = 0
     reference: float | None = None
     waited: int = 0
+    latest: float | None = None
+    latest_loss: float = math.inf
 
     def update(self, value: float, *, step: int, loss: float = math.inf) -> bool:
         """Take one evaluation into account; True if it is the best so far."""
+        self.latest, self.latest_loss = value, loss
         if self._gain(value, over=self.reference) > self.min_delta:
             self.reference, self.waited = value, 0
         else:

@@ -68,8 +68,7 @@ class OpenRun:
         examples = self.task.encode(rows)
         budget = max(BATCH_TOKENS, *(len(example.ids) for example in examples))
         return classify(
-            self.classifier.module,
-            self.classifier.anatomy,
+            self.classifier,
             examples,
             task=self.task,
             budget=budget,

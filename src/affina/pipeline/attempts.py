@@ -1,0 +1,145 @@
+"""The training of a run: one attempt, and a second one where the first was stuck.
+
+An attempt that is no better than guessing at a quarter of its steps will seldom be so at its end (Dodge et al. 2020,
+section 4; Mosbach et al. 2021, section 5). It is given up once, for other draws and another rate. Owns when that
+happens, what changes, and what is said of a rate that cannot work.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from affina.errors import NonFiniteError
+from affina.models.base import base_tensors
+from affina.pipeline.exporting import export
+from affina.pipeline.measuring import start_head
+from affina.pipeline.prepare import Prepared
+from affina.pipeline.rates import RATE, advised, with_rate
+from affina.pipeline.training import build_loop, floor_of, plan_of
+from affina.recipe.schema import AUTO
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.record.payloads import Event, Payload, Restarted
+from affina.runtime import randomness
+from affina.tasks.base import Batch
+from affina.training import checkpoint
+from affina.training.loop import STUCK, Floor, Loop, Outcome
+
+FEWEST_STEPS: Final = 40
+"""A quarter of a shorter run is too soon to judge it."""
+CLOSE: Final = 2.0
+"""An advised rate within this factor of the one that was stuck is no other rate: then half of it is tried."""
+WITHOUT_ADVICE: Final = 4.0
+"""The rate is divided by this where a range test says nothing."""
+
+
+def train(
+    prepared: Prepared, folder: RunFolder, journal: Journal, *, records: Sequence[Payload]
+) -> tuple[Prepared, Outcome]:
+    """Train to the end, from the checkpoint in `folder` if there is one.
+
+    Args:
+        prepared: with the rates and draws that its record says.
+        folder: where checkpoints go.
+        journal: where records go.
+        records: what the record held when this process took the run up.
+
+    Returns:
+        The run as it was trained in the end, and how that ended.
+
+    Raises:
+        NonFiniteError: training left the range of numbers; the best model so far is exported, and the error says the
+            rate that would have worked, if one was found.
+        Interrupted: the user stopped the run.
+    """
+    loop = build_loop(prepared, folder, journal, floor=_floor(prepared, records))
+    if (last := folder.last()) is not None:
+        loop.resume(checkpoint.load(last))
+    outcome = _run(loop, prepared)
+    if outcome.stopped != STUCK:
+        return prepared, outcome
+    prepared = _restarted(prepared, loop, journal)
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)  # or the run could go on from what was given up
+    return prepared, _run(build_loop(prepared, folder, journal), prepared)
+
+
+def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
+    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it."""
+    second = any(isinstance(record, Restarted) for record in records)
+    judged = plan_of(prepared).total_steps >= FEWEST_STEPS
+    return floor_of(prepared) if prepared.recipe.train.restart and judged and not second else None
+
+
+def start_again(prepared: Prepared) -> Event | None:
+    """Put the model back to the base, with a head drawn from `prepared.draws` and started anew.
+
+    Returns:
+        How the head starts, for the record.
+    """
+    randomness.seed_everything(prepared.draws)
+    base = base_tensors(prepared.classifier)
+    prepared.attached.load_state_dict({name: base[name] for name in prepared.attached.state_dict()})
+    return start_head(prepared)
+
+
+def _run(loop: Loop[Batch], prepared: Prepared) -> Outcome:
+    try:
+        return loop.run()
+    except NonFiniteError as error:
+        if loop.folder.best(loop.stopping.best_step).exists():
+            export(prepared, loop.folder, step=loop.stopping.best_step)
+        raise _with_advice(error, prepared) from error
+
+
+def _restarted(prepared: Prepared, loop: Loop[Batch], journal: Journal) -> Prepared:
+    stuck_at, floor = loop.stopping, floor_of(prepared)
+    seen = (
+        f"no better than the majority class after {loop.step} of {loop.plan.total_steps} steps: "
+        f"{prepared.hyper.metric.value} {stuck_at.latest:.3f} against {floor.metric:.3f}, "
+        f"loss {stuck_at.latest_loss:.3f} against {floor.loss:.3f}"
+    )
+    draws = (prepared.recipe.seed + 1) % 2**32
+    prepared = replace(prepared, draws=draws)
+    head = start_again(prepared)
+    rate, why = _other_rate(prepared, advised(prepared))
+    prepared = with_rate(prepared, rate, reason=f"{why}; the start was stuck")
+    rates = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
+    text = f"{seen}; {why}. Starting again with seed {draws} and {RATE}={rates[0]:g}; train.restart=false forbids that"
+    journal.append(
+        Restarted(step=loop.step, seed=draws, learning_rate=rates[0], head_learning_rate=rates[1], text=text)
+    )
+    if head is not None:
+        journal.append(head)
+    return prepared
+
+
+def _other_rate(prepared: Prepared, advice: float | None) -> tuple[float, str]:
+    """A rate other than the one that was stuck, and what that says of the one before."""
+    before = prepared.hyper.learning_rate.value
+    given = "given " if prepared.recipe.train.learning_rate != AUTO else ""
+    if advice is None:
+        lower = before / WITHOUT_ADVICE
+        return lower, f"a range test finds no rate that helps, so {lower:.1e} is tried"
+    if max(advice / before, before / advice) < CLOSE:
+        return before / 2, f"a range test finds {advice:.1e}, near the {given}{before:g}, so half of that is tried"
+    side = "low" if advice > before else "high"
+    return advice, f"the {given}{RATE}={before:g} is too {side}: a range test on these rows finds {advice:.1e}"
+
+
+def _with_advice(error: NonFiniteError, prepared: Prepared) -> NonFiniteError:
+    """The same error, with the rate that a range test finds in its fix."""
+    try:
+        start_again(prepared)
+        advice = advised(prepared)
+    except NonFiniteError:  # not the rate's fault
+        return error
+    rate = prepared.hyper.learning_rate.value
+    if advice is None or not math.isfinite(advice) or advice > rate / CLOSE:
+        return error
+    first = error.problems[0]
+    fix = f"write {RATE}={advice:.1e}, which a range test on these rows finds ({rate:g} is too high)"
+    return NonFiniteError(replace(first, fix=fix), *error.problems[1:])

@@ -1,0 +1,103 @@
+"""A step back at the end of a run: where it was worth nothing, that is said, with the likely cause and what to try.
+
+Worth nothing is a tuned model at or below the majority class or the linear probe, on the rows that the report is
+about, or one that no training step made better. This module changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from affina.pipeline.attempts import start_again
+from affina.pipeline.prepare import Prepared
+from affina.pipeline.rates import RATE, advised
+from affina.recipe.schema import AUTO
+from affina.record.journal import Journal
+from affina.record.payloads import Event, Scores
+from affina.reporting.formats import interval, name
+from affina.training.loop import Outcome
+
+STEP_BACK: Final = "step back"
+"""The name of the event."""
+FAR: Final = 4.0
+"""A given rate this many times above or below the advised one explains a run that was worth nothing."""
+FEW_PER_LABEL: Final = 50
+"""Training rows for each label below which a fine-tuned model is seldom clearly better than a linear probe."""
+
+
+def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, scores: Mapping[str, Scores]) -> None:
+    """Write down what a run that was worth nothing came to; nothing for any other run.
+
+    Args:
+        prepared: the run; its model is put back to the start where a range test is needed.
+        outcome: how the training ended.
+        journal: gets the event.
+        scores: predictor to its scores, the tuned model's among them.
+    """
+    found = "; ".join(_shortfalls(prepared, outcome, scores))
+    if not found:
+        return
+    cause, following = _cause(prepared, outcome)
+    journal.append(Event(step=outcome.steps, name=STEP_BACK, text=f"{found}. Likely cause: {cause}. Next: {following}"))
+
+
+def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Scores]) -> Iterator[str]:
+    """What the tuned model did not pass, the strongest first."""
+    tuned = scores["tuned"]
+    key = prepared.hyper.metric.value
+    key = key if key in tuned.metrics else "accuracy"
+    sign = -1 if key == "loss" else 1
+    reached = tuned.metrics[key]
+    rivals = {who: found.metrics[key] for who, found in scores.items() if who != "tuned" and key in found.metrics}
+    for who, figure in sorted(rivals.items(), key=lambda item: -sign * item[1].value):
+        if sign * (reached.value - figure.value) <= 0:
+            level = "level with" if reached.value == figure.value else "below"
+            yield (
+                f"the tuned model is {level} the {name(who)}: {name(key)} {interval(key, reached)} against "
+                f"{interval(key, figure)} on {tuned.split}"
+            )
+    if outcome.best_step == 0:
+        yield "no training step made the model better on the validation rows; it was exported as it started"
+
+
+def _cause(prepared: Prepared, outcome: Outcome) -> tuple[str, str]:
+    """The likely cause, and what to try next."""
+    return _rate_is_off(prepared) or _ended_early(prepared, outcome) or _few_rows(prepared)
+
+
+def _rate_is_off(prepared: Prepared) -> tuple[str, str] | None:
+    """A given rate far from what a range test on the untouched model finds."""
+    rate = prepared.hyper.learning_rate.value
+    if prepared.recipe.train.learning_rate == AUTO:
+        return None
+    start_again(prepared)
+    found = advised(prepared)
+    advice = found or prepared.hyper.prior.value
+    whence = "a range test on these rows finds" if found else "is our prior"
+    if max(advice / rate, rate / advice) < FAR:
+        return None
+    what = "so small that next to nothing was learnt" if rate < advice else "so large that it undid what was learnt"
+    return f"the given {RATE}={rate:g} is {what}", f"{RATE}={advice:.1e}, which {whence}"
+
+
+def _ended_early(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:
+    """The last evaluation was the best, and only the plan's end stopped the run."""
+    if outcome.best_step == 0 or outcome.best_step != outcome.steps or outcome.stopped == "early stopping":
+        return None
+    epochs = prepared.hyper.epochs.value
+    return "the model was still getting better when the run ended", f"train.epochs={2 * epochs:g}"
+
+
+def _few_rows(prepared: Prepared) -> tuple[str, str]:
+    rows, labels = len(prepared.rows["train"]), len(prepared.task.labels)
+    each = rows / labels
+    if each < FEW_PER_LABEL:
+        return (
+            f"{rows:,} training rows for {labels} labels ({each:.0f} each) are few for fine-tuning",
+            "more rows with labels; until then the two models are worth about the same",
+        )
+    return (
+        "the base model's features already hold what these labels need, or the labels are noisy",
+        "method=full, another model, or a look at the rows that are wrong in the report",
+    )

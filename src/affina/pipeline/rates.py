@@ -1,0 +1,117 @@
+"""The learning rate of a run: our prior, or what a range test on the user's own rows finds where the run can pay.
+
+Owns when a test is worth its steps, and how a rate enters a prepared run and its record. The test itself is
+`training.range_test`, the priors are `recipe.priors`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from affina.pipeline.prepare import Prepared
+from affina.pipeline.training import plan_of, rates_of, work_of
+from affina.recipe.resolve import head_rate, rounded
+from affina.recipe.schema import AUTO
+from affina.record.journal import Journal
+from affina.record.payloads import Chosen, Payload, RangeTested, Restarted
+from affina.training.optimizer import Optimizer
+from affina.training.precision import Precision
+from affina.training.range_test import Ramp, RangeTest, range_test
+from affina.training.stepping import Stepper
+from affina.values import Resolved
+
+WORTH_IT: Final = 500
+"""Planned steps from which a run pays for a range test."""
+MOST_SHARE: Final = 0.03
+"""Of the planned steps. A step of the test costs a step and a third: the untouched weights' loss comes with it."""
+MOST_STEPS: Final = 40
+STEPS_OF_ADVICE: Final = 24
+"""Of a test after a failed run, whatever its length: the run itself was worth nothing."""
+RATE: Final = "train.learning_rate"
+HEAD_RATE: Final = "train.head_learning_rate"
+
+
+def settle(prepared: Prepared, journal: Journal) -> Prepared:
+    """The run with the rate that its own rows speak for; unchanged where a rate was given or the run is short."""
+    total = plan_of(prepared).total_steps
+    if prepared.recipe.train.learning_rate != AUTO or total < WORTH_IT:
+        return prepared
+    steps = min(MOST_STEPS, int(MOST_SHARE * total / (4 / 3)))
+    started = time.perf_counter()
+    found = tested(prepared, steps=steps)
+    journal.append(_as_record(found, seconds=time.perf_counter() - started))
+    prior = prepared.hyper.learning_rate
+    if found.rate is None:
+        reason = f"{prior.reason}; a range test of {len(found.rates)} steps saw no rate that helps"
+        settled = with_rate(prepared, prior.value, reason=reason)
+    else:
+        reason = f"a range test of {len(found.rates)} steps: an eighth of {found.lowest:.1e}, where the loss is lowest"
+        settled = with_rate(prepared, found.rate, reason=reason)
+    _record_rates(settled, journal)
+    return settled
+
+
+def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
+    """The run with the rates and draws that its record says it was trained with, to go on from a checkpoint."""
+    for record in records:
+        if isinstance(record, Chosen) and record.key in (RATE, HEAD_RATE):
+            rate = Resolved(float(record.value), record.reason)
+            body = rate if record.key == RATE else prepared.hyper.learning_rate
+            head = rate if record.key == HEAD_RATE else prepared.hyper.head_learning_rate
+            prepared = _with_rates(prepared, body, head)
+        elif isinstance(record, Restarted):
+            prepared = with_rate(replace(prepared, draws=record.seed), record.learning_rate, reason=record.text)
+    return prepared
+
+
+def advised(prepared: Prepared) -> float | None:
+    """The rate that a range test speaks for, the model standing at its start; None where it says nothing."""
+    return tested(prepared, steps=STEPS_OF_ADVICE).rate
+
+
+def tested(prepared: Prepared, *, steps: int) -> RangeTest:
+    """Run a range test around the prior; the model is afterwards as it was."""
+    rates, plan, train = rates_of(prepared), plan_of(prepared), prepared.recipe.train
+    optimizer = Optimizer(prepared.attached.parameter_groups(), rates)
+    precision = Precision(prepared.precision, prepared.device)
+    windows = [plan.window(step % plan.total_steps) for step in range(steps)]
+    return range_test(
+        Stepper(work_of(prepared), optimizer, precision=precision, clip=train.clip),
+        windows,
+        prepared.attached,
+        ramp=Ramp(prepared.hyper.prior.value, steps=steps),
+        peak=rates.body,
+    )
+
+
+def with_rate(prepared: Prepared, rate: float, *, reason: str) -> Prepared:
+    """The same run at another peak rate; the head's follows where it was left to us."""
+    body = Resolved(rounded(rate), reason)
+    asked = prepared.recipe.train.head_learning_rate
+    head = head_rate(body.value) if asked == AUTO else prepared.hyper.head_learning_rate
+    return _with_rates(prepared, body, head)
+
+
+def _with_rates(prepared: Prepared, body: Resolved[float], head: Resolved[float]) -> Prepared:
+    hyper = replace(prepared.hyper, learning_rate=body, head_learning_rate=head)
+    return replace(prepared, hyper=hyper, choices={**prepared.choices, RATE: body, HEAD_RATE: head})
+
+
+def _record_rates(prepared: Prepared, journal: Journal) -> None:
+    for key in (RATE, HEAD_RATE):
+        chosen = prepared.choices[key]
+        journal.append(Chosen(key=key, value=chosen.value, reason=chosen.reason))
+
+
+def _as_record(found: RangeTest, *, seconds: float) -> RangeTested:
+    return RangeTested(
+        rates=found.rates,
+        changes=found.changes,
+        smooth=found.smooth,
+        lowest=found.lowest,
+        rate=found.rate,
+        seconds=round(seconds, 2),
+    )

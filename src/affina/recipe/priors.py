@@ -1,0 +1,60 @@
+"""Learning rates to start from, by task, what is trained and the width of the model: measured, with their source.
+
+They serve runs too short for a range test, and give the test the middle of its range. A width that no line has takes
+the nearest line's rate times the square of the ratio of the widths: that fall is no measurement of ours but what the
+usual rates of larger models show (BERT-base 2e-5 to 5e-5 at 768, Devlin et al. 2019, A.3; RoBERTa-large 1e-5 at 1024).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Trained = Literal["full", "partial", "head"]
+"""What moves: all weights, some of the pre-trained ones, or the head alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prior:
+    """One line: a peak rate of the body (of the head's own scale, where nothing else trains) that did well.
+
+    Attributes:
+        task: what for.
+        trained: what moved.
+        width: the model's hidden size.
+        rate: the peak rate.
+        source: the entry of docs/log.md with the sweep behind it.
+    """
+
+    task: str
+    trained: Trained
+    width: int
+    rate: float
+    source: str
+
+
+_LOG: Final = "docs/log.md, 2026-11-25, sweeps of the learning rate"
+
+PRIORS: Final = (
+    Prior(task="classification", trained="full", width=384, rate=1e-4, source=_LOG),
+    Prior(task="classification", trained="partial", width=384, rate=1e-4, source=_LOG),
+    Prior(task="classification", trained="head", width=384, rate=1e-3, source=_LOG),
+)
+
+
+def prior_rate(*, task: str, trained: Trained, width: int, table: Sequence[Prior] = PRIORS) -> tuple[float, str]:
+    """The rate for a model of `width`, and where it comes from, in words."""
+    lines = [line for line in table if (line.task, line.trained) == (task, trained)]
+    nearest = min(lines, key=lambda line: abs(math.log(line.width / width)))
+    if nearest.width == width or trained == "head":
+        return nearest.rate, f"our prior for {_NAMES[trained]}, measured at a hidden size of {nearest.width}"
+    rate = nearest.rate * (nearest.width / width) ** 2
+    scaled = f"measured at a hidden size of {nearest.width} and scaled to {width}"
+    return min(rate, nearest.rate * MOST_UP), f"our prior for {_NAMES[trained]}, {scaled}"
+
+
+MOST_UP: Final = 10.0
+"""A small model's rate is at most this many times the nearest measured one's."""
+_NAMES: Final = {"full": "full fine-tuning", "partial": "partial fine-tuning", "head": "a head alone"}
