@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import pytest
 
-from affina.recipe.resolve import MOST_LEARNING_RATE, Facts, Hyperparameters, given_or, resolve, warmup_steps
+from affina.recipe.resolve import Facts, Hyperparameters, given_or, resolve, warmup_steps
 from affina.recipe.schema import EvaluateSpec, TrainSpec
 from affina.values import Resolved
 
 GIVEN = "given in the recipe"
-FACTS = Facts(rows=2_000, validation_rows=200, mean_length=14.3, longest=60, width=384, trains_body=True)
+FACTS = Facts(rows=2_000, validation_rows=200, mean_length=14.3, longest=60, width=384, trained="partial")
 
 
 def decided(*, train=None, evaluate=None, **facts) -> Hyperparameters:
@@ -21,7 +21,7 @@ def decided(*, train=None, evaluate=None, **facts) -> Hyperparameters:
 
 def test_every_auto_has_a_reason_that_is_a_sentence_part():
     found = decided().by_key()
-    assert len(found) == len(dataclasses.fields(Hyperparameters))
+    assert len(found) == len(dataclasses.fields(Hyperparameters)) - 1, "all but the prior, which is no choice"
     for key, resolved in found.items():
         assert resolved.reason, key
         assert resolved.reason != GIVEN, key
@@ -56,12 +56,8 @@ def test_given_or():
     assert given_or(0, auto) == Resolved(0, GIVEN)
 
 
-def test_the_learning_rate_falls_with_the_width_and_is_bounded():
-    rates = [decided(width=width).learning_rate.value for width in (16, 384, 768, 1024, 4096)]
-    assert rates[0] == MOST_LEARNING_RATE
-    assert rates == sorted(rates, reverse=True)
-    assert rates[2] == pytest.approx(rates[1] / 4)
-    assert min(rates) > 0
+def test_the_prior_is_there_whatever_rate_was_given():
+    assert decided(train={"learning_rate": 7.0}).prior == decided().learning_rate
 
 
 def test_the_head_follows_the_given_rate_of_the_body():
@@ -70,9 +66,9 @@ def test_the_head_follows_the_given_rate_of_the_body():
     assert "3 times" in given.head_learning_rate.reason
 
 
-def test_a_head_alone_takes_the_highest_rate():
-    alone = decided(trains_body=False, width=4096).learning_rate
-    assert alone.value == MOST_LEARNING_RATE
+def test_a_head_alone_takes_a_rate_of_its_own():
+    alone = decided(trained="head", width=4096).learning_rate
+    assert alone.value > decided().learning_rate.value
     assert "head" in alone.reason
 
 

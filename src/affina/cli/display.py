@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from affina.cli.tables import percent, scores_line
 from affina.record.payloads import (
     NOTICE,
+    STEP_BACK,
     Chosen,
     DataRead,
     Evaluated,
@@ -22,6 +23,8 @@ from affina.record.payloads import (
     Finished,
     ModelLoaded,
     Payload,
+    RangeTested,
+    Restarted,
     Scores,
     Started,
     Step,
@@ -70,6 +73,20 @@ class Display:
                 self._started(record)
             case DataRead():
                 self._data(record)
+            case Step():
+                self._step(record)
+            case Restarted():
+                self._restarted(record)
+            case Evaluated():
+                self._evaluated(record)
+            case Finished():
+                self._finished(record)
+            case _:
+                self._told(record)
+
+    def _told(self, record: Payload) -> None:
+        """What is a line and no more."""
+        match record:
             case ModelLoaded():
                 share = record.trained / record.parameters
                 self._line(
@@ -79,16 +96,16 @@ class Display:
                 )
             case Chosen():
                 self._line("", f"{record.key} = {record.value}", f"  {record.reason}")
-            case Step():
-                self._step(record)
-            case Evaluated():
-                self._evaluated(record)
-            case Event() if record.name != NOTICE:
+            case RangeTested():
+                self._line("range test", f"{len(record.rates)} steps in {record.seconds:.0f} s, {_found(record)}")
+            case Event() if record.name not in (NOTICE, STEP_BACK):
                 self._line("note", f"step {record.step}: {record.text}")
             case Scores():
                 self._line(record.who.replace("_", " "), f"{scores_line(record)} on {record.split}")
-            case Finished():
-                self._finished(record)
+
+    def _restarted(self, record: Restarted) -> None:
+        self._line("restarted", record.text)
+        self._loss, self._rate, self._seconds, self._score = None, 0.0, 0.0, ""
 
     def _line(self, title: str, text: str, aside: str = "") -> None:
         self._console.print(
@@ -139,3 +156,10 @@ class Display:
             f"{record.best_step:,}), {record.rows_per_second:,.0f} rows/s, {record.tokens_per_second:,.0f} tokens/s, "
             f"peak memory {record.peak_memory_bytes / 2**20:,.0f} MiB",
         )
+
+
+def _found(test: RangeTested) -> str:
+    """What a range test saw, in a few words."""
+    if test.rate is None:
+        return "no rate up to the highest made the loss fall clearly"
+    return f"rates from {test.rates[0]:.1e} to {test.rates[-1]:.1e}; the loss is lowest at {test.lowest:.1e}"

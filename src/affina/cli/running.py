@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ from affina.cli.tables import percent, samples_table, scores_table
 from affina.pipeline.execute import RunResult
 from affina.recipe.schema import AUTO
 from affina.record import journal
-from affina.record.payloads import Chosen, DataRead, Finished, Payload, Started
+from affina.record.payloads import STEP_BACK, Chosen, DataRead, Event, Finished, Payload, Started
 from affina.reporting.verdict import verdict
 from affina.verbs.predict import Prediction
 
@@ -50,6 +50,7 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
             "split": result.scores.split,
             "metrics": metrics,
             "baselines": baselines,
+            "step_back": next((r.text for r in journal.read(result.folder.journal) if _is_step_back(r)), None),
         }
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
         return
@@ -57,7 +58,7 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     records = journal.read(result.folder.journal)
     finished = next(record for record in reversed(records) if isinstance(record, Finished))
     console.print(scores_table(result.scores, dict(result.baselines)))
-    for sentence in _said(result, records, finished):
+    for sentence in _said(result, records):
         console.print(sentence, highlight=False, markup=False)
     console.print(samples_table(finished.samples))
     run = shlex.quote(str(result.folder.path))
@@ -71,15 +72,18 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     console.print()
 
 
-def _said(result: RunResult, records: Sequence[Payload], finished: Finished) -> Iterator[str]:
+def _said(result: RunResult, records: Sequence[Payload]) -> Iterator[str]:
     """What the figures come to, in words."""
     metric = next((r.value for r in records if isinstance(r, Chosen) and r.key == "evaluate.metric"), None)
     if (found := verdict({"tuned": result.scores, **result.baselines}, chosen_metric=metric)) is not None:
         yield found.sentence
-    if finished.best_step == 0:
-        yield "No training step made the model better on the validation rows: it was exported as it started."
+    yield from (f"A step back: {record.text}" for record in records if _is_step_back(record))
     if result.scores.split == "validation":
         yield "These rows also chose the checkpoint, so the figures flatter; name or hold out test rows (data.test)."
+
+
+def _is_step_back(record: Payload) -> TypeGuard[Event]:
+    return isinstance(record, Event) and record.name == STEP_BACK
 
 
 def _next_commands(run: str, records: Sequence[Payload], finished: Finished) -> tuple[str, ...]:

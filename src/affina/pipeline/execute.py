@@ -151,7 +151,10 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     if longest > (budget := prepared.hyper.batch_tokens.value):
         text = f"rows of up to {longest} tokens are longer than train.batch_tokens={budget}: each is a batch of its own"
         journal.append(Event(step=0, name="batch", text=text))
+    later = rates.KEYS if rates.is_tested(prepared) else ()
     for key, resolved in prepared.choices.items():
+        if key in later:
+            continue
         journal.append(Chosen(key=key, value=resolved.value, reason=resolved.reason))
 
 

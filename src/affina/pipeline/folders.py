@@ -15,7 +15,7 @@ from typing import Any, Final
 from affina.errors import Problem, RunError
 from affina.models.source import fingerprint
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.rates import HEAD_RATE, RATE
+from affina.pipeline.rates import KEYS
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.schema import AUTO
 from affina.record import journal
@@ -165,7 +165,7 @@ def _as_trained(started: Started, records: Sequence[Payload]) -> dict[str, Any]:
     """The resolved recipe with the rates that were settled after it was written down: what recipe.yaml came to say."""
     rates: dict[str, Any] = {}
     for record in records:
-        if isinstance(record, Chosen) and record.key in (RATE, HEAD_RATE):
+        if isinstance(record, Chosen) and record.key in KEYS:
             rates[record.key.rpartition(".")[2]] = record.value
         elif isinstance(record, Restarted):
             rates |= {"learning_rate": record.learning_rate, "head_learning_rate": record.head_learning_rate}

@@ -14,12 +14,10 @@ from affina.pipeline.prepare import Prepared
 from affina.pipeline.rates import RATE, advised
 from affina.recipe.schema import AUTO
 from affina.record.journal import Journal
-from affina.record.payloads import Event, Scores
+from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.reporting.formats import interval, name
 from affina.training.loop import Outcome
 
-STEP_BACK: Final = "step back"
-"""The name of the event."""
 FAR: Final = 4.0
 """A given rate this many times above or below the advised one explains a run that was worth nothing."""
 FEW_PER_LABEL: Final = 50

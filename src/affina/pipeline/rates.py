@@ -32,32 +32,41 @@ STEPS_OF_ADVICE: Final = 24
 """Of a test after a failed run, whatever its length: the run itself was worth nothing."""
 RATE: Final = "train.learning_rate"
 HEAD_RATE: Final = "train.head_learning_rate"
+KEYS: Final = (RATE, HEAD_RATE)
+
+
+def is_tested(prepared: Prepared) -> bool:
+    """Whether a range test settles the rate: it was left to us, and the run is long enough to pay for the test."""
+    return prepared.recipe.train.learning_rate == AUTO and plan_of(prepared).total_steps >= WORTH_IT
 
 
 def settle(prepared: Prepared, journal: Journal) -> Prepared:
-    """The run with the rate that its own rows speak for; unchanged where a rate was given or the run is short."""
-    total = plan_of(prepared).total_steps
-    if prepared.recipe.train.learning_rate != AUTO or total < WORTH_IT:
+    """The run with the rate that its own rows speak for, where a range test settles it; else the run as it is."""
+    if not is_tested(prepared):
         return prepared
-    steps = min(MOST_STEPS, int(MOST_SHARE * total / (4 / 3)))
+    steps = min(MOST_STEPS, int(MOST_SHARE * plan_of(prepared).total_steps / (4 / 3)))
     started = time.perf_counter()
-    found = tested(prepared, steps=steps)
-    journal.append(_as_record(found, seconds=time.perf_counter() - started))
-    prior = prepared.hyper.learning_rate
-    if found.rate is None:
-        reason = f"{prior.reason}; a range test of {len(found.rates)} steps saw no rate that helps"
-        settled = with_rate(prepared, prior.value, reason=reason)
-    else:
-        reason = f"a range test of {len(found.rates)} steps: an eighth of {found.lowest:.1e}, where the loss is lowest"
-        settled = with_rate(prepared, found.rate, reason=reason)
+    found = probe_rates(prepared, steps=steps)
+    settled = with_rate(prepared, found.meet(prepared.hyper.prior.value), reason=_reason(found, prepared))
+    used = settled.hyper.learning_rate.value
+    journal.append(_as_record(found, used=used, seconds=time.perf_counter() - started))
     _record_rates(settled, journal)
     return settled
+
+
+def _reason(found: RangeTest, prepared: Prepared) -> str:
+    prior, steps = prepared.hyper.prior, len(found.rates)
+    if found.rate is None:
+        return f"{prior.reason}; a range test of {steps} steps saw no rate that helps"
+    return (
+        f"between {found.rate:.1e}, which a range test of {steps} steps speaks for, and {prior.value:g}, {prior.reason}"
+    )
 
 
 def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
     """The run with the rates and draws that its record says it was trained with, to go on from a checkpoint."""
     for record in records:
-        if isinstance(record, Chosen) and record.key in (RATE, HEAD_RATE):
+        if isinstance(record, Chosen) and record.key in KEYS:
             rate = Resolved(float(record.value), record.reason)
             body = rate if record.key == RATE else prepared.hyper.learning_rate
             head = rate if record.key == HEAD_RATE else prepared.hyper.head_learning_rate
@@ -68,11 +77,12 @@ def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
 
 
 def advised(prepared: Prepared) -> float | None:
-    """The rate that a range test speaks for, the model standing at its start; None where it says nothing."""
-    return tested(prepared, steps=STEPS_OF_ADVICE).rate
+    """The rate to train with by a range test, the model standing at its start; None where that says nothing."""
+    found = probe_rates(prepared, steps=STEPS_OF_ADVICE)
+    return None if found.rate is None else found.meet(prepared.hyper.prior.value)
 
 
-def tested(prepared: Prepared, *, steps: int) -> RangeTest:
+def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
     """Run a range test around the prior; the model is afterwards as it was."""
     rates, plan, train = rates_of(prepared), plan_of(prepared), prepared.recipe.train
     optimizer = Optimizer(prepared.attached.parameter_groups(), rates)
@@ -101,17 +111,18 @@ def _with_rates(prepared: Prepared, body: Resolved[float], head: Resolved[float]
 
 
 def _record_rates(prepared: Prepared, journal: Journal) -> None:
-    for key in (RATE, HEAD_RATE):
+    for key in KEYS:
         chosen = prepared.choices[key]
         journal.append(Chosen(key=key, value=chosen.value, reason=chosen.reason))
 
 
-def _as_record(found: RangeTest, *, seconds: float) -> RangeTested:
+def _as_record(found: RangeTest, *, used: float, seconds: float) -> RangeTested:
     return RangeTested(
         rates=found.rates,
         changes=found.changes,
         smooth=found.smooth,
         lowest=found.lowest,
         rate=found.rate,
+        used=used,
         seconds=round(seconds, 2),
     )

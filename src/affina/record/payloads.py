@@ -11,6 +11,8 @@ from typing import Any
 
 NOTICE = "notice"
 """The name of an event that the user was told of before the record began."""
+STEP_BACK = "step back"
+"""The name of the event that says that a run was worth nothing; shown with the result."""
 Plain = str | int | float | bool | None
 
 
@@ -156,6 +158,8 @@ class RangeTested:
     """The rate at which `smooth` is lowest."""
     rate: float | None
     """The rate that it speaks for; None where the curve does not fall."""
+    used: float
+    """The rate that was settled on."""
     seconds: float
 
 

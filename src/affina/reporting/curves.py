@@ -48,6 +48,28 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Axis:
+    """What runs along the bottom.
+
+    Attributes:
+        name: written at its end.
+        write: a place on it for the reader.
+        integers: whether there is nothing between two whole numbers.
+        meaning: what the vertical line says, with `{}` for the place it stands at.
+    """
+
+    name: str
+    write: Callable[[float], str]
+    integers: bool
+    meaning: str
+
+
+STEPS: Final = Axis("step", lambda step: f"{step:,.0f}", True, "step {}, the best one")
+RATES: Final = Axis("learning rate", lambda power: f"{10**power:.1e}", False, "{}, the rate to train with")
+"""The places are the logarithms to base 10."""
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Everything a template needs to draw one chart.
 
@@ -57,7 +79,8 @@ class Chart:
         lines: what is drawn.
         x_ticks: along the bottom.
         y_ticks: along the left side.
-        mark: where the vertical line of the best step stands, with the step; None for no line.
+        mark: where the vertical line stands, with what it says; None for no line.
+        axis: what runs along the bottom.
         averaged: whether a line was drawn through means.
     """
 
@@ -67,19 +90,26 @@ class Chart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     mark: Tick | None
+    axis: str
     averaged: bool
 
 
 def chart(
-    title: str, series: Sequence[Series], *, write: Callable[[float], str], mark: float | None = None
+    title: str,
+    series: Sequence[Series],
+    *,
+    write: Callable[[float], str],
+    mark: float | None = None,
+    axis: Axis = STEPS,
 ) -> Chart | None:
-    """Lay out a chart of one or more lines over steps; None where there is no finite point to draw.
+    """Lay out a chart of one or more lines; None where there is no finite point to draw.
 
     Args:
         title: the heading.
         series: the lines; points that are not finite are left out.
         write: how a value is written, on the axis and in the description.
-        mark: the step to mark as the best one.
+        mark: the place on the axis to mark with a vertical line.
+        axis: what runs along the bottom.
     """
     finite = [Series(line.name, tuple(filter(_is_finite, line.points))) for line in series]
     shown = [line for line in finite if line.points]
@@ -94,9 +124,10 @@ def chart(
         title=title,
         description=" ".join(_described(line, write) for line in shown),
         lines=tuple(_drawn(line, x_at, y_at) for line in thin),
-        x_ticks=tuple(Tick(x_at(x), f"{x:,.0f}") for x in x_marks if float(x).is_integer()),
+        x_ticks=tuple(Tick(x_at(x), axis.write(x)) for x in x_marks if not axis.integers or float(x).is_integer()),
         y_ticks=tuple(Tick(y_at(y), write(y)) for y in y_marks),
-        mark=None if mark is None else Tick(x_at(mark), f"{mark:,.0f}"),
+        mark=None if mark is None else Tick(x_at(mark), axis.meaning.format(axis.write(mark))),
+        axis=axis.name,
         averaged=any(len(line.points) > MOST_POINTS for line in shown),
     )
 

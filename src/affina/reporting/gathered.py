@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from affina.record.payloads import (
+    STEP_BACK,
     Chosen,
     DataRead,
     Evaluated,
@@ -17,11 +18,14 @@ from affina.record.payloads import (
     Finished,
     ModelLoaded,
     Payload,
+    RangeTested,
+    Restarted,
     Scores,
     Started,
     Step,
 )
 
+RESTARTED: Final = "restarted"
 Kind = TypeVar("Kind", bound=Payload)
 
 
@@ -38,7 +42,14 @@ class Gathered:
     steps: tuple[Step, ...]
     evaluations: tuple[Evaluated, ...]
     events: tuple[Event, ...]
+    range_test: RangeTested | None
+    restarted: Restarted | None
     finished: Finished | None
+
+    @property
+    def said_of_the_run(self) -> tuple[Event, ...]:
+        """What a reader of the result must not miss: that it was started again, or that it was worth nothing."""
+        return tuple(event for event in self.events if event.name in (RESTARTED, STEP_BACK))
 
     @property
     def best_step(self) -> int | None:
@@ -62,7 +73,9 @@ class Gathered:
 
 
 def gather(records: Sequence[Payload]) -> Gathered:
-    """Sort `records` by kind."""
+    """Sort `records` by kind; of a start that was given up no step and no evaluation is kept."""
+    restarted = _last(records, Restarted)
+    trained = records[records.index(restarted) :] if restarted else records
     scores = {scored.who: scored for scored in _all(records, Scores)}
     # A run that went on after its end is unfinished again until its next last line.
     ending = next((line for line in reversed(records) if isinstance(line, Step | Finished)), None)
@@ -72,11 +85,17 @@ def gather(records: Sequence[Payload]) -> Gathered:
         data=_last(records, DataRead),
         model=_last(records, ModelLoaded),
         scores=dict(sorted(scores.items(), key=lambda item: item[0] != "tuned")),
-        steps=_all(records, Step),
-        evaluations=_all(records, Evaluated),
-        events=_all(records, Event),
+        steps=_all(trained, Step),
+        evaluations=_all(trained, Evaluated),
+        events=tuple(_as_event(line) for line in records if isinstance(line, Event | Restarted)),
+        range_test=_last(records, RangeTested),
+        restarted=restarted,
         finished=ending if isinstance(ending, Finished) else None,
     )
+
+
+def _as_event(line: Event | Restarted) -> Event:
+    return line if isinstance(line, Event) else Event(step=line.step, name=RESTARTED, text=line.text)
 
 
 def _all(records: Sequence[Payload], kind: type[Kind]) -> tuple[Kind, ...]:

@@ -6,6 +6,7 @@ does not measure and does not need the model; the layout is in `template.html.j2
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,7 @@ def render(records: Sequence[Payload], *, title: str) -> str:
             metrics=_metric_names(run),
             looks=_look_names(run),
             charts=_charts(run),
+            range_chart=_range_chart(run),
             frame=curves,
             most_classes=MOST_CLASSES,
             confusion=confusion(tuned) if tuned else None,
@@ -102,6 +104,19 @@ def _metric_names(run: Gathered) -> list[str]:
 def _look_names(run: Gathered) -> list[str]:
     """Every metric that was measured during training."""
     return list(dict.fromkeys(key for look in run.evaluations for key in look.metrics))
+
+
+def _range_chart(run: Gathered) -> Chart | None:
+    """The range test's curve: loss over the rate's logarithm, with the rate that was chosen marked."""
+    if (test := run.range_test) is None:
+        return None
+    places = [math.log10(rate) for rate in test.rates]
+    lines = [
+        Series("change of the loss", tuple(zip(places, test.changes, strict=True))),
+        Series("its running mean", tuple(zip(places, test.smooth, strict=True))),
+    ]
+    title, used = "Range test: loss against the learning rate", math.log10(test.used)
+    return curves.chart(title, lines, write=formats.number, mark=used, axis=curves.RATES)
 
 
 def _charts(run: Gathered) -> list[Chart]:

@@ -5,8 +5,10 @@ Two things make a few dozen steps enough. The loss is compared with that of the 
 that easy and hard batches cancel out. And only the range is covered in which the answer can lie, around the prior.
 
 The rate at which the smoothed curve is lowest is too high to train with: there the gain of a step and its harm are
-level. The rate that is used lies `MARGIN` below it; docs/log.md has the sweeps behind that figure. This module decides
-neither whether a test is worth its steps, nor what is done with the rate.
+level. The curve speaks for a rate `MARGIN` below it. A few dozen steps place that within a factor of about 3, no better
+than our priors do, and their errors have nothing in common; so the rate that is used lies half-way between the two, in
+the logarithm, and never further than `NEAR` from the curve's. docs/log.md has the sweeps behind these figures. This
+module does not decide whether a test is worth its steps.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, final
 
 from affina.methods.base import Attached
@@ -21,13 +24,15 @@ from affina.runtime import randomness
 from affina.training.plan import Window
 from affina.training.stepping import B, Stepper
 
-BELOW: Final = 30.0
+BELOW: Final = 10.0
 """The ramp starts at the prior over this,"""
-ABOVE: Final = 100.0
+ABOVE: Final = 64.0
 """and ends at the prior times this, or earlier: at a loss that says that the weights are ruined."""
-MARGIN: Final = 8.0
+MARGIN: Final = 4.0
+NEAR: Final = 3.0
 SMOOTHING: Final = 2
-"""Neighbours on each side in the mean that smooths the curve."""
+"""Neighbours on each side in the mean that smooths the curve; half as many in a ramp of under `FINE` steps."""
+FINE: Final = 24
 RUINED: Final = 3.0
 """Times the start's loss (but at least as many nats): no higher rate needs to be looked at."""
 LEAST_FALL: Final = 4.0
@@ -43,7 +48,7 @@ class RangeTest:
         changes: the loss in nats before that step, minus that of the untouched weights on the same rows.
         smooth: the running mean of `changes`.
         lowest: the rate at which `smooth` is lowest.
-        rate: the rate to train with, or None where the curve does not fall: the test says nothing.
+        rate: the rate that the curve speaks for, or None where it does not fall: the test says nothing.
     """
 
     rates: tuple[float, ...]
@@ -51,6 +56,12 @@ class RangeTest:
     smooth: tuple[float, ...]
     lowest: float
     rate: float | None
+
+    def meet(self, prior: float) -> float:
+        """The rate to train with: half-way to the prior, as far as that is near enough."""
+        if self.rate is None:
+            return prior
+        return min(max(math.sqrt(self.rate * prior), self.rate / NEAR), self.rate * NEAR)
 
 
 @final
@@ -102,9 +113,8 @@ def judge(rates: Sequence[float], changes: Sequence[float]) -> RangeTest:
     """The rate that a curve of loss changes (nats) over rates speaks for."""
     smooth = _smoothed(changes)
     place = min(range(len(smooth)), key=lambda place: smooth[place])
-    quiet = changes[: max(2, len(changes) // 4)]
-    noise = math.sqrt(sum(change**2 for change in quiet) / len(quiet))
-    falls = -smooth[place] > LEAST_FALL * noise / math.sqrt(2 * SMOOTHING + 1)
+    noise = _noise(changes[: max(3, len(changes) // 4)])
+    falls = -smooth[place] > LEAST_FALL * noise / math.sqrt(2 * _reach(changes) + 1)
     return RangeTest(
         rates=tuple(rates),
         changes=tuple(changes),
@@ -112,6 +122,12 @@ def judge(rates: Sequence[float], changes: Sequence[float]) -> RangeTest:
         lowest=rates[place],
         rate=rates[place] / MARGIN if falls else None,
     )
+
+
+def _noise(changes: Sequence[float]) -> float:
+    """The standard error of a point, from the differences of neighbours at the low end: there the curve is smooth."""
+    steps = [after - before for before, after in pairwise(changes)]
+    return math.sqrt(sum(step**2 for step in steps) / (2 * max(1, len(steps))))
 
 
 def _bound(first: float) -> float:
@@ -122,7 +138,12 @@ def _is_ruined(loss: float, first: float) -> bool:
     return not loss < _bound(first)  # also what is not a number
 
 
+def _reach(values: Sequence[float]) -> int:
+    return SMOOTHING if len(values) >= FINE else SMOOTHING // 2
+
+
 def _smoothed(values: Sequence[float]) -> list[float]:
     """The mean over each value and its neighbours, fewer at the ends."""
-    windows = (values[max(0, place - SMOOTHING) : place + SMOOTHING + 1] for place in range(len(values)))
+    reach = _reach(values)
+    windows = (values[max(0, place - reach) : place + reach + 1] for place in range(len(values)))
     return [sum(window) / len(window) for window in windows]

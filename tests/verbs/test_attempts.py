@@ -1,0 +1,212 @@
+"""Rates that are measured, starts that are stuck, and runs that were worth nothing: done, said, and resumed exactly."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from safetensors.numpy import load_file
+
+import affina as api
+from affina.errors import Interrupted, NonFiniteError
+from affina.pipeline import rates
+from affina.record.folder import RunFolder
+from affina.record.journal import read
+from affina.record.payloads import (
+    STEP_BACK,
+    Chosen,
+    Evaluated,
+    Event,
+    Finished,
+    RangeTested,
+    Restarted,
+    Step,
+)
+from affina.training import loop as loop_module
+from workbench import affina, sample_rows, tiny, write_csv
+
+TOO_HIGH, TOO_LOW, SOUND = "train.learning_rate=3", "train.learning_rate=1e-9", "train.learning_rate=3e-3"
+WORDS = ("train.epochs=8", "train.batch_tokens=100", "evaluate.resamples=20", "data.validation=0.2", "data.test=0.2")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_csv(Path("good.csv"), sample_rows(150))
+    return tmp_path
+
+
+def train(*more, **options):
+    return api.train("good.csv", [f"model={tiny()}", *WORDS, *more], **options)
+
+
+def of_kind(result, kind):
+    return [record for record in read(RunFolder(Path(result)).journal) if isinstance(record, kind)]
+
+
+def recipe_of(result):
+    return yaml.safe_load(result.folder.recipe.read_text())
+
+
+def test_a_stuck_start_starts_again_once_with_other_draws_and_another_rate_and_says_so():
+    result = train(TOO_HIGH)
+    (again,) = of_kind(result.folder.path, Restarted)
+    steps = of_kind(result.folder.path, Step)
+    assert again.seed != 0
+    assert again.learning_rate < 0.1
+    for said in ("no better than the majority class", "learning_rate=3 is too high", "range test", f"seed {again.seed}"):
+        assert said in again.text
+    assert [step.step for step in steps].count(1) == 2
+    assert again.step == pytest.approx(steps[0].of / 4, abs=4)
+    assert recipe_of(result)["train"]["learning_rate"] == again.learning_rate
+    assert max(step.learning_rate for step in steps[again.step :]) <= again.learning_rate
+    assert of_kind(result.folder.path, Finished)[0].stopped != loop_module.STUCK
+    assert again.text in result.folder.report.read_text().replace("&#39;", "'").replace("&gt;", ">")
+
+
+def test_no_second_restart():
+    attempts_seen = of_kind(train(TOO_HIGH, "train.clip=null").folder.path, Restarted)
+    assert len(attempts_seen) <= 1
+
+
+def test_a_sound_run_is_not_started_again():
+    assert not of_kind(train(SOUND).folder.path, Restarted)
+
+
+def test_restarts_can_be_forbidden():
+    result = train(TOO_HIGH, "train.restart=false")
+    assert not of_kind(result.folder.path, Restarted)
+    (said,) = [event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK]
+    assert "the given train.learning_rate=3 is so large" in said
+    assert "Next: train.learning_rate=" in said
+
+
+def test_a_rate_at_which_nothing_is_learnt_is_said_with_one_that_works():
+    result = train(TOO_LOW, "train.restart=false")
+    (said,) = [event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK]
+    assert "train.learning_rate=1e-09 is so small that next to nothing was learnt" in said
+    advised = float(said.partition("Next: train.learning_rate=")[2].partition(",")[0])
+    sound = float(SOUND.partition("=")[2])
+    assert sound / 10 < advised < sound * 10
+
+
+def test_a_rate_that_leaves_the_numbers_is_named_with_one_that_works(monkeypatch):
+    original = loop_module.Loop._train_step
+
+    def broken(self, window):
+        if self.step == 3 and self.optimizer.adamw.param_groups[0]["peak"] > 1e-2:
+            raise self._not_finite("the loss", float("nan"), [])
+        original(self, window)
+
+    monkeypatch.setattr(loop_module.Loop, "_train_step", broken)
+    with pytest.raises(NonFiniteError) as caught:
+        train("train.learning_rate=10", "run=broken")
+    assert "write train.learning_rate=" in caught.value.problems[0].fix
+    assert "10 is too high" in caught.value.problems[0].fix
+    assert (Path("broken") / "model" / "model.safetensors").is_file()
+
+
+def test_the_result_on_the_screen_and_as_json_takes_the_step_back():
+    words = [f"model={tiny()}", *WORDS, TOO_LOW, "train.restart=false"]
+    shown = affina("train", "good.csv", *words)
+    assert shown.status == 0
+    assert "A step back:" in shown.out
+    found = json.loads(affina("train", "good.csv", *words, "--json").out)
+    assert found["step_back"] in " ".join(event.text for event in of_kind(found["run"], Event))
+    assert json.loads(affina("train", "good.csv", *words[:-2], SOUND, "train.epochs=30", "--json").out)["step_back"] in (
+        None,
+        *(event.text for event in of_kind("runs/good-3", Event)),
+    )
+
+
+def numbers(folder):
+    """Steps, evaluations and the restart as recorded, without the clock."""
+    found = []
+    for record in read(RunFolder(folder).journal):
+        if isinstance(record, Step):
+            found.append((record.step, record.loss, record.gradient_norm, record.learning_rate, record.rows))
+        elif isinstance(record, Evaluated):
+            found.append((record.step, tuple(record.metrics.items()), record.best))
+        elif isinstance(record, Restarted):
+            found.append(record)
+    return found
+
+
+def weights(folder):
+    return {name: tensor.tobytes() for name, tensor in load_file(folder / "model" / "model.safetensors").items()}
+
+
+def interrupt_at(monkeypatch, step, *, attempt):
+    """Make the loop of an attempt, from 0, see a Ctrl-C once `step` steps are done."""
+    from contextlib import contextmanager
+
+    loops = []
+    original = loop_module.Loop.run
+
+    def run(self):
+        loops.append(self)
+        return original(self)
+
+    @contextmanager
+    def deferred():
+        yield lambda: len(loops) == attempt + 1 and loops[-1].step == step
+
+    monkeypatch.setattr(loop_module.Loop, "run", run)
+    monkeypatch.setattr(loop_module, "deferred", deferred)
+
+
+def test_resumed_before_at_and_after_the_restart_equals_uninterrupted(monkeypatch):
+    train(TOO_HIGH, "run=whole")
+    expected, shipped = numbers(Path("whole")), weights(Path("whole"))
+    (again,) = of_kind("whole", Restarted)
+    places = [(again.step - 2, 0), (again.step, 0), (1, 1), (again.step, 1), (again.step + 3, 1)]
+    for step, attempt in places:
+        with monkeypatch.context() as patched:
+            interrupt_at(patched, step, attempt=attempt)
+            with pytest.raises(Interrupted):
+                train(TOO_HIGH, "run=parts")
+        train(TOO_HIGH, "run=parts")
+        assert numbers(Path("parts")) == expected, (step, attempt)
+        assert weights(Path("parts")) == shipped, (step, attempt)
+        shutil.rmtree("parts")
+
+
+@pytest.fixture
+def tested(monkeypatch):
+    """A range test for runs of any length."""
+    monkeypatch.setattr(rates, "WORTH_IT", 20)
+    monkeypatch.setattr(rates, "MOST_SHARE", 0.5)
+
+
+def test_the_measured_rate_is_recorded_used_written_and_drawn(tested):
+    result = train("run=mine", "train.restart=false")
+    (test,) = of_kind("mine", RangeTested)
+    steps = of_kind("mine", Step)
+    assert len(test.rates) <= 0.5 * steps[0].of
+    chosen = [record for record in of_kind("mine", Chosen) if record.key == rates.RATE]
+    assert [record.value for record in chosen] == [test.used]
+    assert "range test" in chosen[0].reason
+    assert recipe_of(result)["train"]["learning_rate"] == test.used
+    assert recipe_of(result)["train"]["head_learning_rate"] == pytest.approx(3 * test.used)
+    assert max(step.learning_rate for step in steps) == pytest.approx(test.used, rel=0.2)
+    assert "Range test" in result.folder.report.read_text()
+
+
+def test_a_given_rate_and_a_short_run_have_no_test(tested):
+    assert not of_kind(train(SOUND).folder.path, RangeTested)
+    assert not of_kind(train("train.max_steps=19").folder.path, RangeTested)
+
+
+def test_a_run_with_a_measured_rate_goes_on_and_its_recipe_runs_again(tested, monkeypatch):
+    train("run=whole", "train.restart=false")
+    with monkeypatch.context() as patched:
+        interrupt_at(patched, 5, attempt=0)
+        with pytest.raises(Interrupted):
+            train("run=parts", "train.restart=false")
+    shutil.copy("parts/recipe.yaml", "again.yaml")
+    api.train("again.yaml", ["run=parts"])  # what recipe.yaml says is the same run, as far as it got
+    assert numbers(Path("parts")) == numbers(Path("whole"))
+    assert weights(Path("parts")) == weights(Path("whole"))
