@@ -6,6 +6,7 @@ Only the files, their columns, the seed and the run folder are named; everything
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeVar
 import scoring
 
 import affina
+from affina.errors import AffinaError
 from affina.record import journal
 from affina.record.payloads import NOTICE, Chosen, Event, Finished, Payload, Scores, Started, Step
 from affina.reporting.verdict import verdict
@@ -30,10 +32,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     given = parser.parse_args()
     data = {name: str(given.folder / f"{name}.csv") for name in ("train", "validation", "test")}
+    recipe = {"seed": given.seed, "data": {**data, "text": "text", "label": "label"}}
     with tempfile.TemporaryDirectory() as folder:
-        result = affina.train(
-            {"run": f"{folder}/run", "seed": given.seed, "data": {**data, "text": "text", "label": "label"}}
-        )
+        try:
+            result = affina.train({**recipe, "run": f"{folder}/run"})
+        except AffinaError as error:  # a message of several lines; the last one is kept of what is printed
+            sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
         scoring.say(figures(journal.read(result.folder.journal)))
 
 

@@ -70,7 +70,9 @@ def _train(given: argparse.Namespace) -> dict[str, Any]:
         "steps_of_defaults": planned,
         "seconds": {"training": round(seconds, 2)},
         "peak_memory_bytes": scoring.peak_memory_bytes(),
-        "versions": {name: metadata.version(name) for name in ("setfit", "sentence-transformers", "transformers", "torch")},
+        "versions": {
+            name: metadata.version(name) for name in ("setfit", "sentence-transformers", "transformers", "torch")
+        },
     }
 
 

@@ -44,7 +44,9 @@ def make(name: str, data: Path, *, seed: int, rows: int | None = None) -> Splits
         seed: decides which rows a few-row set has, and nothing else.
         rows: keep at most so many training rows, for a trial of the benchmark itself.
     """
-    train, validation, test = _few(data, int(name.removeprefix(FEW)), seed) if name.startswith(FEW) else SETS[name](data)
+    train, validation, test = (
+        _few(data, int(name.removeprefix(FEW)), seed) if name.startswith(FEW) else SETS[name](data)
+    )
     if rows is not None and rows < len(train):
         train = draw(train, rows, seed=HOLD_OUT_SEED)
     if not validation:
@@ -129,7 +131,9 @@ def _emotion(data: Path) -> Splits:
 
 
 def _xed_it(data: Path) -> Splits:
-    train, test = (read(data / f"xed_it/{name}.csv", label="label_names", one_label=True) for name in ("train", "valid"))
+    train, test = (
+        read(data / f"xed_it/{name}.csv", label="label_names", one_label=True) for name in ("train", "valid")
+    )
     return Splits(train, [], test)
 
 

@@ -98,10 +98,13 @@ def _encode(rows: Sequence[Row], tokenizer: Any, labels: Sequence[str]) -> list[
 
 
 def _score(trainer: Trainer, examples: list[dict[str, Any]]) -> dict[str, float]:
-    """Accuracy, macro-F1 and mean cross-entropy; rows by length, so that little is padding."""
+    """Accuracy, macro-F1 and mean cross-entropy; rows by length, so that little is padding.
+
+    The labels are those that come back with the predictions: a Trainer that groups by length predicts in another order.
+    """
     ordered = sorted(examples, key=lambda example: len(example["input_ids"]))
-    found = trainer.predict(ordered)  # type: ignore[arg-type] - a list is a data set
-    logits, expected = torch.from_numpy(found.predictions), torch.tensor([row["labels"] for row in ordered])
+    found = trainer.predict(ordered)  # a list is a data set
+    logits, expected = torch.from_numpy(found.predictions), torch.from_numpy(found.label_ids)
     loss = torch.nn.functional.cross_entropy(logits, expected)
     return {**scoring.scores(expected.tolist(), logits.argmax(1).tolist()), "loss": float(loss)}
 
