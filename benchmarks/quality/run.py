@@ -84,4 +84,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        sys.exit("stopped; the same command goes on")
+        print("stopped; the same command goes on", file=sys.stderr)
+        sys.exit(130)
