@@ -29,7 +29,7 @@ from affina.training import loop as loop_module
 from workbench import affina, sample_rows, tiny, write_csv
 
 TOO_HIGH, TOO_LOW, SOUND = "train.learning_rate=3", "train.learning_rate=1e-9", "train.learning_rate=3e-3"
-WORDS = ("train.epochs=8", "train.batch_tokens=100", "evaluate.resamples=20", "data.validation=0.2", "data.test=0.2")
+WORDS = ("train.epochs=12", "train.batch_tokens=100", "evaluate.resamples=20", "data.validation=0.2", "data.test=0.2")
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_a_stuck_start_starts_again_once_with_other_draws_and_another_rate_and_s
     steps = of_kind(result.folder.path, Step)
     assert again.seed != 0
     assert again.learning_rate < 0.1
-    for said in ("no better than the majority class", "learning_rate=3 is too high", "range test", f"seed {again.seed}"):
+    for said in ("no better than the majority class", "learning_rate=3 is too high", f"seed {again.seed}"):
         assert said in again.text
     assert [step.step for step in steps].count(1) == 2
     assert again.step == pytest.approx(steps[0].of / 4, abs=4)
@@ -116,10 +116,7 @@ def test_the_result_on_the_screen_and_as_json_takes_the_step_back():
     assert "A step back:" in shown.out
     found = json.loads(affina("train", "good.csv", *words, "--json").out)
     assert found["step_back"] in " ".join(event.text for event in of_kind(found["run"], Event))
-    assert json.loads(affina("train", "good.csv", *words[:-2], SOUND, "train.epochs=30", "--json").out)["step_back"] in (
-        None,
-        *(event.text for event in of_kind("runs/good-3", Event)),
-    )
+    assert found["step_back"].startswith("the tuned model is ")
 
 
 def numbers(folder):

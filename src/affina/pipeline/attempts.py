@@ -7,7 +7,6 @@ happens, what changes, and what is said of a rate that cannot work.
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,8 +32,6 @@ FEWEST_STEPS: Final = 40
 """A quarter of a shorter run is too soon to judge it."""
 CLOSE: Final = 2.0
 """An advised rate within this factor of the one that was stuck is no other rate: then half of it is tried."""
-WITHOUT_ADVICE: Final = 4.0
-"""The rate is divided by this where a range test says nothing."""
 
 
 def train(
@@ -105,7 +102,7 @@ def _restarted(prepared: Prepared, loop: Loop[Batch], journal: Journal) -> Prepa
     draws = (prepared.recipe.seed + 1) % 2**32
     prepared = replace(prepared, draws=draws)
     head = start_again(prepared)
-    rate, why = _other_rate(prepared, advised(prepared))
+    rate, why = _other_rate(prepared)
     prepared = with_rate(prepared, rate, reason=f"{why}; the start was stuck")
     rates = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
     text = f"{seen}; {why}. Starting again with seed {draws} and {RATE}={rates[0]:g}; train.restart=false forbids that"
@@ -117,29 +114,27 @@ def _restarted(prepared: Prepared, loop: Loop[Batch], journal: Journal) -> Prepa
     return prepared
 
 
-def _other_rate(prepared: Prepared, advice: float | None) -> tuple[float, str]:
+def _other_rate(prepared: Prepared) -> tuple[float, str]:
     """A rate other than the one that was stuck, and what that says of the one before."""
     before = prepared.hyper.learning_rate.value
     given = "given " if prepared.recipe.train.learning_rate != AUTO else ""
-    if advice is None:
-        lower = before / WITHOUT_ADVICE
-        return lower, f"a range test finds no rate that helps, so {lower:.1e} is tried"
-    if max(advice / before, before / advice) < CLOSE:
-        return before / 2, f"a range test finds {advice:.1e}, near the {given}{before:g}, so half of that is tried"
-    side = "low" if advice > before else "high"
-    return advice, f"the {given}{RATE}={before:g} is too {side}: a range test on these rows finds {advice:.1e}"
+    better, whence = advised(prepared)
+    if max(better / before, before / better) < CLOSE:
+        return before / CLOSE, f"{better:.1e}, which {whence}, is near the {given}{before:g}, so half of that is tried"
+    side = "low" if better > before else "high"
+    return better, f"the {given}{RATE}={before:g} is too {side} beside {better:.1e}, which {whence}"
 
 
 def _with_advice(error: NonFiniteError, prepared: Prepared) -> NonFiniteError:
-    """The same error, with the rate that a range test finds in its fix."""
+    """The same error, with a rate that would have worked in its fix, where the rate is to blame."""
     try:
         start_again(prepared)
-        advice = advised(prepared)
+        better, whence = advised(prepared)
     except NonFiniteError:  # not the rate's fault
         return error
     rate = prepared.hyper.learning_rate.value
-    if advice is None or not math.isfinite(advice) or advice > rate / CLOSE:
+    if better > rate / CLOSE:
         return error
     first = error.problems[0]
-    fix = f"write {RATE}={advice:.1e}, which a range test on these rows finds ({rate:g} is too high)"
+    fix = f"write {RATE}={better:.1e}, which {whence} ({rate:g} is too high)"
     return NonFiniteError(replace(first, fix=fix), *error.problems[1:])

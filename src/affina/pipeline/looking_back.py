@@ -70,9 +70,7 @@ def _rate_is_off(prepared: Prepared) -> tuple[str, str] | None:
     if prepared.recipe.train.learning_rate == AUTO:
         return None
     start_again(prepared)
-    found = advised(prepared)
-    advice = found or prepared.hyper.prior.value
-    whence = "a range test on these rows finds" if found else "is our prior"
+    advice, whence = advised(prepared)
     if max(advice / rate, rate / advice) < FAR:
         return None
     what = "so small that next to nothing was learnt" if rate < advice else "so large that it undid what was learnt"

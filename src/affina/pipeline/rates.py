@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.training import plan_of, rates_of, work_of
+from affina.pipeline.training import floor_of, plan_of, rates_of, work_of
 from affina.recipe.resolve import head_rate, rounded
 from affina.recipe.schema import AUTO
 from affina.record.journal import Journal
@@ -26,7 +26,9 @@ from affina.values import Resolved
 WORTH_IT: Final = 500
 """Planned steps from which a run pays for a range test."""
 MOST_SHARE: Final = 0.03
-"""Of the planned steps. A step of the test costs a step and a third: the untouched weights' loss comes with it."""
+"""Of the planned steps."""
+COST: Final = 5 / 3
+"""Of a step of the test, in steps of training: two forward passes without gradients come with it."""
 MOST_STEPS: Final = 40
 STEPS_OF_ADVICE: Final = 24
 """Of a test after a failed run, whatever its length: the run itself was worth nothing."""
@@ -44,7 +46,7 @@ def settle(prepared: Prepared, journal: Journal) -> Prepared:
     """The run with the rate that its own rows speak for, where a range test settles it; else the run as it is."""
     if not is_tested(prepared):
         return prepared
-    steps = min(MOST_STEPS, int(MOST_SHARE * plan_of(prepared).total_steps / (4 / 3)))
+    steps = min(MOST_STEPS, int(MOST_SHARE * plan_of(prepared).total_steps / COST))
     started = time.perf_counter()
     found = probe_rates(prepared, steps=steps)
     settled = with_rate(prepared, found.meet(prepared.hyper.prior.value), reason=_reason(found, prepared))
@@ -76,10 +78,11 @@ def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
     return prepared
 
 
-def advised(prepared: Prepared) -> float | None:
-    """The rate to train with by a range test, the model standing at its start; None where that says nothing."""
+def advised(prepared: Prepared) -> tuple[float, str]:
+    """The rate to train with, by a range test on the model as it stands, at its start; and where it comes from."""
     found = probe_rates(prepared, steps=STEPS_OF_ADVICE)
-    return None if found.rate is None else found.meet(prepared.hyper.prior.value)
+    rate = rounded(found.meet(prepared.hyper.prior.value))
+    return rate, "is our prior" if found.rate is None else "a range test on these rows finds"
 
 
 def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
@@ -94,6 +97,7 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
         prepared.attached,
         ramp=Ramp(prepared.hyper.prior.value, steps=steps),
         peak=rates.body,
+        guessing=floor_of(prepared).loss,
     )
 
 
@@ -121,7 +125,7 @@ def _as_record(found: RangeTest, *, used: float, seconds: float) -> RangeTested:
         rates=found.rates,
         changes=found.changes,
         smooth=found.smooth,
-        lowest=found.lowest,
+        fall=found.fall,
         rate=found.rate,
         used=used,
         seconds=round(seconds, 2),

@@ -151,13 +151,13 @@ class RangeTested:
     rates: tuple[float, ...]
     """The body's rate at each step; the head's is as many times higher as in training."""
     changes: tuple[float, ...]
-    """The loss before the step, in nats, minus that of the untouched weights on the same rows."""
+    """The loss before the step, in nats and without dropout, minus that of the untouched weights on the same rows."""
     smooth: tuple[float, ...]
     """The running mean of `changes`."""
-    lowest: float
-    """The rate at which `smooth` is lowest."""
+    fall: float
+    """What `smooth` was looked at for, in nats."""
     rate: float | None
-    """The rate that it speaks for; None where the curve does not fall."""
+    """The rate that it speaks for; None where the curve does not fall so far."""
     used: float
     """The rate that was settled on."""
     seconds: float

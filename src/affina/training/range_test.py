@@ -1,22 +1,23 @@
-"""The learning-rate range test (Smith 2017, section 3.3).
+"""The learning-rate range test (Smith 2017, section 3.3), read by how far the weights must go.
 
-On a copy of the weights the rate grows step by step, and the loss tells where it starts to help and where to harm.
-Two things make a few dozen steps enough. The loss is compared with that of the untouched weights on the same rows, so
-that easy and hard batches cancel out. And only the range is covered in which the answer can lie, around the prior.
+On a copy of the weights the rate grows step by step. What Smith reads off the curve is where the loss starts to fall
+and where it rises again; with a few dozen steps the second is a matter of luck, the first is not. AdamW moves a weight
+by about its rate in each step, so the sum of the rates is the length of the path; the length at which the loss has
+fallen by a set amount differs between tasks and models as their useful rates do, and comes out the same on other rows.
+The rate that is spoken for makes that path in `PATH` steps.
 
-The rate at which the smoothed curve is lowest is too high to train with: there the gain of a step and its harm are
-level. The curve speaks for a rate `MARGIN` below it. A few dozen steps place that within a factor of about 3, no better
-than our priors do, and their errors have nothing in common; so the rate that is used lies half-way between the two, in
-the logarithm, and never further than `NEAR` from the curve's. docs/log.md has the sweeps behind these figures. This
-module does not decide whether a test is worth its steps.
+Two things keep the curve clean: the loss is compared with that of the untouched weights on the same rows, and both are
+taken without dropout. The rate to train with lies half-way between that and the prior, in the logarithm, and never
+further than `NEAR` from the test's; docs/log.md has the sweeps behind these figures. This module does not decide
+whether a test is worth its steps.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, final
 
 from affina.methods.base import Attached
@@ -26,17 +27,18 @@ from affina.training.stepping import B, Stepper
 
 BELOW: Final = 10.0
 """The ramp starts at the prior over this,"""
-ABOVE: Final = 64.0
+ABOVE: Final = 30.0
 """and ends at the prior times this, or earlier: at a loss that says that the weights are ruined."""
-MARGIN: Final = 4.0
+PATH: Final = 3.5
+"""Steps at the rate that is spoken for which make the path to the set fall of the loss."""
+FALL: Final = 0.05
+"""Of the loss of guessing by the classes' shares: the fall that is looked for."""
 NEAR: Final = 3.0
 SMOOTHING: Final = 2
 """Neighbours on each side in the mean that smooths the curve; half as many in a ramp of under `FINE` steps."""
 FINE: Final = 24
 RUINED: Final = 3.0
 """Times the start's loss (but at least as many nats): no higher rate needs to be looked at."""
-LEAST_FALL: Final = 4.0
-"""Standard errors of a point by which the curve must fall: less is noise, and says nothing of a rate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +49,14 @@ class RangeTest:
         rates: the body's rate at each step.
         changes: the loss in nats before that step, minus that of the untouched weights on the same rows.
         smooth: the running mean of `changes`.
-        lowest: the rate at which `smooth` is lowest.
-        rate: the rate that the curve speaks for, or None where it does not fall: the test says nothing.
+        fall: what was looked for, in nats.
+        rate: the rate that the curve speaks for, or None where it does not fall so far: the test says nothing.
     """
 
     rates: tuple[float, ...]
     changes: tuple[float, ...]
     smooth: tuple[float, ...]
-    lowest: float
+    fall: float
     rate: float | None
 
     def meet(self, prior: float) -> float:
@@ -79,7 +81,7 @@ class Ramp:
 
 
 def range_test(
-    stepper: Stepper[B], windows: Sequence[Window], attached: Attached, *, ramp: Ramp, peak: float
+    stepper: Stepper[B], windows: Sequence[Window], attached: Attached, *, ramp: Ramp, peak: float, guessing: float
 ) -> RangeTest:
     """Step along the ramp on a copy of the weights; weights and random states stand afterwards as they stood before.
 
@@ -89,53 +91,45 @@ def range_test(
         attached: the model with its method.
         ramp: the body's rates.
         peak: the body's rate in the stepper's optimizer at factor 1.
+        guessing: the loss of guessing by the classes' shares, in nats.
     """
     kept = {name: tensor.clone() for name, tensor in attached.state_dict().items()}
-    attached.train()
-    losses: list[float] = []
+    changes: list[float] = []
     with randomness.untouched():
+        attached.eval()
         before = [stepper.loss(window) for window in windows]
         try:
-            for rate, window in zip(ramp.rates, windows, strict=True):
-                found = stepper.gradients(window)
-                losses.append(found.loss)
-                if _is_ruined(found.loss, before[len(losses) - 1]) or not math.isfinite(found.norm):
+            for rate, window, first in zip(ramp.rates, windows, before, strict=True):
+                attached.eval()
+                loss = stepper.loss(window)
+                changes.append(min(loss, _bound(first)) - first if math.isfinite(loss) else _bound(first) - first)
+                if not loss < _bound(first):
+                    break
+                attached.train()
+                if not math.isfinite(stepper.gradients(window).norm):
                     break
                 stepper.move(rate / peak)
         finally:
             stepper.forget()
             attached.load_state_dict(kept)
-    changes = [min(loss, _bound(first)) - first for loss, first in zip(losses, before, strict=False)]
-    return judge(ramp.rates[: len(changes)], changes)
+    return judge(ramp.rates[: len(changes)], changes, fall=FALL * guessing)
 
 
-def judge(rates: Sequence[float], changes: Sequence[float]) -> RangeTest:
-    """The rate that a curve of loss changes (nats) over rates speaks for."""
+def judge(rates: Sequence[float], changes: Sequence[float], *, fall: float) -> RangeTest:
+    """The rate that a curve of loss changes (nats) over rates speaks for, if it falls by `fall`."""
     smooth = _smoothed(changes)
-    place = min(range(len(smooth)), key=lambda place: smooth[place])
-    noise = _noise(changes[: max(3, len(changes) // 4)])
-    falls = -smooth[place] > LEAST_FALL * noise / math.sqrt(2 * _reach(changes) + 1)
-    return RangeTest(
-        rates=tuple(rates),
-        changes=tuple(changes),
-        smooth=tuple(smooth),
-        lowest=rates[place],
-        rate=rates[place] / MARGIN if falls else None,
-    )
-
-
-def _noise(changes: Sequence[float]) -> float:
-    """The standard error of a point, from the differences of neighbours at the low end: there the curve is smooth."""
-    steps = [after - before for before, after in pairwise(changes)]
-    return math.sqrt(sum(step**2 for step in steps) / (2 * max(1, len(steps))))
+    path = [0.0, *itertools.accumulate(rates)]  # gone before each step
+    there = next((place for place in range(1, len(smooth)) if smooth[place] <= -fall), None)
+    rate = None
+    if there is not None:
+        above, below = smooth[there - 1], smooth[there]
+        share = min(1.0, max(0.0, (above + fall) / (above - below))) if above > below else 0.0
+        rate = (path[there - 1] + share * rates[there - 1] or rates[0]) / PATH
+    return RangeTest(rates=tuple(rates), changes=tuple(changes), smooth=tuple(smooth), fall=fall, rate=rate)
 
 
 def _bound(first: float) -> float:
     return first + max(RUINED, RUINED * first)
-
-
-def _is_ruined(loss: float, first: float) -> bool:
-    return not loss < _bound(first)  # also what is not a number
 
 
 def _reach(values: Sequence[float]) -> int:
