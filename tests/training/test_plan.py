@@ -61,3 +61,24 @@ def test_epoch_after_counts_passes():
     assert plan.epoch_after(plan.total_steps) == pytest.approx(3.0)
     passed = [plan.epoch_after(step) for step in range(plan.total_steps + 1)]
     assert passed == sorted(passed)
+
+
+@pytest.mark.parametrize(("epochs", "evaluations"), [(1.0, 1), (2.0, 1), (5.0, 1), (5.0, 2), (10.0, 1)])
+def test_a_run_is_judged_once_at_the_first_evaluation_from_a_quarter_on(epochs, evaluations):
+    plan = Plan(
+        planner=lambda epoch: plan_epoch(LENGTHS, budget=20, seed=5, epoch=epoch),
+        accumulate=1,
+        epochs=epochs,
+        max_steps=None,
+        evaluations=evaluations,
+    )
+    judged = [step for step in range(1, plan.total_steps + 1) if plan.is_at_a_quarter(step)]
+    assert len(judged) == 1
+    assert plan.evaluates_after(judged[0])
+    assert plan.total_steps / 4 <= judged[0] < plan.total_steps / 2 + 1
+
+
+def test_a_short_run_is_not_judged():
+    plan = make(max_steps=39)
+    assert not any(plan.is_at_a_quarter(step) for step in range(40))
+    assert any(make(max_steps=40).is_at_a_quarter(step) for step in range(41))

@@ -18,7 +18,7 @@ from affina.pipeline.exporting import export
 from affina.pipeline.measuring import start_head
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.rates import RATE, advised, with_rate
-from affina.pipeline.training import build_loop, floor_of, plan_of
+from affina.pipeline.training import build_loop, floor_of
 from affina.recipe.schema import AUTO
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
@@ -28,8 +28,6 @@ from affina.tasks.base import Batch
 from affina.training import checkpoint
 from affina.training.loop import STUCK, Floor, Loop, Outcome
 
-FEWEST_STEPS: Final = 40
-"""A quarter of a shorter run is too soon to judge it."""
 CLOSE: Final = 2.0
 """An advised rate within this factor of the one that was stuck is no other rate: then half of it is tried."""
 
@@ -67,8 +65,7 @@ def train(
 def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
     """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it."""
     second = any(isinstance(record, Restarted) for record in records)
-    judged = plan_of(prepared).total_steps >= FEWEST_STEPS
-    return floor_of(prepared) if prepared.recipe.train.restart and judged and not second else None
+    return floor_of(prepared) if prepared.recipe.train.restart and not second else None
 
 
 def start_again(prepared: Prepared) -> Event | None:

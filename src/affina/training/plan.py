@@ -12,7 +12,10 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
+JUDGED_FROM: Final = 40
+"""Steps: a quarter of a shorter run is too soon to judge it."""
 Window = list[list[int]]
 EpochPlanner = Callable[[int], list[list[int]]]
 """Epoch number to its micro-batches of row places."""
@@ -28,7 +31,7 @@ class Plan:
         epochs: passes over the rows; the last may be a part of one.
         max_steps: a bound on the steps, or None.
         evaluations: how many times an epoch is evaluated, evenly, the last one at its end; where that leaves out the
-            second quarter of the run, there is one more at its start.
+            second quarter of a run of `JUDGED_FROM` steps or more, there is one more at its start.
     """
 
     planner: EpochPlanner
@@ -55,7 +58,7 @@ class Plan:
             for part in range(1, self.evaluations + 1)
         }
         quarter, half = math.ceil(self.total_steps / 4), self.total_steps / 2
-        if not any(quarter <= step < half for step in evaluated):
+        if self.total_steps >= JUDGED_FROM and not any(quarter <= step < half for step in evaluated):
             evaluated.add(quarter)
         self._evaluated = frozenset(evaluated)
         self._quarter = min(step for step in evaluated | {self.total_steps} if step >= quarter)
@@ -82,8 +85,8 @@ class Plan:
         return step in self._evaluated or step == self.total_steps
 
     def is_at_a_quarter(self, step: int) -> bool:
-        """Whether the evaluation after `step` steps is the first one from a quarter of the run on."""
-        return step == self._quarter
+        """Whether a long enough run is judged after `step` steps: at its first evaluation from a quarter on."""
+        return step == self._quarter and self.total_steps >= JUDGED_FROM
 
     def _windows(self, epoch: int) -> list[Window]:
         if self._cache is None or self._cache[0] != epoch:
