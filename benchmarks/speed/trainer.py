@@ -1,7 +1,6 @@
-"""The peer: transformers' Trainer at its defaults on a CSV with text and label. Prints one JSON line.
+"""The peer: transformers' Trainer on a CSV with text and label, at its defaults or at its best. Prints one JSON line.
 
-Its defaults as of the installed version: batches of 8 in random order padded to their longest row, learning rate 5e-5
-with a linear decay, all weights trained, 3 epochs unless told, no evaluation. Nothing is tuned for or against it.
+All weights are trained; `training_seconds` is the time of `Trainer.train`, without any evaluation.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, Final
 
 import torch
 from transformers import (
@@ -24,6 +24,14 @@ from transformers import (
     TrainingArguments,
 )
 
+BEST: Final[dict[str, Any]] = {
+    "per_device_train_batch_size": 32,
+    "train_sampling_strategy": "group_by_length",
+    "learning_rate": 2e-4,
+    "logging_strategy": "no",
+}
+"""What someone sets who wants speed on a CPU: Affina's batch of 32 rows, of like length, and nothing logged."""
+
 
 def main() -> None:
     """Train once and print rows per second, seconds and peak memory."""
@@ -31,6 +39,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--epochs", type=float, required=True)
+    parser.add_argument("--setting", choices=("defaults", "best"), default="defaults")
     given = parser.parse_args()
     with given.train.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -44,7 +53,12 @@ def main() -> None:
     model = AutoModelForSequenceClassification.from_pretrained(given.model, num_labels=len(labels))
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            output_dir=folder, num_train_epochs=given.epochs, report_to=[], disable_tqdm=True, save_strategy="no"
+            output_dir=folder,
+            num_train_epochs=given.epochs,
+            report_to=[],
+            disable_tqdm=True,
+            save_strategy="no",
+            **BEST if given.setting == "best" else {},
         )
         trainer = Trainer(
             model=model, args=arguments, train_dataset=examples, data_collator=DataCollatorWithPadding(tokenizer)
