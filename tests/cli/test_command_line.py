@@ -45,7 +45,7 @@ def test_a_run_prints_lines_where_there_is_no_terminal(trained):
     for title in ("data", "model", "majority", "linear probe", "tuned", "finished", "epoch 1.0", "epoch 2.0"):
         assert title in starts, title
     assert any("train.epochs = 2.0  given in the recipe" in line for line in lines)
-    assert any("best so far" in line for line in lines)
+    assert any("kept" in line for line in lines)
     assert "\x1b" not in ended.out
     assert "\r" not in ended.out
     for command in (

@@ -67,3 +67,34 @@ def test_state_round_trip_goes_on_the_same():
         assert one.update(value, step=step) == other.update(value, step=step)
     assert one == other
     assert one.is_over
+
+
+def test_the_later_of_two_that_the_rows_cannot_tell_apart_is_kept():
+    stopping = EarlyStopping(higher_is_better=True, patience=None, rows=400)
+    values = [0.17, 0.75, 0.735, 0.705, 0.715, 0.71]  # two standard errors of 0.75 are 0.043
+    kept = [stopping.update(value, step=step) for step, value in enumerate(values)]
+    assert kept == [True, True, True, False, True, True]
+    assert (stopping.best, stopping.best_step) == (0.75, 5)
+
+
+def test_what_the_rows_can_tell_apart_is_told_apart():
+    stopping = EarlyStopping(higher_is_better=True, patience=None, rows=10_000)
+    for step, value in enumerate([0.2, 0.75, 0.735, 0.745, 0.74]):
+        stopping.update(value, step=step)
+    assert stopping.best_step == 3
+
+
+def test_the_untrained_start_is_passed_only_by_something_better():
+    stopping = EarlyStopping(higher_is_better=True, patience=None, rows=50)
+    assert [stopping.update(value, step=step) for step, value in enumerate([0.8, 0.79, 0.8, 0.81, 0.75])] == [
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
+def test_without_noise_the_best_value_is_kept():
+    stopping = EarlyStopping(higher_is_better=False, patience=None, rows=0)
+    assert [stopping.update(value, step=step) for step, value in enumerate([0.8, 0.5, 0.5001])] == [True, True, False]

@@ -140,7 +140,7 @@ class Display:
     def _evaluated(self, record: Evaluated) -> None:
         accuracy = record.metrics["accuracy"]
         self._score = f"  accuracy {percent(accuracy)}"
-        mark = "  best so far" if record.best else ""
+        mark = "  kept" if record.best else ""
         self._line(
             f"epoch {record.epoch:.1f}",
             f"validation accuracy {percent(accuracy)}, macro-F1 {percent(record.metrics['macro_f1'])}, "

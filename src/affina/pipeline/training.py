@@ -92,11 +92,13 @@ def plan_of(prepared: Prepared) -> Plan:
 
 
 def _stopping(prepared: Prepared) -> EarlyStopping:
-    higher = metrics.HIGHER_IS_BETTER[prepared.hyper.metric.value]
-    spec = prepared.recipe.train.early_stopping
-    if isinstance(spec, EarlyStoppingSpec):
-        return EarlyStopping(higher_is_better=higher, patience=spec.patience, min_delta=spec.min_delta)
-    return EarlyStopping(higher_is_better=higher, patience=None)
+    metric, spec = prepared.hyper.metric.value, prepared.recipe.train.early_stopping
+    return EarlyStopping(
+        higher_is_better=metrics.HIGHER_IS_BETTER[metric],
+        patience=spec.patience if isinstance(spec, EarlyStoppingSpec) else None,
+        min_delta=spec.min_delta if isinstance(spec, EarlyStoppingSpec) else 0.0,
+        rows=0 if metric == "loss" else prepared.hyper.evaluation_rows.value,
+    )
 
 
 def work_of(prepared: Prepared) -> Work[Batch]:

@@ -1,4 +1,9 @@
-"""Early stopping: which evaluation was the best, and whether to go on.
+"""Early stopping: which evaluation's weights are kept, and whether to go on.
+
+A few hundred validation rows cannot tell a lucky evaluation from a better model, while the later of two models has been
+trained more, at a lower rate. So the later one is kept unless the earlier one is better by more than the rows' noise: a
+rule in the spirit of the one-standard-error rule (Breiman et al. 1984, section 3.4.3), with two errors; docs/log.md has
+what it was worth.
 
 The whole state is plain data, saved with every checkpoint, so that a resumed run stops at the same step.
 """
@@ -7,20 +12,26 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
+
+ERRORS: Final = 2.0
+"""Standard errors by which an earlier evaluation must be better to be kept."""
 
 
 @dataclass(slots=True)
 class EarlyStopping:
     """Watches one metric.
 
+    "Best" is said of the weights that are kept.
+
     Attributes:
         higher_is_better: the metric's direction.
         patience: evaluations in a row without an improvement before stopping; None never stops.
         min_delta: the least change that counts for patience; any change counts for which weights are the best.
+        rows: validation rows behind each value, which is a share of them; 0 for values without noise.
         best: the best value so far, or None before the first evaluation.
-        best_loss: the loss of that evaluation, which decides between equal values: few rows make ties frequent.
-        best_step: the step of that evaluation.
+        best_loss: the loss of the evaluation that is kept; it decides between equal values.
+        best_step: the step of the evaluation that is kept.
         reference: the value that patience counts from.
         waited: evaluations since then.
         latest: the value of the last evaluation, or None before the first.
@@ -30,6 +41,7 @@ class EarlyStopping:
     higher_is_better: bool
     patience: int | None
     min_delta: float = 0.0
+    rows: int = 0
     best: float | None = None
     best_loss: float = math.inf
     best_step: int = 0
@@ -39,17 +51,25 @@ class EarlyStopping:
     latest_loss: float = math.inf
 
     def update(self, value: float, *, step: int, loss: float = math.inf) -> bool:
-        """Take one evaluation into account; True if it is the best so far."""
+        """Take one evaluation into account; True if its weights are to be kept."""
         self.latest, self.latest_loss = value, loss
         if self._gain(value, over=self.reference) > self.min_delta:
             self.reference, self.waited = value, 0
         else:
             self.waited += 1
         gain = self._gain(value, over=self.best)
-        if gain < 0 or (gain == 0 and loss >= self.best_loss):
+        # The untrained start is no earlier model of the same kind: it is passed only by something better.
+        as_good = self.rows > 0 and self.best_step > 0 and gain >= -self._noise()
+        if not (gain > 0 or as_good or (gain == 0 and loss < self.best_loss)):
             return False
-        self.best, self.best_loss, self.best_step = value, loss, step
+        self.best = value if gain > 0 else self.best
+        self.best_loss, self.best_step = loss, step
         return True
+
+    def _noise(self) -> float:
+        """Two standard errors of a share (of macro-F1 that is an approximation)."""
+        share = min(1.0, max(0.0, self.best or 0.0))
+        return ERRORS * math.sqrt(share * (1 - share) / self.rows)
 
     def _gain(self, value: float, *, over: float | None) -> float:
         if over is None:
