@@ -12,6 +12,8 @@ from affina.values import Resolved
 
 LONGEST_EXCERPT = 60
 """Characters of the user's own text that a message shows."""
+MOST_EXAMPLES = 5
+"""Rows that a finding names; it counts them all."""
 
 
 @dataclass(frozen=True, slots=True)

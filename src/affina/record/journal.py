@@ -15,13 +15,28 @@ from typing import Any, Final, get_args
 
 from affina.errors import Problem, RunError
 from affina.record import payloads
-from affina.record.payloads import CellShare, ClassRow, Finding, Measured, Payload, Sample
+from affina.record.payloads import (
+    CellShare,
+    Check,
+    ClassRow,
+    Cut,
+    Encoded,
+    Finding,
+    Lengths,
+    Measured,
+    Payload,
+    Sample,
+)
 
 Observer = Callable[[Payload], None]
 
 KINDS: Final[dict[str, type[Payload]]] = {kind.__name__.lower(): kind for kind in get_args(payloads.Payload)}
 PARTS: Final[dict[str, Callable[..., Any]]] = {
     "findings": Finding,
+    "checks": Check,
+    "lengths": Lengths,
+    "cuts": Cut,
+    "encoded": Encoded,
     "classes": ClassRow,
     "cells": CellShare,
     "samples": Sample,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from torch import Tensor
@@ -19,6 +19,9 @@ from affina.data.rows import Row
 from affina.errors import DataError, Problem
 from affina.recipe.schema import TooLong
 from affina.tasks.base import Batch, Example, Head
+
+MEASURED_AT_ONCE: Final = 5_000
+"""Rows whose tokens are in memory together while only their lengths are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ class Classification:
 def measure_lengths(tokenizer: Any, rows: Sequence[Row]) -> list[int]:
     """The length of each row in tokens, special tokens included, nothing cut."""
     probe = Classification(tokenizer, (), max_length=1)
-    return [len(example.ids) for example in probe._tokenize(rows, max_length=None)]
+    parts = (rows[start : start + MEASURED_AT_ONCE] for start in range(0, len(rows), MEASURED_AT_ONCE))
+    return [len(example.ids) for part in parts for example in probe._tokenize(part, max_length=None)]
 
 
 def refuse_nothing(rows: Sequence[Row], lengths: Sequence[int]) -> None:

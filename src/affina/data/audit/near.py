@@ -1,0 +1,210 @@
+"""Rows whose texts are nearly the same, within a split and in two splits.
+
+Candidates come from `signatures`, the decision about each is `wording`'s. Texts that are the same letter by letter are
+`repeats`'. Nothing is changed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affina.data.audit.signatures import BANDS, ROWS, Hashes, Places, signatures
+from affina.data.audit.wording import SHORT, SIMILAR, nearly_same, worded
+from affina.data.rows import Row, text_key
+from affina.data.table import MOST_EXAMPLES
+from affina.record.payloads import Check, Finding
+
+MOST_ROWS: Final = 200_000
+"""Rows that are compared; of more, a sample."""
+HELD_OUT_SHARE: Final = 4
+"""Of a sample, validation and test have at most one part in so many each, so that training rows are left."""
+_NEIGHBOURS: Final = 4
+"""Texts of a band's bucket that each is compared with, besides the first."""
+_LEEWAY: Final = 0.15
+"""How far below the similarity the signatures' estimate may be: over three times its standard deviation."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """The different texts of all splits, as they are compared.
+
+    Attributes:
+        words: [texts], each text of the row, worded.
+        first: [texts, splits], the first row of a split with it, or -1.
+    """
+
+    words: list[tuple[str, ...]]
+    first: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """A row, and another one that is nearly the same."""
+
+    row: Row
+    other: Row
+
+
+def find_near(splits: Mapping[str, Sequence[Row]], *, seed: int) -> tuple[tuple[Finding, ...], Check]:
+    """Near duplicates within each split, and rows of a later split that are nearly in an earlier one.
+
+    Args:
+        splits: name to rows, in the order train, validation, test.
+        seed: decides the sample, where there are too many rows.
+    """
+    total = sum(map(len, splits.values()))
+    looked = _sampled(splits, seed) if total > MOST_ROWS else dict(splits)
+    names = list(looked)
+    rows = [row for part in looked.values() for row in part]
+    homes = np.repeat(np.arange(len(names)), [len(part) for part in looked.values()])
+    within: dict[str, list[_Near]] = {name: [] for name in names}
+    across: dict[tuple[str, str], list[_Near]] = {}
+    texts = _different(rows, homes, names, within, across)
+    for one, other in _pairs(texts):
+        _place(texts, rows, (one, other), names, within, across)
+    share = len(rows) / total if total else 1.0
+    findings = [_duplicates(name, found, share) for name, found in within.items() if found]
+    findings += [_shared(*pair, found, share) for pair, found in across.items() if found]
+    how = (
+        f"texts in lower case, without accents and punctuation; Jaccard similarity of their 5-letter shingles from"
+        f" {SIMILAR}, below {SHORT} words no word in the place of another"
+    )
+    return tuple(findings), Check(name="near duplicates", rows=len(rows), of=total, how=how)
+
+
+def _sampled(splits: Mapping[str, Sequence[Row]], seed: int) -> dict[str, Sequence[Row]]:
+    generator = np.random.default_rng(seed)
+    room = MOST_ROWS
+    found: dict[str, Sequence[Row]] = {}
+    for name in sorted(splits, key=lambda name: name == "train"):
+        part = splits[name]
+        size = min(len(part), room if name == "train" else MOST_ROWS // HELD_OUT_SHARE)
+        places = np.sort(generator.choice(len(part), size, replace=False)).tolist()
+        found[name] = [part[place] for place in places]
+        room -= size
+    return {name: found[name] for name in splits}
+
+
+def _different(
+    rows: Sequence[Row],
+    homes: NDArray[np.int64],
+    names: Sequence[str],
+    within: dict[str, list[_Near]],
+    across: dict[tuple[str, str], list[_Near]],
+) -> _Texts:
+    """The different texts; rows that differ in case, accents, blanks and punctuation alone are put into the results."""
+    words: list[tuple[str, ...]] = []
+    first: list[list[int]] = []
+    places: dict[tuple[str, ...], int] = {}
+    exact: dict[int, set[tuple[int, int]]] = {}  # text to (split, hash) of its rows' exact texts
+    for index, (row, home) in enumerate(zip(rows, homes.tolist(), strict=True)):
+        worded_texts = tuple(worded(text) for text in row.texts)
+        place = places.setdefault(tuple(text.replace(" ", "") for text in worded_texts), len(words))
+        key = hash(text_key(row))
+        if place == len(words):
+            words.append(worded_texts)
+            first.append([-1] * len(names))
+            exact[place] = set()
+        starts = first[place]
+        if starts[home] >= 0 and (home, key) not in exact[place]:
+            within[names[home]].append(_Near(row, rows[starts[home]]))
+        for earlier in range(home):
+            if starts[earlier] >= 0 and (earlier, key) not in exact[place]:
+                across.setdefault((names[home], names[earlier]), []).append(_Near(row, rows[starts[earlier]]))
+        if starts[home] < 0:
+            starts[home] = index
+        exact[place].add((home, key))
+    return _Texts(words, np.array(first, dtype=np.int64).reshape(len(words), len(names)))
+
+
+def _pairs(texts: _Texts) -> list[tuple[int, int]]:
+    """The different texts that are nearly the same, the lower place first."""
+    if len(texts.words) < 2:
+        return []
+    signed = signatures([" ".join(words) for words in texts.words])
+    found = []
+    for one, other in _candidates(signed).tolist():
+        if len(texts.words[one]) == len(texts.words[other]) and nearly_same(texts.words[one], texts.words[other]):
+            found.append((one, other))
+    return found
+
+
+def _candidates(signed: Hashes) -> Places:
+    """Pairs that share a band, and whose signatures are alike enough: [pairs, 2], the lower place first."""
+    codes = []
+    for band in range(BANDS):
+        bucket = signed[:, band * ROWS].copy()
+        for entry in range(1, ROWS):
+            bucket = bucket * np.uint64(0x100000001B3) + signed[:, band * ROWS + entry]
+        order = np.argsort(bucket, kind="stable")
+        ordered = bucket[order]
+        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+        start = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
+        for partner in (start, *(np.arange(len(order)) - step for step in range(1, _NEIGHBOURS + 1))):
+            inside = np.flatnonzero((partner >= start) & (partner < np.arange(len(order))))
+            one, other = order[partner[inside]], order[inside]
+            codes.append(_alike(signed, np.minimum(one, other), np.maximum(one, other)))
+    pairs = np.unique(np.concatenate(codes))
+    return np.stack([pairs // len(signed), pairs % len(signed)], axis=1)
+
+
+def _alike(signed: Hashes, one: Places, other: Places) -> Places:
+    """The pairs whose signatures agree in enough entries, each as one number."""
+    keep = np.empty(len(one), dtype=bool)
+    for start in range(0, len(one), 100_000):
+        part = slice(start, start + 100_000)
+        keep[part] = (signed[one[part]] == signed[other[part]]).mean(axis=1) >= SIMILAR - _LEEWAY
+    return one[keep] * len(signed) + other[keep]
+
+
+def _place(
+    texts: _Texts,
+    rows: Sequence[Row],
+    pair: tuple[int, int],
+    names: Sequence[str],
+    within: dict[str, list[_Near]],
+    across: dict[tuple[str, str], list[_Near]],
+) -> None:
+    """Put a pair of nearly equal texts where its rows are: into one split's results, or those of two."""
+    for home, name in enumerate(names):
+        one, other = sorted(int(texts.first[place, home]) for place in pair)
+        if one >= 0:
+            within[name].append(_Near(rows[other], rows[one]))
+        for earlier in range(home):
+            for late, early in (pair, pair[::-1]):
+                row, there = int(texts.first[late, home]), int(texts.first[early, earlier])
+                if row >= 0 and there >= 0 and texts.first[late, earlier] < 0:
+                    across.setdefault((name, names[earlier]), []).append(_Near(rows[row], rows[there]))
+
+
+def _duplicates(split: str, found: Sequence[_Near], share: float) -> Finding:
+    suffix = "" if split == "train" else f"_in_{split}"
+    advice = "look at the examples; keep one of each if they are slips" + (
+        ", or name a column that links them (data.group)" if split == "train" else ""
+    )
+    return _finding(f"near_duplicates{suffix}", f"{split} rows nearly the same as an earlier one", advice, found, share)
+
+
+def _shared(split: str, other: str, found: Sequence[_Near], share: float) -> Finding:
+    meaning = f"{split} rows nearly the same as a row of {other}; they flatter the {split} figures"
+    advice = "look at the examples; if they are slips, remove one of each, or keep them together with data.group"
+    return _finding(f"{split}_rows_nearly_in_{other}", meaning, advice, found, share)
+
+
+def _finding(name: str, meaning: str, advice: str, found: Sequence[_Near], share: float) -> Finding:
+    by_row = {(near.row.file, near.row.number): near for near in reversed(found)}  # the first partner of each row
+    nears = [by_row[place] for place in sorted(by_row)]
+    differ = sum(near.row.fields["label"] != near.other.fields["label"] for near in nears)
+    meaning += f"; {differ:,} of them with another label" if differ else ""
+    meaning += f"; found in a sample of {share:.0%} of the rows, so there are more" if share < 1 else ""
+    examples = tuple(f"{near.row.where} is nearly {_short(near.other, near.row)}" for near in nears[:MOST_EXAMPLES])
+    return Finding(name=name, count=len(nears), meaning=meaning, advice=advice, examples=examples)
+
+
+def _short(row: Row, beside: Row) -> str:
+    return f"row {row.number}" if row.file == beside.file else row.where

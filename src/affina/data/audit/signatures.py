@@ -1,0 +1,76 @@
+"""MinHash signatures of texts, and which texts they make candidates of near duplication; all in numpy.
+
+A text is the set of its character shingles. The share of equal entries in two signatures estimates the Jaccard
+similarity of the sets (Broder 1997); cut into bands, texts that are equal in a whole band are candidates (Leskovec,
+Rajaraman & Ullman 2020, section 3.4). Whether candidates are near duplicates is decided exactly, in `near`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHINGLE: Final = 5
+"""Characters."""
+BANDS: Final = 12
+ROWS: Final = 6
+"""Entries in a band: with 12 bands of 6, a pair of similarity 0.85 is a candidate with probability 0.997, one of 0.5
+with 0.17."""
+SIGNED_CHARACTERS: Final = 1_000
+"""Of each text, from its start: what a signature is made of."""
+_CHUNK: Final = 2_000_000
+"""Characters whose shingles are in memory at once."""
+
+Hashes = NDArray[np.uint64]
+Places = NDArray[np.int64]
+
+
+def shingles(text: str) -> Hashes:
+    """The hashes of a text's character shingles, each once, sorted; a shorter text is one shingle."""
+    hashes, _ = _windows([text])
+    return np.unique(hashes)
+
+
+def signatures(texts: Sequence[str]) -> Hashes:
+    """MinHash signatures: [texts, BANDS x ROWS]."""
+    generator = np.random.default_rng(0)
+    factors = generator.integers(0, 2**63, BANDS * ROWS, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    found = np.empty((len(texts), len(factors)), dtype=np.uint64)
+    start = 0
+    while start < len(texts):
+        end, size = start, 0
+        while end < len(texts) and (size == 0 or size < _CHUNK):
+            size += min(len(texts[end]), SIGNED_CHARACTERS)
+            end += 1
+        hashes, starts = _windows([text[:SIGNED_CHARACTERS] for text in texts[start:end]])
+        for place, factor in enumerate(factors):
+            # an odd factor is a bijection of the 64-bit numbers: each orders the hashes anew
+            found[start:end, place] = np.minimum.reduceat(_mixed(hashes * factor), starts)
+        start = end
+    return found
+
+
+def _windows(texts: Sequence[str]) -> tuple[Hashes, Places]:
+    """The hash of every shingle of every text, one text after the other, and where each text's begin."""
+    padded = [text.ljust(SHINGLE) for text in texts]
+    letters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
+    lengths = np.array([len(text) for text in padded], dtype=np.int64)
+    hashes = np.zeros(len(letters) - SHINGLE + 1, dtype=np.uint64)
+    for offset in range(SHINGLE):
+        hashes = hashes * np.uint64(0x100000001B3) + letters[offset : len(letters) - SHINGLE + 1 + offset]
+    ends = np.cumsum(lengths)
+    inside = np.ones(len(letters), dtype=bool)
+    for offset in range(1, SHINGLE):
+        inside[ends - offset] = False  # windows that would reach into the next text
+    counts = lengths - SHINGLE + 1
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
+    return _mixed(hashes[inside[: len(hashes)]]), starts
+
+
+def _mixed(values: Hashes) -> Hashes:
+    """Spread over all 64 bits: two rounds of splitmix64's finalizer (Steele et al. 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    return values ^ (values >> np.uint64(31))

@@ -1,0 +1,68 @@
+"""When two texts say nearly the same: how texts are compared, and the decision about a pair.
+
+Texts are compared in lower case, without accents or punctuation. A pair is nearly the same at a Jaccard similarity of
+character shingles of `SIMILAR` or more. Two short questions may share nearly all their letters and ask for different
+things (`what is a fear of cold` and `... of color`): in texts of fewer than `SHORT` words, a word that stands in the
+place of another must be the same word up to a slip. Both numbers were set on real sets (docs/log.md).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import Final
+
+import numpy as np
+
+from affina.data.audit.signatures import shingles
+
+SIMILAR: Final = 0.85
+SHORT: Final = 20
+"""Words."""
+SLIP: Final = 0.8
+"""Two words are the same up to a slip from this ratio of matching letters on (Ratcliff & Metzener 1988)."""
+COMPARED_CHARACTERS: Final = 10_000
+"""Of each text, from its start."""
+_WORD: Final = re.compile(r"\w+")
+
+
+def worded(text: str) -> str:
+    """A text's words, one blank between them: lower case, no accents, no punctuation; without any word, the text."""
+    start = text[:COMPARED_CHARACTERS]
+    if not start.isascii():
+        letters = unicodedata.normalize("NFKD", start)
+        start = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    return " ".join(_WORD.findall(start.casefold())) or text.strip()[:COMPARED_CHARACTERS]
+
+
+def nearly_same(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether each text of one row is nearly the same as the other row's, all of them `worded`."""
+    return all(_similar(one, other) for one, other in zip(first, second, strict=True))
+
+
+def _similar(first: str, second: str) -> bool:
+    if first == second:
+        return True
+    if min(len(first), len(second)) < SIMILAR * max(len(first), len(second)) - SHORT:
+        return False
+    one, other = shingles(first), shingles(second)
+    common = len(np.intersect1d(one, other, assume_unique=True))
+    if common < SIMILAR * (len(one) + len(other) - common):
+        return False
+    words = first.split(), second.split()
+    return max(map(len, words)) >= SHORT or _same_words(*words)
+
+
+def _same_words(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether what each has beyond the other is nothing, on one side, or the same up to a slip."""
+    counts = Counter(first), Counter(second)
+    one = "".join((counts[0] - counts[1]).elements())
+    other = "".join((counts[1] - counts[0]).elements())
+    if not one or not other or one == other:
+        return True
+    if any(map(str.isdigit, one + other)):
+        return False
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= SLIP

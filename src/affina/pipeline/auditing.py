@@ -1,0 +1,90 @@
+"""The part of the audit that needs a tokenizer: lengths in tokens, what limits cut, the language, the first encoded row.
+
+What is found without one is in `data/audit`, probable label errors are `evaluation/label_errors.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from affina.data.audit.lengths import describe_lengths
+from affina.data.audit.personal import personal_kinds
+from affina.data.loading import Loaded
+from affina.data.rows import Row
+from affina.evaluation.language import check_language
+from affina.models.reader import Reads
+from affina.pipeline.limits import Limited
+from affina.record.payloads import Audited, Cut, Encoded, Finding
+from affina.tasks.classification import Classification
+
+LIMITS: Final = (32, 64, 128, 256, 512, 1024)
+"""Tokens: what each would cut is shown, up to the first that cuts nothing."""
+SHOWN_TOKENS: Final = 48
+_ROWS_TRIED: Final = 100
+"""Rows among which one without personal data is looked for, to be shown."""
+
+
+def audit(
+    loaded: Loaded, limited: Limited, reader: Reads, task: Classification, *, seed: int
+) -> tuple[Audited, tuple[Finding, ...]]:
+    """All that was looked at, and every finding of the data stage, of the limit and of the language.
+
+    Args:
+        loaded: the rows, and what the data stage looked at.
+        limited: their lengths, and what the limit does.
+        reader: the model's tokenizer.
+        task: encodes a row.
+        seed: decides samples.
+    """
+    lengths = [
+        length
+        for split, values in limited.lengths.items()
+        for length in describe_lengths(values, split=split, unit="tokens")
+    ]
+    model = reader.source.reference
+    strange, language = check_language(reader.tokenizer, loaded.splits.train, model=model, seed=seed)
+    audited = Audited(
+        checks=loaded.checks + language,
+        lengths=(*loaded.lengths, *lengths),
+        cuts=_cuts(limited),
+        encoded=_first_encoded(limited.rows["train"], task),
+        seconds=0.0,
+    )
+    return audited, loaded.findings + limited.findings + strange
+
+
+def _cuts(limited: Limited) -> tuple[Cut, ...]:
+    lengths = np.array([length for values in limited.lengths.values() for length in values], dtype=np.int64)
+    longest = int(lengths.max(initial=0))
+    below = [limit for limit in LIMITS if limit < longest]
+    tried = sorted({*below, limited.limit})
+    return tuple(
+        Cut(
+            limit=limit,
+            rows=int((lengths > limit).sum()),
+            tokens=int((lengths - limit).clip(min=0).sum()),
+            chosen=limit == limited.limit,
+        )
+        for limit in tried
+    )
+
+
+def _first_encoded(rows: Sequence[Row], task: Classification) -> tuple[Encoded, ...]:
+    """The first row in which no personal data is seen, as the model reads it."""
+    clean = (row for row in rows[:_ROWS_TRIED] if not any(any(personal_kinds(text)) for text in row.texts))
+    row = next(clean, None)
+    if row is None:
+        return ()
+    [example] = task.encode([row])
+    tokens = task.tokenizer.convert_ids_to_tokens(list(example.ids[:SHOWN_TOKENS]))
+    encoded = Encoded(
+        where=row.where,
+        tokens=tuple(str(token) for token in tokens),
+        trained=(False,) * len(tokens),  # the one target of a text is its label
+        hidden=len(example.ids) - len(tokens),
+        target=row.fields["label"],
+    )
+    return (encoded,)
