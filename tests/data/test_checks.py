@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
-from affina.data.checks import check_known_labels, drop_empty_texts
 from affina.data.findings import (
     find_absent_labels,
     find_blank,
@@ -13,6 +11,8 @@ from affina.data.findings import (
     find_shared_groups,
     find_similar_labels,
 )
+
+from affina.data.checks import check_known_labels, drop_empty_texts
 from affina.data.labels import check_training_labels
 from affina.data.rows import Row, is_blank
 from affina.errors import DataError

@@ -76,7 +76,7 @@ def load(spec: DataSpec, *, seed: int) -> Loaded:
     findings += _drop(spec, given, scans)
     rows = given["train"]
     check_training_labels(rows, column=columns["label"])
-    labels = _in_order({row.fields["label"] for row in rows})
+    labels = in_order({row.fields["label"] for row in rows})
     for name in held_out:
         check_known_labels(given[name], known=labels, train=train.file)
     findings += look_at_files(tuple(scans.values()), given)
@@ -148,8 +148,8 @@ def _drop(spec: DataSpec, given: dict[str, tuple[Row, ...]], scans: dict[str, Sc
     return findings
 
 
-def _in_order(labels: Iterable[str]) -> tuple[str, ...]:
-    """Integers by value, if all are; else by letter."""
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels in the order of the model's classes: integers by value, if all are; else by letter."""
     try:
         return tuple(sorted(labels, key=lambda label: (int(label), label)))
     except ValueError:

@@ -1,9 +1,9 @@
 """Whether a model was made for the language of the texts, as far as its tokenizer shows: no language is identified.
 
 A tokenizer is made from the texts that a model was trained on, and cuts what was rare there into small pieces (Rust et
-al. 2021, section 3). Measured are the letters in a piece, over the plain words of a sample of rows, next to the most that
-the same tokenizer reaches on everyday passages in six languages; and the share of words with a piece that it does not
-know. This module does not load tokenizers.
+al. 2021, section 3). Measured are the letters in a piece, over the plain words of a sample of rows, next to the most
+that the same tokenizer reaches on everyday passages in six languages; and the share of words with a piece that it does
+not know. This module does not load tokenizers.
 """
 
 from __future__ import annotations
@@ -69,9 +69,10 @@ def check_language(
     found = _cut(tokenizer, words)
     script, share = _script(words)
     how = (
-        f"the tokenizer of {model} cuts the plain words into pieces of {found.letters:.1f} letters, and"
-        f" {own[best]:.1f} in {best}, the language of {len(own)} tried that it cuts the least; {found.unknown:.1%} of the"
-        f" words hold a piece that it does not know; {share:.0%} of the letters are {script.title()}"
+        f"the tokenizer of {model} cuts the plain words into pieces of {found.letters:.1f} letters on average, and"
+        f" those of {best}, which it cuts the least of {len(own)} languages, into pieces of {own[best]:.1f};"
+        f" {found.unknown:.1%} of the words hold a piece that it does not know, and {share:.0%} of the letters are"
+        f" {script.title()}"
     )
     check = Check(name="language", rows=len(chosen), of=len(rows), how=how)
     least = LEAST_SHARE * own[best] if script == "LATIN" else LEAST_OF_SCRIPT.get(script, LEAST_OF_OTHERS)

@@ -1,20 +1,26 @@
-"""The part of the audit that needs a tokenizer: lengths in tokens, what limits cut, the language, the first encoded row.
+"""The part of the audit that needs a model: lengths in tokens, what limits cut, the language, the first encoded row.
 
-What is found without one is in `data/audit`, probable label errors are `evaluation/label_errors.py`'s.
+Probable label errors, on request, alone need more of it than its tokenizer. What is found without a model is in
+`data/audit`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
+import torch
 
 from affina.data.audit.lengths import describe_lengths
 from affina.data.audit.personal import personal_kinds
 from affina.data.loading import Loaded
 from affina.data.rows import Row
+from affina.evaluation.label_errors import MOST_ROWS, find_label_errors
 from affina.evaluation.language import check_language
+from affina.evaluation.probing import Prober
+from affina.models.classifier import Classifier
 from affina.models.reader import Reads
 from affina.pipeline.limits import Limited
 from affina.record.payloads import Audited, Cut, Encoded, Finding
@@ -23,6 +29,8 @@ from affina.tasks.classification import Classification
 LIMITS: Final = (32, 64, 128, 256, 512, 1024)
 """Tokens: what each would cut is shown, up to the first that cuts nothing."""
 SHOWN_TOKENS: Final = 48
+BATCH_TOKENS: Final = 4_096
+"""Padding included, while features for label errors are computed."""
 _ROWS_TRIED: Final = 100
 """Rows among which one without personal data is looked for, to be shown."""
 
@@ -88,3 +96,39 @@ def _first_encoded(rows: Sequence[Row], task: Classification) -> tuple[Encoded, 
         target=row.fields["label"],
     )
     return (encoded,)
+
+
+def with_label_errors(
+    found: tuple[Audited, tuple[Finding, ...]],
+    rows: Sequence[Row],
+    task: Classification,
+    classifier: Classifier,
+    *,
+    device: torch.device,
+    seed: int,
+) -> tuple[Audited, tuple[Finding, ...]]:
+    """An audit with the probable label errors of the training rows added.
+
+    Args:
+        found: from `audit`.
+        rows: of the training split.
+        task: encodes them.
+        classifier: the frozen model, on `device`.
+        device: where it is.
+        seed: decides the sample and the folds.
+    """
+    audited, findings = found
+    places = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]).tolist()
+    chosen = [rows[place] for place in places]
+    examples = task.encode(chosen)
+    prober = Prober(
+        module=classifier.module,
+        anatomy=classifier.anatomy,
+        task=task,
+        classes=len(task.labels),
+        budget=max(BATCH_TOKENS, *(len(example.ids) for example in examples)),
+        device=device,
+    )
+    features = prober.features(examples)
+    more, check, listed = find_label_errors(features, chosen, task.labels, of=len(rows), seed=seed)
+    return replace(audited, checks=(*audited.checks, check), suspects=listed), findings + more

@@ -17,7 +17,7 @@ from affina.methods.weights import TrainedWeights
 from affina.models.base import base_tensors, width
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.source import locate
-from affina.pipeline.auditing import audit
+from affina.pipeline.auditing import audit, with_label_errors
 from affina.pipeline.limits import within_limit
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import AUTO, ClassificationSpec, FullSpec, PartialSpec, Recipe
@@ -117,9 +117,13 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         label_smoothing=recipe.train.label_smoothing,
     )
     audited, findings = audit(loaded, limited, classifier, task, seed=recipe.seed)
+    classifier.module.to(device)
+    if recipe.data.check_labels:
+        audited, findings = with_label_errors(
+            (audited, findings), rows["train"], task, classifier, device=device, seed=recipe.seed
+        )
     examples = {split: task.encode(part) for split, part in rows.items()}
     method = _choose_method(recipe, classifier, choices)
-    classifier.module.to(device)
     attached = _attach(method, classifier)
     hyper = _hyperparameters(recipe, examples, classifier, attached, weighted=weighted)
     return Prepared(

@@ -26,6 +26,7 @@ from affina.record.payloads import (
     Measured,
     Payload,
     Sample,
+    Suspect,
 )
 
 Observer = Callable[[Payload], None]
@@ -37,6 +38,7 @@ PARTS: Final[dict[str, Callable[..., Any]]] = {
     "lengths": Lengths,
     "cuts": Cut,
     "encoded": Encoded,
+    "suspects": Suspect,
     "classes": ClassRow,
     "cells": CellShare,
     "samples": Sample,

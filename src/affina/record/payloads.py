@@ -121,6 +121,18 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A training row whose label is probably wrong."""
+
+    where: str
+    label: str
+    likely: str
+    """The label that it looks like."""
+    probability: float
+    """Of that label, from a probe that was fitted without the row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
     """What was looked at in the rows and how they are made; what was found is `DataRead.findings`."""
 
@@ -129,6 +141,8 @@ class Audited:
     cuts: tuple[Cut, ...] = ()
     encoded: tuple[Encoded, ...] = ()
     """The first row that shows no personal data, or none."""
+    suspects: tuple[Suspect, ...] = ()
+    """The surest probable label errors, where they were looked for."""
     seconds: float = 0.0
 
 

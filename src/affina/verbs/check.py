@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from affina.data.loading import data_read, load
+from affina.data.loading import Loaded, data_read, load
+from affina.data.streaming import is_streamed, load_streamed
+from affina.models.classifier import load_classifier
 from affina.models.reader import load_reader
 from affina.models.source import locate
-from affina.pipeline.auditing import audit
+from affina.pipeline.auditing import audit, with_label_errors
 from affina.pipeline.limits import within_limit
 from affina.pipeline.prepare import DEFAULT_MODEL
 from affina.recipe.schema import AUTO, Recipe
 from affina.record.payloads import Audited, Chosen, DataRead
+from affina.runtime import machine
 from affina.tasks.classification import Classification
 from affina.values import Resolved
 from affina.verbs.train import Source, read_source
@@ -61,19 +64,39 @@ def check(
     """
     started = time.perf_counter()
     recipe = read_source(source, [*overrides, *(["data.check_labels=true"] if labels else [])])
-    loaded = load(recipe.data, seed=recipe.seed)
+    loaded, counted = _load(recipe, notify)
     choices: dict[str, Resolved[Any]] = dict(loaded.choices)
-    reader = load_reader(locate(_model(recipe), notify=notify))
+    model = locate(DEFAULT_MODEL if recipe.model == AUTO else recipe.model, notify=notify)
+    reader = load_reader(model)
     limited = within_limit(recipe, loaded, reader, choices)
     task = Classification(reader.tokenizer, loaded.labels, max_length=limited.limit)
-    audited, findings = audit(loaded, limited, reader, task, seed=recipe.seed)
+    found = audit(loaded, limited, reader, task, seed=recipe.seed)
+    if recipe.data.check_labels:
+        device = machine.choose_device(recipe.device)
+        classifier = load_classifier(model, loaded.labels, notify=notify)
+        classifier.module.to(device)
+        rows = limited.rows["train"]
+        found = with_label_errors(found, rows, task, classifier, device=device, seed=recipe.seed)
+    audited, findings = found
     seconds = round(time.perf_counter() - started, 2)
     return Checked(
-        dataclasses.replace(data_read(loaded, rows=limited.rows), findings=findings),
+        dataclasses.replace(counted or data_read(loaded, rows=limited.rows), findings=findings),
         dataclasses.replace(audited, seconds=seconds),
         tuple(Chosen(key=key, value=choice.value, reason=choice.reason) for key, choice in choices.items()),
     )
 
 
-def _model(recipe: Recipe) -> str:
-    return DEFAULT_MODEL if recipe.model == AUTO else recipe.model
+def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRead | None]:
+    """The rows; or of a file that is too large to be held a sample of them, and the counts of all."""
+    if recipe.data.train is None or not is_streamed(recipe.data.train):
+        return load(recipe.data, seed=recipe.seed), None
+    streamed = load_streamed(recipe.data, seed=recipe.seed)
+    sample = sum(
+        map(len, (streamed.loaded.splits.train, streamed.loaded.splits.validation, streamed.loaded.splits.test))
+    )
+    notify(
+        f"the file is too large to be held: near duplicates, lengths and the language are those of a sample of"
+        f" {sample:,} rows; the rest of the audit is of all {sum(streamed.rows.values()):,}"
+    )
+    counts = dataclasses.replace(data_read(streamed.loaded), rows=streamed.rows, labels=streamed.labels)
+    return streamed.loaded, counts

@@ -17,7 +17,8 @@ _AFTER: Final = "\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u
     "\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178"
 )
 """What the bytes 80 to BF, which continue a letter in UTF-8, look like in Latin-1 and in Windows-1252."""
-_SUSPECT: Final = re.compile(f"[\u00c2-\u00f4][{_AFTER}]{{1,3}}")
+_SUSPECT: Final = re.compile(f"(?:[\u00c2-\u00f4][{_AFTER}]{{1,3}}){{1,8}}")
+_CHINESE: Final = ("\u3000", "\ufe00")
 _CONTROL: Final = re.compile("[\u0001-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]")
 _AROUND: Final = 15
 """Characters shown before and after."""
@@ -39,14 +40,14 @@ def damage_of(text: str) -> tuple[str, str] | None:
 
 
 def _is_mojibake(letters: str) -> bool:
-    """Whether the letters, as the bytes they were read from, begin with one whole UTF-8 letter."""
+    """Whether the letters, as the bytes they were read from, are UTF-8.
+
+    An accent before a closing quote (as in French, with a blank that does not break) looks like one letter of Chinese;
+    Chinese that was read so comes as several letters.
+    """
     raw = bytes(_byte(letter) for letter in letters)
-    length = 2 if raw[0] < 0xE0 else 3 if raw[0] < 0xF0 else 4
-    try:
-        raw[:length].decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return len(raw) >= length
+    read = raw.decode("utf-8", errors="ignore")
+    return any(not _CHINESE[0] <= letter < _CHINESE[1] for letter in read if letter > "\x7f") or len(read) > 1
 
 
 def _byte(letter: str) -> int:

@@ -27,7 +27,10 @@ _SHOWN: Final = {
     **{kind: (f"rows in which something has the form of {name}", _PERSONAL_ADVICE) for kind, name in KINDS.items()},
     MOJIBAKE: ("rows with letters such as Ã© for é, as of UTF-8 that was read as Latin-1", _RESAVED),
     REPLACED: ("rows with U+FFFD, which stands where a letter was lost", _RESAVED),
-    CONTROLS: ("rows with control characters, which nobody sees", "remove them, if nothing needs them"),
+    CONTROLS: (
+        "rows with control characters; U+0080 to U+009F are mostly quotes and dashes of Windows-1252, read as Latin-1",
+        _RESAVED,
+    ),
     "missing_marks": (
         "these read like a missing value that another program wrote, and count as ordinary text",
         "remove such rows",
@@ -60,7 +63,7 @@ def look_at_files(scans: Sequence[Scan], rows: Mapping[str, Sequence[Row]]) -> t
 
 
 def look_at_splits(
-    splits: Mapping[str, Sequence[Row]], labels: Sequence[str], *, seed: int
+    splits: Mapping[str, Sequence[Row]], labels: Sequence[str], *, seed: int, of: int | None = None
 ) -> tuple[tuple[Finding, ...], Check, tuple[Lengths, ...]]:
     """What stands in the rows as they will be used: near duplicates, labels that a split lacks, lengths.
 
@@ -68,8 +71,9 @@ def look_at_splits(
         splits: name to rows, in the order train, validation, test.
         labels: all that training has.
         seed: decides the samples.
+        of: how many rows there are, where `splits` is a sample already.
     """
-    near, check = find_near(splits, seed=seed)
+    near, check = find_near(splits, seed=seed, of=of)
     absent = [
         finding
         for name, part in splits.items()

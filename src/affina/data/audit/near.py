@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from affina.data.audit.personal import masked_excerpt
 from affina.data.audit.signatures import BANDS, ROWS, Hashes, Places, signatures
 from affina.data.audit.wording import SHORT, SIMILAR, nearly_same, worded
 from affina.data.rows import Row, text_key
@@ -50,15 +51,19 @@ class _Near:
     other: Row
 
 
-def find_near(splits: Mapping[str, Sequence[Row]], *, seed: int) -> tuple[tuple[Finding, ...], Check]:
+def find_near(
+    splits: Mapping[str, Sequence[Row]], *, seed: int, of: int | None = None
+) -> tuple[tuple[Finding, ...], Check]:
     """Near duplicates within each split, and rows of a later split that are nearly in an earlier one.
 
     Args:
         splits: name to rows, in the order train, validation, test.
         seed: decides the sample, where there are too many rows.
+        of: how many rows there are, where `splits` is a sample already.
     """
-    total = sum(map(len, splits.values()))
-    looked = _sampled(splits, seed) if total > MOST_ROWS else dict(splits)
+    given = sum(map(len, splits.values()))
+    total = given if of is None else of
+    looked = _sampled(splits, seed) if given > MOST_ROWS else dict(splits)
     names = list(looked)
     rows = [row for part in looked.values() for row in part]
     homes = np.repeat(np.arange(len(names)), [len(part) for part in looked.values()])
@@ -202,9 +207,11 @@ def _finding(name: str, meaning: str, advice: str, found: Sequence[_Near], share
     differ = sum(near.row.fields["label"] != near.other.fields["label"] for near in nears)
     meaning += f"; {differ:,} of them with another label" if differ else ""
     meaning += f"; found in a sample of {share:.0%} of the rows, so there are more" if share < 1 else ""
-    examples = tuple(f"{near.row.where} is nearly {_short(near.other, near.row)}" for near in nears[:MOST_EXAMPLES])
+    examples = tuple(_example(near) for near in nears[:MOST_EXAMPLES])
     return Finding(name=name, count=len(nears), meaning=meaning, advice=advice, examples=examples)
 
 
-def _short(row: Row, beside: Row) -> str:
-    return f"row {row.number}" if row.file == beside.file else row.where
+def _example(near: _Near) -> str:
+    """Where the two rows are, and how the first begins; personal data is masked."""
+    other = f"row {near.other.number}" if near.other.file == near.row.file else near.other.where
+    return f"{near.row.where} is nearly {other}: {masked_excerpt(near.row.fields['text'])}"

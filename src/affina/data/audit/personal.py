@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from affina.data.table import excerpt
+
 E_MAIL: Final = "e_mail_addresses"
 PHONE: Final = "phone_numbers"
 CARD: Final = "payment_cards"
@@ -61,6 +63,8 @@ _PHONE: Final = re.compile(
 _DIGITS: Final = (9, 15)
 """Digits in a phone number: ITU-T E.164 allows 15; below 9, prices and years look the same."""
 
+_MASKED_CHARACTERS: Final = 2_000
+
 
 def personal_kinds(text: str) -> Iterator[tuple[str, str]]:
     """Each kind of personal data that a text shows, once, with its first occurrence masked."""
@@ -78,6 +82,15 @@ def personal_kinds(text: str) -> Iterator[tuple[str, str]]:
     phones = (match.group() for match in _PHONE.finditer(text))
     if found := next((phone for phone in phones if _DIGITS[0] <= sum(map(str.isdigit, phone)) <= _DIGITS[1]), None):
         yield PHONE, f"...{found[-2:]}"
+
+
+def masked_excerpt(text: str) -> str:
+    """The start of a text for a message, personal data replaced by their kinds."""
+    start = text[:_MASKED_CHARACTERS]
+    start = _E_MAIL.sub("[e-mail]", start)
+    start = _IBAN.sub(lambda match: "[IBAN]" if is_iban(match.group()) else match.group(), start)
+    start = _CARD.sub(lambda match: "[card]" if is_card(match.group()) else match.group(), start)
+    return excerpt(_PHONE.sub("[phone]", start))
 
 
 def is_card(text: str) -> bool:

@@ -99,8 +99,7 @@ def _conflicts(scanned: Scan) -> tuple[Finding, ...]:
     sizes = np.diff(np.append(starts, len(order)))
     groups = sorted((int(order[starts[group]]), int(group)) for group in np.flatnonzero(mixed))
     examples = (
-        _conflict(scanned, order[starts[group] : starts[group] + sizes[group]])
-        for _, group in groups[:MOST_EXAMPLES]
+        _conflict(scanned, order[starts[group] : starts[group] + sizes[group]]) for _, group in groups[:MOST_EXAMPLES]
     )
     finding = Finding(
         name="conflicting_labels" + _suffix(scanned),
