@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from affina.cli.tables import percent, scores_line
 from affina.record.payloads import (
     NOTICE,
+    Audited,
     Chosen,
     DataRead,
     Evaluated,
@@ -27,6 +28,8 @@ from affina.record.payloads import (
     Step,
 )
 
+MOST_TOKENS: Final = 16
+"""Of the first row, as it is read."""
 SMOOTHING: Final = 0.9
 """Of the running means in the progress bar; the record has every raw value."""
 
@@ -70,6 +73,8 @@ class Display:
                 self._started(record)
             case DataRead():
                 self._data(record)
+            case Audited():
+                self._audited(record)
             case ModelLoaded():
                 share = record.trained / record.parameters
                 self._line(
@@ -106,8 +111,20 @@ class Display:
         )
         for finding in record.findings:
             self._line("noticed", f"{finding.count:,} {finding.name}: {finding.meaning}")
+            if finding.advice:
+                self._line("", f"-> {finding.advice}")
             if finding.examples:
                 self._line("", "", f"such as {finding.examples[0]}")
+
+    def _audited(self, record: Audited) -> None:
+        tokens = [lengths for lengths in record.lengths if lengths.unit == "tokens" and lengths.split == "train"]
+        for lengths in tokens:
+            cut = ", ".join(f"{cut.rows:,} rows over {cut.limit:,}" for cut in record.cuts if cut.chosen)
+            middle = f"median {lengths.median:,}, 95% within {lengths.q95:,}, longest {lengths.most:,}"
+            self._line("lengths", f"{middle} tokens; {cut} are cut" if cut else f"{middle} tokens")
+        for encoded in record.encoded:
+            read = " ".join(encoded.tokens[:MOST_TOKENS]) + (" ..." if len(encoded.tokens) > MOST_TOKENS else "")
+            self._line("reads", read, f"  trained: {encoded.target}")
 
     def _step(self, record: Step) -> None:
         self._loss = record.loss if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * record.loss

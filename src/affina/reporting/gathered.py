@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from affina.record.payloads import (
+    Audited,
     Chosen,
     DataRead,
     Evaluated,
@@ -32,6 +33,7 @@ class Gathered:
     started: tuple[Started, ...]
     chosen: dict[str, Chosen]
     data: DataRead | None
+    audited: Audited | None
     model: ModelLoaded | None
     scores: dict[str, Scores]
     """Predictor to its scores, the tuned model first."""
@@ -70,6 +72,7 @@ def gather(records: Sequence[Payload]) -> Gathered:
         started=_all(records, Started),
         chosen={choice.key: choice for choice in _all(records, Chosen)},
         data=_last(records, DataRead),
+        audited=_last(records, Audited),
         model=_last(records, ModelLoaded),
         scores=dict(sorted(scores.items(), key=lambda item: item[0] != "tuned")),
         steps=_all(records, Step),

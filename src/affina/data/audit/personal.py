@@ -53,10 +53,10 @@ _IBAN_LENGTHS: Final = {
 }
 """From the IBAN registry (SWIFT)."""
 _PHONE: Final = re.compile(
-    r"(?<![\w+.])(?:"
+    r"(?<![\w+.])(?<!\d[ -])(?:"
     r"(?:\+|00)[1-9]\d{0,2}(?:[ ./-]?\(?\d{1,5}\)?){2,6}"  # with a country's code
     r"|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}"  # North America
-    r"|0\d{2,4}[ /-]\d{3,4}[ -]?\d{3,4}"  # with a trunk prefix and blanks
+    r"|0[1-9]\d{1,3}[ /-]\d{3,4}[ -]?\d{3,4}"  # with a trunk prefix and blanks
     r"|0[1-9]\d{8,9}"  # with a trunk prefix, written together
     r")(?![\w+-]|\.\d)"
 )
