@@ -43,7 +43,7 @@ def show_audit(data: DataRead, audited: Audited, console: Console) -> None:
     console.print("\n[bold]Looked for[/]", highlight=False)
     for check in audited.checks:
         rows = f"{check.rows:,} rows" if check.rows == check.of else f"{check.rows:,} of {check.of:,} rows"
-        console.print(Padding(Text(f"{check.name} ({rows}): {check.how}"), (0, 0, 0, INDENT)))
+        console.print(Padding(Text(f"{check.name} ({rows}): {check.how}"), (0, 0, 0, INDENT), expand=False))
     console.print(f"in {audited.seconds:.1f} s", highlight=False)
 
 
@@ -64,9 +64,9 @@ def _show_finding(finding: Finding, console: Console) -> None:
     title = escape(finding.name.replace("_", " "))
     console.print(f"[bold yellow]{finding.count:,} {title}[/]", highlight=False)
     advice = f"\n-> {finding.advice}" if finding.advice else ""
-    console.print(Padding(Text(f"{finding.meaning}{advice}"), (0, 0, 0, INDENT)))
+    console.print(Padding(Text(f"{finding.meaning}{advice}"), (0, 0, 0, INDENT), expand=False))
     for example in finding.examples[:EXAMPLES]:
-        console.print(Padding(Text(f"such as {example}", style="dim"), (0, 0, 0, INDENT)))
+        console.print(Padding(Text(f"such as {example}", style="dim"), (0, 0, 0, INDENT), expand=False))
     console.print()
 
 
@@ -96,8 +96,8 @@ def _show_encoded(encoded: Encoded, console: Console) -> None:
         text.append(token, style="reverse" if trained else "")
         text.append(" ")
     text.append(f"... {encoded.hidden} more" if encoded.hidden else "", style="dim")
-    console.print(Padding(text, (0, 0, 0, INDENT)))
+    console.print(Padding(text, (0, 0, 0, INDENT), expand=False))
     target = Text("trained: ")
     target.append(f" {encoded.target} ", style="reverse")
     target.append(" (the label of the whole text)" if not any(encoded.trained) else "")
-    console.print(Padding(target, (0, 0, 0, INDENT)))
+    console.print(Padding(target, (0, 0, 0, INDENT), expand=False))

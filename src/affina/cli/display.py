@@ -69,12 +69,8 @@ class Display:
     def __call__(self, record: Payload) -> None:
         """Show one record."""
         match record:
-            case Started():
-                self._started(record)
-            case DataRead():
-                self._data(record)
-            case Audited():
-                self._audited(record)
+            case Started() | DataRead() | Audited():
+                self._beginning(record)
             case ModelLoaded():
                 share = record.trained / record.parameters
                 self._line(
@@ -94,6 +90,15 @@ class Display:
                 self._line(record.who.replace("_", " "), f"{scores_line(record)} on {record.split}")
             case Finished():
                 self._finished(record)
+
+    def _beginning(self, record: Started | DataRead | Audited) -> None:
+        match record:
+            case Started():
+                self._started(record)
+            case DataRead():
+                self._data(record)
+            case Audited():
+                self._audited(record)
 
     def _line(self, title: str, text: str, aside: str = "") -> None:
         self._console.print(

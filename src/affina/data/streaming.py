@@ -31,7 +31,7 @@ from affina.errors import DataError, Problem
 from affina.recipe.schema import DataSpec
 from affina.record.payloads import Finding
 
-STREAMED_BYTES: Final = 64 * 2**20
+STREAMED_BYTES: Final = 32 * 2**20
 """Files larger than this are streamed by the audit."""
 SAMPLED_ROWS: Final = 200_000
 SAMPLED_BYTES: Final = 100 * 2**20

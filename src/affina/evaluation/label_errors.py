@@ -1,8 +1,9 @@
 """Probable label errors, by confident learning (Northcutt, Jiang & Chuang 2021, "Confident Learning", section 3).
 
 Each row is judged by a logistic regression on the frozen model's mean features that was fitted without it. A row is
-confidently of a class where that class has at least its mean probability over the rows with this label; a row that is
-confidently of another class than its label is a probable error. This module does not run the model.
+confidently of a class where that class has at least its mean probability over the rows with this label; rows that are
+confidently of another class than their label say how many errors there are, and the rows whose own label is the least
+probable say which (the same count with the first rows found fewer, docs/log.md). This module does not run the model.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def find_label_errors(
     probabilities = out_of_fold(features, targets, folds, classes=len(labels))
     right = float((probabilities.argmax(axis=1) == np.asarray(targets)).mean())
     how = (
-        f"confident learning on a logistic regression over the frozen model's mean features, which gives {right:.1%} of"
+        f"confident learning with a logistic regression over the frozen model's mean features, which gives {right:.1%} of"
         f" the rows their own label in {FOLDS}-fold cross-validation"
     )
     check = Check(name="label errors", rows=len(rows), of=of, how=how)
@@ -57,8 +58,8 @@ def find_label_errors(
         return (), check, ()
     sure = probabilities[wrong, likely]
     meaning = (
-        f"train rows that look confidently like another class than their label, {int((sure >= SURE).sum()):,} of them"
-        f" with {SURE:.0%} or more; some are errors or ambiguous, others only hard: the model gives {right:.0%} of all"
+        f"train rows that look like another class than their label, {int((sure >= SURE).sum()):,} of them with a"
+        f" probability of {SURE:.0%} or more; some are errors or ambiguous, others only hard: the model gives {right:.0%} of all"
         f" rows their own label"
     )
     finding = Finding(
@@ -132,7 +133,7 @@ def fold_of(units: Sequence[Sequence[int]], targets: Sequence[int]) -> NDArray[n
 
 
 def suspects(probabilities: Floats, targets: Sequence[int]) -> tuple[Places, Places]:
-    """The rows that are confidently of another class than their label, the surest first, and that class of each.
+    """The rows whose labels are probably wrong, the surest first, and the class that each looks like.
 
     Args:
         probabilities: [rows, classes], out of fold.
@@ -146,6 +147,8 @@ def suspects(probabilities: Floats, targets: Sequence[int]) -> tuple[Places, Pla
     thresholds[counts == 0] = np.inf
     confident = np.where(probabilities >= thresholds, probabilities, -1.0)
     likely = confident.argmax(axis=1)
-    wrong = np.flatnonzero((confident[rows, likely] > 0) & (likely != given))
-    wrong = wrong[np.argsort(own[wrong] - probabilities[wrong, likely[wrong]], kind="stable")]
-    return wrong, likely[wrong]
+    errors = int(((confident[rows, likely] > 0) & (likely != given)).sum())
+    lowest = np.argsort(own, kind="stable")[:errors]
+    best = probabilities.argmax(axis=1)
+    wrong = lowest[best[lowest] != given[lowest]]
+    return wrong, best[wrong]

@@ -91,12 +91,12 @@ def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRe
     if recipe.data.train is None or not is_streamed(recipe.data.train):
         return load(recipe.data, seed=recipe.seed), None
     streamed = load_streamed(recipe.data, seed=recipe.seed)
-    sample = sum(
-        map(len, (streamed.loaded.splits.train, streamed.loaded.splits.validation, streamed.loaded.splits.test))
-    )
-    notify(
-        f"the file is too large to be held: near duplicates, lengths and the language are those of a sample of"
-        f" {sample:,} rows; the rest of the audit is of all {sum(streamed.rows.values()):,}"
-    )
+    splits, total = streamed.loaded.splits, sum(streamed.rows.values())
+    sample = sum(map(len, (splits.train, splits.validation, splits.test)))
+    if sample < total:
+        notify(
+            f"the file is too large to be held: near duplicates, lengths and the language are those of a sample of"
+            f" {sample:,} rows; the rest of the audit is of all {total:,}"
+        )
     counts = dataclasses.replace(data_read(streamed.loaded), rows=streamed.rows, labels=streamed.labels)
     return streamed.loaded, counts

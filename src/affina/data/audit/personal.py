@@ -15,7 +15,7 @@ from typing import Final
 
 from affina.data.table import excerpt
 
-E_MAIL: Final = "e_mail_addresses"
+E_MAIL: Final = "email_addresses"
 PHONE: Final = "phone_numbers"
 CARD: Final = "payment_cards"
 IBAN: Final = "bank_accounts"

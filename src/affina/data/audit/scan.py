@@ -95,11 +95,11 @@ def scan(rows: Iterable[Row], *, split: str, file: str) -> Scan:
     return Scan(
         split=split,
         file=file,
-        keys=np.frombuffer(keys, dtype=np.uint64) if keys else np.empty(0, dtype=np.uint64),
-        labels=np.array(labels, dtype=np.int32),
+        keys=np.array(memoryview(keys), dtype=np.uint64, copy=None),
+        labels=np.array(memoryview(labels), dtype=np.int32, copy=None),
         names=tuple(names),
-        numbers=np.array(numbers, dtype=np.int64),
-        lines=np.array(lines, dtype=np.int64),
+        numbers=np.array(memoryview(numbers), dtype=np.int64, copy=None),
+        lines=np.array(memoryview(lines), dtype=np.int64, copy=None),
         shown=shown,
     )
 
