@@ -89,10 +89,10 @@ class _Pass:
                     continue
                 place = self.seen if self.seen < self.size else draw.randrange(self.seen + 1)
                 self.seen += 1
-                if place == len(self.sample):
-                    self.sample.append(row)
-                elif place < self.size:
+                if place < len(self.sample):
                     self.sample[place] = row
+                elif place < self.size:
+                    self.sample.append(row)
                 yield row
 
 

@@ -49,8 +49,8 @@ def find_label_errors(
     probabilities = out_of_fold(features, targets, folds, classes=len(labels))
     right = float((probabilities.argmax(axis=1) == np.asarray(targets)).mean())
     how = (
-        f"confident learning with a logistic regression over the frozen model's mean features, which gives {right:.1%} of"
-        f" the rows their own label in {FOLDS}-fold cross-validation"
+        f"confident learning with a logistic regression over the frozen model's mean features, which gives {right:.1%}"
+        f" of the rows their own label in {FOLDS}-fold cross-validation"
     )
     check = Check(name="label errors", rows=len(rows), of=of, how=how)
     wrong, likely = suspects(probabilities, targets)
@@ -59,8 +59,8 @@ def find_label_errors(
     sure = probabilities[wrong, likely]
     meaning = (
         f"train rows that look like another class than their label, {int((sure >= SURE).sum()):,} of them with a"
-        f" probability of {SURE:.0%} or more; some are errors or ambiguous, others only hard: the model gives {right:.0%} of all"
-        f" rows their own label"
+        f" probability of {SURE:.0%} or more; some are errors or ambiguous, others only hard: the model gives"
+        f" {right:.0%} of all rows their own label"
     )
     finding = Finding(
         name="probable_label_errors",

@@ -129,8 +129,8 @@ class Classification:
 def measure_lengths(tokenizer: Any, rows: Sequence[Row]) -> list[int]:
     """The length of each row in tokens, special tokens included, nothing cut.
 
-    A row of more than `LONGEST_MEASURED` characters is estimated from its beginning: a tokenizer takes hundreds of bytes
-    for each.
+    A row of more than `LONGEST_MEASURED` characters is estimated from its beginning: a tokenizer takes hundreds of
+    bytes for each.
     """
     probe = Classification(tokenizer, (), max_length=1)
     found: list[int] = []
