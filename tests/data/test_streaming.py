@@ -61,7 +61,7 @@ def test_the_same_is_found_as_of_rows_that_are_held(suffix):
 
 
 def test_a_sample_is_kept_of_more_rows_and_it_is_said(monkeypatch):
-    monkeypatch.setattr(streaming, "_sample_size", lambda head: 50)
+    monkeypatch.setattr(streaming, "_sample_size", lambda _: 50)
     streamed = load_streamed(DataSpec(train=write("train.csv", ROWS)), seed=0)
     sample = streamed.loaded.splits.train
     assert len(sample) == 50

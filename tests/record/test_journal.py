@@ -10,22 +10,18 @@ import pytest
 
 from affina.errors import RunError
 from affina.record import journal
+from affina.record.audited import Audited, Check, Cut, Encoded, Lengths, Suspect
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, cut, read
 from affina.record.payloads import (
-    Audited,
     CellShare,
-    Check,
     Chosen,
     ClassRow,
-    Cut,
     DataRead,
-    Encoded,
     Evaluated,
     Event,
     Finding,
     Finished,
-    Lengths,
     Measured,
     ModelLoaded,
     Payload,
@@ -33,7 +29,6 @@ from affina.record.payloads import (
     Scores,
     Started,
     Step,
-    Suspect,
 )
 
 HARD = 'caffè "x"\n\u2028\\ 🦊'

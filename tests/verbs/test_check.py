@@ -11,12 +11,26 @@ import pytest
 import affina as package
 from affina.data import streaming
 from affina.record import journal
-from affina.record.payloads import Audited, DataRead
+from affina.record.audited import Audited
+from affina.record.payloads import DataRead
 from workbench import affina, files_under, sample_rows, tiny, write_csv
 
 NASTY = "<script>alert('x')</script> [bold]not bold[/bold] & more"
 MAIL = "jane.doe@example.com"
-WORDS = "parcel invoice balcony garden window engine pencil winter coffee bottle mirror ladder".split()
+WORDS = [
+    "parcel",
+    "invoice",
+    "balcony",
+    "garden",
+    "window",
+    "engine",
+    "pencil",
+    "winter",
+    "coffee",
+    "bottle",
+    "mirror",
+    "ladder",
+]
 
 
 def different(count=60):
@@ -162,7 +176,7 @@ def test_a_large_file_is_gone_over_without_being_held(monkeypatch):
     write_csv(Path("train.csv"), [*different(), different()[0]])
     held = check("train.csv", "data.validation=0.2", "data.test=none")
     monkeypatch.setattr(streaming, "STREAMED_BYTES", 100)
-    monkeypatch.setattr(streaming, "_sample_size", lambda head: 20)
+    monkeypatch.setattr(streaming, "_sample_size", lambda _: 20)
     ended = affina("check", "train.csv", f"model={tiny()}", "--json")
     assert ended.status == 0, ended.err
     assert "of a sample of 20 rows; the rest of the audit is of all 61" in " ".join(ended.err.split())

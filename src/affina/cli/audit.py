@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from affina.cli.tables import percent
-from affina.record.payloads import Audited, Cut, DataRead, Encoded, Finding, Lengths
+from affina.record.audited import Audited, Cut, Encoded, Lengths
+from affina.record.payloads import DataRead, Finding
 
 MOST_LABELS: Final = 6
 EXAMPLES: Final = 3

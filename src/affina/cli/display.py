@@ -13,9 +13,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from affina.cli.tables import percent, scores_line
+from affina.record.audited import Audited
 from affina.record.payloads import (
     NOTICE,
-    Audited,
     Chosen,
     DataRead,
     Evaluated,

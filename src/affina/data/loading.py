@@ -23,7 +23,8 @@ from affina.data.sources import read_table
 from affina.data.table import Table
 from affina.errors import Problem, RecipeError
 from affina.recipe.schema import AUTO, DataSpec
-from affina.record.payloads import Check, DataRead, Finding, Lengths
+from affina.record.audited import Check, Lengths
+from affina.record.payloads import DataRead, Finding
 from affina.values import Resolved
 
 _HELD_OUT: Final = ("validation", "test")

@@ -19,7 +19,8 @@ from affina.data.rows import Row
 from affina.data.table import MOST_EXAMPLES, excerpt
 from affina.data.units import units_of
 from affina.evaluation.baselines import STRENGTHS, Floats, cross_entropy, fit_probe
-from affina.record.payloads import Check, Finding, Suspect
+from affina.record.audited import Check, Suspect
+from affina.record.payloads import Finding
 
 FOLDS: Final = 5
 SURE: Final = 0.9

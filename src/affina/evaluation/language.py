@@ -19,7 +19,8 @@ import numpy as np
 
 from affina.data.rows import Row
 from affina.evaluation.passages import PASSAGES
-from affina.record.payloads import Check, Finding
+from affina.record.audited import Check
+from affina.record.payloads import Finding
 
 MOST_ROWS: Final = 2_000
 MOST_CHARACTERS: Final = 2_000

@@ -23,7 +23,8 @@ from affina.evaluation.probing import Prober
 from affina.models.classifier import Classifier
 from affina.models.reader import Reads
 from affina.pipeline.limits import Limited
-from affina.record.payloads import Audited, Cut, Encoded, Finding
+from affina.record.audited import Audited, Cut, Encoded
+from affina.record.payloads import Finding
 from affina.tasks.classification import Classification
 
 LIMITS: Final = (32, 64, 128, 256, 512, 1024)

@@ -21,7 +21,8 @@ from affina.pipeline.auditing import audit, with_label_errors
 from affina.pipeline.limits import within_limit
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import AUTO, ClassificationSpec, FullSpec, PartialSpec, Recipe
-from affina.record.payloads import Audited, Finding
+from affina.record.audited import Audited
+from affina.record.payloads import Finding
 from affina.runtime import machine, randomness
 from affina.tasks.base import Example
 from affina.tasks.classification import Classification, balanced_weights
@@ -116,12 +117,11 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         class_weights=balanced_weights(counts, loaded.labels) if weighted else None,
         label_smoothing=recipe.train.label_smoothing,
     )
-    audited, findings = audit(loaded, limited, classifier, task, seed=recipe.seed)
     classifier.module.to(device)
+    audited, findings = audit(loaded, limited, classifier, task, seed=recipe.seed)
     if recipe.data.check_labels:
-        audited, findings = with_label_errors(
-            (audited, findings), rows["train"], task, classifier, device=device, seed=recipe.seed
-        )
+        found = (audited, findings)
+        audited, findings = with_label_errors(found, rows["train"], task, classifier, device=device, seed=recipe.seed)
     examples = {split: task.encode(part) for split, part in rows.items()}
     method = _choose_method(recipe, classifier, choices)
     attached = _attach(method, classifier)

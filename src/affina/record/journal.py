@@ -15,19 +15,8 @@ from typing import Any, Final, get_args
 
 from affina.errors import Problem, RunError
 from affina.record import payloads
-from affina.record.payloads import (
-    CellShare,
-    Check,
-    ClassRow,
-    Cut,
-    Encoded,
-    Finding,
-    Lengths,
-    Measured,
-    Payload,
-    Sample,
-    Suspect,
-)
+from affina.record.audited import Check, Cut, Encoded, Lengths, Suspect
+from affina.record.payloads import CellShare, ClassRow, Finding, Measured, Payload, Sample
 
 Observer = Callable[[Payload], None]
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from affina.record.audited import Audited
 from affina.record.payloads import (
-    Audited,
     Chosen,
     DataRead,
     Evaluated,

@@ -17,7 +17,8 @@ from affina.pipeline.auditing import audit, with_label_errors
 from affina.pipeline.limits import within_limit
 from affina.pipeline.prepare import DEFAULT_MODEL
 from affina.recipe.schema import AUTO, Recipe
-from affina.record.payloads import Audited, Chosen, DataRead
+from affina.record.audited import Audited
+from affina.record.payloads import Chosen, DataRead
 from affina.runtime import machine
 from affina.tasks.classification import Classification
 from affina.values import Resolved

@@ -35,6 +35,8 @@ NEARLY = [
     ("È un caso interessante", "e un caso interessante"),
     ("cirrect information on freemium account", "correct information on freemium account"),
     ("Where is my card?!", "where   is my CARD"),
+    ("my cash withdrawal was declined", "my cash withdrawl was declined"),
+    ("it s a masterpiece", "it s a masterpeice"),
     (LONG, LONG.replace("holiday", "vacation")),
     ("this surely cannot last for all of the long winter", "this surely can not last for all of the long winter"),
 ]
@@ -46,6 +48,11 @@ DIFFERENT = [
     ("my card has not arrived", "my card has arrived"),
     ("what is the origin of the word jj", "what is the origin of the word posh"),
     ("CNN is the abbreviation for what ?", "CPR is the abbreviation for what ?"),
+    ("my pin is blocked what do I do", "my pin is unlocked what do I do"),
+    ("edit my premium account", "edit my freemium account"),
+    ("is it legal to do that here", "is it illegal to do that here"),
+    ("how hot for making oat muffins", "how hot for baking oat muffins"),
+    ("masterpiece", "masterpeice"),
     ("a", "b"),
     ("", "b"),
 ]
@@ -140,7 +147,7 @@ def test_signatures_estimate_the_similarity():
         mine, theirs = shingles(one), shingles(other)
         exact = len(np.intersect1d(mine, theirs)) / len(np.union1d(mine, theirs))
         estimate = (signatures([one])[0] == signatures([other])[0]).mean()
-        assert abs(estimate - exact) < 0.17  # three standard deviations of 72 draws
+        assert abs(estimate - exact) < 0.17  # three standard deviations of 70 draws
 
 
 def test_a_text_of_ten_million_letters_is_compared_by_its_beginning():

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from affina.data.rows import Row
-from affina.record.payloads import Lengths
+from affina.record.audited import Lengths
 
 
 def describe_lengths(values: ArrayLike, *, split: str, unit: str) -> tuple[Lengths, ...]:

@@ -17,7 +17,8 @@ from affina.data.audit.personal import KINDS
 from affina.data.audit.repeats import find_repeats, find_shared
 from affina.data.audit.scan import Scan, together
 from affina.data.rows import Row
-from affina.record.payloads import Check, Finding, Lengths
+from affina.record.audited import Check, Lengths
+from affina.record.payloads import Finding
 
 _PERSONAL_ADVICE: Final = (
     "a tuned model can give them away: remove or replace them unless you may use them and the task needs them"

@@ -18,7 +18,8 @@ from affina.data.audit.signatures import BANDS, ROWS, Hashes, Places, signatures
 from affina.data.audit.wording import SHORT, SIMILAR, nearly_same, worded
 from affina.data.rows import Row, text_key
 from affina.data.table import MOST_EXAMPLES
-from affina.record.payloads import Check, Finding
+from affina.record.audited import Check
+from affina.record.payloads import Finding
 
 MOST_ROWS: Final = 200_000
 """Rows that are compared; of more, a sample."""
@@ -26,8 +27,9 @@ HELD_OUT_SHARE: Final = 4
 """Of a sample, validation and test have at most one part in so many each, so that training rows are left."""
 _NEIGHBOURS: Final = 4
 """Texts of a band's bucket that each is compared with, besides the first."""
-_LEEWAY: Final = 0.15
-"""How far below the similarity the signatures' estimate may be: over three times its standard deviation."""
+_LEAST: Final = 0.5
+"""The signatures' estimate of a pair's similarity from which on it is looked at: far below `SIMILAR`, since an estimate
+has a standard deviation of up to 0.06, and a slip in a short text costs much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def _alike(signed: Hashes, one: Places, other: Places) -> Places:
     keep = np.empty(len(one), dtype=bool)
     for start in range(0, len(one), 100_000):
         part = slice(start, start + 100_000)
-        keep[part] = (signed[one[part]] == signed[other[part]]).mean(axis=1) >= SIMILAR - _LEEWAY
+        keep[part] = (signed[one[part]] == signed[other[part]]).mean(axis=1) >= _LEAST
     return one[keep] * len(signed) + other[keep]
 
 

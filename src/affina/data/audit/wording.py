@@ -3,7 +3,9 @@
 Texts are compared in lower case, without accents or punctuation. A pair is nearly the same at a Jaccard similarity of
 character shingles of `SIMILAR` or more. Two short questions may share nearly all their letters and ask for different
 things (`what is a fear of cold` and `... of color`): in texts of fewer than `SHORT` words, a word that stands in the
-place of another must be the same word up to a slip. Both numbers were set on real sets (docs/log.md).
+place of another must be the same word up to a slip. One slip takes many shingles of a short text with it, so such texts
+are nearly the same whatever their similarity where one word differs, by a slip. The numbers were set on real sets
+(docs/log.md).
 """
 
 from __future__ import annotations
@@ -46,14 +48,25 @@ def nearly_same(first: Sequence[str], second: Sequence[str]) -> bool:
 def _similar(first: str, second: str) -> bool:
     if first == second:
         return True
-    if min(len(first), len(second)) < SIMILAR * max(len(first), len(second)) - SHORT:
-        return False
+    words = first.split(), second.split()
+    if max(map(len, words)) < SHORT:
+        return _one_slip(*words) or (_same_words(*words) and _alike(first, second))
+    return _alike(first, second)
+
+
+def _alike(first: str, second: str) -> bool:
+    """Whether the Jaccard similarity of the texts' shingles is `SIMILAR` or more."""
     one, other = shingles(first), shingles(second)
     common = len(np.intersect1d(one, other, assume_unique=True))
-    if common < SIMILAR * (len(one) + len(other) - common):
+    return common >= SIMILAR * (len(one) + len(other) - common)
+
+
+def _one_slip(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether the words are the same in their order but for one, which is the same up to a slip."""
+    if len(first) != len(second):
         return False
-    words = first.split(), second.split()
-    return max(map(len, words)) >= SHORT or _same_words(*words)
+    differ = [pair for pair in zip(first, second, strict=True) if pair[0] != pair[1]]
+    return len(first) > len(differ) == 1 and is_slip(*differ[0])
 
 
 def _same_words(first: Sequence[str], second: Sequence[str]) -> bool:
@@ -61,8 +74,14 @@ def _same_words(first: Sequence[str], second: Sequence[str]) -> bool:
     counts = Counter(first), Counter(second)
     one = "".join((counts[0] - counts[1]).elements())
     other = "".join((counts[1] - counts[0]).elements())
-    if not one or not other or one == other:
-        return True
-    if any(map(str.isdigit, one + other)):
+    return not one or not other or one == other or is_slip(one, other)
+
+
+def is_slip(one: str, other: str) -> bool:
+    """Whether two words look like one that was mistyped; numbers never do, nor words that begin otherwise.
+
+    People rarely mistype a first letter, and `unlocked` and `blocked`, `legal` and `illegal` differ there.
+    """
+    if one[0] != other[0] or any(map(str.isdigit, one + other)):
         return False
     return SequenceMatcher(None, one, other, autojunk=False).ratio() >= SLIP
