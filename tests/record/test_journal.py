@@ -65,7 +65,6 @@ PAYLOADS: tuple[Payload, ...] = (
         cuts=(Cut(limit=512, rows=3, tokens=10, chosen=True),),
         encoded=(Encoded(where=HARD, tokens=("[CLS]", HARD), trained=(False, True), hidden=2, target=HARD),),
         suspects=(Suspect(where=HARD, label="a", likely=HARD, probability=0.1 + 0.2),),
-        seconds=0.3,
     ),
     Audited(checks=()),
     ModelLoaded(reference=HARD, family="bert", parameters=22_713_216, trained=10, fingerprint="ab" * 32),

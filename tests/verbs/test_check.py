@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 import affina as package
+import affina.verbs.check as verb
 from affina.data import streaming
+from affina.errors import ModelError, Problem
 from affina.record import journal
 from affina.record.audited import Audited
 from affina.record.payloads import DataRead
@@ -201,3 +204,20 @@ def test_the_function_is_the_verb():
     checked = package.check("train.csv", [f"model={tiny()}"])
     assert isinstance(checked, package.Checked)
     assert checked.data.rows["train"] == 51
+
+
+def test_without_the_usual_model_the_rest_of_the_audit_is_made(monkeypatch):
+    refused = ModelError(Problem(where="model", expected="a wheel", found="no network here", fix="connect"))
+    monkeypatch.setattr(verb, "locate", mock.Mock(side_effect=refused))
+    write_csv(Path("train.csv"), [*different(), different()[0]])
+    ended = affina("check", "train.csv", "--json")
+    assert ended.status == 0, ended.err
+    assert "left out, which need a model: no network here" in " ".join(ended.err.split())
+    result = json.loads(ended.out)
+    assert found(result)["duplicates"] == 1
+    assert {line["unit"] for line in result["lengths"]} == {"characters", "words"}
+    assert affina("check", "train.csv").status == 0
+    for words in (["--labels"], ["model=some/model"]):
+        ended = affina("check", "train.csv", *words)
+        assert ended.status == 2
+        assert "no network here" in ended.err

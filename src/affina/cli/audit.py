@@ -45,7 +45,6 @@ def show_audit(data: DataRead, audited: Audited, console: Console) -> None:
     for check in audited.checks:
         rows = f"{check.rows:,} rows" if check.rows == check.of else f"{check.rows:,} of {check.of:,} rows"
         console.print(Padding(Text(f"{check.name} ({rows}): {check.how}"), (0, 0, 0, INDENT), expand=False))
-    console.print(f"in {audited.seconds:.1f} s", highlight=False)
 
 
 def _rows_line(data: DataRead) -> str:

@@ -67,6 +67,7 @@ def check(
         _print_json(found.as_json())
     else:
         show_audit(found.data, found.audited, Console())
+        Console().print(f"in {found.seconds:.1f} s", highlight=False)
 
 
 @app.command()

@@ -60,7 +60,6 @@ def audit(
         lengths=(*loaded.lengths, *lengths),
         cuts=_cuts(limited),
         encoded=_first_encoded(limited.rows["train"], task),
-        seconds=0.0,
     )
     return audited, loaded.findings + limited.findings + strange
 

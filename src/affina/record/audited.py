@@ -87,4 +87,3 @@ class Audited:
     """The first row that shows no personal data, or none."""
     suspects: tuple[Suspect, ...] = ()
     """The surest probable label errors, where they were looked for."""
-    seconds: float = 0.0

@@ -10,8 +10,10 @@ from typing import Any
 
 from affina.data.loading import Loaded, data_read, load
 from affina.data.streaming import is_streamed, load_streamed
+from affina.errors import ModelError
 from affina.models.classifier import load_classifier
 from affina.models.reader import load_reader
+from affina.models.source import Source as Location
 from affina.models.source import locate
 from affina.pipeline.auditing import audit, with_label_errors
 from affina.pipeline.limits import within_limit
@@ -33,16 +35,19 @@ class Checked:
         data: the rows as a run would use them, and the findings.
         audited: what was looked at, and the lengths.
         chosen: what was decided on the way.
+        seconds: what it took.
     """
 
     data: DataRead
     audited: Audited
     chosen: tuple[Chosen, ...]
+    seconds: float
 
     def as_json(self) -> dict[str, Any]:
         """`{"files", "columns", "rows", "labels", "findings", "checks", "lengths", "cuts", "encoded", ...}`."""
         choices = {choice.key: {"value": choice.value, "reason": choice.reason} for choice in self.chosen}
-        return {**dataclasses.asdict(self.data), **dataclasses.asdict(self.audited), "chosen": choices}
+        plain = {**dataclasses.asdict(self.data), **dataclasses.asdict(self.audited)}
+        return {**plain, "chosen": choices, "seconds": self.seconds}
 
 
 def check(
@@ -67,24 +72,40 @@ def check(
     recipe = read_source(source, [*overrides, *(["data.check_labels=true"] if labels else [])])
     loaded, counted = _load(recipe, notify)
     choices: dict[str, Resolved[Any]] = dict(loaded.choices)
-    model = locate(DEFAULT_MODEL if recipe.model == AUTO else recipe.model, notify=notify)
-    reader = load_reader(model)
-    limited = within_limit(recipe, loaded, reader, choices)
-    task = Classification(reader.tokenizer, loaded.labels, max_length=limited.limit)
-    found = audit(loaded, limited, reader, task, seed=recipe.seed)
-    if recipe.data.check_labels:
-        device = machine.choose_device(recipe.device)
-        classifier = load_classifier(model, loaded.labels, notify=notify)
-        classifier.module.to(device)
-        rows = limited.rows["train"]
-        found = with_label_errors(found, rows, task, classifier, device=device, seed=recipe.seed)
-    audited, findings = found
-    seconds = round(time.perf_counter() - started, 2)
+    rows = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
+    audited, findings = Audited(checks=loaded.checks, lengths=loaded.lengths), loaded.findings
+    model = _locate(recipe, notify)
+    if model is not None:
+        reader = load_reader(model)
+        limited = within_limit(recipe, loaded, reader, choices)
+        rows = limited.rows
+        task = Classification(reader.tokenizer, loaded.labels, max_length=limited.limit)
+        audited, findings = audit(loaded, limited, reader, task, seed=recipe.seed)
+        if recipe.data.check_labels:
+            device = machine.choose_device(recipe.device)
+            classifier = load_classifier(model, loaded.labels, notify=notify)
+            classifier.module.to(device)
+            found = (audited, findings)
+            audited, findings = with_label_errors(
+                found, rows["train"], task, classifier, device=device, seed=recipe.seed
+            )
     return Checked(
-        dataclasses.replace(counted or data_read(loaded, rows=limited.rows), findings=findings),
-        dataclasses.replace(audited, seconds=seconds),
+        dataclasses.replace(counted or data_read(loaded, rows=rows), findings=findings),
+        audited,
         tuple(Chosen(key=key, value=choice.value, reason=choice.reason) for key, choice in choices.items()),
+        round(time.perf_counter() - started, 2),
     )
+
+
+def _locate(recipe: Recipe, notify: Callable[[str], None]) -> Location | None:
+    """The model; none where nobody named one and the usual one is out of reach: most of the audit needs none."""
+    try:
+        return locate(DEFAULT_MODEL if recipe.model == AUTO else recipe.model, notify=notify)
+    except ModelError as error:
+        if recipe.model != AUTO or recipe.data.check_labels:
+            raise
+        notify(f"lengths in tokens and the language are left out, which need a model: {error.problems[0].found}")
+        return None
 
 
 def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRead | None]:

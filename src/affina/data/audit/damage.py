@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from affina.data.audit.personal import masked_excerpt
+
 REPLACED: Final = "replacement_characters"
 MOJIBAKE: Final = "mojibake"
 CONTROLS: Final = "control_characters"
@@ -55,4 +57,4 @@ def _byte(letter: str) -> int:
 
 
 def _shown(text: str, place: int) -> str:
-    return repr(text[max(0, place - _AROUND) : place + _AROUND])
+    return masked_excerpt(text[max(0, place - _AROUND) : place + _AROUND])
