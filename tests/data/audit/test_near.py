@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import numpy as np
 import pytest
@@ -53,6 +54,7 @@ DIFFERENT = [
     ("is it legal to do that here", "is it illegal to do that here"),
     ("how hot for making oat muffins", "how hot for baking oat muffins"),
     ("masterpiece", "masterpeice"),
+    ("take 1.5 mg", "take 15 mg"),
     ("a", "b"),
     ("", "b"),
 ]
@@ -148,6 +150,17 @@ def test_signatures_estimate_the_similarity():
         exact = len(np.intersect1d(mine, theirs)) / len(np.union1d(mine, theirs))
         estimate = (signatures([one])[0] == signatures([other])[0]).mean()
         assert abs(estimate - exact) < 0.17  # three standard deviations of 70 draws
+
+
+@pytest.mark.parametrize(
+    ("template", "count"), [(LONG + ", order {} of {}", 3_999), ("your order {} was sent on day {} of the week", 0)]
+)
+def test_rows_of_one_template_do_not_take_for_ever(template, count):
+    rows = rows_of(*(template.format(f"{number:06d}", number % 97) for number in range(4_000)))
+    started = time.process_time()
+    findings = found(train=rows)
+    assert sum(finding.count for finding in findings.values()) == count
+    assert time.process_time() - started < 20  # comparing each with each would take minutes
 
 
 def test_a_text_of_ten_million_letters_is_compared_by_its_beginning():

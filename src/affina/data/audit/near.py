@@ -6,6 +6,7 @@ Candidates come from `signatures`, the decision about each is `wording`'s. Texts
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affina.data.audit.personal import masked_excerpt
-from affina.data.audit.signatures import BANDS, ROWS, Hashes, Places, signatures
-from affina.data.audit.wording import SHORT, SIMILAR, nearly_same, worded
+from affina.data.audit.signatures import candidates, signatures
+from affina.data.audit.wording import SHORT, SIMILAR, compact, nearly_same, worded
 from affina.data.rows import Row, text_key
 from affina.data.table import MOST_EXAMPLES
 from affina.record.audited import Check
@@ -25,8 +26,8 @@ MOST_ROWS: Final = 200_000
 """Rows that are compared; of more, a sample."""
 HELD_OUT_SHARE: Final = 4
 """Of a sample, validation and test have at most one part in so many each, so that training rows are left."""
-_NEIGHBOURS: Final = 4
-"""Texts of a band's bucket that each is compared with, besides the first."""
+_MOST_TRIED: Final = 10
+"""Texts that a text turns out to be different from, of the same splits, before it is left alone."""
 _LEAST: Final = 0.5
 """The signatures' estimate of a pair's similarity from which on it is looked at: far below `SIMILAR`, since an estimate
 has a standard deviation of up to 0.06, and a slip in a short text costs much."""
@@ -111,7 +112,7 @@ def _different(
     exact: dict[int, set[tuple[int, int]]] = {}  # text to (split, hash) of its rows' exact texts
     for index, (row, home) in enumerate(zip(rows, homes.tolist(), strict=True)):
         worded_texts = tuple(worded(text) for text in row.texts)
-        place = places.setdefault(tuple(text.replace(" ", "") for text in worded_texts), len(words))
+        place = places.setdefault(tuple(map(compact, worded_texts)), len(words))
         key = hash(text_key(row))
         if place == len(words):
             words.append(worded_texts)
@@ -130,43 +131,27 @@ def _different(
 
 
 def _pairs(texts: _Texts) -> list[tuple[int, int]]:
-    """The different texts that are nearly the same, the lower place first."""
+    """The different texts that are nearly the same, the lower place first; for each, enough to place its rows.
+
+    Rows made from a template are all alike, and comparing each with each would take for ever: a text is compared until
+    it is nearly the same as one text of the same splits, the likeliest first, and given up after `_MOST_TRIED`.
+    """
     if len(texts.words) < 2:
         return []
     signed = signatures([" ".join(words) for words in texts.words])
+    homes = (texts.first >= 0) @ (1 << np.arange(texts.first.shape[1]))
+    done: set[tuple[int, int]] = set()
+    tried: Counter[tuple[int, int]] = Counter()
     found = []
-    for one, other in _candidates(signed).tolist():
+    for one, other in candidates(signed, least=_LEAST):
+        key = (other, int(homes[one]))
+        if key in done or tried[key] >= _MOST_TRIED:
+            continue
+        tried[key] += 1
         if len(texts.words[one]) == len(texts.words[other]) and nearly_same(texts.words[one], texts.words[other]):
+            done.add(key)
             found.append((one, other))
     return found
-
-
-def _candidates(signed: Hashes) -> Places:
-    """Pairs that share a band, and whose signatures are alike enough: [pairs, 2], the lower place first."""
-    codes = []
-    for band in range(BANDS):
-        bucket = signed[:, band * ROWS].copy()
-        for entry in range(1, ROWS):
-            bucket = bucket * np.uint64(0x100000001B3) + signed[:, band * ROWS + entry]
-        order = np.argsort(bucket, kind="stable")
-        ordered = bucket[order]
-        new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-        start = np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))
-        for partner in (start, *(np.arange(len(order)) - step for step in range(1, _NEIGHBOURS + 1))):
-            inside = np.flatnonzero((partner >= start) & (partner < np.arange(len(order))))
-            one, other = order[partner[inside]], order[inside]
-            codes.append(_alike(signed, np.minimum(one, other), np.maximum(one, other)))
-    pairs = np.unique(np.concatenate(codes))
-    return np.stack([pairs // len(signed), pairs % len(signed)], axis=1)
-
-
-def _alike(signed: Hashes, one: Places, other: Places) -> Places:
-    """The pairs whose signatures agree in enough entries, each as one number."""
-    keep = np.empty(len(one), dtype=bool)
-    for start in range(0, len(one), 100_000):
-        part = slice(start, start + 100_000)
-        keep[part] = (signed[one[part]] == signed[other[part]]).mean(axis=1) >= _LEAST
-    return one[keep] * len(signed) + other[keep]
 
 
 def _place(

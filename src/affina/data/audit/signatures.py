@@ -7,7 +7,7 @@ Rajaraman & Ullman 2020, section 3.4). Whether candidates are near duplicates is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -19,10 +19,13 @@ BANDS: Final = 14
 ROWS: Final = 5
 """Entries in a band: with 14 bands of 5, a pair of similarity 0.85 is a candidate with probability 0.9997, one of 0.6
 with 0.68, one of 0.3 with 0.03."""
+NEIGHBOURS: Final = 4
+"""Texts of a band's bucket that each is paired with, besides the first."""
 SIGNED_CHARACTERS: Final = 1_000
 """Of each text, from its start: what a signature is made of."""
 _CHUNK: Final = 2_000_000
 """Characters whose shingles are in memory at once."""
+_PAIRS_AT_ONCE: Final = 100_000
 
 Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
@@ -50,6 +53,48 @@ def signatures(texts: Sequence[str]) -> Hashes:
             # an odd factor is a bijection of the 64-bit numbers: each orders the hashes anew
             found[start:end, place] = np.minimum.reduceat(_mixed(hashes * factor), starts)
         start = end
+    return found
+
+
+def candidates(signed: Hashes, *, least: float) -> Iterator[tuple[int, int]]:
+    """Pairs of texts that are equal in a band, the lower place first; for each later text the likeliest first.
+
+    Args:
+        signed: [texts, BANDS x ROWS].
+        least: the share of equal entries from which on a pair is a candidate.
+    """
+    pairs = np.unique(np.concatenate([_in_band(signed, band, least) for band in range(BANDS)]))
+    one, other = pairs // len(signed), pairs % len(signed)
+    order = np.lexsort((-_agreement(signed, one, other), other))
+    for start in range(0, len(order), _PAIRS_AT_ONCE):
+        part = order[start : start + _PAIRS_AT_ONCE]
+        yield from zip(one[part].tolist(), other[part].tolist(), strict=True)
+
+
+def _in_band(signed: Hashes, band: int, least: float) -> Places:
+    """The pairs of one band's buckets whose signatures are alike enough, each as one number."""
+    bucket = signed[:, band * ROWS].copy()
+    for entry in range(1, ROWS):
+        bucket = bucket * np.uint64(0x100000001B3) + signed[:, band * ROWS + entry]
+    order = np.argsort(bucket, kind="stable")
+    ordered, places = bucket[order], np.arange(len(order))
+    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    start = np.maximum.accumulate(np.where(new, places, 0))
+    found = []
+    for partner in (start, *(places - step for step in range(1, NEIGHBOURS + 1))):
+        inside = np.flatnonzero((partner >= start) & (partner < places))
+        one, other = order[partner[inside]], order[inside]  # a stable order: the partner's place is the lower one
+        keep = _agreement(signed, one, other) >= least
+        found.append(one[keep] * len(signed) + other[keep])
+    return np.unique(np.concatenate(found))
+
+
+def _agreement(signed: Hashes, one: Places, other: Places) -> NDArray[np.float64]:
+    """The share of equal entries of each pair."""
+    found = np.empty(len(one))
+    for start in range(0, len(one), _PAIRS_AT_ONCE):
+        part = slice(start, start + _PAIRS_AT_ONCE)
+        found[part] = (signed[one[part]] == signed[other[part]]).mean(axis=1)
     return found
 
 

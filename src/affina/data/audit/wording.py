@@ -29,6 +29,7 @@ SLIP: Final = 0.8
 COMPARED_CHARACTERS: Final = 10_000
 """Of each text, from its start."""
 _WORD: Final = re.compile(r"\w+")
+_BETWEEN_LETTERS: Final = re.compile(r"(?<!\d) (?!\d)")
 
 
 def worded(text: str) -> str:
@@ -38,6 +39,11 @@ def worded(text: str) -> str:
         letters = unicodedata.normalize("NFKD", start)
         start = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return " ".join(_WORD.findall(start.casefold())) or text.strip()[:COMPARED_CHARACTERS]
+
+
+def compact(text: str) -> str:
+    """A `worded` text without its blanks (`is n t` is `isn t`), but for those beside a number."""
+    return _BETWEEN_LETTERS.sub("", text)
 
 
 def nearly_same(first: Sequence[str], second: Sequence[str]) -> bool:
