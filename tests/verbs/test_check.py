@@ -182,7 +182,9 @@ def test_a_large_file_is_gone_over_without_being_held(monkeypatch):
     monkeypatch.setattr(streaming, "_sample_size", lambda _: 20)
     ended = affina("check", "train.csv", f"model={tiny()}", "--json")
     assert ended.status == 0, ended.err
-    assert "of a sample of 20 rows; the rest of the audit is of all 61" in " ".join(ended.err.split())
+    said = " ".join(ended.err.split())
+    assert "those of a sample of 20 rows; the rest of the audit is of all 61" in said
+    assert "no row is held out or left out" in said
     result = json.loads(ended.out)
     assert result["rows"] == {"train": 61, "validation": 0, "test": 0}
     assert found(result)["duplicates"] == found(held)["duplicates"] == 1

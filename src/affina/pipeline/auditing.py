@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -87,15 +87,21 @@ def _first_encoded(rows: Sequence[Row], task: Classification) -> tuple[Encoded, 
     if row is None:
         return ()
     [example] = task.encode([row])
-    tokens = task.tokenizer.convert_ids_to_tokens(list(example.ids[:SHOWN_TOKENS]))
+    tokens = tuple(_written(task.tokenizer, token) for token in example.ids[:SHOWN_TOKENS])
     encoded = Encoded(
         where=row.where,
-        tokens=tuple(str(token) for token in tokens),
+        tokens=tokens,
         trained=(False,) * len(tokens),  # the one target of a text is its label
         hidden=len(example.ids) - len(tokens),
         target=row.fields["label"],
     )
     return (encoded,)
+
+
+def _written(tokenizer: Any, token: int) -> str:
+    """A token as a reader would write it; by its name where it is part of a letter alone."""
+    text = str(tokenizer.decode([token])).strip()
+    return str(tokenizer.convert_ids_to_tokens(token)) if not text or "\ufffd" in text else text
 
 
 def with_label_errors(

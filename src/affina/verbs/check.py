@@ -115,10 +115,11 @@ def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRe
     streamed = load_streamed(recipe.data, seed=recipe.seed)
     splits, total = streamed.loaded.splits, sum(streamed.rows.values())
     sample = sum(map(len, (splits.train, splits.validation, splits.test)))
-    if sample < total:
-        notify(
-            f"the file is too large to be held: near duplicates, lengths and the language are those of a sample of"
-            f" {sample:,} rows; the rest of the audit is of all {total:,}"
-        )
+    part = f"a sample of {sample:,} rows; the rest of the audit is of all {total:,}"
+    notify(
+        "a file this large is gone over without being held: no row is held out or left out, and labels that cannot be"
+        " learnt from are not refused; near duplicates, lengths and the language are those of"
+        f" {part if sample < total else 'all rows'}"
+    )
     counts = dataclasses.replace(data_read(streamed.loaded), rows=streamed.rows, labels=streamed.labels)
     return streamed.loaded, counts
