@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from affina.errors import AffinaError as AffinaError
     from affina.pipeline.execute import RunResult as RunResult
     from affina.recipe.schema import Recipe as Recipe
+    from affina.verbs.check import Checked as Checked
+    from affina.verbs.check import check as check
     from affina.verbs.demo import demo as demo
     from affina.verbs.evaluate import Evaluation as Evaluation
     from affina.verbs.evaluate import evaluate as evaluate
@@ -24,10 +26,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AffinaError": "affina.errors",
+    "Checked": "affina.verbs.check",
     "Evaluation": "affina.verbs.evaluate",
     "Prediction": "affina.verbs.predict",
     "Recipe": "affina.recipe.schema",
     "RunResult": "affina.pipeline.execute",
+    "check": "affina.verbs.check",
     "demo": "affina.verbs.demo",
     "evaluate": "affina.verbs.evaluate",
     "predict": "affina.verbs.predict",
@@ -37,11 +41,13 @@ _HOMES = {
 
 __all__ = [
     "AffinaError",
+    "Checked",
     "Evaluation",
     "Prediction",
     "Recipe",
     "RunResult",
     "__version__",
+    "check",
     "demo",
     "evaluate",
     "predict",

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from affina.data.checks import check_known_labels, drop_empty_texts
-from affina.data.findings import (
-    find_absent_labels,
-    find_blank,
-    find_repeats,
-    find_shared,
-    find_shared_groups,
-    find_similar_labels,
-)
+from affina.data.checks import check_known_labels, drop_empty_texts, found_blank
 from affina.data.labels import check_training_labels
 from affina.data.rows import Row, is_blank
 from affina.errors import DataError
@@ -183,81 +175,7 @@ def test_labels_that_training_lacks():
         check_known_labels(rows_of(("x", ""), file="test.csv"), known=["a"], train="train.csv")
 
 
-def test_duplicates_and_conflicts():
-    rows = rows_of(("x", "a"), (" x", "a"), ("x ", "b"), ("X", "a"), ("y", "b"), ("y", "b"), ("y", "b"))
-    duplicates, conflicts = find_repeats(rows, split="train")
-    assert (duplicates.name, duplicates.count) == ("duplicates", 3)
-    assert duplicates.examples[0] == "a.csv, row 2 (line 3) repeats row 1"
-    assert (conflicts.name, conflicts.count) == ("conflicting_labels", 3)
-    assert conflicts.examples == ("a.csv, row 1 (line 2): a in row 1, b in row 3",)
-    assert [finding.name for finding in find_repeats(rows, split="test")] == [
-        "duplicates_in_test",
-        "conflicting_labels_in_test",
-    ]
-
-
-def test_second_texts_make_rows_different():
-    assert find_repeats(rows_of(("x", "a"), second="1") + rows_of(("x", "a"), second="2"), split="train") == ()
-
-
-def test_findings_show_five_examples_and_count_all():
-    (finding,) = find_repeats(rows_of(*[("x", "a")] * 9), split="train")
-    assert finding.count == 8
-    assert len(finding.examples) == 5
-
-
-def test_shared_rows():
-    train = rows_of(("x", "a"), ("y", "b"))
-    test = rows_of(("z", "a"), (" y ", "a"), file="test.csv")
-    (finding,) = find_shared(test, train, split="test", other="train")
-    assert (finding.name, finding.count) == ("test_rows_in_train", 1)
-    assert finding.examples == ("test.csv, row 2 (line 3) is a.csv, row 2 (line 3)",)
-    assert find_shared(test[:1], train, split="test", other="train") == ()
-
-
-def grouped(*groups, file="a.csv"):
-    return tuple(
-        Row({"text": f"{file} {number}", "label": "a", "group": group}, file, number, number + 1)
-        for number, group in enumerate(groups, start=1)
-    )
-
-
-def test_shared_groups():
-    train = grouped("u1", "u2", "u2", "")
-    test = grouped("u3", "u2", "", "u1", "u2", file="test.csv")
-    (finding,) = find_shared_groups(test, train, split="test", other="train")
-    assert (finding.name, finding.count) == ("test_groups_in_train", 3)
-    assert finding.examples == (
-        "test.csv, row 2 (line 3): 'u2', as a.csv, row 2 (line 3)",
-        "test.csv, row 4 (line 5): 'u1', as a.csv, row 1 (line 2)",
-    )
-    assert "test rows of 2 groups that the train rows also have" in finding.meaning
-    assert find_shared_groups(test[:1], train, split="test", other="train") == ()
-
-
-def test_files_without_groups_share_none():
-    rows = rows_of(("x", "a"), ("y", "b"))
-    assert find_shared_groups(rows, grouped("", "u1"), split="test", other="train") == ()
-    assert find_shared_groups(grouped("", "u1"), rows, split="test", other="train") == ()
-
-
-def test_labels_that_a_split_lacks():
-    (finding,) = find_absent_labels(labelled("a", "c", "a"), ["a", "b", "c", "d"], split="test")
-    assert (finding.name, finding.count, finding.examples) == ("labels_absent_in_test", 2, ("'b'", "'d'"))
-    assert "macro-F1 leaves them out" in finding.meaning
-    assert find_absent_labels(labelled("a", "b"), ["a", "b"], split="test") == ()
-    assert find_absent_labels((), ["a", "b"], split="test") == ()
-
-
-def test_labels_that_look_alike():
-    rows = labelled("Refund", "refund", "re fund", "caf\u00e9", "cafe\u0301", "cafe", "refund")
-    (finding,) = find_similar_labels(rows)
-    assert finding.count == 5
-    assert finding.examples[0].startswith("'refund' (2 rows) / ")
-    assert find_similar_labels(labelled("a", "b")) == ()
-
-
 def test_blank_rows():
-    assert find_blank("a.csv", 0, split="train") == ()
-    (finding,) = find_blank("a.csv", 3, split="test")
+    assert found_blank("a.csv", 0, split="train") == ()
+    (finding,) = found_blank("a.csv", 3, split="test")
     assert (finding.name, finding.count, finding.examples) == ("blank_rows_in_test", 3, ("a.csv",))

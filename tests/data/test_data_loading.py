@@ -74,8 +74,32 @@ def test_a_label_too_rare_for_every_split_is_said(write):
         if "spam" not in {row.fields["label"] for row in getattr(loaded.splits, name)}
     }
     assert lacking
-    assert {finding.name for finding in loaded.findings} == lacking
-    assert {finding.examples for finding in loaded.findings} == {("'spam'",)}
+    assert {finding.name for finding in loaded.findings} == {*lacking, "rare_labels"}
+    assert {finding.examples for finding in loaded.findings if finding.name in lacking} == {("'spam'",)}
+
+
+def test_rows_are_left_out_when_asked_and_counted(write):
+    write("train.csv", [*numbered(60), "text 3,l0", "text 3,l0", "text 4,l0"])
+    write("test.csv", ["text 5,l2", "new,l1", "text 7,l1"])
+    asked = DataSpec(train="train.csv", test="test.csv", validation=0.2, drop_duplicates=True, drop_shared=True)
+    loaded = load(asked, seed=0)
+    texts = [row.fields["text"] for split in (loaded.splits.train, loaded.splits.validation) for row in split]
+    assert sorted(texts) == sorted([f"text {number}" for number in range(60) if number not in {5, 7}] + ["text 4"])
+    findings = {finding.name: finding for finding in loaded.findings}
+    assert findings["dropped_duplicates"].count == 2
+    assert findings["dropped_duplicates"].examples[0] == "train.csv, row 61 (line 62)"
+    assert findings["dropped_shared"].count == 2
+    assert not {"duplicates", "test_rows_in_train"} & set(findings)
+    assert findings["conflicting_labels"].count == 2
+    left = load(DataSpec(train="train.csv", test="test.csv", validation=0.2), seed=0)
+    assert {"duplicates", "test_rows_in_train"} <= {finding.name for finding in left.findings}
+    assert len(left.splits.train) + len(left.splits.validation) == 63
+
+
+def test_leaving_out_shared_rows_must_leave_some(write):
+    write("train.csv", numbered(20))
+    with pytest.raises(DataError, match=r"train\.csv, with data\.drop_shared=true\n.*\n.*none of 20"):
+        load(DataSpec(train="train.csv", test="train.csv", validation=0.2, drop_shared=True), seed=0)
 
 
 def test_groups_in_several_files_are_said(write):

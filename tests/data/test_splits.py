@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affina.data.findings import text_key
-from affina.data.rows import Row
+from affina.data.rows import Row, text_key
 from affina.data.shares import divide
 from affina.data.splits import hold_out
 from affina.errors import DataError, RecipeError

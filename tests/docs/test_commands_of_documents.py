@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from documents import CHEAP, ROOT, Block, blocks, name
 
-RUN = [ROOT / "README.md", ROOT / "docs/guides/first-run.md"]
-"""The commands of the other guide end as errors: `test_documents` compares what they print."""
+RUN = [ROOT / "README.md", ROOT / "docs/guides/first-run.md", ROOT / "docs/guides/audit.md"]
+"""The commands of the guide to bad input end as errors: `test_documents` compares what they print."""
 PROLOGUE = f"""
 import affina
 _train = affina.train

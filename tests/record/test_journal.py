@@ -10,6 +10,7 @@ import pytest
 
 from affina.errors import RunError
 from affina.record import journal
+from affina.record.audited import Audited, Check, Cut, Encoded, Lengths, Suspect
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, cut, read
 from affina.record.payloads import (
@@ -52,10 +53,22 @@ PAYLOADS: tuple[Payload, ...] = (
         rows={"train": 10, "validation": 2, "test": 0},
         labels={"b": 4, "a": 6, HARD: 1},
         findings=(
-            Finding(name="duplicates", count=3, meaning="twice", examples=("row 1", HARD)),
+            Finding(name="duplicates", count=3, meaning="twice", examples=("row 1", HARD), advice=HARD),
             Finding(name="empty", count=0, meaning=""),
         ),
     ),
+    Audited(
+        checks=(Check(name="duplicates", rows=3, of=10**7, how=HARD),),
+        lengths=(
+            Lengths(
+                split="train", unit="tokens", rows=3, least=1, q05=1, q25=2, median=3, q75=4, q95=5, most=6, total=10**9
+            ),
+        ),
+        cuts=(Cut(limit=512, rows=3, tokens=10, chosen=True),),
+        encoded=(Encoded(where=HARD, tokens=("[CLS]", HARD), trained=(False, True), hidden=2, target=HARD),),
+        suspects=(Suspect(where=HARD, label="a", likely=HARD, probability=0.1 + 0.2),),
+    ),
+    Audited(checks=()),
     ModelLoaded(reference=HARD, family="bert", parameters=22_713_216, trained=10, fingerprint="ab" * 32),
     Scores(
         who="tuned",

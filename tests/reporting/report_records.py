@@ -2,6 +2,7 @@
 
 import math
 
+from affina.record.audited import Audited, Check, Cut, Encoded, Lengths, Suspect
 from affina.record.payloads import (
     CellShare,
     Chosen,
@@ -80,6 +81,30 @@ def steps(count: int) -> list[Payload]:
     return lines
 
 
+def audited(text: str) -> Audited:
+    return Audited(
+        checks=(Check(name="near duplicates", rows=200_000, of=1_000_000, how=text),),
+        lengths=(
+            Lengths(
+                split="train",
+                unit="tokens",
+                rows=9,
+                least=1,
+                q05=2,
+                q25=3,
+                median=4,
+                q75=5,
+                q95=6,
+                most=1_777,
+                total=40,
+            ),
+        ),
+        cuts=(Cut(limit=128, rows=17, tokens=99, chosen=False), Cut(limit=512, rows=3, tokens=9, chosen=True)),
+        encoded=(Encoded(where=text, tokens=("[CLS]", text), trained=(False, True), hidden=5, target=text),),
+        suspects=(Suspect(where=text, label=text, likely=text, probability=0.987),),
+    )
+
+
 def unfinished(labels: tuple[str, ...], *, count: int = 60, text: str = "where is my parcel") -> list[Payload]:
     """A run up to its last step."""
     return [
@@ -99,9 +124,13 @@ def unfinished(labels: tuple[str, ...], *, count: int = 60, text: str = "where i
             rows={"train": 360, "validation": 40, "test": 120},
             labels=dict.fromkeys(labels, 36),
             findings=(
-                Finding(name="duplicates", count=3, meaning="the same text twice", examples=("file.csv, row 4", text)),
+                Finding(
+                    name="duplicates", count=3, meaning="the same text twice", examples=("file.csv, row 4", text),
+                    advice=text,
+                ),
             ),
         ),
+        audited(text),
         ModelLoaded(
             reference="starter/encoder", family="bert", parameters=22_713_216, trained=22_713_216, fingerprint="f" * 16
         ),

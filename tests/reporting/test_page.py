@@ -55,8 +55,8 @@ EVERY_KIND = {
     "unfinished": unfinished(TEN),
     "empty": [],
     "just started": unfinished(TEN)[:1],
-    "no step": unfinished(TEN)[:8],
-    "one step": unfinished(TEN)[:9],
+    "no step": unfinished(TEN)[:9],
+    "one step": unfinished(TEN)[:10],
     "77 classes": finished(tuple(f"class {number}" for number in range(77))),
     "hostile": finished((NASTY, "b"), text=NASTY),
 }
@@ -190,3 +190,20 @@ def test_write_without_a_record_writes_nothing(tmp_path):
     with pytest.raises(RunError, match=r"record\.jsonl"):
         page.write(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_audit_stands_under_the_data():
+    outline = Outline(page.render(finished(TEN, text="parcel"), title="run"))
+    for part in (
+        "What to do: parcel",
+        "1,777",
+        "the limit of this run",
+        "and 5 more",
+        "Label of the whole text: parcel",
+        "98.7%",
+        "200,000 1,000,000 parcel",
+    ):
+        assert part in outline.text, part
+    assert len(outline.named("mark")) == 2
+    without = [line for line in finished(TEN) if type(line).__name__ != "Audited"]
+    assert "How long the texts are" not in page.render(without, title="run")

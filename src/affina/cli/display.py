@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from affina.cli.tables import percent, scores_line
+from affina.record.audited import Audited
 from affina.record.payloads import (
     NOTICE,
     STEP_BACK,
@@ -30,6 +31,8 @@ from affina.record.payloads import (
     Step,
 )
 
+MOST_TOKENS: Final = 16
+"""Of the first row, as it is read."""
 SMOOTHING: Final = 0.9
 """Of the running means in the progress bar; the record has every raw value."""
 
@@ -69,10 +72,8 @@ class Display:
     def __call__(self, record: Payload) -> None:
         """Show one record."""
         match record:
-            case Started():
-                self._started(record)
-            case DataRead():
-                self._data(record)
+            case Started() | DataRead() | Audited():
+                self._beginning(record)
             case Step():
                 self._step(record)
             case Restarted():
@@ -107,6 +108,15 @@ class Display:
         self._line("restarted", record.text)
         self._loss, self._rate, self._seconds, self._score = None, 0.0, 0.0, ""
 
+    def _beginning(self, record: Started | DataRead | Audited) -> None:
+        match record:
+            case Started():
+                self._started(record)
+            case DataRead():
+                self._data(record)
+            case Audited():
+                self._audited(record)
+
     def _line(self, title: str, text: str, aside: str = "") -> None:
         self._console.print(
             f"[bold]{escape(title):<13}[/bold]{escape(text)}[dim]{escape(aside)}[/dim]", highlight=False, soft_wrap=True
@@ -123,8 +133,20 @@ class Display:
         )
         for finding in record.findings:
             self._line("noticed", f"{finding.count:,} {finding.name}: {finding.meaning}")
+            if finding.advice:
+                self._line("", f"-> {finding.advice}")
             if finding.examples:
                 self._line("", "", f"such as {finding.examples[0]}")
+
+    def _audited(self, record: Audited) -> None:
+        tokens = [lengths for lengths in record.lengths if lengths.unit == "tokens" and lengths.split == "train"]
+        for lengths in tokens:
+            cut = ", ".join(f"{cut.rows:,} rows over {cut.limit:,}" for cut in record.cuts if cut.chosen)
+            middle = f"median {lengths.median:,}, 95% within {lengths.q95:,}, longest {lengths.most:,}"
+            self._line("lengths", f"{middle} tokens; {cut} are cut" if cut else f"{middle} tokens")
+        for encoded in record.encoded:
+            read = " ".join(encoded.tokens[:MOST_TOKENS]) + (" ..." if len(encoded.tokens) > MOST_TOKENS else "")
+            self._line("reads", read, f"  trained: {encoded.target}")
 
     def _step(self, record: Step) -> None:
         self._loss = record.loss if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * record.loss

@@ -52,6 +52,25 @@ def train(
 
 
 @app.command()
+def check(
+    source: Annotated[str, typer.Argument(help="A data file or a recipe (.yaml).", show_default=False)],
+    overrides: Overrides = None,
+    labels: Annotated[bool, typer.Option("--labels", help="Look for probable label errors; takes minutes.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at data before training: repeated and shared rows, odd labels, personal data, damage, lengths."""
+    from affina.cli.audit import show_audit  # noqa: PLC0415 - see the module's docstring
+    from affina.verbs.check import check as verb  # noqa: PLC0415
+
+    found = verb(source, overrides or (), labels=labels, notify=_notice)
+    if as_json:
+        _print_json(found.as_json())
+    else:
+        show_audit(found.data, found.audited, Console())
+        Console().print(f"in {found.seconds:.1f} s", highlight=False)
+
+
+@app.command()
 def demo(overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Fine-tune the starter encoder on customer-support messages that come with Affina; about a minute."""
     from affina.cli.running import show_result, watched  # noqa: PLC0415

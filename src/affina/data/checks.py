@@ -1,6 +1,6 @@
 """Rows that are unfit by themselves: without a text (dropped from training and counted), or with an unknown label.
 
-What makes a whole label column unfit is in `labels`, what is only worth knowing in `findings`. This module does not
+What makes a whole label column unfit is in `labels`, what is only worth knowing in `audit`. This module does not
 read files and moves no row between splits.
 """
 
@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from affina.data.reading import refuse_empty_labels
 from affina.data.rows import Row, is_blank
-from affina.data.table import excerpt
+from affina.data.table import MOST_EXAMPLES, excerpt
 from affina.errors import DataError, Problem
 from affina.record.payloads import Finding
-
-MOST_EXAMPLES: Final = 5
 
 
 def drop_empty_texts(rows: Sequence[Row], *, file: str, split: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
@@ -33,10 +30,33 @@ def drop_empty_texts(rows: Sequence[Row], *, file: str, split: str) -> tuple[tup
         raise DataError(Problem(where=file, expected="at least one row with a text", found=found, fix=fix))
     if not dropped:
         return kept, ()
-    meaning = "these rows have no text and were left out; give them a text if they should count"
-    name = "empty_texts" if split == "train" else f"empty_texts_in_{split}"
-    finding = Finding(name=name, count=len(dropped), meaning=meaning, examples=tuple(dropped[:MOST_EXAMPLES]))
-    return kept, (finding,)
+    return kept, (found_empty(len(dropped), dropped, split=split),)
+
+
+def found_empty(count: int, places: Sequence[str], *, split: str) -> Finding:
+    """Rows without a text, which are left out.
+
+    Args:
+        count: how many.
+        places: the addresses of the first of them.
+        split: the split whose file they stand in.
+    """
+    return Finding(
+        name="empty_texts" if split == "train" else f"empty_texts_in_{split}",
+        count=count,
+        meaning="these rows have no text and were left out",
+        advice="give them a text if they should count",
+        examples=tuple(places[:MOST_EXAMPLES]),
+    )
+
+
+def found_blank(file: str, blank: int, *, split: str) -> tuple[Finding, ...]:
+    """Wholly blank rows, which the reader leaves out."""
+    if not blank:
+        return ()
+    name = "blank_rows" if split == "train" else f"blank_rows_in_{split}"
+    meaning = "wholly blank rows, which were left out"
+    return (Finding(name=name, count=blank, meaning=meaning, advice="there is nothing to do", examples=(file,)),)
 
 
 def _has_text(row: Row) -> bool:

@@ -33,7 +33,7 @@ def decode(raw: bytes, *, file: str) -> str:
         DataError: bytes that are not text in UTF-8, or not in the encoding of the file's byte order mark; one problem
             for each line.
     """
-    encoding = next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
+    encoding = encoding_of(raw)
     if encoding == "utf-8" and raw.count(0) * 3 > len(raw):
         found = "a NUL byte beside nearly every letter, as in UTF-16 without a byte order mark"
         raise DataError(Problem(where=file, expected="text in UTF-8", found=found, fix=_RESAVE))
@@ -44,6 +44,11 @@ def decode(raw: bytes, *, file: str) -> str:
             raise DataError(*_bad_lines(raw.removeprefix(codecs.BOM_UTF8), file)) from None
         found = f"bytes that are not {encoding.upper()} from byte {error.start} on, although the file begins as such"
         raise DataError(Problem(where=file, expected="text in UTF-8", found=found, fix=_RESAVE)) from None
+
+
+def encoding_of(raw: bytes) -> str:
+    """The encoding that the first bytes of a file say by their byte order mark, else UTF-8."""
+    return next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
 
 
 def _bad_lines(raw: bytes, file: str) -> list[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from affina.data.table import Cell, Source, Table, excerpt, row_address
@@ -32,15 +32,14 @@ def parse_delimited(source: Source, *, delimiter: str, alternatives: tuple[str, 
     Raises:
         DataError: a row with too many or too few fields, a quote that does not close, a repeated column name.
     """
-    csv.field_size_limit(_LARGEST_CELL)
-    chosen = _choose_delimiter(source.text, delimiter, alternatives)
+    chosen = choose_delimiter(source.text, delimiter, alternatives)
     used = delimiter if chosen is None else chosen.value
     rows: list[tuple[Cell, ...]] = []
     lines: list[int] = []
     problems: list[Problem] = []
     columns: tuple[str, ...] | None = None
     blank: list[tuple[int, int]] = []
-    for line, cells in _records(source.text, used):
+    for line, cells in _records(io.StringIO(source.text, newline=""), used):
         if isinstance(cells, str):
             problems.append(_quote_problem(source.file, len(lines), line, cells))
         elif not any(cell.strip() for cell in cells):
@@ -59,9 +58,43 @@ def parse_delimited(source: Source, *, delimiter: str, alternatives: tuple[str, 
     return Table(source.file, names, tuple(rows), tuple(lines), source.sha256, len(blank), blank_rows, chosen)
 
 
-def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+def stream_delimited(
+    file: str, lines: Iterable[str], *, delimiter: str
+) -> Iterator[tuple[int, tuple[str, ...] | None, tuple[str, ...]]]:
+    """The rows of a CSV or TSV text that is too large to hold, one at a time.
+
+    Args:
+        file: its name, for errors.
+        lines: the text, line by line, with its line ends.
+        delimiter: between cells.
+
+    Yields:
+        The line where a row starts, its cells or None for a blank row, and the header.
+
+    Raises:
+        DataError: at the first row with too many or too few fields, a quote that does not close, or a repeated name.
+    """
+    columns: tuple[str, ...] | None = None
+    number = 0
+    for line, cells in _records(lines, delimiter):
+        if isinstance(cells, str):
+            raise DataError(_quote_problem(file, number, line, cells))
+        blank = not any(cell.strip() for cell in cells)
+        if columns is None:
+            columns = None if blank else _header(cells, file, line)
+        elif blank:
+            yield line, None, columns
+        else:
+            number += 1
+            if len(cells) != len(columns):
+                raise DataError(_width_problem(row_address(file, number, line), cells, columns, delimiter))
+            yield line, tuple(cells), columns
+
+
+def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """Each record with the line where it starts; where quoting breaks, a message takes the cells' place."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    csv.field_size_limit(_LARGEST_CELL)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -79,8 +112,8 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]
             return
 
 
-def _choose_delimiter(text: str, usual: str, alternatives: tuple[str, ...]) -> Resolved[str] | None:
-    """Another delimiter than the usual one, only where the header leaves no doubt."""
+def choose_delimiter(text: str, usual: str, alternatives: tuple[str, ...]) -> Resolved[str] | None:
+    """Another delimiter than the usual one, only where the header, in the text's beginning, leaves no doubt."""
     if len(_first_record(text, usual)) > 1:
         return None
     fitting = [other for other in alternatives if len(_first_record(text, other)) > 1]
@@ -90,7 +123,7 @@ def _choose_delimiter(text: str, usual: str, alternatives: tuple[str, ...]) -> R
 
 
 def _first_record(text: str, delimiter: str) -> list[str]:
-    for _, cells in _records(text, delimiter):
+    for _, cells in _records(io.StringIO(text, newline=""), delimiter):
         if isinstance(cells, str):
             break
         if any(cell.strip() for cell in cells):

@@ -1,6 +1,6 @@
 """What makes a label column unfit to learn from: each is an error, before any row is held out.
 
-Labels of validation and test rows are compared with these in `checks`; slips that can be trained on are in `findings`.
+Labels of validation and test rows are compared with these in `checks`; slips that can be trained on are in `audit`.
 """
 
 from __future__ import annotations

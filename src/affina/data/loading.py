@@ -10,17 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from affina.data.checks import check_known_labels, drop_empty_texts
+from affina.data.audit.looks import file_checks, look_at_files, look_at_splits
+from affina.data.audit.scan import Scan, scan
+from affina.data.checks import check_known_labels, drop_empty_texts, found_blank
 from affina.data.columns import NAMED, find_columns
-from affina.data.findings import (
-    find_absent_labels,
-    find_blank,
-    find_missing_marks,
-    find_repeats,
-    find_shared,
-    find_shared_groups,
-    find_similar_labels,
-)
+from affina.data.dropping import drop_repeated, drop_shared
 from affina.data.labels import check_training_labels
 from affina.data.reading import rows_of, same_columns
 from affina.data.rows import Row, Splits
@@ -29,6 +23,7 @@ from affina.data.sources import read_table
 from affina.data.table import Table
 from affina.errors import Problem, RecipeError
 from affina.recipe.schema import AUTO, DataSpec
+from affina.record.audited import Check, Lengths
 from affina.record.payloads import DataRead, Finding
 from affina.values import Resolved
 
@@ -45,6 +40,8 @@ class Loaded:
         columns: role (text, text_pair, label, group) to the column that holds it.
         files: each file, as the user wrote it, to the SHA-256 of its bytes.
         findings: what the user should know about the rows.
+        checks: what was looked for in them.
+        lengths: how long the texts of each split are, in characters and words.
         choices: recipe key to what `auto` came to and why; a delimiter that is not the suffix's own stands under the
             file's key, `data.train (delimiter)`.
     """
@@ -54,6 +51,8 @@ class Loaded:
     columns: dict[str, str]
     files: dict[str, str]
     findings: tuple[Finding, ...]
+    checks: tuple[Check, ...]
+    lengths: tuple[Lengths, ...]
     choices: dict[str, Resolved[Any]]
 
 
@@ -66,33 +65,34 @@ def load(spec: DataSpec, *, seed: int) -> Loaded:
     """
     train = _read_train(spec)
     held_out = {name: read_table(str(getattr(spec, name))) for name in _HELD_OUT if is_file(getattr(spec, name))}
+    tables = {"train": train, **held_out}
     found = find_columns(train, spec)
     columns = {role: column.value for role, column in found.items()}
-    rows, findings = drop_empty_texts(rows_of(train, columns), file=train.file, split="train")
-    attested = frozenset(label for table in held_out.values() for label in _labels_of(table, columns))
-    check_training_labels(rows, column=columns["label"], attested=attested)
-    labels = _in_order({row.fields["label"] for row in rows})
-    findings += find_blank(train.file, train.blank, split="train") + find_repeats(rows, split="train")
-    findings += (*find_similar_labels(rows), *find_missing_marks(rows))
     given: dict[str, tuple[Row, ...]] = {}
-    for name, table in held_out.items():
-        given[name], noticed = _read_held_out(table, columns, split=name)
+    findings: tuple[Finding, ...] = ()
+    for name, table in tables.items():
+        given[name], noticed = _read_rows(table, columns, split=name)
+        findings += noticed
+    scans = {name: scan(part, split=name, file=tables[name].file) for name, part in given.items()}
+    findings += _drop(spec, given, scans)
+    rows = given["train"]
+    attested = frozenset(row.fields["label"] for name in held_out for row in given[name])
+    check_training_labels(rows, column=columns["label"], attested=attested)
+    labels = in_order({row.fields["label"] for row in rows})
+    for name in held_out:
         check_known_labels(given[name], known=labels, train=train.file)
-        findings += noticed + _overlaps(given[name], rows, split=name, other="train")
-    if len(given) == len(_HELD_OUT):
-        findings += _overlaps(given["test"], given["validation"], split="test", other="validation")
+    findings += look_at_files(tuple(scans.values()), given)
     made, chosen = divide(rows, spec, seed=seed)
-    held = {"validation": (), "test": (), **made, **given}
-    splits = Splits(**held)
-    for name in _HELD_OUT:
-        findings += find_absent_labels(held[name], labels, split=name)
-    tables = {"train": train, **held_out}
+    held = {"train": rows, "validation": (), "test": (), **given, **made}
+    near, check, lengths = look_at_splits(held, labels, seed=seed)
     return Loaded(
-        splits=splits,
+        splits=Splits(**held),
         labels=labels,
         columns=columns,
         files={table.file: table.sha256 for table in tables.values()},
-        findings=findings,
+        findings=findings + near,
+        checks=(*file_checks(tuple(scans.values())), check),
+        lengths=lengths,
         choices={**_column_choices(found, spec), **chosen, **_delimiters(tables)},
     )
 
@@ -129,26 +129,29 @@ def _read_train(spec: DataSpec) -> Table:
     return read_table(spec.train)
 
 
-def _read_held_out(
-    table: Table, columns: Mapping[str, str], *, split: str
-) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
-    """The rows of a validation or test file, by the training file's columns."""
-    rows, findings = drop_empty_texts(rows_of(table, same_columns(table, columns)), file=table.file, split=split)
-    return rows, findings + find_blank(table.file, table.blank, split=split) + find_repeats(rows, split=split)
+def _read_rows(table: Table, columns: Mapping[str, str], *, split: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+    """The rows of a file that have a text, by the training file's columns."""
+    own = columns if split == "train" else same_columns(table, columns)
+    rows, findings = drop_empty_texts(rows_of(table, own), file=table.file, split=split)
+    return rows, findings + found_blank(table.file, table.blank, split=split)
 
 
-def _labels_of(table: Table, columns: Mapping[str, str]) -> set[str]:
-    """The labels of a validation or test file."""
-    return {row.fields["label"] for row in rows_of(table, same_columns(table, columns))}
+def _drop(spec: DataSpec, given: dict[str, tuple[Row, ...]], scans: dict[str, Scan]) -> tuple[Finding, ...]:
+    """Leave out the training rows that the recipe asks to, in both arguments."""
+    findings: tuple[Finding, ...] = ()
+    if spec.drop_duplicates:
+        given["train"], findings = drop_repeated(given["train"], scans["train"])
+        scans["train"] = scan(given["train"], split="train", file=scans["train"].file)
+    if spec.drop_shared:
+        held_out = [scans[name] for name in _HELD_OUT if name in scans]
+        given["train"], dropped = drop_shared(given["train"], scans["train"], held_out)
+        scans["train"] = scan(given["train"], split="train", file=scans["train"].file)
+        findings += dropped
+    return findings
 
 
-def _overlaps(rows: Sequence[Row], earlier: Sequence[Row], *, split: str, other: str) -> tuple[Finding, ...]:
-    texts = find_shared(rows, earlier, split=split, other=other)
-    return texts + find_shared_groups(rows, earlier, split=split, other=other)
-
-
-def _in_order(labels: Iterable[str]) -> tuple[str, ...]:
-    """Integers by value, if all are; else by letter."""
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels in the order of the model's classes: integers by value, if all are; else by letter."""
     try:
         return tuple(sorted(labels, key=lambda label: (int(label), label)))
     except ValueError:

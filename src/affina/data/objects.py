@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from affina.data.json_problems import (
@@ -50,6 +51,31 @@ def parse_jsonl(source: Source) -> Table:
     if problems:
         raise DataError(*problems)
     return _table(source, rows, blank - source.text.endswith("\n"))
+
+
+def stream_jsonl(file: str, lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Cell] | None]]:
+    """The rows of a JSONL text that is too large to hold, one at a time.
+
+    Yields:
+        The line, and the cells by column or None for a blank row.
+
+    Raises:
+        DataError: at the first line that is not JSON, or not an object.
+    """
+    number = 0
+    for line, text in enumerate(lines, start=1):
+        if not text.strip():
+            yield line, None
+            continue
+        number += 1
+        where = row_address(file, number, line)
+        try:
+            row = _row(_DECODER.decode(text), where, ONE_A_LINE)
+        except (ValueError, RecursionError) as error:
+            problem = _fault(error, where, ONE_A_LINE, fix="correct that line, or remove it")
+            raise DataError(problem) from error
+        cells = {name: _cell(value) for name, value in row.items()}
+        yield line, cells if _has_content(tuple(cells.values())) else None
 
 
 def parse_json(source: Source) -> Table:

@@ -41,7 +41,7 @@ def rows_of(table: Table, columns: Mapping[str, str]) -> tuple[Row, ...]:
                 problems.append(_no_text(f"{table.where(index)}, column {columns[role]}", role, cell))
             else:
                 fields[role] = cell.strip() if role in _STRIPPED else cell
-        rows.append(Row(fields, table.file, index + 1, table.lines[index]))
+        rows.append(Row(fields, table.file, table.before + index + 1, table.lines[index]))
     if problems:
         raise DataError(*problems)
     return tuple(rows)

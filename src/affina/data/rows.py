@@ -1,6 +1,6 @@
 """A row as every stage sees it: its fields by role, where in which file it stands, and what counts as no text.
 
-This module does not read files (`sources`), find columns (`columns`) or judge rows (`checks`).
+This module does not read files (`sources`), find columns (`columns`) or judge rows (`checks`, `audit`).
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ class Splits:
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
+
+
+def text_key(row: Row) -> tuple[str, str]:
+    """What makes two rows the same text: the text and the second text, without outer blanks."""
+    return row.fields["text"].strip(), row.fields.get("text_pair", "").strip()
 
 
 def is_blank(text: str) -> bool:

@@ -21,9 +21,11 @@ from affina.data.objects import parse_json, parse_jsonl
 from affina.data.table import Source, Table, excerpt
 from affina.errors import DataError, Problem
 
+ALTERNATIVES: Final = (";", "\t")
+"""Delimiters of a .csv, besides the comma."""
 _PARSERS: Final[Mapping[str, Callable[[Source], Table]]] = MappingProxyType(
     {
-        ".csv": partial(parse_delimited, delimiter=",", alternatives=(";", "\t")),
+        ".csv": partial(parse_delimited, delimiter=",", alternatives=ALTERNATIVES),
         ".tsv": partial(parse_delimited, delimiter="\t"),
         ".json": parse_json,
         ".jsonl": parse_jsonl,
@@ -55,7 +57,7 @@ def read_table(path: str | Path) -> Table:
             found="a header and no rows" if table.columns else "no rows",
             fix="add rows, or check that the file was saved completely",
         )
-    _refuse_no_text(table)
+    refuse_no_text(table)
     return table
 
 
@@ -103,7 +105,12 @@ def _read(path: Path, file: str) -> bytes:
     raise DataError(Problem(where=file, expected="a file that can be read", found=found, fix=fix))
 
 
-def _refuse_no_text(table: Table) -> None:
+def refuse_no_text(table: Table) -> None:
+    """Stop at cells that no tokenizer can read.
+
+    Raises:
+        DataError: one problem for each such cell or column name.
+    """
     problems = [
         _no_text(f"{table.file}, header", name, match) for name in table.columns if (match := _NO_TEXT.search(name))
     ]

@@ -12,6 +12,8 @@ from affina.values import Resolved
 
 LONGEST_EXCERPT = 60
 """Characters of the user's own text that a message shows."""
+MOST_EXAMPLES = 5
+"""Rows that a finding names; it counts them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Table:
         blank: how many rows and lines were wholly blank.
         blank_rows: the lines of those that do have the form of a row: delimiters or quotes, or an object.
         delimiter: set where it is not the usual one of the file's suffix.
+        before: rows of the file that stand before these, where this is a part of it.
     """
 
     file: str
@@ -66,10 +69,11 @@ class Table:
     blank: int = 0
     blank_rows: tuple[int, ...] = ()
     delimiter: Resolved[str] | None = None
+    before: int = 0
 
     def where(self, index: int) -> str:
         """The address of row `index`, counted from 0, as messages show it."""
-        return row_address(self.file, index + 1, self.lines[index])
+        return row_address(self.file, self.before + index + 1, self.lines[index])
 
     def column(self, name: str) -> list[Cell]:
         """All cells of one column, in the rows' order."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from affina.data.findings import TextKey, text_key
-from affina.data.rows import Row
+from affina.data.rows import Row, text_key
 
 
 def units_of(rows: Sequence[Row], *, seed: int) -> list[tuple[int, ...]]:
@@ -19,7 +18,7 @@ def units_of(rows: Sequence[Row], *, seed: int) -> list[tuple[int, ...]]:
     the file has no influence, and a row more or less moves hardly any other. A row without a group is its own group.
     """
     parents = list(range(len(rows)))
-    first_with: dict[tuple[str, TextKey | str], int] = {}
+    first_with: dict[tuple[str, tuple[str, str] | str], int] = {}
     for index, row in enumerate(rows):
         _join(parents, first_with.setdefault(("text", text_key(row)), index), index)
         group = row.fields.get("group", "")

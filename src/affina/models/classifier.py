@@ -38,7 +38,7 @@ from affina.models.settings import (
 from affina.models.source import Source
 from affina.models.trial import check_numbers, check_vocabulary, try_out
 
-_UNLOADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
+UNLOADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
 """What transformers raises for files it cannot use; all end as one error that names the model."""
 _MOST_MISSING: Final = 0.01
 """Share of the backbone's parameters that may be missing in a checkpoint (each is said); more is another model."""
@@ -88,9 +88,9 @@ def load_classifier(
     try:
         with quiet():
             config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    except _UNLOADABLE as error:
-        raise _unloadable(where, error) from error
-    _check_kind(config, where)
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+    check_kind(config, where)
     keeps_head = same_labels(config, labels)
     set_labels(config, labels)
     set_plain_outputs(config)
@@ -140,13 +140,18 @@ def _load(source: Source, config: Any, where: str) -> tuple[Any, Any, dict[str, 
                 trust_remote_code=False,
                 local_files_only=True,
             )
-    except _UNLOADABLE as error:
-        raise _unloadable(where, error) from error
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
     module.config.name_or_path = ""  # a path of this machine has no place in a model that is passed on
     return module, tokenizer, info
 
 
-def _check_kind(config: Any, where: str) -> None:
+def check_kind(config: Any, where: str) -> None:
+    """Refuse a kind of model that cannot classify.
+
+    Raises:
+        ModelError: an encoder-decoder, or a kind without a classification head.
+    """
     if type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING and not config.is_encoder_decoder:
         return
     kind = "an encoder-decoder" if config.is_encoder_decoder else "a kind without a classification head"
@@ -195,7 +200,8 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {hidden} more" if hidden > 0 else "")
 
 
-def _unloadable(where: str, error: Exception) -> ModelError:
+def unloadable(where: str, error: Exception) -> ModelError:
+    """What transformers raised for a model's files, as an error that names the model."""
     said = (str(error).strip().splitlines() or [""])[0]
     return ModelError(
         Problem(

@@ -136,6 +136,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     classifier = prepared.classifier
     parameters = list(classifier.module.parameters())
     journal.append(replace(data_read(prepared.loaded, rows=prepared.rows), findings=prepared.findings))
+    journal.append(prepared.audited)
     journal.append(
         ModelLoaded(
             reference=classifier.source.reference,

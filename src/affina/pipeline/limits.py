@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from affina.data.loading import Loaded
 from affina.data.rows import Row
+from affina.data.table import MOST_EXAMPLES
 from affina.errors import DataError, Problem, RecipeError
-from affina.models.classifier import Classifier
+from affina.models.reader import Reads
 from affina.recipe.schema import AUTO, Recipe
 from affina.record.payloads import Finding
 from affina.tasks.classification import apply_limit, measure_lengths, refuse_nothing
@@ -20,9 +22,24 @@ LONGEST_WITHOUT_LIMIT: Final = 1_000_000
 """Tokens: stands in for the limit of a model that has none."""
 
 
-def within_limit(
-    recipe: Recipe, loaded: Loaded, classifier: Classifier, choices: dict[str, Resolved[Any]]
-) -> tuple[dict[str, tuple[Row, ...]], int, tuple[Finding, ...]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limited:
+    """What the length limit comes to.
+
+    Attributes:
+        rows: split to the rows that are used.
+        limit: in tokens, special tokens included.
+        lengths: split to the length in tokens of each of its rows, those that are not used included.
+        findings: what the limit did.
+    """
+
+    rows: dict[str, tuple[Row, ...]]
+    limit: int
+    lengths: dict[str, list[int]]
+    findings: tuple[Finding, ...]
+
+
+def within_limit(recipe: Recipe, loaded: Loaded, reader: Reads, choices: dict[str, Resolved[Any]]) -> Limited:
     """The rows of each split that are used, the limit, and what it did to them.
 
     Rows of validation and test are never dropped, so that figures stay about all of them; they are cut and counted.
@@ -30,7 +47,7 @@ def within_limit(
     Args:
         recipe: `data.max_length` and `data.too_long`.
         loaded: the rows.
-        classifier: the model and its own limit.
+        reader: the model's tokenizer and its own limit.
         choices: gets the limit, where it was `auto`.
 
     Raises:
@@ -38,27 +55,28 @@ def within_limit(
         DataError: a text is too long where the recipe says `error`, or dropping leaves a label without rows.
     """
     asked = recipe.data.max_length
-    most = classifier.max_length or LONGEST_WITHOUT_LIMIT
-    least = classifier.tokenizer.num_special_tokens_to_add(pair="text_pair" in loaded.columns) + 1
+    most = reader.max_length or LONGEST_WITHOUT_LIMIT
+    least = reader.tokenizer.num_special_tokens_to_add(pair="text_pair" in loaded.columns) + 1
     if asked != AUTO and not least <= asked <= most:
-        raise RecipeError(_impossible(asked, least, most, classifier.source.reference))
+        raise RecipeError(_impossible(asked, least, most, reader.source.reference))
     limit = min(most, LONGEST_BY_DEFAULT) if asked == AUTO else asked
     splits = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
     kept: dict[str, tuple[Row, ...]] = {}
     findings: list[Finding] = []
-    longest = 0
+    measured: dict[str, list[int]] = {}
     for split, rows in splits.items():
         policy = "truncate" if recipe.data.too_long == "drop" and split != "train" else recipe.data.too_long
-        lengths = measure_lengths(classifier.tokenizer, rows)
+        lengths = measure_lengths(reader.tokenizer, rows)
         refuse_nothing(rows, lengths)
-        longest = max(longest, max(lengths, default=0))
+        measured[split] = lengths
         kept[split], beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
         findings += _too_long(split, policy, [rows[place].where for place in beyond.rows], beyond.tokens, limit)
     _check_labels_left(kept["train"], loaded, limit)
     if asked == AUTO:
+        longest = max(max(lengths, default=0) for lengths in measured.values())
         why = "the model's limit" if limit == most else "longer texts cost much time and memory"
         choices["data.max_length"] = Resolved(limit, f"{why}; the longest row has {longest} tokens")
-    return kept, limit, tuple(findings)
+    return Limited(rows=kept, limit=limit, lengths=measured, findings=tuple(findings))
 
 
 def _impossible(asked: int, least: int, most: int, model: str) -> Problem:
@@ -89,5 +107,11 @@ def _too_long(split: str, policy: str, places: Sequence[str], tokens: int, limit
     if not places:
         return []
     done = f"dropped from {split}" if policy == "drop" else f"cut to {limit} tokens, {tokens:,} tokens lost"
-    meaning = f"{split} rows longer than {limit} tokens are {done}; data.max_length and data.too_long change that"
-    return [Finding(name="too long", count=len(places), meaning=meaning, examples=tuple(places[:5]))]
+    finding = Finding(
+        name="too_long" if split == "train" else f"too_long_in_{split}",
+        count=len(places),
+        meaning=f"{split} rows longer than {limit} tokens are {done}",
+        advice="data.max_length and data.too_long change that",
+        examples=tuple(places[:MOST_EXAMPLES]),
+    )
+    return [finding]

@@ -17,9 +17,11 @@ from affina.methods.weights import TrainedWeights
 from affina.models.base import base_tensors, width
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.source import locate
+from affina.pipeline.auditing import audit, with_label_errors
 from affina.pipeline.limits import within_limit
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import AUTO, ClassificationSpec, FullSpec, PartialSpec, Recipe
+from affina.record.audited import Audited
 from affina.record.payloads import Finding
 from affina.runtime import machine, randomness
 from affina.tasks.base import Example
@@ -56,6 +58,7 @@ class Prepared:
         draws: decides the order of the rows, dropout and a new head: the recipe's seed, unless a start was stuck.
         choices: recipe key to every value that was decided.
         findings: what the user should know about the rows.
+        audited: what was looked at in them.
         notices: what the stages said on the way.
     """
 
@@ -73,6 +76,7 @@ class Prepared:
     draws: int
     choices: dict[str, Resolved[Any]]
     findings: tuple[Finding, ...]
+    audited: Audited
     notices: tuple[str, ...]
 
     @property
@@ -104,19 +108,24 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices | {"task": Resolved("classification", "the data has texts and labels")}
     classifier = _load_model(recipe, loaded, choices=choices, notify=told)
-    rows, limit, cut = within_limit(recipe, loaded, classifier, choices)
+    limited = within_limit(recipe, loaded, classifier, choices)
+    rows = limited.rows
     counts = Counter(row.fields["label"] for row in rows["train"])
     weighted = _weigh_classes(recipe, counts, choices)
     task = Classification(
         classifier.tokenizer,
         loaded.labels,
-        max_length=limit,
+        max_length=limited.limit,
         class_weights=balanced_weights(counts, loaded.labels) if weighted else None,
         label_smoothing=recipe.train.label_smoothing,
     )
+    classifier.module.to(device)
+    audited, findings = audit(loaded, limited, classifier, task, seed=recipe.seed)
+    if recipe.data.check_labels:
+        found = (audited, findings)
+        audited, findings = with_label_errors(found, rows["train"], task, classifier, device=device, seed=recipe.seed)
     examples = {split: task.encode(part) for split, part in rows.items()}
     method = _choose_method(recipe, classifier, choices)
-    classifier.module.to(device)
     attached = _attach(method, classifier)
     hyper = _hyperparameters(recipe, examples, classifier, attached, method=method, weighted=weighted)
     return Prepared(
@@ -133,7 +142,8 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         precision=chosen_precision.value,
         draws=recipe.seed,
         choices=choices | hyper.by_key(),
-        findings=loaded.findings + cut,
+        findings=findings,
+        audited=audited,
         notices=tuple(notices),
     )
 

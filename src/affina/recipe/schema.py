@@ -68,6 +68,15 @@ class DataSpec(Spec):
     group: Column | None = Field(None, description="A column whose rows with the same value stay in the same split.")
     too_long: TooLong = Field("truncate", description="What happens to a text longer than the limit; always counted.")
     max_length: PositiveInt | Auto = Field(AUTO, description="The limit in tokens, special tokens included.")
+    drop_duplicates: bool = Field(
+        False, description="Leave out training rows with the text and the label of an earlier one; they are counted."
+    )
+    drop_shared: bool = Field(
+        False, description="Leave out training rows whose text is in the validation or test file; they are counted."
+    )
+    check_labels: bool = Field(
+        False, description="Look for probable label errors in the training rows, with a model's features."
+    )
 
 
 class ClassificationSpec(Spec):

@@ -15,6 +15,7 @@ from typing import Any, Final, get_args
 
 from affina.errors import Problem, RunError
 from affina.record import payloads
+from affina.record.audited import Check, Cut, Encoded, Lengths, Suspect
 from affina.record.payloads import CellShare, ClassRow, Finding, Measured, Payload, Sample
 
 Observer = Callable[[Payload], None]
@@ -22,6 +23,11 @@ Observer = Callable[[Payload], None]
 KINDS: Final[dict[str, type[Payload]]] = {kind.__name__.lower(): kind for kind in get_args(payloads.Payload)}
 PARTS: Final[dict[str, Callable[..., Any]]] = {
     "findings": Finding,
+    "checks": Check,
+    "lengths": Lengths,
+    "cuts": Cut,
+    "encoded": Encoded,
+    "suspects": Suspect,
     "classes": ClassRow,
     "cells": CellShare,
     "samples": Sample,

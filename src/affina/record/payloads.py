@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from affina.record.audited import Audited
+
 NOTICE = "notice"
 """The name of an event that the user was told of before the record began."""
 STEP_BACK = "step back"
@@ -47,6 +49,8 @@ class Finding:
     count: int
     meaning: str
     examples: tuple[str, ...] = ()
+    advice: str = ""
+    """What the reader can do about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,5 +225,16 @@ class Finished:
 
 
 Payload = (
-    Started | Chosen | DataRead | ModelLoaded | Scores | RangeTested | Step | Restarted | Evaluated | Event | Finished
+    Started
+    | Chosen
+    | DataRead
+    | Audited
+    | ModelLoaded
+    | Scores
+    | RangeTested
+    | Step
+    | Restarted
+    | Evaluated
+    | Event
+    | Finished
 )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from affina.record.audited import Audited
 from affina.record.payloads import (
     STEP_BACK,
     Chosen,
@@ -36,6 +37,7 @@ class Gathered:
     started: tuple[Started, ...]
     chosen: dict[str, Chosen]
     data: DataRead | None
+    audited: Audited | None
     model: ModelLoaded | None
     scores: dict[str, Scores]
     """Predictor to its scores, the tuned model first."""
@@ -83,6 +85,7 @@ def gather(records: Sequence[Payload]) -> Gathered:
         started=_all(records, Started),
         chosen={choice.key: choice for choice in _all(records, Chosen)},
         data=_last(records, DataRead),
+        audited=_last(records, Audited),
         model=_last(records, ModelLoaded),
         scores=dict(sorted(scores.items(), key=lambda item: item[0] != "tuned")),
         steps=_all(trained, Step),

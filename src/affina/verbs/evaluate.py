@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from affina.data.checks import check_known_labels
-from affina.data.findings import text_key
 from affina.data.reading import read_texts, rows_of
-from affina.data.rows import Row
+from affina.data.rows import Row, text_key
 from affina.data.sources import read_table
 from affina.evaluation import metrics
 from affina.record.payloads import Scores

@@ -1,0 +1,103 @@
+"""The audit on the terminal: what was found and what to do about it first, then how the data is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from affina.cli.tables import percent
+from affina.record.audited import Audited, Cut, Encoded, Lengths
+from affina.record.payloads import DataRead, Finding
+
+MOST_LABELS: Final = 6
+EXAMPLES: Final = 3
+INDENT: Final = 2
+
+
+def show_audit(data: DataRead, audited: Audited, console: Console) -> None:
+    """Print an audit.
+
+    Args:
+        data: the rows and the findings.
+        audited: what was looked at.
+        console: where to.
+    """
+    console.print(_rows_line(data), highlight=False, markup=False)
+    console.print(_labels_line(data), highlight=False, markup=False)
+    console.print()
+    if not data.findings:
+        console.print("[bold]Nothing was found that you should change.[/]\n", highlight=False)
+    for finding in data.findings:
+        _show_finding(finding, console)
+    console.print(_lengths_table(audited.lengths))
+    for line in _cut_lines(audited.cuts, sum(data.rows.values())):
+        console.print(line, highlight=False, markup=False)
+    for encoded in audited.encoded:
+        _show_encoded(encoded, console)
+    console.print("\n[bold]Looked for[/]", highlight=False)
+    for check in audited.checks:
+        rows = f"{check.rows:,} rows" if check.rows == check.of else f"{check.rows:,} of {check.of:,} rows"
+        console.print(Padding(Text(f"{check.name} ({rows}): {check.how}"), (0, 0, 0, INDENT), expand=False))
+
+
+def _rows_line(data: DataRead) -> str:
+    files = ", ".join(Path(file).name for file in data.files)
+    return f"{files}: " + ", ".join(f"{count:,} {split}" for split, count in data.rows.items() if count) + " rows"
+
+
+def _labels_line(data: DataRead) -> str:
+    total = sum(data.labels.values())
+    most = sorted(data.labels.items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{label} {percent(count / total)}" for label, count in most[:MOST_LABELS])
+    more = f" and {len(most) - MOST_LABELS} more" if len(most) > MOST_LABELS else ""
+    return f"{len(most)} labels: {shown}{more}"
+
+
+def _show_finding(finding: Finding, console: Console) -> None:
+    title = escape(finding.name.replace("_", " "))
+    console.print(f"[bold yellow]{finding.count:,} {title}[/]", highlight=False)
+    advice = f"\n-> {finding.advice}" if finding.advice else ""
+    console.print(Padding(Text(f"{finding.meaning}{advice}"), (0, 0, 0, INDENT), expand=False))
+    for example in finding.examples[:EXAMPLES]:
+        console.print(Padding(Text(f"such as {example}", style="dim"), (0, 0, 0, INDENT), expand=False))
+    console.print()
+
+
+def _lengths_table(lengths: tuple[Lengths, ...]) -> Table:
+    table = Table(title="Length of a text", title_justify="left")
+    table.add_column("split")
+    table.add_column("in")
+    for name in ("least", "5%", "25%", "median", "75%", "95%", "most"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for found in lengths:
+        figures = (found.least, found.q05, found.q25, found.median, found.q75, found.q95, found.most)
+        table.add_row(found.split, found.unit, *(f"{figure:,}" for figure in figures))
+    return table
+
+
+def _cut_lines(cuts: tuple[Cut, ...], rows: int) -> Iterator[str]:
+    for cut in cuts:
+        name = "the limit of this recipe" if cut.chosen else "would cut"
+        what = f"{cut.rows:,} rows ({percent(cut.rows / rows)}), {cut.tokens:,} tokens" if cut.rows else "nothing"
+        yield f"{cut.limit:>6,} tokens {f'({name}) cut' if cut.chosen else name} {what}"
+
+
+def _show_encoded(encoded: Encoded, console: Console) -> None:
+    console.print(f"\n[bold]As the model reads[/] {escape(encoded.where)}", highlight=False)
+    text = Text()
+    for token, trained in zip(encoded.tokens, encoded.trained, strict=True):
+        text.append(token, style="reverse" if trained else "")
+        text.append(" ")
+    text.append(f"... {encoded.hidden} more" if encoded.hidden else "", style="dim")
+    console.print(Padding(text, (0, 0, 0, INDENT), expand=False))
+    target = Text("trained: ")
+    target.append(f" {encoded.target} ", style="reverse")
+    target.append(" (the label of the whole text)" if not any(encoded.trained) else "")
+    console.print(Padding(target, (0, 0, 0, INDENT), expand=False))

@@ -1,0 +1,85 @@
+"""How the labels are spread over the rows, and labels that are likely slips of one another.
+
+What makes a label column unfit to learn from is an error, in `data/labels.py`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from affina.data.rows import Row
+from affina.data.table import MOST_EXAMPLES, excerpt
+from affina.record.payloads import Finding
+
+UNEVEN: Final = 10
+"""With more rows of the most frequent label for each row of the rarest than this, the labels are called uneven."""
+FEW: Final = 10
+"""Rows of a label below which hardly anything of it can be learnt, or measured."""
+
+
+def find_imbalance(counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Labels that are much rarer than the most frequent one."""
+    most = max(counts, key=lambda label: counts[label])
+    rare = sorted((label for label in counts if UNEVEN * counts[label] < counts[most]), key=lambda label: counts[label])
+    if not rare:
+        return ()
+    few = sum(counts[label] < FEW for label in rare)
+    meaning = (
+        f"labels with less than a tenth of the rows of the most frequent one, {excerpt(most)} ({counts[most]:,} rows,"
+        f" {counts[most] / sum(counts.values()):.0%})"
+        + (f"; {few} of them have fewer than {FEW} rows" if few else "")
+        + "; accuracy hardly shows them"
+    )
+    advice = "add rows of them, or write evaluate.metric=macro_f1 task.class_weights=balanced so that they count"
+    examples = tuple(f"{excerpt(label)}: {counts[label]:,} rows" for label in rare[:MOST_EXAMPLES])
+    return (Finding(name="rare_labels", count=len(rare), meaning=meaning, advice=advice, examples=examples),)
+
+
+def find_absent_labels(rows: Sequence[Row], labels: Iterable[str], *, split: str) -> tuple[Finding, ...]:
+    """Labels that no row of a validation or test split has; a split without any rows measures nothing, and says so.
+
+    Args:
+        rows: of the split, held out or from a file of its own.
+        labels: all that training has.
+        split: its name.
+    """
+    present = {row.fields["label"] for row in rows}
+    absent = [label for label in labels if label not in present]
+    if not rows or not absent:
+        return ()
+    meaning = (
+        f"labels without a {split} row: the {split} figures say nothing of them, and macro-F1 leaves them out, or"
+        f" counts them as 0 where the model predicts them"
+    )
+    finding = Finding(
+        name=f"labels_absent_in_{split}",
+        count=len(absent),
+        meaning=meaning,
+        advice=f"add {split} rows that have them",
+        examples=tuple(excerpt(label) for label in absent[:MOST_EXAMPLES]),
+    )
+    return (finding,)
+
+
+def find_similar_labels(counts: Mapping[str, int]) -> tuple[Finding, ...]:
+    """Labels that differ only in case, blanks or a letter's encoding: separate classes, likely by a slip."""
+    by_look: dict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        by_look["".join(unicodedata.normalize("NFKC", label).split()).casefold()].append(label)
+    groups = [
+        sorted(labels, key=lambda label: (-counts[label], label)) for labels in by_look.values() if len(labels) > 1
+    ]
+    if not groups:
+        return ()
+    examples = [" / ".join(f"{label!r} ({counts[label]} rows)" for label in labels) for labels in groups]
+    finding = Finding(
+        name="similar_labels",
+        count=sum(len(labels) for labels in groups),
+        meaning="labels that differ only in case or blanks; each is a class of its own",
+        advice="write them the same if they are one",
+        examples=tuple(examples[:MOST_EXAMPLES]),
+    )
+    return (finding,)

@@ -1,0 +1,125 @@
+"""Texts that stand in several rows exactly, outer blanks aside: within a file, and in two files.
+
+It works on the arrays of a `Scan`; nothing is changed here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affina.data.audit.scan import Scan
+from affina.data.table import MOST_EXAMPLES
+from affina.record.payloads import Finding
+
+Places = NDArray[np.int64]
+_MOST_LABELS: Final = 5
+"""Labels of a conflict that an example names."""
+
+
+def repeated_rows(scanned: Scan) -> tuple[Places, Places]:
+    """The rows with the text and the label of an earlier row, in the file's order, and the first such row of each."""
+    order = np.lexsort((scanned.labels, scanned.keys))  # stable: within a text and a label, the file's order
+    keys, labels = scanned.keys[order], scanned.labels[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (keys[1:] != keys[:-1]) | (labels[1:] != labels[:-1])
+    firsts = order[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))]
+    rows, firsts = order[~new], firsts[~new]
+    by_row = np.argsort(rows)
+    return rows[by_row], firsts[by_row]
+
+
+def shared_rows(scanned: Scan, earlier: Scan) -> tuple[Places, Places]:
+    """The rows of one file whose text is also in the other, and the first row of the other that has it."""
+    known, first = np.unique(earlier.keys, return_index=True)
+    if not len(known):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    at = np.minimum(np.searchsorted(known, scanned.keys), len(known) - 1)
+    rows = np.flatnonzero(known[at] == scanned.keys)
+    return rows, first[at[rows]]
+
+
+def find_repeats(scanned: Scan) -> tuple[Finding, ...]:
+    """Exact duplicates, and the same text with different labels, within the file of one split.
+
+    Findings on another split than train have its name in theirs.
+    """
+    return (*_duplicates(scanned), *_conflicts(scanned))
+
+
+def find_shared(scanned: Scan, earlier: Scan) -> tuple[Finding, ...]:
+    """Rows of a validation or test file whose text is also in an earlier file."""
+    rows, firsts = shared_rows(scanned, earlier)
+    if not len(rows):
+        return ()
+    split, other = scanned.split, earlier.split
+    pairs = zip(rows[:MOST_EXAMPLES].tolist(), firsts[:MOST_EXAMPLES].tolist(), strict=True)
+    names = np.array(scanned.names, dtype=object)[scanned.labels[rows]]
+    differ = int((names != np.array(earlier.names, dtype=object)[earlier.labels[firsts]]).sum())
+    how_many = f"; {differ:,} of them with another label there" if differ else ""
+    key = " or write data.drop_shared=true" if other == "train" else ""
+    finding = Finding(
+        name=f"{split}_rows_in_{other}",
+        count=len(rows),
+        meaning=f"{split} rows whose text is also in the {other} rows{how_many}; they flatter the {split} figures",
+        advice=f"remove them from one of the files,{key}".rstrip(","),
+        examples=tuple(f"{scanned.where(row)} is {earlier.where(first)}" for row, first in pairs),
+    )
+    return (finding,)
+
+
+def _duplicates(scanned: Scan) -> tuple[Finding, ...]:
+    rows, firsts = repeated_rows(scanned)
+    if not len(rows):
+        return ()
+    train = scanned.split == "train"
+    effect = "they weigh double in training and stay in one split" if train else "they count double in the figures"
+    pairs = zip(rows[:MOST_EXAMPLES].tolist(), firsts[:MOST_EXAMPLES].tolist(), strict=True)
+    finding = Finding(
+        name="duplicates" + _suffix(scanned),
+        count=len(rows),
+        meaning=f"{scanned.split} rows with the same text and label as an earlier one; {effect}",
+        advice="remove them if they are slips" + (", or write data.drop_duplicates=true" if train else ""),
+        examples=tuple(f"{scanned.where(row)} repeats row {scanned.numbers[first]}" for row, first in pairs),
+    )
+    return (finding,)
+
+
+def _conflicts(scanned: Scan) -> tuple[Finding, ...]:
+    if not len(scanned):
+        return ()
+    order = np.argsort(scanned.keys, kind="stable")
+    keys, labels = scanned.keys[order], scanned.labels[order]
+    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    mixed = np.minimum.reduceat(labels, starts) != np.maximum.reduceat(labels, starts)
+    if not mixed.any():
+        return ()
+    sizes = np.diff(np.append(starts, len(order)))
+    groups = sorted((int(order[starts[group]]), int(group)) for group in np.flatnonzero(mixed))
+    examples = (
+        _conflict(scanned, order[starts[group] : starts[group] + sizes[group]]) for _, group in groups[:MOST_EXAMPLES]
+    )
+    finding = Finding(
+        name="conflicting_labels" + _suffix(scanned),
+        count=int(sizes[mixed].sum()),
+        meaning=f"{scanned.split} rows with the same text and different labels; no model can get all right",
+        advice="correct the labels",
+        examples=tuple(examples),
+    )
+    return (finding,)
+
+
+def _conflict(scanned: Scan, rows: Places) -> str:
+    """`a.csv, row 1 (line 2): card in row 1, fee in row 3`."""
+    first_of: dict[str, int] = {}
+    for row in rows[: 10 * _MOST_LABELS].tolist():
+        first_of.setdefault(scanned.names[scanned.labels[row]], row)
+    named = list(first_of.items())[:_MOST_LABELS]
+    labels = ", ".join(f"{label[:40]} in row {scanned.numbers[row]}" for label, row in named)
+    return f"{scanned.where(int(rows[0]))}: {labels}"
+
+
+def _suffix(scanned: Scan) -> str:
+    return "" if scanned.split == "train" else f"_in_{scanned.split}"

@@ -1,0 +1,130 @@
+"""One pass over the rows of a file: what later looks compare, as numbers in arrays, and what a row shows by itself.
+
+A row costs 28 bytes here, its text none, so that millions of rows fit. Two texts count as the same where their 64-bit
+hashes are: among ten million texts that errs once in 370,000 times. This module judges nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affina.data.audit.damage import damage_of
+from affina.data.audit.personal import personal_kinds
+from affina.data.rows import Row, text_key
+from affina.data.table import MOST_EXAMPLES, row_address
+
+MISSING_MARKS: Final = frozenset({"nan", "null", "<na>", "n/a", "#n/a", "nat"})
+_LONGEST_MARK: Final = max(map(len, MISSING_MARKS))
+
+
+@dataclass(slots=True)
+class Tally:
+    """Rows that show one thing: how many, and the first few of them."""
+
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, example: str) -> None:
+        """Count a row."""
+        self.count += 1
+        if len(self.examples) < MOST_EXAMPLES:
+            self.examples.append(example)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """The rows of a file, in its order.
+
+    Attributes:
+        split: the split whose file it is.
+        file: its name as the user wrote it.
+        keys: [rows], the hash of the row's text.
+        labels: [rows], places in `names`.
+        names: the labels, as they first occur.
+        numbers: [rows], the row's place in the file.
+        lines: [rows], the line where it starts.
+        shown: kind of personal data, damage or missing mark to the rows that show it.
+    """
+
+    split: str
+    file: str
+    keys: NDArray[np.uint64]
+    labels: NDArray[np.int32]
+    names: tuple[str, ...]
+    numbers: NDArray[np.int64]
+    lines: NDArray[np.int64]
+    shown: dict[str, Tally]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def where(self, place: int) -> str:
+        """The address of a row, as messages show it."""
+        return row_address(self.file, int(self.numbers[place]), int(self.lines[place]))
+
+    def counts(self) -> dict[str, int]:
+        """Label to its number of rows."""
+        return dict(zip(self.names, np.bincount(self.labels, minlength=len(self.names)).tolist(), strict=True))
+
+
+def scan(rows: Iterable[Row], *, split: str, file: str) -> Scan:
+    """Go over the rows of a file once; they may come from a stream.
+
+    Args:
+        rows: those that have a text.
+        split: the split whose file it is.
+        file: its name.
+    """
+    keys, labels, numbers, lines = array("Q"), array("i"), array("q"), array("q")
+    names: dict[str, int] = {}
+    shown: dict[str, Tally] = {}
+    for row in rows:
+        keys.append(hash_of(row))
+        labels.append(names.setdefault(row.fields["label"], len(names)))
+        numbers.append(row.number)
+        lines.append(row.line)
+        for kind, example in _look(row):
+            shown.setdefault(kind, Tally()).add(example)
+    return Scan(
+        split=split,
+        file=file,
+        keys=np.array(memoryview(keys), dtype=np.uint64, copy=None),
+        labels=np.array(memoryview(labels), dtype=np.int32, copy=None),
+        names=tuple(names),
+        numbers=np.array(memoryview(numbers), dtype=np.int64, copy=None),
+        lines=np.array(memoryview(lines), dtype=np.int64, copy=None),
+        shown=shown,
+    )
+
+
+def hash_of(row: Row) -> int:
+    """64 bits that stand for the row's text, the same in every process."""
+    text, pair = text_key(row)
+    return int.from_bytes(hashlib.blake2b(f"{text}\0{pair}".encode(), digest_size=8).digest(), "little")
+
+
+def together(scans: Sequence[Scan], kind: str) -> Tally:
+    """The rows of all files that show a kind."""
+    found = [scanned.shown[kind] for scanned in scans if kind in scanned.shown]
+    examples = [example for tally in found for example in tally.examples]
+    return Tally(sum(tally.count for tally in found), examples[:MOST_EXAMPLES])
+
+
+def _look(row: Row) -> Iterator[tuple[str, str]]:
+    """What a row shows by itself: the kind, and the example that the user gets to see."""
+    for text in row.texts:
+        for kind, masked in personal_kinds(text):
+            yield kind, f"{row.where}: {masked}"
+        if damage := damage_of(text):
+            yield damage[0], f"{row.where}: {damage[1]}"
+    for role in ("label", "text"):
+        cell = row.fields[role]
+        if len(cell) <= 2 * _LONGEST_MARK and cell.strip().lower() in MISSING_MARKS:
+            yield "missing_marks", f"{row.where}: the {role} {cell!r}"

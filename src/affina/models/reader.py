@@ -1,0 +1,75 @@
+"""What of a model reads texts: its tokenizer and its length limit, without its weights.
+
+For what is measured before any training. This module holds no rule of its own: settings and limits are those that a
+loaded model gets (`classifier`, `settings`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
+from affina.models.classifier import UNLOADABLE, check_kind, unloadable
+from affina.models.quiet import quiet
+from affina.models.settings import length_limit, set_no_notices, set_padding, set_special_tokens
+from affina.models.source import Source
+
+
+class Reads(Protocol):
+    """Anything that turns texts into tokens as a model does: a `Reader`, or a whole `Classifier`."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer (transformers)."""
+
+    @property
+    def source(self) -> Source:
+        """Where the model came from."""
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest input in tokens, special tokens included; None without a limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A model's tokenizer and limit.
+
+    Attributes:
+        tokenizer: padding on the right.
+        source: where the model came from.
+        max_length: the longest input in tokens, special tokens included; None without a limit.
+    """
+
+    tokenizer: Any
+    source: Source
+    max_length: int | None
+
+
+def load_reader(source: Source) -> Reader:
+    """Load a model's tokenizer; the model itself is built without any memory for its weights, for its limits alone.
+
+    Raises:
+        ModelError: the model's files cannot be used, or it is of a kind that cannot classify.
+    """
+    where = f"model: {source.reference}"
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+    check_kind(config, where)
+    try:
+        with quiet(), torch.device("meta"):
+            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            module = AutoModelForSequenceClassification.from_config(config)
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+    set_padding(module, tokenizer, where=where)
+    set_special_tokens(module, tokenizer)
+    set_no_notices(tokenizer)
+    limit = length_limit(module, tokenizer if source.kind != "run" else None)
+    return Reader(tokenizer=tokenizer, source=source, max_length=limit)

@@ -1,0 +1,125 @@
+"""Verb: check. What is in the data, before anything is trained: the audit that every run begins with, by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from affina.data.loading import Loaded, data_read, load
+from affina.data.streaming import is_streamed, load_streamed
+from affina.errors import ModelError
+from affina.models.classifier import load_classifier
+from affina.models.reader import load_reader
+from affina.models.source import Source as Location
+from affina.models.source import locate
+from affina.pipeline.auditing import audit, with_label_errors
+from affina.pipeline.limits import within_limit
+from affina.pipeline.prepare import DEFAULT_MODEL
+from affina.recipe.schema import AUTO, Recipe
+from affina.record.audited import Audited
+from affina.record.payloads import Chosen, DataRead
+from affina.runtime import machine
+from affina.tasks.classification import Classification
+from affina.values import Resolved
+from affina.verbs.train import Source, read_source
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The audit of some data.
+
+    Attributes:
+        data: the rows as a run would use them, and the findings.
+        audited: what was looked at, and the lengths.
+        chosen: what was decided on the way.
+        seconds: what it took.
+    """
+
+    data: DataRead
+    audited: Audited
+    chosen: tuple[Chosen, ...]
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """`{"files", "columns", "rows", "labels", "findings", "checks", "lengths", "cuts", "encoded", ...}`."""
+        choices = {choice.key: {"value": choice.value, "reason": choice.reason} for choice in self.chosen}
+        plain = {**dataclasses.asdict(self.data), **dataclasses.asdict(self.audited)}
+        return {**plain, "chosen": choices, "seconds": self.seconds}
+
+
+def check(
+    source: Source,
+    overrides: Sequence[str] = (),
+    *,
+    labels: bool = False,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Checked:
+    """Look at data as the first stage of a run does; nothing is trained, and nothing is written.
+
+    Args:
+        source: a data file, a recipe file (.yaml), a recipe, or its keys as nested plain data.
+        overrides: words like `data.test=test.csv`, laid over a file.
+        labels: look for probable label errors as well, which takes a pass of the model over the training rows.
+        notify: told of slow work.
+
+    Raises:
+        InputError: something that was given cannot be used.
+    """
+    started = time.perf_counter()
+    recipe = read_source(source, [*overrides, *(["data.check_labels=true"] if labels else [])])
+    loaded, counted = _load(recipe, notify)
+    choices: dict[str, Resolved[Any]] = dict(loaded.choices)
+    rows = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
+    audited, findings = Audited(checks=loaded.checks, lengths=loaded.lengths), loaded.findings
+    model = _locate(recipe, notify)
+    if model is not None:
+        reader = load_reader(model)
+        limited = within_limit(recipe, loaded, reader, choices)
+        rows = limited.rows
+        task = Classification(reader.tokenizer, loaded.labels, max_length=limited.limit)
+        audited, findings = audit(loaded, limited, reader, task, seed=recipe.seed)
+        if recipe.data.check_labels:
+            device = machine.choose_device(recipe.device)
+            classifier = load_classifier(model, loaded.labels, notify=notify)
+            classifier.module.to(device)
+            found = (audited, findings)
+            audited, findings = with_label_errors(
+                found, rows["train"], task, classifier, device=device, seed=recipe.seed
+            )
+    return Checked(
+        dataclasses.replace(counted or data_read(loaded, rows=rows), findings=findings),
+        audited,
+        tuple(Chosen(key=key, value=choice.value, reason=choice.reason) for key, choice in choices.items()),
+        round(time.perf_counter() - started, 2),
+    )
+
+
+def _locate(recipe: Recipe, notify: Callable[[str], None]) -> Location | None:
+    """The model; none where nobody named one and the usual one is out of reach: most of the audit needs none."""
+    try:
+        return locate(DEFAULT_MODEL if recipe.model == AUTO else recipe.model, notify=notify)
+    except ModelError as error:
+        if recipe.model != AUTO or recipe.data.check_labels:
+            raise
+        notify(f"lengths in tokens and the language are left out, which need a model: {error.problems[0].found}")
+        return None
+
+
+def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRead | None]:
+    """The rows; or of a file that is too large to be held a sample of them, and the counts of all."""
+    if recipe.data.train is None or not is_streamed(recipe.data.train):
+        return load(recipe.data, seed=recipe.seed), None
+    streamed = load_streamed(recipe.data, seed=recipe.seed)
+    splits, total = streamed.loaded.splits, sum(streamed.rows.values())
+    sample = sum(map(len, (splits.train, splits.validation, splits.test)))
+    part = f"a sample of {sample:,} rows; the rest of the audit is of all {total:,}"
+    notify(
+        "a file this large is gone over without being held: no row is held out or left out, and labels that cannot be"
+        " learnt from are not refused; near duplicates, lengths and the language are those of"
+        f" {part if sample < total else 'all rows'}"
+    )
+    counts = dataclasses.replace(data_read(streamed.loaded), rows=streamed.rows, labels=streamed.labels)
+    return streamed.loaded, counts

@@ -1,0 +1,79 @@
+"""Personal data by its form: found where its checks hold, left alone where they do not, and never shown in full."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affina.data.audit.personal import CARD, E_MAIL, IBAN, PHONE, is_card, is_iban, masked_excerpt, personal_kinds
+
+SHOWN = {
+    E_MAIL: ["jane.doe@example.com", "a+b@mail.example.co.uk", "(x_1@y-z.org)"],
+    PHONE: [
+        "+39 06 1234 5678",
+        "+1 (555) 010-9999",
+        "555-010-9999",
+        "0800 169 6031",
+        "08002986030",
+        "0044 20 7946 095",
+    ],
+    CARD: ["4111 1111 1111 1111", "5500-0000-0000-0004", "378282246310005", "6011111111111117", "3530111333300000"],
+    IBAN: ["DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432", "IT60X0542811101000000123456", "NO9386011117947"],
+}
+CLEAN = [
+    "see you @ 5", "user@localhost", "@user hi", "a@b", "2024-01-05 10:30:00", "1,234,567.89", "3.14159265358979",
+    "order 113542617735902", "4111 1111 1111 1112", "1234 5678 9012 3456", "DE89 3704 0044 0532 0130 01", "10.0.0.255",
+    "GB82 WEST 1234 5698 7654 3", "ISBN 978-3-16-148410-0", "#0123456", "1990-2024", "00123842", "12345678",
+    "5 000 000 000",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in SHOWN.items() for text in texts])
+def test_each_kind_is_found_and_masked(kind, text):
+    [(found, masked)] = list(personal_kinds(f"please use {text}, thank you"))
+    assert found == kind
+    assert text not in masked
+    assert sum(letter.isdigit() for letter in masked) <= 2
+    excerpt = masked_excerpt(f"please use {text}, thank you")
+    assert text not in excerpt
+    assert "[" in excerpt
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_what_only_looks_a_little_like_it_is_left_alone(text):
+    assert list(personal_kinds(f"it is {text} here")) == []
+
+
+def test_a_kind_is_told_once_and_all_kinds_are_told():
+    text = "a@b.org c@d.org 4111111111111111 DE89370400440532013000 +39 06 1234 5678"
+    assert [kind for kind, _ in personal_kinds(text)] == [E_MAIL, IBAN, CARD, PHONE]
+
+
+@given(st.integers(0, 10**15 - 1), st.integers(0, 9))
+def test_one_check_digit_in_ten_is_right(number, digit):
+    beginning = f"4{number:014d}"[:15]
+    right = [last for last in "0123456789" if is_card(beginning + last)]
+    assert len(right) == 1
+    assert is_card(f"{beginning}{digit}") == (str(digit) == right[0])
+
+
+@given(st.integers(0, 10**18 - 1), st.integers(1, 96))
+def test_a_wrong_check_number_is_no_iban(account, wrong):
+    numbers = f"{account:018d}"
+    check = 98 - int(numbers + "131400") % 97  # DE00 at the end
+    assert is_iban(f"DE{check:02d}{numbers}")
+    other = (check - 2 + wrong) % 97 + 2
+    assert not is_iban(f"DE{other:02d}{numbers}")
+
+
+@pytest.mark.parametrize("piece", ["a", "a@", "1 ", "1", "GB82", "+1 ", "0800 ", "a.b.", "x@a.", "a-1"])
+def test_a_long_text_takes_time_in_proportion(piece):
+    times = []
+    for size in (100_000, 800_000):
+        started = time.process_time()
+        list(personal_kinds(piece * (size // len(piece))))
+        times.append(time.process_time() - started)
+    assert times[1] < 40 * times[0] + 0.2

@@ -1,0 +1,111 @@
+"""Files that are gone over without being held give what the same files give when they are held."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from affina.data import streaming
+from affina.data.loading import load
+from affina.data.streaming import is_streamed, load_streamed
+from affina.errors import DataError
+from affina.recipe.schema import DataSpec
+
+ROWS = [
+    *((f"text number {number} of many, {number * 37 % 101}", "abc"[number % 3]) for number in range(400)),
+    ("text number 3 of many, 10", "a"),
+    ("write to a@b.org", "b"),
+    ("write to a@b.org", "c"),
+    ("caf\u00c3\u00a9", "a"),
+    (" ", "b"),
+    ("", ""),
+]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(streaming, "_PART", 7)
+
+
+def write(name, rows):
+    path = Path(name)
+    if path.suffix == ".jsonl":
+        lines = [json.dumps({"label": label, "text": text}) if text or label else "" for text, label in rows]
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    else:
+        between = "\t" if path.suffix == ".tsv" else ";"
+        header = f"text{between}label"
+        lines = [f'"{text}"{between}{label}' if text or label else "" for text, label in rows]
+        path.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return name
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "jsonl"])
+def test_the_same_is_found_as_of_rows_that_are_held(suffix):
+    train = write(f"train.{suffix}", ROWS)
+    test = write(f"test.{suffix}", [*ROWS[5:8], ("new", "a"), ("newer", "b"), ("newest", "c")])
+    spec = DataSpec(train=train, test=test, validation="train." + suffix)
+    held, streamed = load(spec, seed=0), load_streamed(spec, seed=0)
+    exact = {finding.name: finding for finding in held.findings if "near" not in finding.name}
+    assert {"duplicates", "conflicting_labels", "test_rows_in_train", "email_addresses", "mojibake"} <= set(exact)
+    assert {f.name: f for f in streamed.loaded.findings if "near" not in f.name} == exact
+    assert streamed.rows == {"train": 404, "validation": 404, "test": 6}
+    assert streamed.labels == {"a": 136, "b": 134, "c": 134}
+    assert streamed.loaded.labels == held.labels
+    assert streamed.loaded.files == held.files
+    assert streamed.loaded.columns == held.columns
+    assert streamed.loaded.splits.test == held.splits.test
+
+
+def test_a_sample_is_kept_of_more_rows_and_it_is_said(monkeypatch):
+    monkeypatch.setattr(streaming, "_sample_size", lambda _: 50)
+    streamed = load_streamed(DataSpec(train=write("train.csv", ROWS)), seed=0)
+    sample = streamed.loaded.splits.train
+    assert len(sample) == 50
+    assert [row.number for row in sample] == sorted({row.number for row in sample})
+    assert max(row.number for row in sample) > 300
+    assert {check.name: (check.rows, check.of) for check in streamed.loaded.checks}["near duplicates"] == (50, 404)
+    other = load_streamed(DataSpec(train="train.csv"), seed=1).loaded.splits.train
+    assert other != sample
+
+
+def test_long_rows_make_a_smaller_sample():
+    write("long.csv", [("word " * 100_000, "a"), ("word " * 100_000 + "x", "b")])
+    head = next(streaming._tables("long.csv", rows=10))
+    assert streaming._sample_size(head) == 1_000
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "text,label\nx,a\ny,b,c\n", r"a\.csv, row 2 \(line 3\)\n.*\n.*3 fields"),
+        ("a.csv", 'text,label\nx,a\n"y,b\n', r"a\.csv, row 2 \(line 3\)\n.*\n.*no closing"),
+        ("a.jsonl", '{"text": "x", "label": "a"}\n{"text": \n', r"a\.jsonl, row 2 \(line 2\)"),
+        ("a.jsonl", '{"text": "x", "label": "a"}\n[1]\n', r"a\.jsonl, row 2 \(line 2\)\n.*\n.*a list"),
+        ("a.jsonl", '{"text": "x", "label": "a"}\n{"text": "y", "label": ["a"]}\n', r"row 2 \(line 2\), column label"),
+        ("a.csv", "text,label\nx,a\n" + "y\0,b\n", r"a\.csv, row 2 \(line 3\), column text\n.*\n.*NUL"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(name, content, message):
+    Path(name).write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        load_streamed(DataSpec(train=name), seed=0)
+
+
+def test_bytes_that_are_no_text_are_refused():
+    Path("a.csv").write_bytes(b"text,label\nx,a\ncaf\xe9,b\n")
+    with pytest.raises(DataError, match=r"a\.csv\n[\s\S]*0xE9, which is not UTF-8"):
+        load_streamed(DataSpec(train="a.csv"), seed=0)
+
+
+def test_only_large_files_that_can_be_read_in_parts_are_streamed(monkeypatch):
+    write("a.csv", ROWS)
+    Path("a.json").write_text("[]")
+    assert not is_streamed("a.csv")
+    monkeypatch.setattr(streaming, "STREAMED_BYTES", 100)
+    assert is_streamed("a.csv")
+    assert not is_streamed("a.json")
+    assert not is_streamed("absent.csv")

@@ -1,0 +1,72 @@
+"""A language that a tokenizer was not made for is seen, by what it does to the words; its own is left alone."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from affina.data.rows import Row
+from affina.evaluation.language import check_language, words_of
+from affina.evaluation.passages import PASSAGES
+
+
+class Pieces:
+    """A stand-in for a tokenizer: whole words that it knows, and single letters of all others."""
+
+    unk_token, eos_token, unk_token_id = "[UNK]", None, 7
+
+    def __init__(self, *languages: str, letters: str | None = None) -> None:
+        self.known = {word for language in languages for word in words_of(PASSAGES[language])}
+        self.letters = letters
+
+    def __call__(self, words, *, add_special_tokens):
+        assert not add_special_tokens
+        return {"input_ids": [self._ids(word.strip()) for word in words]}
+
+    def _ids(self, word):
+        if word in self.known:
+            return [1]
+        return [7 if self.letters is not None and letter not in self.letters else 2 for letter in word]
+
+
+def rows_of(text):
+    sentences = re.split(r"(?<=\.) ", text)
+    return [Row({"text": sentence, "label": "a"}, "a.csv", n, n + 1) for n, sentence in enumerate(sentences, start=1)]
+
+
+def check(tokenizer, text):
+    return check_language(tokenizer, rows_of(text), model="some/model", seed=0)
+
+
+@pytest.mark.parametrize("language", list(PASSAGES))
+def test_each_language_is_strange_to_a_tokenizer_of_another(language):
+    other = next(name for name in PASSAGES if name != language)
+    (finding,), (checked,) = check(Pieces(other), PASSAGES[language])
+    assert finding.name == "unfamiliar_language"
+    assert f"looks like {language}" in finding.meaning
+    assert "model=" in finding.advice
+    assert f"those of {other}, which it cuts the least of 6 languages" in checked.how
+    assert check(Pieces(language), PASSAGES[language])[0] == ()
+    assert check(Pieces(*PASSAGES), PASSAGES[language])[0] == ()
+
+
+def test_a_script_that_it_does_not_know():
+    russian = "я хотел бы знать где моя посылка и когда она придёт домой сегодня вечером " * 5
+    (finding,), _ = check(Pieces("English"), russian)
+    assert "looks like" not in finding.meaning
+    chinese = "我想知道我的包裹在哪里 什么时候到 谢谢你的帮助 " * 20
+    assert check(Pieces("English", letters=chinese), chinese)[0] == ()  # one piece for each letter is as it should be
+    (finding,), (checked,) = check(Pieces("English", letters="abc"), chinese)
+    assert "100.0% of the words hold a piece that it does not know" in checked.how
+
+
+def test_too_few_words_say_nothing():
+    assert check(Pieces("English"), "ciao bella. come va") == ((), ())
+
+
+def test_names_of_users_and_addresses_are_no_words():
+    assert Counter(words_of("hi @user see https://x.org/y and #tag or a.b in C3PO")) == Counter(
+        ["hi", "see", "and", "or", "in", "C", "PO"]
+    )
