@@ -18,7 +18,7 @@ from affina.models.base import base_tensors, width
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.source import locate
 from affina.pipeline.auditing import audit, with_label_errors
-from affina.pipeline.limits import within_limit
+from affina.pipeline.limits import Limited, within_limit
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import AUTO, ClassificationSpec, FullSpec, PartialSpec, Recipe
 from affina.record.audited import Audited
@@ -120,10 +120,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         label_smoothing=recipe.train.label_smoothing,
     )
     classifier.module.to(device)
-    audited, findings = audit(loaded, limited, classifier, task, seed=recipe.seed)
-    if recipe.data.check_labels:
-        found = (audited, findings)
-        audited, findings = with_label_errors(found, rows["train"], task, classifier, device=device, seed=recipe.seed)
+    audited, findings = _audit(recipe, loaded, limited, classifier, task)
     examples = {split: task.encode(part) for split, part in rows.items()}
     method = _choose_method(recipe, classifier, choices)
     attached = _attach(method, classifier)
@@ -146,6 +143,16 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         audited=audited,
         notices=tuple(notices),
     )
+
+
+def _audit(
+    recipe: Recipe, loaded: Loaded, limited: Limited, classifier: Classifier, task: Classification
+) -> tuple[Audited, tuple[Finding, ...]]:
+    found = audit(loaded, limited, classifier, task, seed=recipe.seed)
+    if not recipe.data.check_labels:
+        return found
+    device = classifier.module.device
+    return with_label_errors(found, limited.rows["train"], task, classifier, device=device, seed=recipe.seed)
 
 
 def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:
