@@ -11,10 +11,13 @@ import torch
 
 from affina.pipeline.rates import probe_rates
 from affina.runtime import randomness
-from affina.training.range_test import ABOVE, BELOW, NEAR, PATH, Ramp, judge
+from affina.training.range_test import ABOVE, BELOW, NEAR, PATH, PATH_OF_A_HEAD, Goal, Ramp, judge
 from bench_of_loops import prepared_run
 
 RATES = tuple(10 ** (-6 + place / 8) for place in range(33))
+
+
+GOAL = Goal(0.1, PATH)
 
 
 def curve(*, slope: float, noise: float = 0.0, rates=RATES) -> list[float]:
@@ -29,28 +32,33 @@ def curve(*, slope: float, noise: float = 0.0, rates=RATES) -> list[float]:
 @pytest.mark.parametrize("noise", [0.0, 0.02])
 @pytest.mark.parametrize("rates", [RATES, RATES[::3]], ids=["fine", "coarse"])
 def test_the_rate_makes_the_path_to_the_fall_in_the_set_number_of_steps(slope, noise, rates):
-    found = judge(rates, curve(slope=slope, noise=noise, rates=rates), fall=0.1)
+    found = judge(rates, curve(slope=slope, noise=noise, rates=rates), GOAL)
     assert found.rate == pytest.approx(0.1 / slope / PATH, rel=0.6)
 
 
 def test_a_curve_that_does_not_fall_speaks_for_no_rate():
-    assert judge(RATES, curve(slope=0.0, noise=0.02), fall=0.1).rate is None
-    assert judge(RATES, [0.01 * place for place in range(33)], fall=0.1).rate is None
+    assert judge(RATES, curve(slope=0.0, noise=0.02), GOAL).rate is None
+    assert judge(RATES, [0.01 * place for place in range(33)], GOAL).rate is None
 
 
 def test_one_lucky_batch_is_not_a_fall():
     changes = curve(slope=0.0, noise=0.01)
     changes[20] = -0.3
-    assert judge(RATES, changes, fall=0.1).rate is None
+    assert judge(RATES, changes, GOAL).rate is None
 
 
 def test_the_rate_to_train_with_lies_half_way_to_the_prior_but_near_the_curve():
-    found = judge(RATES, curve(slope=200.0), fall=0.1)
+    found = judge(RATES, curve(slope=200.0), GOAL)
     assert found.meet(found.rate) == pytest.approx(found.rate)
     assert found.meet(found.rate * 4) == pytest.approx(found.rate * 2)
     assert found.meet(found.rate * 1e4) == pytest.approx(found.rate * NEAR)
     assert found.meet(found.rate / 1e4) == pytest.approx(found.rate / NEAR)
-    assert judge(RATES, [0.0] * len(RATES), fall=0.1).meet(0.5) == 0.5
+    assert judge(RATES, [0.0] * len(RATES), GOAL).meet(0.5) == 0.5
+
+
+def test_a_head_alone_takes_larger_steps():
+    body, head = (judge(RATES, curve(slope=200.0), Goal.of(2.0, head_alone=alone)) for alone in (False, True))
+    assert head.rate == pytest.approx(body.rate * PATH / PATH_OF_A_HEAD)
 
 
 def test_the_ramp_is_even_in_the_logarithm_around_the_prior():

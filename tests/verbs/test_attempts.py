@@ -207,3 +207,30 @@ def test_a_run_with_a_measured_rate_goes_on_and_its_recipe_runs_again(tested, mo
     api.train("again.yaml", ["run=parts"])  # what recipe.yaml says is the same run, as far as it got
     assert numbers(Path("parts")) == numbers(Path("whole"))
     assert weights(Path("parts")) == weights(Path("whole"))
+
+
+def head_of(folder):
+    (chosen,) = [record for record in of_kind(folder, Chosen) if record.key == rates.HEAD_START]
+    return chosen
+
+
+@pytest.mark.parametrize("start", ["probe", "random"])
+def test_how_the_head_starts_can_be_given(start):
+    result = train(f"train.head_start={start}", "train.max_steps=1", "run=mine")
+    assert head_of("mine").value == start
+    assert head_of("mine").reason.startswith("given in the recipe")
+    assert recipe_of(result)["train"]["head_start"] == start
+
+
+def test_a_head_alone_takes_the_prior_of_its_start():
+    words = ("method=partial", "method.blocks=0", "train.max_steps=1")
+    probed, drawn = (train(f"train.head_start={start}", *words) for start in ("probe", "random"))
+    assert recipe_of(probed)["train"]["learning_rate"] < recipe_of(drawn)["train"]["learning_rate"] / 5
+    given = train("train.head_start=probe", SOUND, *words)
+    assert recipe_of(given)["train"]["learning_rate"] == float(SOUND.partition("=")[2])
+
+
+def test_a_head_that_came_with_the_model_is_no_choice():
+    first = train("train.max_steps=2", "run=first")
+    again = api.train("good.csv", [f"model={first.folder.path}", *WORDS, "train.max_steps=1", "run=again"])
+    assert not [record for record in of_kind(again.folder.path, Chosen) if record.key == rates.HEAD_START]

@@ -30,7 +30,10 @@ from affina.models import head_start
 from affina.models.anatomy import Anatomy
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits, hidden_states
+from affina.recipe.resolve import GIVEN
+from affina.recipe.schema import AUTO, Auto, HeadStart
 from affina.tasks.base import Batch, Example, Task
+from affina.values import Resolved
 
 LEAST_CARRIED_OVER: Final = 0.8
 """A probe that carries less over has learnt its rows by heart, and is a worse start than a random one."""
@@ -69,16 +72,22 @@ class Prober:
             classes=self.classes,
         )
 
-    def start_head(self, train: Sequence[Example], validation: Sequence[Example]) -> str:
-        """Start the head as a linear classifier of its own features, where that holds for unseen rows.
+    def start_head(
+        self, train: Sequence[Example], validation: Sequence[Example], *, asked: HeadStart | Auto
+    ) -> Resolved[HeadStart]:
+        """Start the head as a linear classifier of its own features, where that is asked for or holds for unseen rows.
 
-        Returns:
-            How the head starts and why, in words.
+        Args:
+            train: rows to fit the classifier on.
+            validation: rows that tell whether it holds.
+            asked: the recipe's `train.head_start`.
         """
         layer = head_start.last_layer(self.module, self.anatomy)
         if layer is None:
-            return "the new head starts as transformers draws it: its last layer is of a make of its own"
+            return Resolved("random", "as transformers draws it: the head's last layer is of a make of its own")
         head_start.open_pooler(self.module, self.anatomy)
+        if asked == "random":
+            return Resolved("random", GIVEN)
         chosen, looked_at = _some(train), _some(validation)
         seen = (self._given_to(layer, chosen), targets(chosen))
         unseen = (self._given_to(layer, looked_at), targets(looked_at))
@@ -86,10 +95,10 @@ class Prober:
         probe = fit_probe(*seen, classes=self.classes, strength=START_STRENGTH, intercept=intercept)
         share = carried_over(probe, seen, unseen)
         found = f"a logistic regression on its features carries {share:.0%} of what it learns over to unseen rows"
-        if share < LEAST_CARRIED_OVER:
-            return f"the new head starts at random: {found}"
+        if asked == AUTO and share < LEAST_CARRIED_OVER:
+            return Resolved("random", found)
         head_start.fill(layer, probe.weight, probe.bias, classes=probe.seen)
-        return f"the new head starts as the linear probe: {found}"
+        return Resolved("probe", found if asked == AUTO else f"{GIVEN}; {found}")
 
     def _given_to(self, layer: nn.Linear, examples: Sequence[Example]) -> NDArray[np.float32]:
         """What reaches the last layer of the head for each example, [rows, width]."""

@@ -17,12 +17,12 @@ from affina.models.base import base_tensors
 from affina.pipeline.exporting import export
 from affina.pipeline.measuring import start_head
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.rates import RATE, advised, with_rate
+from affina.pipeline.rates import RATE, advised, with_head, with_rate
 from affina.pipeline.training import build_loop, floor_of
 from affina.recipe.schema import AUTO
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Event, Payload, Restarted
+from affina.record.payloads import Payload, Restarted
 from affina.runtime import randomness
 from affina.tasks.base import Batch
 from affina.training import checkpoint
@@ -68,16 +68,12 @@ def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
     return floor_of(prepared) if prepared.recipe.train.restart and not second else None
 
 
-def start_again(prepared: Prepared) -> Event | None:
-    """Put the model back to the base, with a head drawn from `prepared.draws` and started anew.
-
-    Returns:
-        How the head starts, for the record.
-    """
+def start_again(prepared: Prepared) -> Prepared:
+    """Put the model back to the base, with a head drawn from `prepared.draws` and started anew."""
     randomness.seed_everything(prepared.draws)
     base = base_tensors(prepared.classifier)
     prepared.attached.load_state_dict({name: base[name] for name in prepared.attached.state_dict()})
-    return start_head(prepared)
+    return with_head(prepared, start_head(prepared))
 
 
 def _run(loop: Loop[Batch], prepared: Prepared) -> Outcome:
@@ -97,23 +93,20 @@ def _restarted(prepared: Prepared, loop: Loop[Batch], journal: Journal) -> Prepa
         f"loss {stuck_at.latest_loss:.3f} against {floor.loss:.3f}"
     )
     draws = (prepared.recipe.seed + 1) % 2**32
-    prepared = replace(prepared, draws=draws)
-    head = start_again(prepared)
-    rate, why = _other_rate(prepared)
+    before = prepared.hyper.learning_rate
+    prepared = start_again(replace(prepared, draws=draws))
+    rate, why = _other_rate(prepared, before.value)
     prepared = with_rate(prepared, rate, reason=f"{why}; the start was stuck")
     rates = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
     text = f"{seen}; {why}. Starting again with seed {draws} and {RATE}={rates[0]:g}; train.restart=false forbids that"
     journal.append(
         Restarted(step=loop.step, seed=draws, learning_rate=rates[0], head_learning_rate=rates[1], text=text)
     )
-    if head is not None:
-        journal.append(head)
     return prepared
 
 
-def _other_rate(prepared: Prepared) -> tuple[float, str]:
+def _other_rate(prepared: Prepared, before: float) -> tuple[float, str]:
     """A rate other than the one that was stuck, and what that says of the one before."""
-    before = prepared.hyper.learning_rate.value
     given = "given " if prepared.recipe.train.learning_rate != AUTO else ""
     better, whence = advised(prepared)
     if max(better / before, before / better) < CLOSE:
@@ -124,12 +117,12 @@ def _other_rate(prepared: Prepared) -> tuple[float, str]:
 
 def _with_advice(error: NonFiniteError, prepared: Prepared) -> NonFiniteError:
     """The same error, with a rate that would have worked in its fix, where the rate is to blame."""
+    rate = prepared.hyper.learning_rate.value
     try:
-        start_again(prepared)
+        prepared = start_again(prepared)
         better, whence = advised(prepared)
     except NonFiniteError:  # not the rate's fault
         return error
-    rate = prepared.hyper.learning_rate.value
     if better > rate / CLOSE:
         return error
     first = error.problems[0]

@@ -17,7 +17,7 @@ from affina.pipeline import attempts, rates
 from affina.pipeline.exporting import export
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import look_back
-from affina.pipeline.measuring import measure_baselines, predict, samples, score, start_head
+from affina.pipeline.measuring import measure_baselines, predict, samples, score
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.load import dump_recipe
@@ -113,10 +113,7 @@ def _before_training(prepared: Prepared, journal: Journal, clock: _Clock) -> Pre
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"):
             measure_baselines(prepared, journal)
-    with clock.stage("head"):
-        if (how := start_head(prepared)) is not None:
-            journal.append(how)
-    with clock.stage("range test"):
+    with clock.stage("head and rates"):
         return rates.settle(prepared, journal)
 
 
@@ -152,7 +149,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     if longest > (budget := prepared.hyper.batch_tokens.value):
         text = f"rows of up to {longest} tokens are longer than train.batch_tokens={budget}: each is a batch of its own"
         journal.append(Event(step=0, name="batch", text=text))
-    later = rates.KEYS if rates.is_tested(prepared) else ()
+    later = rates.settles_later(prepared)
     for key, resolved in prepared.choices.items():
         if key in later:
             continue

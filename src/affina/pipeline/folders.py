@@ -15,7 +15,7 @@ from typing import Any, Final
 from affina.errors import Problem, RunError
 from affina.models.source import fingerprint
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.rates import KEYS
+from affina.pipeline.rates import SETTLED
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.schema import AUTO
 from affina.record import journal
@@ -162,14 +162,14 @@ def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tu
 
 
 def _as_trained(started: Started, records: Sequence[Payload]) -> dict[str, Any]:
-    """The resolved recipe with the rates that were settled after it was written down: what recipe.yaml came to say."""
-    rates: dict[str, Any] = {}
+    """The resolved recipe with what was settled after it was written down: what recipe.yaml came to say."""
+    settled: dict[str, Any] = {}
     for record in records:
-        if isinstance(record, Chosen) and record.key in KEYS:
-            rates[record.key.rpartition(".")[2]] = record.value
+        if isinstance(record, Chosen) and record.key in SETTLED:
+            settled[record.key.rpartition(".")[2]] = record.value
         elif isinstance(record, Restarted):
-            rates |= {"learning_rate": record.learning_rate, "head_learning_rate": record.head_learning_rate}
-    return {**started.resolved, "train": {**started.resolved["train"], **rates}}
+            settled |= {"learning_rate": record.learning_rate, "head_learning_rate": record.head_learning_rate}
+    return {**started.resolved, "train": {**started.resolved["train"], **settled}}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -69,7 +69,7 @@ def _rate_is_off(prepared: Prepared) -> tuple[str, str] | None:
     rate = prepared.hyper.learning_rate.value
     if prepared.recipe.train.learning_rate == AUTO:
         return None
-    start_again(prepared)
+    prepared = start_again(prepared)
     advice, whence = advised(prepared)
     if max(advice / rate, rate / advice) < FAR:
         return None

@@ -13,9 +13,11 @@ from affina.evaluation.baselines import majority
 from affina.evaluation.predictions import classify
 from affina.evaluation.probing import Prober, targets
 from affina.pipeline.prepare import Prepared
+from affina.recipe.schema import HeadStart
 from affina.record.journal import Journal
-from affina.record.payloads import Event, Sample, Scores
+from affina.record.payloads import Sample, Scores
 from affina.tasks.base import Example
+from affina.values import Resolved
 
 EVALUATION_FACTOR: Final = 2
 """An evaluation batch may be this many times a training batch: no gradients are kept."""
@@ -34,16 +36,12 @@ def measure_baselines(prepared: Prepared, journal: Journal) -> None:
     journal.append(score(prepared, probe.predict(prober.features(judged)), who="linear_probe"))
 
 
-def start_head(prepared: Prepared) -> Event | None:
-    """Start a new head; one that the checkpoint brought along stays.
-
-    Returns:
-        How it starts and why, for the record.
-    """
+def start_head(prepared: Prepared) -> Resolved[HeadStart] | None:
+    """Start a new head; one that the checkpoint brought along stays, and None is returned."""
     if not prepared.classifier.new_parameters:
         return None
-    how = _prober(prepared).start_head(prepared.examples["train"], prepared.examples["validation"])
-    return Event(step=0, name="head", text=how)
+    train, validation = prepared.examples["train"], prepared.examples["validation"]
+    return _prober(prepared).start_head(train, validation, asked=prepared.recipe.train.head_start)
 
 
 def _prober(prepared: Prepared) -> Prober:

@@ -1,4 +1,4 @@
-"""The learning rate of a run: our prior, or what a range test on the user's own rows finds where the run can pay.
+"""How a head starts, and the learning rates: our priors, or what a range test on the user's own rows finds.
 
 Owns when a test is worth its steps, and how a rate enters a prepared run and its record. The test itself is
 `training.range_test`, the priors are `recipe.priors`.
@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from affina.models.base import width
+from affina.pipeline.measuring import start_head
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.training import floor_of, plan_of, rates_of, work_of
-from affina.recipe.resolve import head_rate, rounded
-from affina.recipe.schema import AUTO
+from affina.recipe.resolve import head_rate, prior_of, rounded
+from affina.recipe.schema import AUTO, HeadStart
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload, RangeTested, Restarted
 from affina.training.optimizer import Optimizer
 from affina.training.precision import Precision
-from affina.training.range_test import Ramp, RangeTest, range_test
+from affina.training.range_test import Goal, Ramp, RangeTest, range_test
 from affina.training.stepping import Stepper
 from affina.values import Resolved
 
@@ -34,25 +36,59 @@ STEPS_OF_ADVICE: Final = 24
 """Of a test after a failed run, whatever its length: the run itself was worth nothing."""
 RATE: Final = "train.learning_rate"
 HEAD_RATE: Final = "train.head_learning_rate"
-KEYS: Final = (RATE, HEAD_RATE)
+HEAD_START: Final = "train.head_start"
+RATES: Final = (RATE, HEAD_RATE)
+SETTLED: Final = (*RATES, HEAD_START)
+"""What may be decided after the record has begun."""
 
 
-def is_tested(prepared: Prepared) -> bool:
+def settles_later(prepared: Prepared) -> tuple[str, ...]:
+    """The keys that are decided only when the head has started."""
+    later = (HEAD_START,) if prepared.classifier.new_parameters else ()
+    return later + (RATES if prepared.recipe.train.learning_rate == AUTO else ())
+
+
+def _is_tested(prepared: Prepared) -> bool:
     """Whether a range test settles the rate: it was left to us, and the run is long enough to pay for the test."""
     return prepared.recipe.train.learning_rate == AUTO and plan_of(prepared).total_steps >= WORTH_IT
 
 
 def settle(prepared: Prepared, journal: Journal) -> Prepared:
-    """The run with the rate that its own rows speak for, where a range test settles it; else the run as it is."""
-    if not is_tested(prepared):
+    """Start the head, and let that and the run's own rows settle the rates that were left to us."""
+    prepared = with_head(prepared, start_head(prepared))
+    if _is_tested(prepared):
+        prepared = _tested(prepared, journal)
+    for key in settles_later(prepared):
+        chosen = prepared.choices[key]
+        journal.append(Chosen(key=key, value=chosen.value, reason=chosen.reason))
+    return prepared
+
+
+def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared:
+    """The run with a head that starts so: the prior of a head alone depends on it."""
+    if start is None:
         return prepared
+    prepared = replace(prepared, choices={**prepared.choices, HEAD_START: start})
+    if not _is_head_alone(prepared) or start.value != "probe":
+        return prepared
+    prior = prior_of("probed head", width(prepared.classifier))
+    prepared = replace(prepared, hyper=replace(prepared.hyper, prior=prior))
+    if prepared.recipe.train.learning_rate != AUTO:
+        return prepared
+    return with_rate(prepared, prior.value, reason=prior.reason)
+
+
+def _is_head_alone(prepared: Prepared) -> bool:
+    return all(group.part == "head" for group in prepared.attached.parameter_groups())
+
+
+def _tested(prepared: Prepared, journal: Journal) -> Prepared:
     steps = min(MOST_STEPS, int(MOST_SHARE * plan_of(prepared).total_steps / COST))
     started = time.perf_counter()
     found = probe_rates(prepared, steps=steps)
     settled = with_rate(prepared, found.meet(prepared.hyper.prior.value), reason=_reason(found, prepared))
     used = settled.hyper.learning_rate.value
     journal.append(_as_record(found, used=used, seconds=time.perf_counter() - started))
-    _record_rates(settled, journal)
     return settled
 
 
@@ -66,9 +102,11 @@ def _reason(found: RangeTest, prepared: Prepared) -> str:
 
 
 def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
-    """The run with the rates and draws that its record says it was trained with, to go on from a checkpoint."""
+    """The run with the head, rates and draws that its record says it was trained with, to go on from a checkpoint."""
     for record in records:
-        if isinstance(record, Chosen) and record.key in KEYS:
+        if isinstance(record, Chosen) and record.key == HEAD_START:
+            prepared = with_head(prepared, Resolved(record.value, record.reason))
+        elif isinstance(record, Chosen) and record.key in RATES:
             rate = Resolved(float(record.value), record.reason)
             body = rate if record.key == RATE else prepared.hyper.learning_rate
             head = rate if record.key == HEAD_RATE else prepared.hyper.head_learning_rate
@@ -97,7 +135,7 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
         prepared.attached,
         ramp=Ramp(prepared.hyper.prior.value, steps=steps),
         peak=rates.body,
-        guessing=floor_of(prepared).loss,
+        goal=Goal.of(floor_of(prepared).loss, head_alone=_is_head_alone(prepared)),
     )
 
 
@@ -112,12 +150,6 @@ def with_rate(prepared: Prepared, rate: float, *, reason: str) -> Prepared:
 def _with_rates(prepared: Prepared, body: Resolved[float], head: Resolved[float]) -> Prepared:
     hyper = replace(prepared.hyper, learning_rate=body, head_learning_rate=head)
     return replace(prepared, hyper=hyper, choices={**prepared.choices, RATE: body, HEAD_RATE: head})
-
-
-def _record_rates(prepared: Prepared, journal: Journal) -> None:
-    for key in KEYS:
-        chosen = prepared.choices[key]
-        journal.append(Chosen(key=key, value=chosen.value, reason=chosen.reason))
 
 
 def _as_record(found: RangeTest, *, used: float, seconds: float) -> RangeTested:

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Trained = Literal["full", "partial", "head"]
-"""What moves: all weights, some of the pre-trained ones, or the head alone."""
+Trained = Literal["full", "partial", "head", "probed head"]
+"""What moves: all weights, some of the pre-trained ones, or a head alone, started at random or as a linear probe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,8 @@ _LOG: Final = "docs/log.md, 2026-11-25, sweeps of the learning rate"
 PRIORS: Final = (
     Prior(task="classification", trained="full", width=384, rate=1e-4, source=_LOG),
     Prior(task="classification", trained="partial", width=384, rate=1e-4, source=_LOG),
-    Prior(task="classification", trained="head", width=384, rate=1e-3, source=_LOG),
+    Prior(task="classification", trained="head", width=384, rate=2e-3, source=_LOG),
+    Prior(task="classification", trained="probed head", width=384, rate=1e-4, source=_LOG),
 )
 
 
@@ -48,7 +49,7 @@ def prior_rate(*, task: str, trained: Trained, width: int, table: Sequence[Prior
     """The rate for a model of `width`, and where it comes from, in words."""
     lines = [line for line in table if (line.task, line.trained) == (task, trained)]
     nearest = min(lines, key=lambda line: abs(math.log(line.width / width)))
-    if nearest.width == width or trained == "head":
+    if nearest.width == width or trained in HEADS:
         return nearest.rate, f"our prior for {_NAMES[trained]}, measured at a hidden size of {nearest.width}"
     rate = nearest.rate * (nearest.width / width) ** 2
     scaled = f"measured at a hidden size of {nearest.width} and scaled to {width}"
@@ -57,4 +58,11 @@ def prior_rate(*, task: str, trained: Trained, width: int, table: Sequence[Prior
 
 MOST_UP: Final = 10.0
 """A small model's rate is at most this many times the nearest measured one's."""
-_NAMES: Final = {"full": "full fine-tuning", "partial": "partial fine-tuning", "head": "a head alone"}
+HEADS: Final = ("head", "probed head")
+"""What moves no pre-trained weight: its rate does not depend on the width."""
+_NAMES: Final = {
+    "full": "full fine-tuning",
+    "partial": "partial fine-tuning",
+    "head": "a head alone",
+    "probed head": "a head alone that starts as a probe",
+}

@@ -16,6 +16,7 @@ from affina.values import Resolved
 
 T = TypeVar("T")
 
+GIVEN: Final = "given in the recipe"
 BATCH_ROWS: Final = 32
 """Rows in a batch of mean length."""
 HEAD_FACTOR: Final = 3.0
@@ -85,12 +86,12 @@ class Hyperparameters:
 
 def given_or(given: T | Auto, otherwise: Resolved[T]) -> Resolved[T]:
     """The recipe's own value where it has one."""
-    return otherwise if given == AUTO else Resolved(given, "given in the recipe")
+    return otherwise if given == AUTO else Resolved(given, GIVEN)
 
 
 def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperparameters:
     """Decide everything that the recipe left to us."""
-    prior = _prior(facts)
+    prior = prior_of(facts.trained, facts.width)
     rate = given_or(train.learning_rate, prior)
     return Hyperparameters(
         prior=prior,
@@ -121,8 +122,9 @@ def head_rate(body: float) -> Resolved[float]:
     return Resolved(float(f"{body * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new")
 
 
-def _prior(facts: Facts) -> Resolved[float]:
-    rate, reason = prior_rate(task="classification", trained=facts.trained, width=facts.width)
+def prior_of(trained: Trained, width: int) -> Resolved[float]:
+    """The rate that our table has for what moves in a model of this width."""
+    rate, reason = prior_rate(task="classification", trained=trained, width=width)
     return Resolved(rounded(rate), reason)
 
 

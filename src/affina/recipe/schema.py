@@ -26,6 +26,7 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 ScheduleShape = Literal["linear", "cosine", "constant", "slanted_triangular"]
 TooLong = Literal["truncate", "drop", "error"]
+HeadStart = Literal["probe", "random"]
 ClassWeights = Literal["none", "balanced"]
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -137,6 +138,9 @@ class TrainSpec(Spec):
     max_steps: PositiveInt | None = Field(None, description="Optimizer steps, at most; shortens the schedule too.")
     learning_rate: PositiveFloat | Auto = Field(AUTO, description="The peak rate of the pre-trained weights.")
     head_learning_rate: PositiveFloat | Auto = Field(AUTO, description="The peak rate of the head.")
+    head_start: HeadStart | Auto = Field(
+        AUTO, description="How a new head starts: as a linear probe on the model's own features, or at random."
+    )
     batch_tokens: PositiveInt | Auto = Field(
         AUTO, description="Tokens in a micro-batch, padding included, at most; a longer row is alone."
     )

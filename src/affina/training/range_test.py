@@ -30,7 +30,9 @@ BELOW: Final = 10.0
 ABOVE: Final = 30.0
 """and ends at the prior times this, or earlier: at a loss that says that the weights are ruined."""
 PATH: Final = 3.5
-"""Steps at the rate that is spoken for which make the path to the set fall of the loss."""
+"""Steps at the rate that is spoken for which make the path to the set fall of the loss,"""
+PATH_OF_A_HEAD: Final = 0.6
+"""and where nothing but a head moves: it has nothing to forget, and takes larger steps."""
 FALL: Final = 0.05
 """Of the loss of guessing by the classes' shares: the fall that is looked for."""
 NEAR: Final = 3.0
@@ -66,6 +68,24 @@ class RangeTest:
         return min(max(math.sqrt(self.rate * prior), self.rate / NEAR), self.rate * NEAR)
 
 
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is looked for on the curve, and what it says.
+
+    Attributes:
+        fall: of the loss, in nats.
+        steps: at the rate that is spoken for these make the path to that fall.
+    """
+
+    fall: float
+    steps: float
+
+    @classmethod
+    def of(cls, guessing: float, *, head_alone: bool) -> Goal:
+        """The goal where guessing by the classes' shares costs `guessing` nats."""
+        return cls(FALL * guessing, PATH_OF_A_HEAD if head_alone else PATH)
+
+
 @final
 class Ramp:
     """Growing rates, evenly spaced in the logarithm.
@@ -81,7 +101,7 @@ class Ramp:
 
 
 def range_test(
-    stepper: Stepper[B], windows: Sequence[Window], attached: Attached, *, ramp: Ramp, peak: float, guessing: float
+    stepper: Stepper[B], windows: Sequence[Window], attached: Attached, *, ramp: Ramp, peak: float, goal: Goal
 ) -> RangeTest:
     """Step along the ramp on a copy of the weights; weights and random states stand afterwards as they stood before.
 
@@ -91,7 +111,7 @@ def range_test(
         attached: the model with its method.
         ramp: the body's rates.
         peak: the body's rate in the stepper's optimizer at factor 1.
-        guessing: the loss of guessing by the classes' shares, in nats.
+        goal: the fall that is looked for, and what it says.
     """
     kept = {name: tensor.clone() for name, tensor in attached.state_dict().items()}
     changes: list[float] = []
@@ -112,20 +132,20 @@ def range_test(
         finally:
             stepper.forget()
             attached.load_state_dict(kept)
-    return judge(ramp.rates[: len(changes)], changes, fall=FALL * guessing)
+    return judge(ramp.rates[: len(changes)], changes, goal)
 
 
-def judge(rates: Sequence[float], changes: Sequence[float], *, fall: float) -> RangeTest:
-    """The rate that a curve of loss changes (nats) over rates speaks for, if it falls by `fall`."""
+def judge(rates: Sequence[float], changes: Sequence[float], goal: Goal) -> RangeTest:
+    """The rate that a curve of loss changes (nats) over rates speaks for, if it falls far enough."""
     smooth = _smoothed(changes)
-    path = [0.0, *itertools.accumulate(rates)]  # gone before each step
-    there = next((place for place in range(1, len(smooth)) if smooth[place] <= -fall), None)
+    gone = [0.0, *itertools.accumulate(rates)]
+    there = next((place for place in range(1, len(smooth)) if smooth[place] <= -goal.fall), None)
     rate = None
     if there is not None:
         above, below = smooth[there - 1], smooth[there]
-        share = min(1.0, max(0.0, (above + fall) / (above - below))) if above > below else 0.0
-        rate = (path[there - 1] + share * rates[there - 1] or rates[0]) / PATH
-    return RangeTest(rates=tuple(rates), changes=tuple(changes), smooth=tuple(smooth), fall=fall, rate=rate)
+        share = min(1.0, max(0.0, (above + goal.fall) / (above - below))) if above > below else 0.0
+        rate = (gone[there - 1] + share * rates[there - 1] or rates[0]) / goal.steps
+    return RangeTest(rates=tuple(rates), changes=tuple(changes), smooth=tuple(smooth), fall=goal.fall, rate=rate)
 
 
 def _bound(first: float) -> float:
