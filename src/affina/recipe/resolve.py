@@ -24,7 +24,7 @@ WARMUP: Final = 0.1
 SCHEDULE: Final[Resolved[ScheduleShape]] = Resolved("linear", "warm-up, then a straight line to zero")
 EPOCHS: Final = ((1_000, 10.0), (20_000, 5.0), (math.inf, 3.0))
 """Up to so many training rows, so many epochs."""
-FEW_ROWS: Final = 2_000
+LONG_EPOCH: Final = 32_000
 """Up to so many training rows there is one evaluation an epoch, so that patience lasts whole epochs."""
 LEAST_EVALUATION_ROWS: Final = 500
 
@@ -134,9 +134,9 @@ def _epochs(facts: Facts) -> Resolved[float]:
 
 
 def _per_epoch(facts: Facts) -> Resolved[int]:
-    if facts.rows <= FEW_ROWS:
-        return Resolved(1, f"an epoch of {facts.rows:,} rows is short, and few validation rows make a noisy choice")
-    return Resolved(2, "often enough to catch the best checkpoint")
+    if facts.rows <= LONG_EPOCH:
+        return Resolved(1, f"an epoch of {facts.rows:,} rows is short, and the last evaluations matter most")
+    return Resolved(2, f"an epoch of {facts.rows:,} rows is long")
 
 
 def _batch_tokens(facts: Facts) -> Resolved[int]:
