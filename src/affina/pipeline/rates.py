@@ -1,7 +1,7 @@
 """How a head starts, and the learning rates: our priors, or what a range test on the user's own rows finds.
 
 Owns when a test is worth its steps, and how a rate enters a prepared run and its record. The test itself is
-`training.range_test`, the priors are `recipe.priors`.
+`training.ramp`, the priors are `recipe.priors`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload, RangeTested, Restarted
 from affina.training.optimizer import Optimizer
 from affina.training.precision import Precision
-from affina.training.range_test import Goal, Ramp, RangeTest, range_test
+from affina.training.ramp import Goal, Ramp, RangeTest, range_test
 from affina.training.stepping import Stepper
 from affina.values import Resolved
 

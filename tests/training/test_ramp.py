@@ -11,7 +11,7 @@ import torch
 
 from affina.pipeline.rates import probe_rates
 from affina.runtime import randomness
-from affina.training.range_test import ABOVE, BELOW, NEAR, PATH, PATH_OF_A_HEAD, Goal, Ramp, judge
+from affina.training.ramp import ABOVE, BELOW, NEAR, PATH, PATH_OF_A_HEAD, Goal, Ramp, judge
 from bench_of_loops import prepared_run
 
 RATES = tuple(10 ** (-6 + place / 8) for place in range(33))
