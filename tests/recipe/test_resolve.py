@@ -73,11 +73,18 @@ def test_a_head_alone_takes_a_rate_of_its_own():
 
 
 def test_epochs_fall_with_the_number_of_rows():
-    sizes = (10, 1_000, 1_001, 20_000, 20_001, 10**7)
+    sizes = (10, 250, 500, 1_000, 1_001, 2_000, 2_001, 20_000, 20_001, 10**7)
     epochs = [decided(rows=rows).epochs for rows in sizes]
     assert all(before.value >= after.value for before, after in pairwise(epochs))
-    assert [epochs[0].value, epochs[2].value, epochs[-1].value] == [10.0, 5.0, 3.0]
+    assert [found.value for found in epochs] == [40.0, 40.0, 20.0, 10.0, 10.0, 5.0, 5.0, 5.0, 3.0, 3.0]
     assert "10,000,000" in epochs[-1].reason
+
+
+def test_a_head_alone_takes_its_body_rate_from_a_given_one_of_the_head():
+    alone = decided(train={"head_learning_rate": 3e-3}, trained="head")
+    assert alone.learning_rate.value == pytest.approx(1e-3)
+    assert alone.head_learning_rate.value == 3e-3
+    assert decided(train={"head_learning_rate": 3e-3}).learning_rate.value == decided().learning_rate.value
 
 
 def test_a_batch_always_holds_the_longest_row():

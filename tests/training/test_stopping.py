@@ -98,3 +98,27 @@ def test_the_untrained_start_is_passed_only_by_something_better():
 def test_without_noise_the_best_value_is_kept():
     stopping = EarlyStopping(higher_is_better=False, patience=None, rows=0)
     assert [stopping.update(value, step=step) for step, value in enumerate([0.8, 0.5, 0.5001])] == [True, True, False]
+
+
+def test_two_evaluations_clearly_worse_in_a_row_end_a_run_within_its_patience():
+    stopping = EarlyStopping(higher_is_better=True, patience=6, rows=1_000)  # two standard errors of 0.8 are 0.025
+    for step, value in enumerate([0.5, 0.8, 0.76, 0.79, 0.7]):
+        stopping.update(value, step=step)
+    assert not stopping.is_over
+    stopping.update(0.71, step=5)
+    assert stopping.is_over
+    assert stopping.best_step == 3
+
+
+def test_a_fall_below_the_untrained_start_ends_nothing():
+    stopping = EarlyStopping(higher_is_better=True, patience=6, rows=1_000)
+    for step, value in enumerate([0.9, 0.5, 0.5, 0.5]):
+        stopping.update(value, step=step)
+    assert not stopping.is_over
+
+
+def test_the_loss_before_training_is_remembered():
+    stopping = EarlyStopping(higher_is_better=True, patience=None)
+    for step, loss in enumerate([2.0, 1.0, 3.0]):
+        stopping.update(0.1 * step, step=step, loss=loss)
+    assert (stopping.start_loss, stopping.best_loss) == (2.0, 3.0)

@@ -234,3 +234,42 @@ def test_a_head_that_came_with_the_model_is_no_choice():
     first = train("train.max_steps=2", "run=first")
     again = api.train("good.csv", [f"model={first.folder.path}", *WORDS, "train.max_steps=1", "run=again"])
     assert not [record for record in of_kind(again.folder.path, Chosen) if record.key == rates.HEAD_START]
+
+
+def test_a_given_rate_at_which_nothing_is_learnt_is_said_even_where_the_start_is_good():
+    result = train(TOO_LOW, "train.head_start=probe", "evaluate.baselines=false", "train.restart=false")
+    (said,) = [event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK]
+    assert "next to nothing" in said
+    assert "train.learning_rate=1e-09 is so small" in said
+
+
+def test_a_given_rate_of_a_head_alone_is_the_rate():
+    words = ("method=partial", "method.blocks=0", "train.head_learning_rate=1e-9", "train.head_start=random")
+    result = train(*words, "train.restart=false")
+    (said,) = [event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK]
+    assert "the given train.head_learning_rate=1e-09 is so small" in said
+    assert "Next: train.head_learning_rate=" in said
+    again = of_kind(train(*words).folder.path, Restarted)
+    assert all(restart.head_learning_rate > 1e-6 for restart in again)
+
+
+def test_the_report_after_a_restart_shows_the_rates_that_trained():
+    result = train(TOO_HIGH)
+    (again,) = of_kind(result.folder.path, Restarted)
+    chosen = {record.key: record.value for record in of_kind(result.folder.path, Chosen)}
+    assert chosen[rates.RATE] == again.learning_rate
+    assert chosen[rates.HEAD_RATE] == again.head_learning_rate
+
+
+def test_a_run_goes_on_by_either_of_its_two_recipes_in_turn(monkeypatch):
+    def stopped(step, *, source, words):
+        with monkeypatch.context() as patched:
+            interrupt_at(patched, step, attempt=0)
+            with pytest.raises(Interrupted):
+                api.train(source, [*words, "run=parts"])
+
+    typed = [f"model={tiny()}", *WORDS]
+    stopped(3, source="good.csv", words=typed)
+    shutil.copy("parts/recipe.yaml", "again.yaml")
+    stopped(6, source="again.yaml", words=[])
+    assert api.train("good.csv", [*typed, "run=parts"]).folder.path == Path("parts")

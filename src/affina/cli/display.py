@@ -184,4 +184,4 @@ def _found(test: RangeTested) -> str:
     """What a range test saw, in a few words."""
     if test.rate is None:
         return f"no rate up to {test.rates[-1]:.1e} made the loss fall by {test.fall:.3f}"
-    return f"rates from {test.rates[0]:.1e} to {test.rates[-1]:.1e}; the loss falls as it does at {test.rate:.1e}"
+    return f"rates from {test.rates[0]:.1e} to {test.rates[-1]:.1e}; they speak for {test.rate:.1e}"

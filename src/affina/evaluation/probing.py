@@ -36,7 +36,9 @@ from affina.tasks.base import Batch, Example, Task
 from affina.values import Resolved
 
 LEAST_CARRIED_OVER: Final = 0.8
-"""A probe that carries less over has learnt its rows by heart, and is a worse start than a random one."""
+"""A probe that carries less over has learnt its rows by heart, and is a worse start than a random one,"""
+FEW_OF_A_CLASS: Final = 16
+"""unless there are fewer training rows for each class than this: then a random head learns too late."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,10 @@ class Prober:
         probe = fit_probe(*seen, classes=self.classes, strength=START_STRENGTH, intercept=intercept)
         share = carried_over(probe, seen, unseen)
         found = f"a logistic regression on its features carries {share:.0%} of what it learns over to unseen rows"
-        if asked == AUTO and share < LEAST_CARRIED_OVER:
+        each = len(train) / self.classes
+        if each < FEW_OF_A_CLASS:
+            found = f"{each:.1f} training rows for a label are too few for a random start; {found}"
+        elif asked == AUTO and share < LEAST_CARRIED_OVER:
             return Resolved("random", found)
         head_start.fill(layer, probe.weight, probe.bias, classes=probe.seen)
         return Resolved("probe", found if asked == AUTO else f"{GIVEN}; {found}")

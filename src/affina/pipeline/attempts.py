@@ -10,19 +10,21 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from affina.errors import NonFiniteError
+import torch
+
+from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
 from affina.pipeline.exporting import export
 from affina.pipeline.measuring import start_head
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.rates import RATE, advised, with_head, with_rate
+from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate
 from affina.pipeline.training import build_loop, floor_of
-from affina.recipe.schema import AUTO
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Payload, Restarted
+from affina.record.payloads import Chosen, Payload, Restarted
 from affina.runtime import randomness
 from affina.tasks.base import Batch
 from affina.training import checkpoint
@@ -51,21 +53,37 @@ def train(
             rate that would have worked, if one was found.
         Interrupted: the user stopped the run.
     """
+    _forget_given_up(folder)
     loop = build_loop(prepared, folder, journal, floor=_floor(prepared, records))
     if (last := folder.last()) is not None:
         loop.resume(checkpoint.load(last))
     outcome = _run(loop, prepared)
     if outcome.stopped != STUCK:
         return prepared, outcome
-    prepared = _restarted(prepared, loop, journal)
-    shutil.rmtree(folder.checkpoints, ignore_errors=True)  # or the run could go on from what was given up
+    seen = f"{_seen(prepared, loop)} after {loop.step} of {loop.plan.total_steps} steps"
+    del loop  # its optimizer would lie beside the next one's
+    prepared = _restarted(prepared, journal, seen=seen, step=outcome.steps)
+    folder.checkpoints.rename(_given_up(folder))  # at one stroke: the run must not go on from what was given up
+    _forget_given_up(folder)
     return prepared, _run(build_loop(prepared, folder, journal), prepared)
 
 
+def _given_up(folder: RunFolder) -> Path:
+    return folder.path / "checkpoints-given-up"
+
+
+def _forget_given_up(folder: RunFolder) -> None:
+    shutil.rmtree(_given_up(folder), ignore_errors=True)
+
+
 def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
-    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it."""
+    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it.
+
+    Where the classes are weighted, a model that learns may well stay below the majority's figures, and is not judged.
+    """
     second = any(isinstance(record, Restarted) for record in records)
-    return floor_of(prepared) if prepared.recipe.train.restart and not second else None
+    may = prepared.recipe.train.restart and not prepared.weighted and not second
+    return floor_of(prepared) if may else None
 
 
 def start_again(prepared: Prepared) -> Prepared:
@@ -85,34 +103,40 @@ def _run(loop: Loop[Batch], prepared: Prepared) -> Outcome:
         raise _with_advice(error, prepared) from error
 
 
-def _restarted(prepared: Prepared, loop: Loop[Batch], journal: Journal) -> Prepared:
-    stuck_at, floor = loop.stopping, floor_of(prepared)
-    seen = (
-        f"no better than the majority class after {loop.step} of {loop.plan.total_steps} steps: "
-        f"{prepared.hyper.metric.value} {stuck_at.latest:.3f} against {floor.metric:.3f}, "
-        f"loss {stuck_at.latest_loss:.3f} against {floor.loss:.3f}"
+def _seen(prepared: Prepared, loop: Loop[Batch]) -> str:
+    found, floor = loop.stopping, floor_of(prepared)
+    return (
+        f"no better than the majority class ({prepared.hyper.metric.value} {found.latest:.3f} against "
+        f"{floor.metric:.3f}, loss {found.latest_loss:.3f} against {floor.loss:.3f})"
     )
-    draws = (prepared.recipe.seed + 1) % 2**32
-    before = prepared.hyper.learning_rate
-    prepared = start_again(replace(prepared, draws=draws))
-    rate, why = _other_rate(prepared, before.value)
+
+
+def _restarted(prepared: Prepared, journal: Journal, *, seen: str, step: int) -> Prepared:
+    before = prepared.hyper.learning_rate.value
+    prepared = start_again(replace(prepared, draws=(prepared.recipe.seed + 1) % 2**32))
+    rate, why = _other_rate(prepared, before)
     prepared = with_rate(prepared, rate, reason=f"{why}; the start was stuck")
-    rates = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
-    text = f"{seen}; {why}. Starting again with seed {draws} and {RATE}={rates[0]:g}; train.restart=false forbids that"
-    journal.append(
-        Restarted(step=loop.step, seed=draws, learning_rate=rates[0], head_learning_rate=rates[1], text=text)
+    body, head = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
+    text = (
+        f"{seen}; {why}. Starting again with seed {prepared.draws} and {named(prepared, body)} "
+        "(recipe.yaml keeps the rate, not these draws); train.restart=false forbids that"
     )
+    journal.append(Restarted(step=step, seed=prepared.draws, learning_rate=body, head_learning_rate=head, text=text))
+    for key in SETTLED:
+        if (chosen := prepared.choices.get(key)) is not None:
+            journal.append(Chosen(key=key, value=chosen.value, reason=chosen.reason))
     return prepared
 
 
 def _other_rate(prepared: Prepared, before: float) -> tuple[float, str]:
     """A rate other than the one that was stuck, and what that says of the one before."""
-    given = "given " if prepared.recipe.train.learning_rate != AUTO else ""
+    given = "the given " if is_given(prepared) else ""
     better, whence = advised(prepared)
     if max(better / before, before / better) < CLOSE:
-        return before / CLOSE, f"{better:.1e}, which {whence}, is near the {given}{before:g}, so half of that is tried"
+        near = f"{named(prepared, better)}, which {whence}, is near {given}{named(prepared, before)}"
+        return before / CLOSE, f"{near}, so half of that is tried"
     side = "low" if better > before else "high"
-    return better, f"the {given}{RATE}={before:g} is too {side} beside {better:.1e}, which {whence}"
+    return better, f"{given}{named(prepared, before)} is too {side} beside {named(prepared, better)}, which {whence}"
 
 
 def _with_advice(error: NonFiniteError, prepared: Prepared) -> NonFiniteError:
@@ -121,10 +145,10 @@ def _with_advice(error: NonFiniteError, prepared: Prepared) -> NonFiniteError:
     try:
         prepared = start_again(prepared)
         better, whence = advised(prepared)
-    except NonFiniteError:  # not the rate's fault
+    except (AffinaError, torch.OutOfMemoryError):  # an advice that cannot be had must not hide the error
         return error
     if better > rate / CLOSE:
         return error
     first = error.problems[0]
-    fix = f"write {RATE}={better:.1e}, which {whence} ({rate:g} is too high)"
+    fix = f"write {named(prepared, better)}, which {whence} ({named(prepared, rate)} is too high)"
     return NonFiniteError(replace(first, fix=fix), *error.problems[1:])

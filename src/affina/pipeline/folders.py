@@ -147,15 +147,16 @@ def _check_unchanged(records: Sequence[Payload], prepared: Prepared, folder: Run
 
 
 def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tuple[str, str, str]]:
+    first = next(record for record in records if isinstance(record, Started))
     for record in records:
         if isinstance(record, DataRead):
             yield from ((file, record.files.get(file, ""), now) for file, now in prepared.loaded.files.items())
         elif isinstance(record, ModelLoaded):
             source = prepared.classifier.source
             yield f"the model {source.reference}", record.fingerprint, fingerprint(source.folder)
-        elif isinstance(record, Started):
+        elif record is first:  # what it went on with later is the same, in other words
             asked = prepared.recipe.model_dump(mode="json")
-            before = record.resolved if asked == record.asked else _as_trained(record, records)
+            before = first.resolved if asked == first.asked else _as_trained(first, records)
             was, now = _flat(before), _flat(resolved_recipe(prepared).model_dump(mode="json"))
             for key in sorted(was.keys() | now.keys()):
                 yield f"the value of {key}", str(was.get(key)), str(now.get(key))

@@ -1,7 +1,8 @@
 """A step back at the end of a run: where it was worth nothing, that is said, with the likely cause and what to try.
 
 Worth nothing is a tuned model at or below the majority class or the linear probe, on the rows that the report is
-about, or one that no training step made better. This module changes nothing.
+about, one that no training step made better, or a given rate at which next to nothing was learnt. This module changes
+nothing.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import torch
+
+from affina.errors import AffinaError
+from affina.evaluation.metrics import HIGHER_IS_BETTER
 from affina.pipeline.attempts import start_again
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.rates import RATE, advised
-from affina.recipe.schema import AUTO
+from affina.pipeline.rates import advised, is_given, named
 from affina.record.journal import Journal
 from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.reporting.formats import interval, name
@@ -20,6 +24,8 @@ from affina.training.loop import Outcome
 
 FAR: Final = 4.0
 """A given rate this many times above or below the advised one explains a run that was worth nothing."""
+LITTLE: Final = 0.98
+"""Of the loss before the training: what stays above it has learnt next to nothing."""
 FEW_PER_LABEL: Final = 50
 """Training rows for each label below which a fine-tuned model is seldom clearly better than a linear probe."""
 
@@ -44,19 +50,23 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
     """What the tuned model did not pass, the strongest first."""
     tuned = scores["tuned"]
     key = prepared.hyper.metric.value
-    key = key if key in tuned.metrics else "accuracy"
-    sign = -1 if key == "loss" else 1
+    sign = 1 if HIGHER_IS_BETTER[key] else -1
     reached = tuned.metrics[key]
     rivals = {who: found.metrics[key] for who, found in scores.items() if who != "tuned" and key in found.metrics}
     for who, figure in sorted(rivals.items(), key=lambda item: -sign * item[1].value):
         if sign * (reached.value - figure.value) <= 0:
-            level = "level with" if reached.value == figure.value else "below"
+            level = "level with" if reached.value == figure.value else "worse than"
             yield (
                 f"the tuned model is {level} the {name(who)}: {name(key)} {interval(key, reached)} against "
                 f"{interval(key, figure)} on {tuned.split}"
             )
     if outcome.best_step == 0:
         yield "no training step made the model better on the validation rows; it was exported as it started"
+    elif is_given(prepared) and outcome.kept_loss > LITTLE * outcome.start_loss:
+        yield (
+            "the training changed next to nothing: the loss on the validation rows went from "
+            f"{outcome.start_loss:.3f} to {outcome.kept_loss:.3f}"
+        )
 
 
 def _cause(prepared: Prepared, outcome: Outcome) -> tuple[str, str]:
@@ -66,23 +76,28 @@ def _cause(prepared: Prepared, outcome: Outcome) -> tuple[str, str]:
 
 def _rate_is_off(prepared: Prepared) -> tuple[str, str] | None:
     """A given rate far from what a range test on the untouched model finds."""
+    if not is_given(prepared):
+        return None
     rate = prepared.hyper.learning_rate.value
-    if prepared.recipe.train.learning_rate == AUTO:
+    try:
+        prepared = start_again(prepared)
+        better, whence = advised(prepared)
+    except (AffinaError, torch.OutOfMemoryError):  # an advice that cannot be had must not cost the finished run
         return None
-    prepared = start_again(prepared)
-    advice, whence = advised(prepared)
-    if max(advice / rate, rate / advice) < FAR:
+    if max(better / rate, rate / better) < FAR:
         return None
-    what = "so small that next to nothing was learnt" if rate < advice else "so large that it undid what was learnt"
-    return f"the given {RATE}={rate:g} is {what}", f"{RATE}={advice:.1e}, which {whence}"
+    what = "so small that next to nothing was learnt" if rate < better else "so large that it undid what was learnt"
+    return f"the given {named(prepared, rate)} is {what}", f"{named(prepared, better)}, which {whence}"
 
 
 def _ended_early(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:
-    """The last evaluation was the best, and only the plan's end stopped the run."""
-    if outcome.best_step == 0 or outcome.best_step != outcome.steps or outcome.stopped == "early stopping":
+    """The last evaluation was better than all before it, and only the plan's end stopped the run."""
+    if not outcome.improving or outcome.best_step == 0 or outcome.stopped == "early stopping":
         return None
-    epochs = prepared.hyper.epochs.value
-    return "the model was still getting better when the run ended", f"train.epochs={2 * epochs:g}"
+    longer = f"train.epochs={2 * prepared.hyper.epochs.value:g}"
+    if prepared.recipe.train.max_steps is not None:
+        longer = f"train.max_steps={2 * prepared.recipe.train.max_steps}, or without it"
+    return "the model was still getting better when the run ended", longer
 
 
 def _few_rows(prepared: Prepared) -> tuple[str, str]:
@@ -91,9 +106,10 @@ def _few_rows(prepared: Prepared) -> tuple[str, str]:
     if each < FEW_PER_LABEL:
         return (
             f"{rows:,} training rows for {labels} labels ({each:.0f} each) are few for fine-tuning",
-            "more rows with labels; until then the two models are worth about the same",
+            "more rows with labels; until then take the stronger baseline as what can be had",
         )
+    other = "method=full" if prepared.method.name != "full" else "another model"
     return (
-        "the base model's features already hold what these labels need, or the labels are noisy",
-        "method=full, another model, or a look at the rows that are wrong in the report",
+        "either the base model's features already hold all that these labels need, or the labels are noisy",
+        f"{other}, or a look at the rows that are wrong in the report (affina check names labels that look wrong)",
     )

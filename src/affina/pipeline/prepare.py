@@ -51,6 +51,7 @@ class Prepared:
         classifier: model and tokenizer.
         attached: the model with its method.
         task: encodes, collates, computes the loss.
+        weighted: whether the loss weighs the classes.
         hyper: what the loop runs with.
         method: the method, `auto` resolved.
         device: where the model is.
@@ -69,6 +70,7 @@ class Prepared:
     classifier: Classifier
     attached: TrainedWeights
     task: Classification
+    weighted: bool
     hyper: Hyperparameters
     method: FullSpec | PartialSpec
     device: torch.device
@@ -133,6 +135,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         classifier=classifier,
         attached=attached,
         task=task,
+        weighted=weighted,
         hyper=hyper,
         method=method,
         device=device,

@@ -14,12 +14,12 @@ from typing import Final
 from affina.models.base import width
 from affina.pipeline.measuring import start_head
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.training import floor_of, plan_of, rates_of, work_of
+from affina.pipeline.training import guessing, plan_of, work_of
 from affina.recipe.resolve import head_rate, prior_of, rounded
 from affina.recipe.schema import AUTO, HeadStart
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload, RangeTested, Restarted
-from affina.training.optimizer import Optimizer
+from affina.training.optimizer import Optimizer, Rates
 from affina.training.precision import Precision
 from affina.training.ramp import Goal, Ramp, RangeTest, range_test
 from affina.training.stepping import Stepper
@@ -45,12 +45,26 @@ SETTLED: Final = (*RATES, HEAD_START)
 def settles_later(prepared: Prepared) -> tuple[str, ...]:
     """The keys that are decided only when the head has started."""
     later = (HEAD_START,) if prepared.classifier.new_parameters else ()
-    return later + (RATES if prepared.recipe.train.learning_rate == AUTO else ())
+    return later + (() if is_given(prepared) else RATES)
+
+
+def is_given(prepared: Prepared) -> bool:
+    """Whether the rate that governs the run was given: the head's, where nothing else trains."""
+    train = prepared.recipe.train
+    return train.learning_rate != AUTO or (_is_head_alone(prepared) and train.head_learning_rate != AUTO)
+
+
+def named(prepared: Prepared, rate: float) -> str:
+    """A body's rate as the user would give it: `KEY=VALUE`, of the head where that is the key that was given."""
+    train = prepared.recipe.train
+    if _is_head_alone(prepared) and train.head_learning_rate != AUTO and train.learning_rate == AUTO:
+        return f"{HEAD_RATE}={head_rate(rate).value:g}"
+    return f"{RATE}={rate:g}"
 
 
 def _is_tested(prepared: Prepared) -> bool:
     """Whether a range test settles the rate: it was left to us, and the run is long enough to pay for the test."""
-    return prepared.recipe.train.learning_rate == AUTO and plan_of(prepared).total_steps >= WORTH_IT
+    return not is_given(prepared) and plan_of(prepared).total_steps >= WORTH_IT
 
 
 def settle(prepared: Prepared, journal: Journal) -> Prepared:
@@ -66,14 +80,13 @@ def settle(prepared: Prepared, journal: Journal) -> Prepared:
 
 def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared:
     """The run with a head that starts so: the prior of a head alone depends on it."""
-    if start is None:
-        return prepared
-    prepared = replace(prepared, choices={**prepared.choices, HEAD_START: start})
-    if not _is_head_alone(prepared) or start.value != "probe":
+    if start is not None:
+        prepared = replace(prepared, choices={**prepared.choices, HEAD_START: start})
+    if not _is_head_alone(prepared) or (start is not None and start.value == "random"):
         return prepared
     prior = prior_of("probed head", width(prepared.classifier))
     prepared = replace(prepared, hyper=replace(prepared.hyper, prior=prior))
-    if prepared.recipe.train.learning_rate != AUTO:
+    if is_given(prepared):
         return prepared
     return with_rate(prepared, prior.value, reason=prior.reason)
 
@@ -95,7 +108,7 @@ def _tested(prepared: Prepared, journal: Journal) -> Prepared:
 def _reason(found: RangeTest, prepared: Prepared) -> str:
     prior, steps = prepared.hyper.prior, len(found.rates)
     if found.rate is None:
-        return f"{prior.reason}; a range test of {steps} steps saw no rate that helps"
+        return f"{prior.reason}; in a range test of {steps} steps the loss did not fall enough to tell"
     return (
         f"between {found.rate:.1e}, which a range test of {steps} steps speaks for, and {prior.value:g}, {prior.reason}"
     )
@@ -125,7 +138,8 @@ def advised(prepared: Prepared) -> tuple[float, str]:
 
 def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
     """Run a range test around the prior; the model is afterwards as it was."""
-    rates, plan, train = rates_of(prepared), plan_of(prepared), prepared.recipe.train
+    plan, train, prior = plan_of(prepared), prepared.recipe.train, prepared.hyper.prior.value
+    rates = Rates(body=prior, head=head_rate(prior).value, weight_decay=train.weight_decay)
     optimizer = Optimizer(prepared.attached.parameter_groups(), rates)
     precision = Precision(prepared.precision, prepared.device)
     windows = [plan.window(step % plan.total_steps) for step in range(steps)]
@@ -133,17 +147,17 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
         Stepper(work_of(prepared), optimizer, precision=precision, clip=train.clip),
         windows,
         prepared.attached,
-        ramp=Ramp(prepared.hyper.prior.value, steps=steps),
-        peak=rates.body,
-        goal=Goal.of(floor_of(prepared).loss, head_alone=_is_head_alone(prepared)),
+        ramp=Ramp(prior, steps=steps),
+        peak=prior,
+        goal=Goal.of(guessing(prepared), head_alone=_is_head_alone(prepared)),
     )
 
 
 def with_rate(prepared: Prepared, rate: float, *, reason: str) -> Prepared:
-    """The same run at another peak rate; the head's follows where it was left to us."""
+    """The same run at another peak rate; the head's follows where it was left to us, or nothing else trains."""
     body = Resolved(rounded(rate), reason)
-    asked = prepared.recipe.train.head_learning_rate
-    head = head_rate(body.value) if asked == AUTO else prepared.hyper.head_learning_rate
+    follows = prepared.recipe.train.head_learning_rate == AUTO or _is_head_alone(prepared)
+    head = head_rate(body.value) if follows else prepared.hyper.head_learning_rate
     return _with_rates(prepared, body, head)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 
 import numpy as np
@@ -76,6 +77,11 @@ def floor_of(prepared: Prepared) -> Floor:
     guess = majority(targets(prepared.examples["train"]), classes=len(prepared.task.labels), rows=len(judged))
     found = metrics.quick(guess, judged)
     return Floor(metric=found[prepared.hyper.metric.value], loss=found["loss"])
+
+
+def guessing(prepared: Prepared) -> float:
+    """The training loss of guessing, in nats: by the classes' shares, or evenly where the classes are weighted."""
+    return math.log(len(prepared.task.labels)) if prepared.weighted else floor_of(prepared).loss
 
 
 def plan_of(prepared: Prepared) -> Plan:

@@ -23,7 +23,11 @@ HEAD_FACTOR: Final = 3.0
 WARMUP: Final = 0.1
 SCHEDULE: Final[Resolved[ScheduleShape]] = Resolved("linear", "warm-up, then a straight line to zero")
 EPOCHS: Final = ((1_000, 10.0), (20_000, 5.0), (math.inf, 3.0))
-"""Up to so many training rows, so many epochs."""
+"""Up to so many training rows, so many epochs,"""
+ROWS_SEEN: Final = 10_000
+"""but so many that at least about this many rows are seen,"""
+MOST_EPOCHS: Final = 40.0
+"""and no more than these."""
 LONG_EPOCH: Final = 32_000
 """Up to so many training rows there is one evaluation an epoch, so that patience lasts whole epochs."""
 LEAST_EVALUATION_ROWS: Final = 500
@@ -92,7 +96,7 @@ def given_or(given: T | Auto, otherwise: Resolved[T]) -> Resolved[T]:
 def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperparameters:
     """Decide everything that the recipe left to us."""
     prior = prior_of(facts.trained, facts.width)
-    rate = given_or(train.learning_rate, prior)
+    rate = given_or(train.learning_rate, _rate_of_the_head(train, facts) or prior)
     return Hyperparameters(
         prior=prior,
         epochs=given_or(train.epochs, _epochs(facts)),
@@ -122,6 +126,13 @@ def head_rate(body: float) -> Resolved[float]:
     return Resolved(float(f"{body * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new")
 
 
+def _rate_of_the_head(train: TrainSpec, facts: Facts) -> Resolved[float] | None:
+    """Where nothing but the head trains, a given rate of the head says what the body's would be."""
+    if facts.trained != "head" or not isinstance(train.head_learning_rate, float):
+        return None
+    return Resolved(rounded(train.head_learning_rate / HEAD_FACTOR), "follows the given rate of the head")
+
+
 def prior_of(trained: Trained, width: int) -> Resolved[float]:
     """The rate that our table has for what moves in a model of this width."""
     rate, reason = prior_rate(task="classification", trained=trained, width=width)
@@ -130,7 +141,8 @@ def prior_of(trained: Trained, width: int) -> Resolved[float]:
 
 def _epochs(facts: Facts) -> Resolved[float]:
     epochs = next(epochs for rows, epochs in EPOCHS if facts.rows <= rows)
-    return Resolved(epochs, f"at most, for {facts.rows:,} training rows; early stopping may end sooner")
+    enough = min(MOST_EPOCHS, float(round(ROWS_SEEN / facts.rows)))
+    return Resolved(max(epochs, enough), f"at most, for {facts.rows:,} training rows; early stopping may end sooner")
 
 
 def _per_epoch(facts: Facts) -> Resolved[int]:

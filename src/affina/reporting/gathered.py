@@ -91,7 +91,7 @@ def gather(records: Sequence[Payload]) -> Gathered:
         steps=_all(trained, Step),
         evaluations=_all(trained, Evaluated),
         events=tuple(_as_event(line) for line in records if isinstance(line, Event | Restarted)),
-        range_test=_last(records, RangeTested),
+        range_test=_last(trained, RangeTested),
         restarted=restarted,
         finished=ending if isinstance(ending, Finished) else None,
     )

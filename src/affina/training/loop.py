@@ -75,11 +75,26 @@ class Control:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How the loop ended: steps done, the best one, why it stopped, and what was trained on in how many seconds."""
+    """How the loop ended.
+
+    Attributes:
+        steps: done.
+        best_step: whose weights are kept.
+        stopped: why it ended.
+        improving: whether the last evaluation was better than all before it.
+        start_loss: on the validation rows, before any training.
+        kept_loss: the same of the weights that are kept.
+        rows: trained on.
+        tokens: trained on.
+        seconds: spent on that.
+    """
 
     steps: int
     best_step: int
     stopped: str
+    improving: bool
+    start_loss: float
+    kept_loss: float
     rows: int
     tokens: int
     seconds: float
@@ -149,6 +164,9 @@ class Loop(Generic[B]):
             steps=self.step,
             best_step=self.stopping.best_step,
             stopped=stopped,
+            improving=self.stopping.waited == 0,
+            start_loss=math.inf if self.stopping.start_loss is None else self.stopping.start_loss,
+            kept_loss=self.stopping.best_loss,
             rows=self.rows,
             tokens=self.tokens,
             seconds=self.seconds,
@@ -197,7 +215,9 @@ class Loop(Generic[B]):
         The loss has a say too: it falls before the metric moves where one class has most of the rows.
         """
         floor, latest = self.control.floor, self.stopping.latest
-        if floor is None or latest is None or not self.plan.is_at_a_quarter(self.step):
+        early = self.stopping.is_over and 4 * self.step < self.plan.total_steps
+        judged = early or self.plan.is_at_a_quarter(self.step)
+        if floor is None or latest is None or not judged:
             return False
         better = latest > floor.metric if self.stopping.higher_is_better else latest < floor.metric
         return not better and self.stopping.latest_loss > LEAST_GAIN * floor.loss

@@ -113,7 +113,7 @@ def range_test(
         peak: the body's rate in the stepper's optimizer at factor 1.
         goal: the fall that is looked for, and what it says.
     """
-    kept = {name: tensor.clone() for name, tensor in attached.state_dict().items()}
+    kept = {name: tensor.to("cpu", copy=True) for name, tensor in attached.state_dict().items()}
     changes: list[float] = []
     with randomness.untouched():
         attached.eval()
@@ -126,7 +126,7 @@ def range_test(
                 if not loss < _bound(first):
                     break
                 attached.train()
-                if not math.isfinite(stepper.gradients(window).norm):
+                if not math.isfinite(stepper.gradients(window).norm) and not stepper.scales:
                     break
                 stepper.move(rate / peak)
         finally:

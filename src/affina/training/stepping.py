@@ -84,6 +84,11 @@ class Stepper(Generic[B]):
     def __init__(self, work: Work[B], optimizer: Optimizer, *, precision: Precision, clip: float | None) -> None:
         self._work, self._optimizer, self._precision, self._clip = work, optimizer, precision, clip
 
+    @property
+    def scales(self) -> bool:
+        """Whether a gradient that overflows is expected now and then, and answered by a smaller scale."""
+        return self._precision.scales
+
     def gradients(self, window: Window) -> Gradients[B]:
         """Forward and backward over a window; the gradients are unscaled and clipped.
 

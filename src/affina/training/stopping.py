@@ -14,6 +14,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+CLEARLY_WORSE: Final = 2
+"""Evaluations in a row that end a run whose model has got worse by more than the rows' noise."""
 ERRORS: Final = 2.0
 """Standard errors by which an earlier evaluation must be better to be kept."""
 
@@ -34,6 +36,8 @@ class EarlyStopping:
         best_step: the step of the evaluation that is kept.
         reference: the value that patience counts from.
         waited: evaluations since then.
+        start_loss: the loss of the first evaluation, before any training.
+        worse: trained evaluations in a row that were worse than the best trained one by more than the noise.
         latest: the value of the last evaluation, or None before the first.
         latest_loss: its loss.
     """
@@ -47,17 +51,22 @@ class EarlyStopping:
     best_step: int = 0
     reference: float | None = None
     waited: int = 0
+    start_loss: float | None = None
+    worse: int = 0
     latest: float | None = None
     latest_loss: float = math.inf
 
     def update(self, value: float, *, step: int, loss: float = math.inf) -> bool:
         """Take one evaluation into account; True if its weights are to be kept."""
+        self.start_loss = loss if self.latest is None else self.start_loss
         self.latest, self.latest_loss = value, loss
         if self._gain(value, over=self.reference) > self.min_delta:
             self.reference, self.waited = value, 0
         else:
             self.waited += 1
         gain = self._gain(value, over=self.best)
+        clearly = self.rows > 0 and self.best_step > 0 and gain < -self._noise()
+        self.worse = self.worse + 1 if clearly else 0
         # The untrained start is no earlier model of the same kind: it is passed only by something better.
         as_good = self.rows > 0 and self.best_step > 0 and gain >= -self._noise()
         if not (gain > 0 or as_good or (gain == 0 and loss < self.best_loss)):
@@ -78,8 +87,8 @@ class EarlyStopping:
 
     @property
     def is_over(self) -> bool:
-        """Whether patience has run out."""
-        return self.patience is not None and self.waited >= self.patience
+        """Whether patience has run out, or the model has clearly been getting worse."""
+        return self.patience is not None and (self.waited >= self.patience or self.worse >= CLEARLY_WORSE)
 
     def state(self) -> dict[str, Any]:
         """Everything that `update` and `is_over` depend on."""
