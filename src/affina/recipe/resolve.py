@@ -130,7 +130,7 @@ def _rate_of_the_head(train: TrainSpec, facts: Facts) -> Resolved[float] | None:
     """Where nothing but the head trains, a given rate of the head says what the body's would be."""
     if facts.trained != "head" or not isinstance(train.head_learning_rate, float):
         return None
-    return Resolved(rounded(train.head_learning_rate / HEAD_FACTOR), "follows the given rate of the head")
+    return Resolved(train.head_learning_rate / HEAD_FACTOR, "follows the given rate of the head")
 
 
 def prior_of(trained: Trained, width: int) -> Resolved[float]:
