@@ -25,8 +25,8 @@ NONE: Final = "\N{EN DASH}"
 NOT_MEASURED: Final = "Not measured yet."
 HEAD: Final = (
     "| set | rows | Affina (min-max) | linear probe | `Trainer` defaults | `Trainer` best rate | SetFit "
-    "| gain | speed |\n"
-    "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
+    "| gain |\n"
+    "|---|---:|---:|---:|---:|---:|---:|---:|"
 )
 CAPPED: Final = "\\* SetFit cut short: {steps:,} of the {planned:,} steps of its defaults.\n"
 Run = Mapping[str, Any]
@@ -94,7 +94,6 @@ def _line(name: str, cut: int | None, runs: Sequence[Run]) -> str:
         _mean(grid) + _rate(grid, runs),
         _mean(setfit) + ("\\*" if any(run["capped"] for run in setfit.values()) else ""),
         _gain(affina, [defaults, grid]),
-        _speed(affina.get(0), defaults.get(0)),
     )
     return f"| {' | '.join(cells)} |"
 
@@ -136,12 +135,6 @@ def _gain(affina: Runs, rivals: Iterable[Runs]) -> str:
     better = max(there, key=lambda rival: statistics.fmean(run["accuracy"] for run in rival.values()))
     pairs = [(run["accuracy"], better[seed]["accuracy"]) for seed, run in affina.items() if seed in better]
     return f"{100 * statistics.fmean(ours - theirs for ours, theirs in pairs):+.1f}" if pairs else NONE
-
-
-def _speed(affina: Run | None, defaults: Run | None) -> str:
-    if not affina or not defaults or affina["threads"] != defaults["threads"]:
-        return NONE
-    return f"{affina['rows_per_second'] / defaults['rows_per_second']:.1f}"
 
 
 def _below(runs: Sequence[Run]) -> str:

@@ -34,7 +34,7 @@ def test_the_readmes_table_is_that_of_the_results():
 
 
 def test_a_line_of_the_table(runs):
-    assert lines(runs) == [["trec", "4,907", "96.0 (95.0-97.0)", "80.0", "60.0", "93.8 (2e-4)", NONE, "+2.2", "2.5"]]
+    assert lines(runs) == [["trec", "4,907", "96.0 (95.0-97.0)", "80.0", "60.0", "93.8 (2e-4)", NONE, "+2.2"]]
     assert "at or below their linear probe: 0 of 2. Seeds of Affina's runs: 0, 1." in table.table(runs)
 
 
@@ -44,19 +44,14 @@ def test_the_gain_is_on_the_seeds_that_both_have(runs):
 
 def test_what_is_missing_is_a_dash(runs):
     assert table.table([]) == table.NOT_MEASURED
-    assert lines(runs[:1]) == [["trec", "4,907", "95.0", "80.0", NONE, NONE, NONE, NONE, NONE]]
-    assert lines(runs[2:3]) == [["trec", "4,907", NONE, NONE, "60.0", NONE, NONE, NONE, NONE]]
+    assert lines(runs[:1]) == [["trec", "4,907", "95.0", "80.0", NONE, NONE, NONE, NONE]]
+    assert lines(runs[2:3]) == [["trec", "4,907", NONE, NONE, "60.0", NONE, NONE, NONE]]
     failed = {"status": "failed", "reason": "an error", "set": "sst2"}
     assert lines([*runs[:1], failed]) == lines(runs[:1])
 
 
 def test_a_grid_that_is_not_whole_says_so(runs):
     assert lines(runs[:4])[0][5] == "90.0 (5e-5, of 1)"
-
-
-def test_speeds_of_different_threads_are_not_compared(runs):
-    runs[2]["threads"] = 2
-    assert lines(runs)[0][8] == NONE
 
 
 def test_sets_are_in_order_and_cut_ones_are_marked(runs, run_record):
