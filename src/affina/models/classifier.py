@@ -85,12 +85,7 @@ def load_classifier(
             cannot be run on a text.
     """
     where = f"model: {source.reference}"
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    except UNLOADABLE as error:
-        raise unloadable(where, error) from error
-    check_kind(config, where)
+    config = read_config(source, where)
     keeps_head = same_labels(config, labels)
     set_labels(config, labels)
     set_plain_outputs(config)
@@ -146,7 +141,22 @@ def _load(source: Source, config: Any, where: str) -> tuple[Any, Any, dict[str, 
     return module, tokenizer, info
 
 
-def check_kind(config: Any, where: str) -> None:
+def read_config(source: Source, where: str) -> Any:
+    """A model's configuration.
+
+    Raises:
+        ModelError: it cannot be read, or is of a kind that cannot classify.
+    """
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+    _check_kind(config, where)
+    return config
+
+
+def _check_kind(config: Any, where: str) -> None:
     """Refuse a kind of model that cannot classify.
 
     Raises:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from affina.models.classifier import UNLOADABLE, check_kind, unloadable
+from affina.models.classifier import UNLOADABLE, read_config, unloadable
 from affina.models.quiet import quiet
 from affina.models.settings import length_limit, set_no_notices, set_padding, set_special_tokens
 from affina.models.source import Source
@@ -56,12 +56,7 @@ def load_reader(source: Source) -> Reader:
         ModelError: the model's files cannot be used, or it is of a kind that cannot classify.
     """
     where = f"model: {source.reference}"
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    except UNLOADABLE as error:
-        raise unloadable(where, error) from error
-    check_kind(config, where)
+    config = read_config(source, where)
     try:
         with quiet(), torch.device("meta"):
             tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)

@@ -20,11 +20,11 @@ from affina.models.base import base_tensors
 from affina.pipeline.exporting import export
 from affina.pipeline.measuring import start_head
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate
+from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
 from affina.pipeline.training import build_loop, floor_of
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Chosen, Payload, Restarted
+from affina.record.payloads import Payload, Restarted
 from affina.runtime import randomness
 from affina.tasks.base import Batch
 from affina.training import checkpoint
@@ -35,14 +35,20 @@ CLOSE: Final = 2.0
 
 
 def train(
-    prepared: Prepared, folder: RunFolder, journal: Journal, *, records: Sequence[Payload]
+    prepared: Prepared,
+    folder: RunFolder,
+    journal: Journal,
+    *,
+    resumed: checkpoint.Loaded | None,
+    records: Sequence[Payload],
 ) -> tuple[Prepared, Outcome]:
-    """Train to the end, from the checkpoint in `folder` if there is one.
+    """Train to the end, from a checkpoint if there is one.
 
     Args:
         prepared: with the rates and draws that its record says.
         folder: where checkpoints go.
         journal: where records go.
+        resumed: the checkpoint to go on from.
         records: what the record held when this process took the run up.
 
     Returns:
@@ -55,8 +61,8 @@ def train(
     """
     _forget_given_up(folder)
     loop = build_loop(prepared, folder, journal, floor=_floor(prepared, records))
-    if (last := folder.last()) is not None:
-        loop.resume(checkpoint.load(last))
+    if resumed is not None:
+        loop.resume(resumed)
     outcome = _run(loop, prepared)
     if outcome.stopped != STUCK:
         return prepared, outcome
@@ -94,6 +100,22 @@ def start_again(prepared: Prepared) -> Prepared:
     return with_head(prepared, start_head(prepared))
 
 
+def advised_anew(prepared: Prepared) -> tuple[float, str] | None:
+    """The rate to train with and where it comes from, the model put back to its start; None where that fails.
+
+    An advice that cannot be had must neither hide an error nor cost a finished run.
+    """
+    try:
+        return advised(start_again(prepared))
+    except (AffinaError, torch.OutOfMemoryError):
+        return None
+
+
+def times_apart(rate: float, other: float) -> float:
+    """How many times one rate is the other, 1 or more."""
+    return max(rate / other, other / rate)
+
+
 def _run(loop: Loop[Batch], prepared: Prepared) -> Outcome:
     try:
         return loop.run()
@@ -122,9 +144,7 @@ def _restarted(prepared: Prepared, journal: Journal, *, seen: str, step: int) ->
         "(recipe.yaml keeps the rate, not these draws); train.restart=false forbids that"
     )
     journal.append(Restarted(step=step, seed=prepared.draws, learning_rate=body, head_learning_rate=head, text=text))
-    for key in SETTLED:
-        if (chosen := prepared.choices.get(key)) is not None:
-            journal.append(Chosen(key=key, value=chosen.value, reason=chosen.reason))
+    write_choices(prepared, [key for key in SETTLED if key in prepared.choices], journal)
     return prepared
 
 
@@ -132,7 +152,7 @@ def _other_rate(prepared: Prepared, before: float) -> tuple[float, str]:
     """A rate other than the one that was stuck, and what that says of the one before."""
     given = "the given " if is_given(prepared) else ""
     better, whence = advised(prepared)
-    if max(better / before, before / better) < CLOSE:
+    if times_apart(better, before) < CLOSE:
         near = f"{named(prepared, better)}, which {whence}, is near {given}{named(prepared, before)}"
         return before / CLOSE, f"{near}, so half of that is tried"
     side = "low" if better > before else "high"
@@ -142,13 +162,10 @@ def _other_rate(prepared: Prepared, before: float) -> tuple[float, str]:
 def _with_advice(error: NonFiniteError, prepared: Prepared) -> NonFiniteError:
     """The same error, with a rate that would have worked in its fix, where the rate is to blame."""
     rate = prepared.hyper.learning_rate.value
-    try:
-        prepared = start_again(prepared)
-        better, whence = advised(prepared)
-    except (AffinaError, torch.OutOfMemoryError):  # an advice that cannot be had must not hide the error
+    advice = advised_anew(prepared)
+    if advice is None or advice[0] > rate / CLOSE:
         return error
-    if better > rate / CLOSE:
-        return error
+    better, whence = advice
     first = error.problems[0]
     fix = f"write {named(prepared, better)}, which {whence} ({named(prepared, rate)} is too high)"
     return NonFiniteError(replace(first, fix=fix), *error.problems[1:])

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from affina.data.audit.lengths import describe_lengths
 from affina.data.audit.personal import personal_kinds
@@ -110,7 +109,6 @@ def with_label_errors(
     task: Classification,
     classifier: Classifier,
     *,
-    device: torch.device,
     seed: int,
 ) -> tuple[Audited, tuple[Finding, ...]]:
     """An audit with the probable label errors of the training rows added.
@@ -119,8 +117,7 @@ def with_label_errors(
         found: from `audit`.
         rows: of the training split.
         task: encodes them.
-        classifier: the frozen model, on `device`.
-        device: where it is.
+        classifier: the frozen model, on its device.
         seed: decides the sample and the folds.
     """
     audited, findings = found
@@ -133,7 +130,7 @@ def with_label_errors(
         task=task,
         classes=len(task.labels),
         budget=max(BATCH_TOKENS, *(len(example.ids) for example in examples)),
-        device=device,
+        device=classifier.module.device,
     )
     features = prober.features(examples)
     more, check, listed = find_label_errors(features, chosen, task.labels, of=len(rows), seed=seed)

@@ -24,7 +24,7 @@ from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
-from affina.record.payloads import NOTICE, Chosen, Event, Finished, ModelLoaded, Sample, Scores, Started
+from affina.record.payloads import NOTICE, Event, Finished, ModelLoaded, Sample, Scores, Started
 from affina.reporting import page
 from affina.runtime import machine
 from affina.training import checkpoint
@@ -82,20 +82,20 @@ def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], 
 
 
 def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], clock: _Clock) -> RunResult:
-    resumed = checkpoint.load(place.resume)[0] if place.resume else None
+    resumed = checkpoint.load(place.resume) if place.resume else None
     if resumed:
-        cut(place.folder.journal, position=resumed.journal)
+        cut(place.folder.journal, position=resumed[0].journal)
     else:  # what a run left that stopped before its first checkpoint
         place.folder.journal.unlink(missing_ok=True)
         shutil.rmtree(place.folder.checkpoints, ignore_errors=True)
     before = read(place.folder.journal) if resumed else []
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
-        journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
+        journal.append(_started(prepared, resumed_at=resumed[0].step if resumed else None))
         prepared = rates.recall(prepared, before) if resumed else _before_training(prepared, journal, clock)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("training"):
-            prepared, outcome = attempts.train(prepared, place.folder, journal, records=before)
+            prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=resumed, records=before)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("evaluation"):
             scores, shown = _after_training(prepared, place.folder, step=outcome.best_step)
@@ -150,10 +150,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
         text = f"rows of up to {longest} tokens are longer than train.batch_tokens={budget}: each is a batch of its own"
         journal.append(Event(step=0, name="batch", text=text))
     later = rates.settles_later(prepared)
-    for key, resolved in prepared.choices.items():
-        if key in later:
-            continue
-        journal.append(Chosen(key=key, value=resolved.value, reason=resolved.reason))
+    rates.write_choices(prepared, [key for key in prepared.choices if key not in later], journal)
 
 
 def _after_training(prepared: Prepared, folder: RunFolder, *, step: int) -> tuple[Scores, tuple[Sample, ...]]:

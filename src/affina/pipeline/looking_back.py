@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-import torch
-
-from affina.errors import AffinaError
 from affina.evaluation.metrics import HIGHER_IS_BETTER
-from affina.pipeline.attempts import start_again
+from affina.pipeline.attempts import advised_anew, times_apart
 from affina.pipeline.prepare import Prepared
-from affina.pipeline.rates import advised, is_given, named
+from affina.pipeline.rates import is_given, named
 from affina.record.journal import Journal
 from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.reporting.formats import interval, name
@@ -78,14 +75,10 @@ def _rate_is_off(prepared: Prepared) -> tuple[str, str] | None:
     """A given rate far from what a range test on the untouched model finds."""
     if not is_given(prepared):
         return None
-    rate = prepared.hyper.learning_rate.value
-    try:
-        prepared = start_again(prepared)
-        better, whence = advised(prepared)
-    except (AffinaError, torch.OutOfMemoryError):  # an advice that cannot be had must not cost the finished run
+    rate, advice = prepared.hyper.learning_rate.value, advised_anew(prepared)
+    if advice is None or times_apart(advice[0], rate) < FAR:
         return None
-    if max(better / rate, rate / better) < FAR:
-        return None
+    better, whence = advice
     what = "so small that next to nothing was learnt" if rate < better else "so large that it undid what was learnt"
     return f"the given {named(prepared, rate)} is {what}", f"{named(prepared, better)}, which {whence}"
 

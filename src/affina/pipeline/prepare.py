@@ -154,8 +154,7 @@ def _audit(
     found = audit(loaded, limited, classifier, task, seed=recipe.seed)
     if not recipe.data.check_labels:
         return found
-    device = classifier.module.device
-    return with_label_errors(found, limited.rows["train"], task, classifier, device=device, seed=recipe.seed)
+    return with_label_errors(found, limited.rows["train"], task, classifier, seed=recipe.seed)
 
 
 def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:

@@ -7,7 +7,7 @@ Owns when a test is worth its steps, and how a rate enters a prepared run and it
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -72,10 +72,15 @@ def settle(prepared: Prepared, journal: Journal) -> Prepared:
     prepared = with_head(prepared, start_head(prepared))
     if _is_tested(prepared):
         prepared = _tested(prepared, journal)
-    for key in settles_later(prepared):
+    write_choices(prepared, settles_later(prepared), journal)
+    return prepared
+
+
+def write_choices(prepared: Prepared, keys: Iterable[str], journal: Journal) -> None:
+    """Record what these keys came to, with the reasons."""
+    for key in keys:
         chosen = prepared.choices[key]
         journal.append(Chosen(key=key, value=chosen.value, reason=chosen.reason))
-    return prepared
 
 
 def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared:

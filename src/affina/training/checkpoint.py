@@ -69,7 +69,11 @@ def save(
         shutil.rmtree(path)
 
 
-def load(path: Path) -> tuple[State, dict[str, Tensor], dict[str, Tensor]]:
+Loaded = tuple[State, dict[str, Tensor], dict[str, Tensor]]
+"""The state, the trained tensors and the optimizer's."""
+
+
+def load(path: Path) -> Loaded:
     """The state, the trained tensors and the optimizer's tensors of one checkpoint folder.
 
     Raises:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Generic, final
 
 import torch
-from torch import Tensor
 
 from affina.errors import Interrupted, NonFiniteError, Problem
 from affina.methods.base import Attached
@@ -250,7 +249,7 @@ class Loop(Generic[B]):
         checkpoint.save(self.folder, state, trained=trained, optimizer=moments, keep=self.control.keep)
         self._saved_at = time.monotonic()
 
-    def resume(self, loaded: tuple[checkpoint.State, dict[str, Tensor], dict[str, Tensor]]) -> None:
+    def resume(self, loaded: checkpoint.Loaded) -> None:
         """Go on from a checkpoint, as if the run had never stopped."""
         state, trained, moments = loaded
         self.attached.load_state_dict(trained)

@@ -82,12 +82,10 @@ def check(
         task = Classification(reader.tokenizer, loaded.labels, max_length=limited.limit)
         audited, findings = audit(loaded, limited, reader, task, seed=recipe.seed)
         if recipe.data.check_labels:
-            device = machine.choose_device(recipe.device)
             classifier = load_classifier(model, loaded.labels, notify=notify)
-            classifier.module.to(device)
-            found = (audited, findings)
+            classifier.module.to(machine.choose_device(recipe.device))
             audited, findings = with_label_errors(
-                found, rows["train"], task, classifier, device=device, seed=recipe.seed
+                (audited, findings), rows["train"], task, classifier, seed=recipe.seed
             )
     return Checked(
         dataclasses.replace(counted or data_read(loaded, rows=rows), findings=findings),
