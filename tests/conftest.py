@@ -1,11 +1,14 @@
-"""Puts tests/ on the import path for what tests share, and cleans up after each test."""
+"""Puts tests/ on the import path for what tests share, keeps the clock out of tests, and cleans up after each one."""
 
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
+settings.register_profile("ours", deadline=None)  # a busy machine is no fault of what is tested
+settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ def real_lengths(count, seed=0):
     return np.random.default_rng(seed).lognormal(3.0, 0.7, count).astype(int).clip(2, 512).tolist()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.integers(0, 300), max_size=200), st.integers(1, 500), st.integers(0, 2**32 - 1), st.integers(0, 3))
 def test_every_row_once_and_no_batch_over_the_budget(lengths, budget, seed, epoch):
     for batches in (plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch), by_length(lengths, budget=budget)):
@@ -35,7 +35,7 @@ def test_every_row_once_and_no_batch_over_the_budget(lengths, budget, seed, epoc
         assert all(type(index) is int for batch in batches for index in batch)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(LENGTHS.filter(len), st.integers(1, 500), st.integers(0, 100))
 def test_the_first_epoch_begins_with_the_largest_batches(lengths, budget, seed):
     batches = plan_epoch(lengths, budget=budget, seed=seed, epoch=0)
@@ -44,7 +44,7 @@ def test_the_first_epoch_begins_with_the_largest_batches(lengths, budget, seed):
     assert largest == max(cost(batch, lengths) for batch in batches[:2])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(LENGTHS, st.integers(1, 500))
 def test_evaluation_batches_are_sorted_longest_first_and_full(lengths, budget):
     batches = by_length(lengths, budget=budget)

@@ -141,7 +141,7 @@ CELL = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)
 GRIDS = st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), max_size=8))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(GRIDS, st.sampled_from(["\n", "\r\n"]), st.sampled_from([",", "\t", ";"]))
 def test_any_cells_survive_the_way_through_csv(grid, end, delimiter):
     width = len(grid[0]) if grid else 1
@@ -159,7 +159,7 @@ def test_any_cells_survive_the_way_through_csv(grid, end, delimiter):
     assert not kept or table.lines[0] >= 1 + sum(start.count("\n") for start in starts)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(st.dictionaries(CELL.map(str.strip), CELL, max_size=4), max_size=6),
     st.sampled_from([None, 1]),

@@ -42,7 +42,7 @@ TRIPLES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TRIPLES, st.integers(1, 20), st.integers(1, 20), st.integers(0, 5))
 def test_no_row_is_lost_no_unit_torn_and_no_class_taken_from_training(triples, validation, test, seed):
     rows = rows_of(triples)
@@ -56,7 +56,7 @@ def test_no_row_is_lost_no_unit_torn_and_no_class_taken_from_training(triples, v
     assert {row.fields["label"] for row in splits["train"]} == {row.fields["label"] for row in rows}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TRIPLES, st.integers(0, 3), st.randoms())
 def test_the_order_of_the_rows_in_the_file_does_not_matter(triples, seed, chance):
     triples = list(dict.fromkeys(triples))

@@ -99,7 +99,7 @@ def _few_rows(prepared: Prepared) -> tuple[str, str]:
     if each < FEW_PER_LABEL:
         return (
             f"{rows:,} training rows for {labels} labels ({each:.0f} each) are few for fine-tuning",
-            "more rows with labels; until then take the stronger baseline as what can be had",
+            "more rows with labels; until then a baseline may serve as well",
         )
     other = "method=full" if prepared.method.name != "full" else "another model"
     return (
