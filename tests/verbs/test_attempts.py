@@ -273,3 +273,10 @@ def test_a_run_goes_on_by_either_of_its_two_recipes_in_turn(monkeypatch):
     shutil.copy("parts/recipe.yaml", "again.yaml")
     stopped(6, source="again.yaml", words=[])
     assert api.train("good.csv", [*typed, "run=parts"]).folder.path == Path("parts")
+
+
+def test_a_loss_that_rose_is_not_called_unchanged():
+    result = train(TOO_HIGH, "train.restart=false", "train.epochs=2", "train.head_start=random")
+    said = " ".join(event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK)
+    assert "is so large" in said
+    assert "next to nothing" not in said

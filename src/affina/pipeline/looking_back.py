@@ -60,10 +60,11 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
     if outcome.best_step == 0:
         yield "no training step made the model better on the validation rows; it was exported as it started"
     elif is_given(prepared) and outcome.kept_loss > LITTLE * outcome.start_loss:
-        yield (
-            "the training changed next to nothing: the loss on the validation rows went from "
-            f"{outcome.start_loss:.3f} to {outcome.kept_loss:.3f}"
+        rose = outcome.kept_loss > outcome.start_loss / LITTLE
+        what = (
+            "made the loss on the validation rows worse" if rose else "changed next to nothing on the validation rows"
         )
+        yield f"the training {what}: a loss of {outcome.kept_loss:.3f} after {outcome.start_loss:.3f} at the start"
 
 
 def _cause(prepared: Prepared, outcome: Outcome) -> tuple[str, str]:
@@ -104,5 +105,5 @@ def _few_rows(prepared: Prepared) -> tuple[str, str]:
     other = "method=full" if prepared.method.name != "full" else "another model"
     return (
         "either the base model's features already hold all that these labels need, or the labels are noisy",
-        f"{other}, or a look at the rows that are wrong in the report (affina check names labels that look wrong)",
+        f"{other}, or a look at the rows that are wrong in the report (affina check --labels names doubtful labels)",
     )
