@@ -109,6 +109,8 @@ def _values(value: Mapping[str, Any]) -> str:
 
 
 def _kind(value: Mapping[str, Any]) -> str:
+    if "anyOf" in value.get("items", {}):
+        return "list of texts or of objects"
     bounds = ", ".join(f"{sign} {value[bound]}" for bound, sign in BOUNDS.items() if bound in value)
     return f"{NAMES[value['type']]} {bounds}".strip()
 

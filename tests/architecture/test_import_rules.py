@@ -53,7 +53,7 @@ LIGHT = {
     "import affina.recipe": ("", "import affina.recipe.load, affina.recipe.resolve"),
     "import affina.record": ("", "import affina.record.journal, affina.record.files, affina.record.folder"),
     "import affina.reporting": ("", "import affina.reporting.page"),
-    "import affina.data": ("", "import affina.data.sources, affina.data.checks"),
+    "import affina.data": ("", "import affina.data.places, affina.data.checks"),
 }
 
 

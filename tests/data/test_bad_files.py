@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from affina.data.sources import read_table
+from affina.data.formats import read_table as read_item
+from affina.data.places import locate
 from affina.errors import DataError
+
+
+def read_table(path):
+    [item] = locate(str(path)).items
+    return read_item(item)
 
 
 def problems_of(path):
@@ -49,12 +55,12 @@ def test_missing_file_suggests_similar_ones(refused, tmp_path):
     assert "other.md" not in only(problems_of("zzzzzzz.csv")).fix
 
 
-def test_a_folder_is_refused_with_its_files(refused, tmp_path):
+def test_a_folder_without_data_files_is_refused_with_what_it_has(refused, tmp_path):
     Path("sets").mkdir()
-    Path("sets/train.csv").write_text("x")
+    assert only(problems_of("sets")).found == "nothing"
+    Path("sets/notes.txt").write_text("x")
     problem = only(problems_of("sets"))
-    assert (problem.where, problem.found) == ("sets", "a folder")
-    assert str(Path("sets/train.csv")) in problem.fix
+    assert (problem.where, problem.found) == ("sets", "notes.txt")
 
 
 @pytest.mark.parametrize(("name", "found"), [("a.txt", "'.txt'"), ("a.xlsx", "'.xlsx'"), ("a", "without a suffix")])
@@ -66,11 +72,11 @@ def test_other_formats_are_refused_with_those_that_are_read(refused, name, found
 
 
 def test_no_permission(refused, monkeypatch):
-    def forbidden(self):
+    def forbidden(self, mode):
         raise PermissionError
 
     Path("a.csv").write_text("text,label\nx,a\n")
-    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    monkeypatch.setattr(Path, "open", forbidden)
     problem = only(problems_of("a.csv"))
     assert (problem.where, problem.found) == ("a.csv", "no permission to read it")
 

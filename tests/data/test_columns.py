@@ -6,10 +6,16 @@ import pytest
 
 from affina.data.columns import NAMED, find_columns
 from affina.data.names import KNOWN_NAMES
-from affina.data.reading import read_texts, rows_of, same_columns
+from affina.data.places import locate
+from affina.data.reading import read_texts as read_items
+from affina.data.reading import rows_of, same_columns
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, RecipeError
 from affina.recipe.schema import DataSpec
+
+
+def read_texts(path, columns, *, labelled):
+    return read_items(locate(str(path)).items, columns, labelled=labelled)
 
 
 def table_of(columns, rows=None, file="a.csv"):

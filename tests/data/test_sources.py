@@ -10,9 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affina.data.delimited import parse_delimited
+from affina.data.formats import read_table as read_item
 from affina.data.objects import parse_json, parse_jsonl
-from affina.data.sources import read_table
+from affina.data.places import locate
 from affina.data.table import Source, Unusable
+
+
+def read_table(path):
+    [item] = locate(str(path)).items
+    return read_item(item)
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from affina.data import streaming
+from affina.data.formats import read_tables
+from affina.data.gathering import files_of
 from affina.data.loading import load
 from affina.data.streaming import is_streamed, load_streamed
 from affina.errors import DataError
@@ -74,8 +76,8 @@ def test_a_sample_is_kept_of_more_rows_and_it_is_said(monkeypatch):
 
 def test_long_rows_make_a_smaller_sample():
     write("long.csv", [("word " * 100_000, "a"), ("word " * 100_000 + "x", "b")])
-    head = next(streaming._tables("long.csv", rows=10))
-    assert streaming._sample_size(head) == 1_000
+    [item] = files_of(DataSpec(train="long.csv")).items["train"]
+    assert streaming._sample_size(list(read_tables(item, rows=10))) == 1_000
 
 
 @pytest.mark.parametrize(
@@ -104,8 +106,8 @@ def test_bytes_that_are_no_text_are_refused():
 def test_only_large_files_that_can_be_read_in_parts_are_streamed(monkeypatch):
     write("a.csv", ROWS)
     Path("a.json").write_text("[]")
-    assert not is_streamed("a.csv")
+    of = {name: files_of(DataSpec(train=name)) for name in ("a.csv", "a.json")}
+    assert not is_streamed(of["a.csv"])
     monkeypatch.setattr(streaming, "STREAMED_BYTES", 100)
-    assert is_streamed("a.csv")
-    assert not is_streamed("a.json")
-    assert not is_streamed("absent.csv")
+    assert is_streamed(of["a.csv"])
+    assert not is_streamed(of["a.json"])

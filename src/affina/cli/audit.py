@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from affina.cli.tables import percent
+from affina.cli.tables import files_line, percent
 from affina.record.audited import Audited, Cut, Encoded, Lengths
 from affina.record.payloads import DataRead, Finding
 
@@ -48,7 +47,7 @@ def show_audit(data: DataRead, audited: Audited, console: Console) -> None:
 
 
 def _rows_line(data: DataRead) -> str:
-    files = ", ".join(Path(file).name for file in data.files)
+    files = files_line(data.files)
     return f"{files}: " + ", ".join(f"{count:,} {split}" for split, count in data.rows.items() if count) + " rows"
 
 

@@ -5,14 +5,13 @@ It shows and never steers. On a terminal there is a progress bar with the time l
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final, final
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from affina.cli.tables import percent, scores_line
+from affina.cli.tables import files_line, percent, scores_line
 from affina.record.audited import Audited
 from affina.record.payloads import (
     NOTICE,
@@ -128,9 +127,7 @@ class Display:
 
     def _data(self, record: DataRead) -> None:
         sizes = ", ".join(f"{count:,} {split}" for split, count in record.rows.items() if count)
-        self._line(
-            "data", f"{', '.join(Path(file).name for file in record.files)}: {sizes}; {len(record.labels)} labels"
-        )
+        self._line("data", f"{files_line(record.files)}: {sizes}; {len(record.labels)} labels")
         for finding in record.findings:
             self._line("noticed", f"{finding.count:,} {finding.name}: {finding.meaning}")
             if finding.advice:

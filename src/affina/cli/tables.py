@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import PurePath
+
 from rich.table import Table
 from rich.text import Text
 
@@ -10,11 +13,19 @@ from affina.record.payloads import Measured, Sample, Scores
 TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "calibration_error": "calibration error", "loss": "loss"}
 SHARES = {"accuracy", "macro_f1", "calibration_error"}
 MOST_CLASSES = 12
+MOST_FILES = 5
 
 
 def percent(share: float) -> str:
     """`0.928` as `92.8%`."""
     return f"{100 * share:.1f}%"
+
+
+def files_line(files: Iterable[str]) -> str:
+    """The names of files, without their folders: the first few, and how many more."""
+    names = [PurePath(file).name for file in files]
+    more = len(names) - MOST_FILES
+    return ", ".join(names[:MOST_FILES]) + (f" and {more:,} more files" if more > 0 else "")
 
 
 def figure(name: str, measured: Measured) -> str:

@@ -19,9 +19,9 @@ _MOST_SHOWN: Final = 12
 
 
 def free_columns(found: Mapping[str, Resolved[str]], table: Table) -> list[str]:
-    """The columns that have a name and no role yet."""
+    """The columns that have a name and no role yet, and that can be read."""
     taken = {column.value for column in found.values()}
-    return [name for name in table.columns if name and name not in taken]
+    return [name for name in table.columns if name and name not in taken and name not in table.unread]
 
 
 def distinct_values(table: Table, name: str) -> int:

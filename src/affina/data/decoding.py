@@ -1,7 +1,7 @@
 """From a file's bytes to its text: UTF-8, or what a byte order mark says; anything else is refused with its line.
 
 Affina never guesses an encoding, because a wrong guess trains on wrong letters; the likely one is named in the error.
-This module does not open files (`sources`).
+This module does not open files (`items`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """CSV and TSV: standard quoting, cells over several lines, true line numbers, and no row mended or dropped.
 
-This module does not open files (`sources`).
+This module does not open files (`items`).
 """
 
 from __future__ import annotations

@@ -8,26 +8,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from affina.data.aligning import columns_by_file, hide_unlabelled, readings
 from affina.data.audit.looks import file_checks, look_at_files, look_at_splits
 from affina.data.audit.scan import Scan, scan
 from affina.data.checks import check_known_labels, drop_empty_texts, found_blank
 from affina.data.columns import NAMED, find_columns
 from affina.data.dropping import drop_repeated, drop_shared
+from affina.data.formats import read_table
+from affina.data.gathering import HELD_OUT, Files, files_of, mixed
 from affina.data.labels import check_training_labels
+from affina.data.mixing import weight_choices
 from affina.data.reading import rows_of, same_columns
-from affina.data.rows import Row, Splits
-from affina.data.shares import divide, is_file
-from affina.data.sources import read_table
+from affina.data.rows import Row, Splits, named
+from affina.data.shares import divide
 from affina.data.table import Table
-from affina.errors import Problem, RecipeError
 from affina.recipe.schema import AUTO, DataSpec
 from affina.record.audited import Check, Lengths
 from affina.record.payloads import DataRead, Finding
 from affina.values import Resolved
-
-_HELD_OUT: Final = ("validation", "test")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,9 @@ class Loaded:
         findings: what the user should know about the rows.
         checks: what was looked for in them.
         lengths: how long the texts of each split are, in characters and words.
-        choices: recipe key to what `auto` came to and why; a delimiter that is not the suffix's own stands under the
-            file's key, `data.train (delimiter)`.
+        choices: recipe key to what `auto` came to and why; what was chosen about the files themselves stands under
+            their key with a word more, such as `data.train (delimiter)`.
+        weights: training file to how often its rows are seen in an epoch.
     """
 
     splits: Splits
@@ -54,46 +55,64 @@ class Loaded:
     checks: tuple[Check, ...]
     lengths: tuple[Lengths, ...]
     choices: dict[str, Resolved[Any]]
+    weights: Mapping[str, float]
 
 
-def load(spec: DataSpec, *, seed: int) -> Loaded:
+def load(spec: DataSpec, *, seed: int, files: Files | None = None) -> Loaded:
     """Read, check and split the rows.
+
+    Args:
+        spec: the recipe's part.
+        seed: decides which rows are held out.
+        files: what `spec` names, where that was found before.
 
     Raises:
         RecipeError: no training file is named, or keys contradict each other.
         DataError: a file, its columns or its rows cannot be used; nothing was written.
     """
-    train = _read_train(spec)
-    held_out = {name: read_table(str(getattr(spec, name))) for name in _HELD_OUT if is_file(getattr(spec, name))}
-    tables = {"train": train, **held_out}
-    found = find_columns(train, spec)
+    files = files_of(spec) if files is None else files
+    tables = {split: [read_table(item) for item in items] for split, items in files.items.items()}
+    found = find_columns(tables["train"][0], spec)
     columns = {role: column.value for role, column in found.items()}
+    by_file, renamed = columns_by_file(tables["train"], found, files)
+    by_file |= {table.file: same_columns(table, columns) for name in HELD_OUT for table in tables.get(name, ())}
+    hidden = hide_unlabelled(tables, by_file, files)
     given: dict[str, tuple[Row, ...]] = {}
     findings: tuple[Finding, ...] = ()
-    for name, table in tables.items():
-        given[name], noticed = _read_rows(table, columns, split=name)
+    for name, part in tables.items():
+        given[name], noticed = _read_rows(part, by_file, split=name)
         findings += noticed
-    scans = {name: scan(part, split=name, file=tables[name].file) for name, part in given.items()}
+    called = {name: named(table.file for table in part) for name, part in tables.items()}
+    scans = {name: scan(part, split=name, file=called[name]) for name, part in given.items()}
     findings += _drop(spec, given, scans)
     rows = given["train"]
+    held_out = [name for name in HELD_OUT if name in given]
     attested = frozenset(row.fields["label"] for name in held_out for row in given[name])
     check_training_labels(rows, column=columns["label"], attested=attested)
     labels = in_order({row.fields["label"] for row in rows})
     for name in held_out:
-        check_known_labels(given[name], known=labels, train=train.file)
+        check_known_labels(given[name], known=labels, train=called["train"])
     findings += look_at_files(tuple(scans.values()), given)
-    made, chosen = divide(rows, spec, seed=seed)
+    made, chosen = divide(rows, _asked(spec, held_out), seed=seed)
     held = {"train": rows, "validation": (), "test": (), **given, **made}
     near, check, lengths = look_at_splits(held, labels, seed=seed)
+    stated = {**files.choices, **renamed, **readings(tables["train"], by_file), **_delimiters(tables)}
     return Loaded(
         splits=Splits(**held),
         labels=labels,
         columns=columns,
-        files={table.file: table.sha256 for table in tables.values()},
+        files={table.file: table.sha256 for part in tables.values() for table in part},
         findings=findings + near,
         checks=(*file_checks(tuple(scans.values())), check),
         lengths=lengths,
-        choices={**_column_choices(found, spec), **chosen, **_delimiters(tables)},
+        choices={
+            **stated,
+            **_column_choices(found, spec),
+            **chosen,
+            **hidden,
+            **weight_choices(mixed(spec), files.entries, held["train"]),
+        },
+        weights=files.weights,
     )
 
 
@@ -104,7 +123,7 @@ def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None
         loaded: the data stage's result.
         rows: split to the rows that the run uses, where later stages dropped some.
     """
-    loaded_rows = {name: getattr(loaded.splits, name) for name in ("train", *_HELD_OUT)}
+    loaded_rows = {name: getattr(loaded.splits, name) for name in ("train", *HELD_OUT)}
     used = loaded_rows if rows is None else rows
     counts = Counter(row.fields["label"] for row in used["train"])
     return DataRead(
@@ -116,24 +135,19 @@ def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None
     )
 
 
-def _read_train(spec: DataSpec) -> Table:
-    if spec.train is None:
-        raise RecipeError(
-            Problem(
-                where="data.train",
-                expected="the training file: CSV, TSV, JSON or JSONL",
-                found="nothing",
-                fix="name the training file: data.train=FILE",
-            )
-        )
-    return read_table(spec.train)
+def _read_rows(
+    tables: Sequence[Table], columns: Mapping[str, Mapping[str, str]], *, split: str
+) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+    """The rows of a split's files that have a text."""
+    called = named(table.file for table in tables)
+    every = [row for table in tables for row in rows_of(table, columns[table.file])]
+    rows, findings = drop_empty_texts(every, file=called, split=split)
+    return rows, findings + found_blank(called, sum(table.blank for table in tables), split=split)
 
 
-def _read_rows(table: Table, columns: Mapping[str, str], *, split: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
-    """The rows of a file that have a text, by the training file's columns."""
-    own = columns if split == "train" else same_columns(table, columns)
-    rows, findings = drop_empty_texts(rows_of(table, own), file=table.file, split=split)
-    return rows, findings + found_blank(table.file, table.blank, split=split)
+def _asked(spec: DataSpec, held_out: Sequence[str]) -> DataSpec:
+    """The recipe's part where splits that were found beside the training files are as if they had been named."""
+    return spec.model_copy(update={name: "none" for name in held_out if getattr(spec, name) == AUTO})
 
 
 def _drop(spec: DataSpec, given: dict[str, tuple[Row, ...]], scans: dict[str, Scan]) -> tuple[Finding, ...]:
@@ -143,7 +157,7 @@ def _drop(spec: DataSpec, given: dict[str, tuple[Row, ...]], scans: dict[str, Sc
         given["train"], findings = drop_repeated(given["train"], scans["train"])
         scans["train"] = scan(given["train"], split="train", file=scans["train"].file)
     if spec.drop_shared:
-        held_out = [scans[name] for name in _HELD_OUT if name in scans]
+        held_out = [scans[name] for name in HELD_OUT if name in scans]
         given["train"], dropped = drop_shared(given["train"], scans["train"], held_out)
         scans["train"] = scan(given["train"], split="train", file=scans["train"].file)
         findings += dropped
@@ -168,7 +182,11 @@ def _column_choices(found: Mapping[str, Resolved[str]], spec: DataSpec) -> dict[
     return chosen
 
 
-def _delimiters(tables: Mapping[str, Table]) -> dict[str, Resolved[Any]]:
+def _delimiters(tables: Mapping[str, Sequence[Table]]) -> dict[str, Resolved[Any]]:
+    """Delimiters that are not the suffix's own; of each split's files the first that has one."""
     return {
-        f"data.{name} (delimiter)": table.delimiter for name, table in tables.items() if table.delimiter is not None
+        f"data.{name} (delimiter)": table.delimiter
+        for name, part in tables.items()
+        for table in reversed(part)
+        if table.delimiter is not None
     }

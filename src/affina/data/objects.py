@@ -1,6 +1,6 @@
 """JSON (a list of objects) and JSONL (one object a line): each object a row, each key, without outer blanks, a column.
 
-A key that a row lacks is an empty cell there. This module does not open files (`sources`).
+A key that a row lacks is an empty cell there. This module does not open files (`items`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def stream_jsonl(file: str, lines: Iterable[str]) -> Iterator[tuple[int, dict[st
         except (ValueError, RecursionError) as error:
             problem = _fault(error, where, ONE_A_LINE, fix="correct that line, or remove it")
             raise DataError(problem) from error
-        cells = {name: _cell(value) for name, value in row.items()}
+        cells = {name: cell_of(value) for name, value in row.items()}
         yield line, cells if _has_content(tuple(cells.values())) else None
 
 
@@ -164,7 +164,7 @@ def _row(value: Any, where: str, expected: str) -> dict[str, Any]:
 
 def _table(source: Source, rows: list[tuple[int, dict[str, Any]]], blank: int) -> Table:
     columns = tuple(dict.fromkeys(name for _, row in rows for name in row))
-    cells = [(line, tuple(_cell(row.get(name)) for name in columns)) for line, row in rows]
+    cells = [(line, tuple(cell_of(row.get(name)) for name in columns)) for line, row in rows]
     kept = [(line, row) for line, row in cells if _has_content(row)]
     lines, grid = tuple(line for line, _ in kept), tuple(row for _, row in kept)
     blank_rows = tuple(line for line, row in cells if not _has_content(row))
@@ -175,7 +175,8 @@ def _has_content(row: tuple[Cell, ...]) -> bool:
     return any(isinstance(cell, Unusable) or cell.strip() for cell in row)
 
 
-def _cell(value: Any) -> Cell:
+def cell_of(value: Any) -> Cell:
+    """A JSON value as a cell: text, numbers and truth values as one would write them, null as an empty one."""
     if isinstance(value, str):
         return value
     if value is None:

@@ -1,18 +1,18 @@
-"""From a table and its columns to rows with roles, and reading a file for a model that is already trained.
+"""From a table and its columns to rows with roles, and reading files for a model that is already trained.
 
 This module does not decide the columns of a training file (`columns`) and does not judge the rows (`checks`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from affina.data.column_problems import MEANINGS
+from affina.data.formats import read_table
+from affina.data.items import Item
 from affina.data.names import known_columns, known_partner, match_name
 from affina.data.rows import Row, is_blank
-from affina.data.sources import read_table
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, Problem
 
@@ -30,6 +30,8 @@ def rows_of(table: Table, columns: Mapping[str, str]) -> tuple[Row, ...]:
     Raises:
         DataError: a list, an object or no number where a text is expected.
     """
+    if nested := [_nested(table, role, name) for role, name in columns.items() if name in table.unread]:
+        raise DataError(*nested)
     places = [(role, table.columns.index(name)) for role, name in columns.items()]
     problems: list[Problem] = []
     rows = []
@@ -60,11 +62,11 @@ def same_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
     return {role: name for role, name in found.items() if name is not None}
 
 
-def read_texts(path: str | Path, columns: Mapping[str, str], *, labelled: bool) -> tuple[Row, ...]:
-    """The rows of a file for a trained model: all of them, in the file's order, so that results line up with them.
+def read_texts(items: Iterable[Item], columns: Mapping[str, str], *, labelled: bool) -> tuple[Row, ...]:
+    """The rows of files for a trained model: all of them, in the files' order, so that results line up with them.
 
     Args:
-        path: CSV, TSV, JSON or JSONL.
+        items: the files.
         columns: role to column, as the model was trained on; the same names are looked for first, then well-known ones.
         labelled: whether the labels are needed, and returned.
 
@@ -72,21 +74,41 @@ def read_texts(path: str | Path, columns: Mapping[str, str], *, labelled: bool) 
         DataError: the file cannot be read, or a text, a second text or a needed label cannot be found or is blank; one
             problem for each such row.
     """
-    table = read_table(path)
     roles = [role for role in ("text", "text_pair", "label") if role in columns and (labelled or role != "label")]
+    read: list[Row] = []
+    for item in items:
+        table = read_table(item)
+        found = again(table, columns, roles=roles)
+        rows = rows_of(table, found)
+        _refuse_blank_texts(table, rows, found)
+        if labelled:
+            refuse_empty_labels(rows)
+        read += rows
+    return tuple(read)
+
+
+def again(table: Table, columns: Mapping[str, str], *, roles: Sequence[str]) -> dict[str, str]:
+    """The columns of a first file found again in another one: by their names, else by well-known ones.
+
+    Args:
+        table: the other file.
+        columns: role to column in the first.
+        roles: those that are needed; the group may be absent.
+
+    Raises:
+        DataError: a column is not there, and no other one is clearly meant.
+    """
     found: dict[str, str] = {}
     for role in roles:
-        name = match_name(columns[role], table.columns) or _well_known(table, role, found)
+        name = match_name(columns[role], table.columns)
+        if name is None and role != "group":
+            name = _well_known(table, role, found)
         if name is not None:
             found[role] = name
-    problems = [_absent(table, role, columns[role]) for role in roles if role not in found]
+    problems = [_absent(table, role, columns[role]) for role in roles if role not in found and role != "group"]
     if problems:
         raise DataError(*problems)
-    rows = rows_of(table, found)
-    _refuse_blank_texts(table, rows, found)
-    if labelled:
-        refuse_empty_labels(rows)
-    return rows
+    return found
 
 
 def refuse_empty_labels(rows: Sequence[Row]) -> None:
@@ -125,7 +147,7 @@ def _refuse_blank_texts(table: Table, rows: Sequence[Row], columns: Mapping[str,
 
 def _well_known(table: Table, role: str, found: Mapping[str, str]) -> str | None:
     """The column that plays the role under another name than in training, where only one can."""
-    free = [name for name in table.columns if name and name not in found.values()]
+    free = [name for name in table.columns if name and name not in found.values() and name not in table.unread]
     if role == "text_pair":
         return known_partner(found["text"], free) if "text" in found else None
     tiers = known_columns(role, free)
@@ -141,6 +163,13 @@ def _absent(table: Table, role: str, name: str) -> Problem:
         found="the columns " + ", ".join(column or "(no name)" for column in table.columns),
         fix=f"rename the column with {MEANINGS[role]} to {name}, or add it",
     )
+
+
+def _nested(table: Table, role: str, name: str) -> Problem:
+    fix = f"write it out as one text for each row, or name another column: data.{role}=COLUMN"
+    found = f"nested values: {table.unread[name]}"
+    expected = f"a text in each row, for {MEANINGS[role]}"
+    return Problem(where=f"{table.file}, column {name}", expected=expected, found=found, fix=fix)
 
 
 def _no_text(where: str, role: str, cell: Unusable) -> Problem:

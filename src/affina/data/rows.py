@@ -1,12 +1,12 @@
 """A row as every stage sees it: its fields by role, where in which file it stands, and what counts as no text.
 
-This module does not read files (`sources`), find columns (`columns`) or judge rows (`checks`, `audit`).
+This module does not read files (`formats`), find columns (`columns`) or judge rows (`checks`, `audit`).
 """
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ class Row:
         fields: role (text, text_pair, label, group) to the cell's text.
         file: the file's name as the user wrote it.
         number: the row's place in the file from 1, header and blank lines not counted.
-        line: the line of the file where the row starts, from 1.
+        line: the line of the file where the row starts, from 1; 0 in a file without lines, such as Parquet.
     """
 
     fields: Mapping[str, str]
@@ -32,8 +32,8 @@ class Row:
 
     @property
     def where(self) -> str:
-        """The row's address for messages: `tickets.csv, row 17 (line 19)`."""
-        return f"{self.file}, row {self.number} (line {self.line})"
+        """The row's address for messages: `tickets.csv, row 17 (line 19)`, or without the line where there is none."""
+        return f"{self.file}, row {self.number}" + (f" (line {self.line})" if self.line else "")
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -48,6 +48,12 @@ class Splits:
     train: tuple[Row, ...]
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
+
+
+def named(files: Iterable[str]) -> str:
+    """Files' names for a message about all of them: `a.csv and 2 more files`."""
+    first, *more = dict.fromkeys(files)
+    return first + (f" and {len(more)} more file{'s' * (len(more) > 1)}" if more else "")
 
 
 def text_key(row: Row) -> tuple[str, str]:

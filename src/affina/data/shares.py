@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from affina.data.rows import Row
+from affina.data.rows import Row, named
 from affina.data.splits import hold_out
 from affina.errors import DataError, Problem, RecipeError
 from affina.recipe.schema import AUTO, DataSpec
@@ -84,7 +84,8 @@ def _resolved(rows: Sequence[Row], held_out: Sequence[Row], wanted: int) -> Reso
     """The share that gives the same split again, and how it came about."""
     tenth = round(AUTO_SHARE * len(rows))
     kept = "rows with the same text" + (" or group" if "group" in rows[0].fields else "")
-    reason = f"{len(held_out)} of the {len(rows)} rows of {rows[0].file}, stratified by label; {kept} stay together"
+    files = named(row.file for row in rows)
+    reason = f"{len(held_out)} of the {len(rows)} rows of {files}, stratified by label; {kept} stay together"
     if wanted > tenth:
         reason += f"; more than a tenth, because {tenth} rows would tell little"
     return Resolved(AUTO_SHARE if wanted == tenth else round(wanted / len(rows), 6), reason)
@@ -106,14 +107,14 @@ def _nothing_held_out(rows: Sequence[Row], name: str, spec: DataSpec) -> Problem
     fix = f"name a file for it: data.{name}=FILE"
     if spec.group is not None and len(groups) == 1:
         return Problem(
-            where=f"{rows[0].file}, column {spec.group} (data.group)",
+            where=f"{named(row.file for row in rows)}, column {spec.group} (data.group)",
             expected=f"two or more groups, so that one can be held out for {name}",
             found=f"one group, {next(iter(groups))!r}, with all {len(rows)} rows",
             fix=f"name another column with data.group, leave it out, or {fix}",
         )
     why = "rows with the same text" + (" or group" if spec.group is not None else "") + " stay together"
     return Problem(
-        where=f"{rows[0].file} (data.{name})",
+        where=f"{named(row.file for row in rows)} (data.{name})",
         expected=f"rows that can be held out for {name}",
         found=f"none in {len(rows)} rows: {why}, and every label keeps a row to train on",
         fix=f"add rows with other texts, or {fix}",

@@ -1,11 +1,12 @@
 """A file as a grid of cells with its line numbers: what every reader returns and every later step reads.
 
-This module does not read files (`sources`, `delimited`, `objects`) and gives no column a meaning (`columns`).
+This module does not read files (`formats`) and gives no column a meaning (`columns`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from affina.data.rows import Row
 from affina.values import Resolved
@@ -53,12 +54,14 @@ class Table:
         file: the name as the user wrote it.
         columns: the names, in order; unique, but for unnamed ones.
         rows: one tuple of cells for each row, as long as `columns`.
-        lines: the line of the file where each row starts, from 1.
+        lines: the line of the file where each row starts, from 1; 0 in a file without lines.
         sha256: of the file's bytes.
         blank: how many rows and lines were wholly blank.
         blank_rows: the lines of those that do have the form of a row: delimiters or quotes, or an object.
         delimiter: set where it is not the usual one of the file's suffix.
         before: rows of the file that stand before these, where this is a part of it.
+        unread: columns whose cells are no single text, to what they are; an error only where one is used.
+        readings: columns of another type than text, to how they are read.
     """
 
     file: str
@@ -70,6 +73,8 @@ class Table:
     blank_rows: tuple[int, ...] = ()
     delimiter: Resolved[str] | None = None
     before: int = 0
+    unread: Mapping[str, str] = field(default_factory=dict)
+    readings: Mapping[str, str] = field(default_factory=dict)
 
     def where(self, index: int) -> str:
         """The address of row `index`, counted from 0, as messages show it."""

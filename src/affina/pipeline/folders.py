@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from affina.data.gathering import name_after
 from affina.errors import Problem, RunError
 from affina.models.source import fingerprint
 from affina.pipeline.prepare import Prepared
@@ -81,7 +82,7 @@ def _candidates(prepared: Prepared) -> Iterator[Path]:
     recipe = prepared.recipe
     if recipe.run != AUTO:
         return iter([Path(recipe.run)])
-    stem = Path(recipe.data.train or "run").stem
+    stem = name_after(recipe.data)
     names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return (Path(RUNS, name) for name in names)
 
@@ -150,7 +151,8 @@ def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tu
     first = next(record for record in records if isinstance(record, Started))
     for record in records:
         if isinstance(record, DataRead):
-            yield from ((file, record.files.get(file, ""), now) for file, now in prepared.loaded.files.items())
+            now = prepared.loaded.files
+            yield from ((file, record.files.get(file, ""), now.get(file, "")) for file in {**record.files, **now})
         elif isinstance(record, ModelLoaded):
             source = prepared.classifier.source
             yield f"the model {source.reference}", record.fingerprint, fingerprint(source.folder)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
 
 from affina.data.loading import Loaded, load
+from affina.data.mixing import labels_as_seen, seen_in, weights_of
 from affina.data.rows import Row
 from affina.methods import full, partial
 from affina.methods.weights import TrainedWeights
@@ -112,7 +113,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     classifier = _load_model(recipe, loaded, choices=choices, notify=told)
     limited = within_limit(recipe, loaded, classifier, choices)
     rows = limited.rows
-    counts = Counter(row.fields["label"] for row in rows["train"])
+    counts = labels_as_seen(rows["train"], loaded.weights)
     weighted = _weigh_classes(recipe, counts, choices)
     task = Classification(
         classifier.tokenizer,
@@ -126,7 +127,8 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     examples = {split: task.encode(part) for split, part in rows.items()}
     method = _choose_method(recipe, classifier, choices)
     attached = _attach(method, classifier)
-    hyper = _hyperparameters(recipe, examples, classifier, attached, method=method, weighted=weighted)
+    seen = _as_seen(examples, rows["train"], loaded, seed=recipe.seed)
+    hyper = _hyperparameters(recipe, seen, classifier, attached, method=method, weighted=weighted)
     return Prepared(
         recipe=recipe,
         loaded=loaded,
@@ -146,6 +148,14 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         audited=audited,
         notices=tuple(notices),
     )
+
+
+def _as_seen(
+    examples: dict[str, list[Example]], rows: Sequence[Row], loaded: Loaded, *, seed: int
+) -> dict[str, list[Example]]:
+    """The examples with those of training as often as the first epoch has them."""
+    seen = seen_in(weights_of(rows, loaded.weights), seed=seed, epoch=0)
+    return {**examples, "train": [examples["train"][place] for place in seen]}
 
 
 def _audit(

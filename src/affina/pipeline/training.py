@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from affina.data.batching import plan_epoch
+from affina.data.mixing import seen_in, weights_of
 from affina.evaluation import metrics
 from affina.evaluation.baselines import majority
 from affina.evaluation.probing import targets
@@ -87,9 +88,16 @@ def guessing(prepared: Prepared) -> float:
 def plan_of(prepared: Prepared) -> Plan:
     """Which rows in which step, and when is evaluated."""
     lengths = [len(example.ids) for example in prepared.examples["train"]]
+    weights = weights_of(prepared.rows["train"], prepared.loaded.weights)
     budget, seed = prepared.hyper.batch_tokens.value, prepared.draws
+
+    def batches(epoch: int) -> list[list[int]]:
+        seen = seen_in(weights, seed=seed, epoch=epoch)
+        planned = plan_epoch([lengths[place] for place in seen], budget=budget, seed=seed, epoch=epoch)
+        return [[seen[place] for place in batch] for batch in planned]
+
     return Plan(
-        planner=lambda epoch: plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch),
+        planner=batches,
         accumulate=prepared.recipe.train.accumulate,
         epochs=prepared.hyper.epochs.value,
         max_steps=prepared.recipe.train.max_steps,

@@ -109,20 +109,23 @@ def _parse_override(word: str) -> tuple[list[str], Any]:
         value = _yaml(text)
     except yaml.YAMLError:
         return path, text
-    if _takes_text(path):
-        return path, value if value is None or isinstance(value, str) else text
-    return path, _number(value)
+    kinds = _kinds_of(path)
+    if str not in kinds or kinds & {int, float}:
+        return path, _number(value)
+    # A text and never a number: a column called 007 or a folder called 1e4 keeps its letters.
+    lists = any(get_origin(kind) is tuple for kind in kinds)
+    keeps = value is None or isinstance(value, str) or (lists and isinstance(value, list))
+    return path, value if keeps else text
 
 
-def _takes_text(path: Sequence[str]) -> bool:
-    """Whether the key holds a text and never a number: a column called 007 or a folder called 1e4 keeps its letters."""
+def _kinds_of(path: Sequence[str]) -> set[Any]:
+    """What a key holds, as the branches of its type; nothing for an unknown key."""
     spec: type[BaseModel] | None = Recipe
     for key in path[:-1]:
         spec = _model_in(spec.model_fields[key].annotation) if spec and key in spec.model_fields else None
     if spec is None or path[-1] not in spec.model_fields:
-        return False
-    kinds = _kinds(spec.model_fields[path[-1]].annotation)
-    return str in kinds and not kinds & {int, float}
+        return set()
+    return _kinds(spec.model_fields[path[-1]].annotation)
 
 
 def _kinds(annotation: Any) -> set[Any]:

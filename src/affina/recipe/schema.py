@@ -7,6 +7,7 @@ decide what `auto` means (`resolve`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -15,6 +16,8 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
     model_serializer,
     model_validator,
 )
@@ -53,15 +56,46 @@ class Spec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, validate_default=True)
 
 
+class MixedFile(Spec):
+    """One of several sources of training rows."""
+
+    file: str = Field(description="As `data.train` names one: a file, a folder, an archive, or hf://OWNER/NAME.")
+    weight: PositiveFloat = Field(
+        1.0, description="How often its rows are seen in an epoch; of a fraction that share, drawn anew for each."
+    )
+
+
+def _mix(value: Any) -> Any:
+    """`a.csv` in a list is short for `{file: a.csv}`; anything that is no such list is refused in one sentence."""
+    if value is None or isinstance(value, str):
+        return value
+    try:
+        files = [entry if isinstance(entry, Mapping | MixedFile) else {"file": entry} for entry in value]
+        return _MIX.validate_python(files if isinstance(value, list | tuple) else ())
+    except (ValidationError, TypeError):
+        raise ValueError(
+            "a file, or a list of files such as [a.csv, {file: b.csv, weight: 2}], with weights above 0"
+        ) from None
+
+
+_MIX: Final = TypeAdapter(Annotated[tuple[MixedFile, ...], Field(min_length=1)])
+
+
 class DataSpec(Spec):
     """Where the rows are, which columns hold what, and how they are split."""
 
-    train: str | None = Field(None, description="The training file: CSV, TSV, JSON or JSONL.")
+    train: Annotated[str | tuple[str | MixedFile, ...] | None, BeforeValidator(_mix)] = Field(
+        None,
+        description="The training rows: a file (CSV, TSV, JSON, JSONL, Parquet), a folder or a zip of such, "
+        "hf://OWNER/NAME, or a list of these, each as it is or as {file: ..., weight: ...}.",
+    )
     validation: str | Annotated[float, Field(gt=0, le=0.5)] | Auto = Field(
-        AUTO, description="A file, or the share of the training rows to hold out for choosing the best checkpoint."
+        AUTO,
+        description="A file or other source, or the share of the training rows to hold out for choosing a checkpoint.",
     )
     test: str | Annotated[float, Field(gt=0, le=0.5)] | Literal["auto", "none"] = Field(
-        AUTO, description="A file, or the share of the training rows to hold out for the final figures, or none."
+        AUTO,
+        description="A file or other source, or the share of the training rows to hold out for the figures, or none.",
     )
     text: Column | Auto = Field(AUTO, description="The column with the text.")
     text_pair: Column | Literal["auto", "none"] = Field(AUTO, description="The column with a second text, for pairs.")

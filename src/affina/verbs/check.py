@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from affina.data.gathering import files_of
 from affina.data.loading import Loaded, data_read, load
 from affina.data.streaming import is_streamed, load_streamed
 from affina.errors import ModelError
@@ -60,7 +61,8 @@ def check(
     """Look at data as the first stage of a run does; nothing is trained, and nothing is written.
 
     Args:
-        source: a data file, a recipe file (.yaml), a recipe, or its keys as nested plain data.
+        source: a data file or another source of rows, a list such as `[a.csv, b.csv]`, a recipe file (.yaml), a
+            recipe, or its keys as nested plain data.
         overrides: words like `data.test=test.csv`, laid over a file.
         labels: look for probable label errors as well, which takes a pass of the model over the training rows.
         notify: told of slow work.
@@ -108,14 +110,15 @@ def _locate(recipe: Recipe, notify: Callable[[str], None]) -> Location | None:
 
 def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRead | None]:
     """The rows; or of a file that is too large to be held a sample of them, and the counts of all."""
-    if recipe.data.train is None or not is_streamed(recipe.data.train):
-        return load(recipe.data, seed=recipe.seed), None
-    streamed = load_streamed(recipe.data, seed=recipe.seed)
+    files = files_of(recipe.data)
+    if not is_streamed(files):
+        return load(recipe.data, seed=recipe.seed, files=files), None
+    streamed = load_streamed(recipe.data, seed=recipe.seed, files=files)
     splits, total = streamed.loaded.splits, sum(streamed.rows.values())
     sample = sum(map(len, (splits.train, splits.validation, splits.test)))
     part = f"a sample of {sample:,} rows; the rest of the audit is of all {total:,}"
     notify(
-        "a file this large is gone over without being held: no row is held out or left out, and labels that cannot be"
+        "data this large are gone over without being held: no row is held out or left out, and labels that cannot be"
         " learnt from are not refused; near duplicates, lengths and the language are those of"
         f" {part if sample < total else 'all rows'}"
     )

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
-from pathlib import Path
 from typing import Any
 
 from affina.data.checks import check_known_labels
-from affina.data.reading import read_texts, rows_of
+from affina.data.gathering import one_set, read_again
+from affina.data.places import locate
+from affina.data.reading import read_texts
 from affina.data.rows import Row, text_key
-from affina.data.sources import read_table
 from affina.evaluation import metrics
 from affina.record.payloads import Scores
 from affina.verbs.runs import OpenRun, open_run
@@ -56,7 +56,7 @@ def evaluate(
 
     Args:
         run: the run folder.
-        data: a file with the columns that the run was trained on.
+        data: a file, or another source of one set of rows, with the columns that the run was trained on.
         device: auto, cpu, cuda or mps.
         notify: told of texts that were cut.
 
@@ -65,10 +65,10 @@ def evaluate(
         DataError: the file cannot be used, or has a label that the run does not know.
     """
     opened = open_run(fspath(run), device=device)
-    rows = read_texts(fspath(data), opened.data.columns, labelled=True)
+    rows = read_texts(one_set(locate(fspath(data))), opened.data.columns, labelled=True)
     check_known_labels(rows, known=opened.task.labels, train="the training data")
     if shared := _trained_on(opened, rows):
-        notify(f"{shared:,} of these rows are also in the training file: they flatter the figures")
+        notify(f"{shared:,} of these rows are also in the training files: they flatter the figures")
     places = {label: place for place, label in enumerate(opened.task.labels)}
     spec = opened.recipe.evaluate
     scores = metrics.score(
@@ -88,14 +88,9 @@ def evaluate(
 
 
 def _trained_on(opened: OpenRun, rows: Sequence[Row]) -> int:
-    """How many rows have a text of the training file, where that file is still as it was."""
-    train = opened.recipe.data.train
-    if train is None or not Path(train).is_file():
-        return 0
-    table = read_table(train)
-    if table.sha256 != opened.data.files.get(train):
-        return 0
-    known = {text_key(row) for row in rows_of(table, opened.data.columns)}
+    """How many rows have a text of the training files, where these are still as they were."""
+    trained = read_again(opened.recipe.data, opened.data.columns, opened.data.files)
+    known = {text_key(row) for row in trained}
     return sum(text_key(row) in known for row in rows)
 
 

@@ -9,13 +9,17 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Final
 
+from affina.data.formats import is_data
+from affina.data.gathering import one_set
+from affina.data.places import is_place, locate
 from affina.data.reading import read_texts
 from affina.data.rows import Row, is_blank
 from affina.errors import InputError, Problem
 from affina.record.files import write_text
 from affina.verbs.runs import OpenRun, open_run
 
-FILE_SUFFIXES: Final = frozenset({".csv", ".cvs", ".tsv", ".json", ".jsonl", ".ndjson", ".txt", ".xlsx", ".parquet"})
+_SUFFIXES: Final = frozenset({".cvs", ".txt", ".xlsx", ".xls", ".ods", ".zip"})
+"""What the names of files end in that are no data files, or not to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ def predict(
 
     Args:
         run: the run folder.
-        texts: a data file, one text, or several.
+        texts: a data file or another source of rows, one text, or several.
         out: a file to write the predictions to, one JSON object a line.
         device: auto, cpu, cuda or mps.
         notify: told of texts that were cut.
@@ -79,8 +83,8 @@ def predict(
 
 def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequence[Row]:
     """The rows of a file, or made of texts given directly."""
-    if isinstance(texts, PathLike) or (isinstance(texts, str) and _is_file(texts)):
-        return read_texts(fspath(texts), opened.data.columns, labelled=False)
+    if isinstance(texts, PathLike) or (isinstance(texts, str) and is_place(texts)):
+        return _rows_at(fspath(texts), opened)
     if "text_pair" in opened.data.columns:
         raise InputError(
             Problem(
@@ -92,7 +96,7 @@ def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequen
             )
         )
     if isinstance(texts, str) and _looks_like_a_file(texts):
-        return read_texts(texts, opened.data.columns, labelled=False)  # which says that it is not there
+        return _rows_at(texts, opened)  # which says that it is not there
     given = [texts] if isinstance(texts, str) else list(texts)
     for number, text in enumerate(given, start=1):
         if is_blank(text):
@@ -107,11 +111,15 @@ def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequen
     return [Row({"text": text}, "the command line", number, number) for number, text in enumerate(given, start=1)]
 
 
+def _rows_at(address: str, opened: OpenRun) -> Sequence[Row]:
+    return read_texts(one_set(locate(address)), opened.data.columns, labelled=False)
+
+
 def _check_out(out: Path, texts: str | PathLike[str] | Sequence[str]) -> None:
     """Stop before the work where its result could not be written."""
     if out.is_dir():
         found, fix = "a folder", f"write --out {out}/predictions.jsonl"
-    elif out.exists() and isinstance(texts, str | PathLike) and _is_file(fspath(texts)) and out.samefile(texts):
+    elif out.exists() and isinstance(texts, str | PathLike) and _is_same(out, fspath(texts)):
         found, fix = "the file with the texts themselves", "write another --out"
     else:
         return
@@ -120,12 +128,12 @@ def _check_out(out: Path, texts: str | PathLike[str] | Sequence[str]) -> None:
 
 def _looks_like_a_file(text: str) -> bool:
     """Whether a text without blanks ends as the name of a data file does, so that it was hardly meant as a message."""
-    return len(text.split()) == 1 and Path(text).suffix.lower() in FILE_SUFFIXES
+    return len(text.split()) == 1 and (is_data(text) or Path(text).suffix.lower() in _SUFFIXES)
 
 
-def _is_file(text: str) -> bool:
-    """Whether a text is the path of a file; long texts and texts with odd characters are none."""
+def _is_same(out: Path, text: str) -> bool:
+    """Whether a text is the path of the file; long texts and texts with odd characters are none."""
     try:
-        return Path(text).is_file()
+        return out.samefile(text)
     except (OSError, ValueError):
         return False

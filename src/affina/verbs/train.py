@@ -31,7 +31,8 @@ def train(
     The same call again goes on with a run that was stopped, and starts a new one after a run that finished.
 
     Args:
-        source: a data file, a recipe file (.yaml), a recipe, or its keys as nested plain data.
+        source: a data file or another source of rows, a list such as `[a.csv, b.csv]`, a recipe file (.yaml), a
+            recipe, or its keys as nested plain data.
         overrides: words like `train.epochs=3`, laid over a file.
         resume: fail unless there is a stopped run of this recipe to go on with.
         observers: shown every record as it is written.
@@ -60,6 +61,8 @@ def read_source(source: Source, overrides: Sequence[str]) -> Recipe:
         check_recipe(source)
         return load_recipe(None, overrides=overrides, base=source)
     path = Path(source)
+    if isinstance(source, str) and source.startswith("[") and not path.exists():  # a list of files
+        return load_recipe(None, overrides=[f"data.train={source}", *overrides])
     if path.suffix.lower() in RECIPE_SUFFIXES:
         return load_recipe(path, overrides=overrides)
     return load_recipe(None, overrides=overrides, base={"data": {"train": str(source)}})

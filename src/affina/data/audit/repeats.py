@@ -82,7 +82,7 @@ def _duplicates(scanned: Scan) -> tuple[Finding, ...]:
         count=len(rows),
         meaning=f"{scanned.split} rows with the same text and label as an earlier one; {effect}",
         advice="remove them if they are slips" + (", or write data.drop_duplicates=true" if train else ""),
-        examples=tuple(f"{scanned.where(row)} repeats row {scanned.numbers[first]}" for row, first in pairs),
+        examples=tuple(f"{scanned.where(row)} repeats {scanned.near(first, row)}" for row, first in pairs),
     )
     return (finding,)
 
@@ -117,8 +117,9 @@ def _conflict(scanned: Scan, rows: Places) -> str:
     for row in rows[: 10 * _MOST_LABELS].tolist():
         first_of.setdefault(scanned.names[scanned.labels[row]], row)
     named = list(first_of.items())[:_MOST_LABELS]
-    labels = ", ".join(f"{label[:40]} in row {scanned.numbers[row]}" for label, row in named)
-    return f"{scanned.where(int(rows[0]))}: {labels}"
+    first = int(rows[0])
+    labels = ", ".join(f"{label[:40]} in {scanned.near(row, first)}" for label, row in named)
+    return f"{scanned.where(first)}: {labels}"
 
 
 def _suffix(scanned: Scan) -> str:

@@ -1,4 +1,4 @@
-"""One pass over the rows of a file: what later looks compare, as numbers in arrays, and what a row shows by itself.
+"""One pass over the rows of a split: what later looks compare, as numbers in arrays, and what a row shows by itself.
 
 A row costs 28 bytes here, its text none, so that millions of rows fit. Two texts count as the same where their 64-bit
 hashes are: among ten million texts that errs once in 370,000 times. This module judges nothing.
@@ -6,9 +6,10 @@ hashes are: among ten million texts that errs once in 370,000 times. This module
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,11 +41,12 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """The rows of a file, in its order.
+    """The rows of a split's files, in their order.
 
     Attributes:
-        split: the split whose file it is.
-        file: its name as the user wrote it.
+        split: the split whose rows they are.
+        file: the name of their file, or of the first and how many more.
+        starts: file to the place of its first row, in the rows' order.
         keys: [rows], the hash of the row's text.
         labels: [rows], places in `names`.
         names: the labels, as they first occur.
@@ -55,6 +57,7 @@ class Scan:
 
     split: str
     file: str
+    starts: Mapping[str, int]
     keys: NDArray[np.uint64]
     labels: NDArray[np.int32]
     names: tuple[str, ...]
@@ -65,9 +68,19 @@ class Scan:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def file_of(self, place: int) -> str:
+        """The file of a row."""
+        names = tuple(self.starts)
+        return names[bisect.bisect_right(tuple(self.starts.values()), place) - 1]
+
+    def near(self, place: int, other: int) -> str:
+        """A row as it is called beside another one: by its number alone where both are of one file."""
+        file = self.file_of(place)
+        return f"row {self.numbers[place]}" if file == self.file_of(other) else self.where(place)
+
     def where(self, place: int) -> str:
         """The address of a row, as messages show it."""
-        return row_address(self.file, int(self.numbers[place]), int(self.lines[place]))
+        return row_address(self.file_of(place), int(self.numbers[place]), int(self.lines[place]))
 
     def counts(self) -> dict[str, int]:
         """Label to its number of rows."""
@@ -75,17 +88,19 @@ class Scan:
 
 
 def scan(rows: Iterable[Row], *, split: str, file: str) -> Scan:
-    """Go over the rows of a file once; they may come from a stream.
+    """Go over the rows of a split's files once, file by file; they may come from a stream.
 
     Args:
         rows: those that have a text.
-        split: the split whose file it is.
-        file: its name.
+        split: the split.
+        file: what the files are called together.
     """
     keys, labels, numbers, lines = array("Q"), array("i"), array("q"), array("q")
     names: dict[str, int] = {}
     shown: dict[str, Tally] = {}
+    starts: dict[str, int] = {}
     for row in rows:
+        starts.setdefault(row.file, len(keys))
         keys.append(hash_of(row))
         labels.append(names.setdefault(row.fields["label"], len(names)))
         numbers.append(row.number)
@@ -95,6 +110,7 @@ def scan(rows: Iterable[Row], *, split: str, file: str) -> Scan:
     return Scan(
         split=split,
         file=file,
+        starts=starts,
         keys=np.array(memoryview(keys), dtype=np.uint64, copy=None),
         labels=np.array(memoryview(labels), dtype=np.int32, copy=None),
         names=tuple(names),

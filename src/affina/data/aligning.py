@@ -1,0 +1,99 @@
+"""The columns of several training files: the same in each file of a folder, found by name in each file of a list.
+
+Which files there are is `gathering`; the columns of the first one are found in `columns`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from affina.data.column_problems import MEANINGS
+from affina.data.gathering import Files
+from affina.data.reading import again
+from affina.data.rows import is_blank, named
+from affina.data.table import Table
+from affina.errors import DataError, Problem
+from affina.values import Resolved
+
+_MOST_COLUMNS: Final = 12
+
+
+def columns_by_file(
+    tables: Sequence[Table], found: Mapping[str, Resolved[str]], files: Files
+) -> tuple[dict[str, dict[str, str]], dict[str, Resolved[Any]]]:
+    """The columns of each training file, role to name, and where a file of a list calls them otherwise.
+
+    Args:
+        tables: the training files, or their beginnings; the first is that of `found`.
+        found: the columns of the first.
+        files: tells which belong to one folder.
+
+    Raises:
+        DataError: a file lacks a column, or those of one folder have different columns.
+    """
+    first_of: dict[int, Table] = {}
+    named = {role: column.value for role, column in found.items()}
+    columns: dict[str, dict[str, str]] = {}
+    choices: dict[str, Resolved[Any]] = {}
+    for table in tables:
+        first = first_of.setdefault(files.entries[table.file], table)
+        own = again(table, named, roles=tuple(named)) if table is not tables[0] else named
+        _refuse_different(first, table, own.values())
+        columns[table.file] = own
+        if own != named and first is table:
+            told = ", ".join(f"{role} {name}" for role, name in own.items())
+            reason = f"{table.file} has not all columns of {tables[0].file}; well-known names for the same"
+            choices[f"data.train (columns of {table.file})"] = Resolved(told, reason)
+    return columns, choices
+
+
+def readings(tables: Iterable[Table], columns: Mapping[str, Mapping[str, str]]) -> dict[str, Resolved[Any]]:
+    """How columns of another type than text are read, each reading once, and which were not read at all."""
+    chosen: dict[str, Resolved[Any]] = {}
+    for table in tables:
+        for role, name in columns[table.file].items():
+            if name in table.readings:
+                chosen.setdefault(
+                    f"data.{role} (values)",
+                    Resolved(table.readings[name], f"the column {name} of {table.file} does not hold texts"),
+                )
+        if table.unread:
+            names = ", ".join(list(table.unread)[:_MOST_COLUMNS])
+            reason = f"nested values, such as {next(iter(table.unread.values()))[:60]}, which no role needs"
+            chosen.setdefault("data.train (columns left unread)", Resolved(names, reason))
+    return chosen
+
+
+def hide_unlabelled(
+    tables: dict[str, list[Table]], columns: Mapping[str, Mapping[str, str]], files: Files
+) -> dict[str, Resolved[Any]]:
+    """Leave out a test split that nobody named and whose labels are all missing, as of sets whose labels are secret."""
+    chosen: dict[str, Resolved[Any]] = {}
+    for name in files.found & tables.keys():
+        cells = (cell for table in tables[name] for cell in table.column(columns[table.file]["label"]))
+        if all(isinstance(cell, str) and is_blank(cell) for cell in cells):
+            where = named(table.file for table in tables.pop(name))
+            chosen[f"data.{name} (not used)"] = Resolved(where, "none of its rows has a label")
+    return chosen
+
+
+def _refuse_different(first: Table, table: Table, used: Iterable[str]) -> None:
+    """Files of one folder whose columns differ; JSON objects may lack keys that are not used."""
+    missing = [name for name in first.columns if name and name not in table.columns]
+    extra = [name for name in table.columns if name and name not in first.columns]
+    if ".json" in table.file or ".ndjson" in table.file:
+        missing, extra = [name for name in missing if name in set(used)], []
+    if not missing and not extra:
+        return
+    lacks = [f"without {', '.join(missing[:_MOST_COLUMNS])}"] if missing else []
+    lacks += [f"with {', '.join(extra[:_MOST_COLUMNS])} beside them"] if extra else []
+    raise DataError(
+        Problem(
+            where=f"{table.file} and {first.file}",
+            expected=f"the same columns in all files of a folder: {', '.join(first.columns[:_MOST_COLUMNS])}",
+            found=f"{table.file} {' and '.join(lacks)}",
+            fix="give them the same columns, or name the files as a list, which needs only the columns for "
+            f"{' and '.join(MEANINGS[role] for role in ('text', 'label'))}: data.train=[{first.file}, {table.file}]",
+        )
+    )

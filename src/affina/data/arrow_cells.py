@@ -1,0 +1,137 @@
+"""The types of Parquet and Arrow, and the text that each of their values is read as.
+
+Numbers, dates and truth values become what one would write. What nobody would write as one text (a struct, a list of
+numbers) is left unread. Opening the files is `columnar`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from affina.data.objects import cell_of
+from affina.data.table import Cell, Unusable, excerpt
+from affina.errors import DataError, Problem
+
+_INDEX: Final = "__index_level_"
+"""How pandas calls the numbers of the rows where it stores them as a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How the cells of one column are read.
+
+    Attributes:
+        kind: the type, as messages show it.
+        classes: the names of the classes that the column's numbers stand for, if any.
+        unread: nobody would write a cell of it as one text.
+    """
+
+    kind: str
+    classes: tuple[str, ...] = ()
+    unread: bool = False
+
+
+def columns_of(file: str, schema: Any) -> dict[str, Column]:
+    """The columns by name; not the one in which pandas keeps the rows' numbers.
+
+    Args:
+        file: the file's name.
+        schema: pyarrow's.
+
+    Raises:
+        DataError: a name stands twice.
+    """
+    names = [name.strip() for name in schema.names]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        found = f"the name {excerpt(twice[0])} {names.count(twice[0])} times"
+        fix = "rename or remove one of them, and write the file again"
+        raise DataError(Problem(where=file, expected="a different name for each column", found=found, fix=fix))
+    classes = _classes(schema.metadata or {})
+    return {
+        field.name: _column(field.type, classes.get(field.name, ()))
+        for field in schema
+        if not field.name.startswith(_INDEX)
+    }
+
+
+def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
+    """Column to the names of its classes, where the library `datasets` wrote them down (its `ClassLabel`)."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return {name: tuple(map(str, kind["names"])) for name, kind in features.items() if "names" in kind}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _column(kind: Any, classes: tuple[str, ...]) -> Column:
+    from pyarrow import types  # noqa: PLC0415
+
+    plain = getattr(kind, "storage_type", kind)
+    inner = plain.value_type if types.is_dictionary(plain) else plain
+    if types.is_nested(inner):
+        short = types.is_list(inner) or types.is_large_list(inner)
+        return Column(str(plain), unread=not (short and _is_word(inner.value_type)))
+    return Column(str(plain), classes if types.is_integer(inner) else ())
+
+
+def _is_word(kind: Any) -> bool:
+    """Whether a list of these may be several labels, and is worth taking apart."""
+    from pyarrow import types  # noqa: PLC0415
+
+    inner = kind.value_type if types.is_dictionary(kind) else kind
+    return bool(types.is_string(inner) or types.is_large_string(inner) or types.is_integer(inner))
+
+
+_SAID: Final = {
+    "bool": "true and false",
+    "float": "whole numbers without decimals, no number as an empty cell",
+    "double": "whole numbers without decimals, no number as an empty cell",
+    "halffloat": "whole numbers without decimals, no number as an empty cell",
+    "date": "year-month-day",
+    "time": "year-month-day and time",
+    "decimal": "numbers with all their decimals",
+    "binary": "text in UTF-8",
+    "large_binary": "text in UTF-8",
+    "dictionary": "the values that its codes stand for",
+}
+
+
+def said_of(column: Column) -> str:
+    """How the cells are read, where one might not expect it."""
+    if column.classes:
+        return f"the names of its {len(column.classes)} classes"
+    return next((said for kind, said in _SAID.items() if column.kind.startswith(kind)), "")
+
+
+def cells_of(array: Any, column: Column) -> list[Cell]:
+    """The cells of one column, as texts."""
+    import pyarrow  # noqa: PLC0415
+    from pyarrow import compute, types  # noqa: PLC0415
+
+    if column.unread:
+        return [Unusable(f"a nested value ({column.kind})")] * len(array)
+    array = getattr(array, "storage", array)
+    array = array.dictionary_decode() if types.is_dictionary(array.type) else array
+    if types.is_nested(array.type):
+        return [cell_of(value) for value in array.to_pylist()]
+    if column.classes:
+        return _names(array, column.classes)
+    if types.is_floating(array.type):
+        array = compute.if_else(compute.is_nan(array), None, array)
+    try:
+        texts = compute.cast(array, pyarrow.string())
+    except pyarrow.ArrowInvalid:
+        return [Unusable(f"bytes that are not UTF-8 ({column.kind})")] * len(array)
+    return ["" if text is None else text for text in texts.to_pylist()]
+
+
+def _names(array: Any, classes: tuple[str, ...]) -> list[Cell]:
+    """Class numbers by name; -1 stands for no label."""
+    return [
+        "" if number is None or number == -1 else classes[number] if 0 <= number < len(classes) else str(number)
+        for number in array.to_pylist()
+    ]
