@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zipfile
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from affina.data import streaming
@@ -60,6 +64,66 @@ def test_the_same_is_found_as_of_rows_that_are_held(suffix):
     assert streamed.loaded.files == held.files
     assert streamed.loaded.columns == held.columns
     assert streamed.loaded.splits.test == held.splits.test
+
+
+PACKED = {"train.csv.gz": "train.csv", "train.zip": "train.csv", "train.parquet": "train.parquet", "parts": "parts"}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_the_same_is_found_in_packed_files_in_parquet_and_in_folders(name):
+    write("train.csv", ROWS)
+    if name.endswith("gz"):
+        Path(name).write_bytes(gzip.compress(Path("train.csv").read_bytes()))
+    elif name.endswith("zip"):
+        with zipfile.ZipFile(name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.write("train.csv")
+    elif name == "parts":
+        Path("parts").mkdir()
+        write("parts/a.csv", ROWS[:150])
+        write("parts/b.csv", ROWS[150:])
+    else:
+        columns = {"text": [text for text, _ in ROWS], "label": [label for _, label in ROWS]}
+        pyarrow.parquet.write_table(pyarrow.table(columns), name, row_group_size=90)
+    spec = DataSpec(train=name)
+    held, streamed = load(spec, seed=0), load_streamed(spec, seed=0)
+    exact = {finding.name: finding for finding in held.findings if "near" not in finding.name}
+    assert {"duplicates", "conflicting_labels", "email_addresses"} <= set(exact)
+    assert {f.name: f for f in streamed.loaded.findings if "near" not in f.name} == exact
+    assert streamed.rows["train"] == 404
+    assert streamed.loaded.files == held.files
+    assert {key for key in streamed.loaded.choices if "(" in key} == {
+        key for key in held.choices if "(" in key and "delim" not in key
+    }
+
+
+def test_a_file_is_streamed_by_what_it_holds_and_not_by_its_packed_size(monkeypatch):
+    rows = [(f"text {number}", "abc"[number % 3]) for number in range(100_000)]
+    write("a.csv", rows)
+    Path("a.csv.gz").write_bytes(gzip.compress(Path("a.csv").read_bytes()))
+    columns = {"text": ["the same"] * 100_000, "label": ["a"] * 100_000}
+    pyarrow.parquet.write_table(pyarrow.table(columns), "a.parquet")
+    packed = Path("a.csv.gz").stat().st_size
+    monkeypatch.setattr(streaming, "STREAMED_BYTES", 2 * packed)
+    monkeypatch.setattr(streaming, "STREAMED_ROWS", 99_999)
+    assert Path("a.parquet").stat().st_size < packed
+    for name in ("a.csv.gz", "a.parquet"):
+        assert is_streamed(files_of(DataSpec(train=name)))
+    monkeypatch.setattr(streaming, "STREAMED_BYTES", 100 * packed)
+    assert not is_streamed(files_of(DataSpec(train="a.csv.gz")))
+
+
+def test_a_file_of_many_that_is_a_json_list_is_held_on_its_way():
+    Path("parts").mkdir()
+    write("parts/a.csv", ROWS[:150])
+    objects = [{"text": text, "label": label} for text, label in ROWS[150:]]
+    Path("parts/b.json").write_text(json.dumps(objects), encoding="utf-8")
+    assert load_streamed(DataSpec(train="parts"), seed=0).rows["train"] == 404
+
+
+def test_a_column_that_only_later_rows_have_is_a_column():
+    lines = [json.dumps({"text": f"text {n}", **({"label": "ab"[n % 2]} if n % 20 == 0 else {})}) for n in range(60)]
+    Path("a.jsonl").write_text("\n".join(lines))
+    assert load_streamed(DataSpec(train="a.jsonl"), seed=0).labels == {"": 57, "a": 3}
 
 
 def test_a_sample_is_kept_of_more_rows_and_it_is_said(monkeypatch):

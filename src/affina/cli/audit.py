@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -13,23 +13,28 @@ from rich.text import Text
 
 from affina.cli.tables import files_line, percent
 from affina.record.audited import Audited, Cut, Encoded, Lengths
-from affina.record.payloads import DataRead, Finding
+from affina.record.payloads import Chosen, DataRead, Finding
 
 MOST_LABELS: Final = 6
 EXAMPLES: Final = 3
 INDENT: Final = 2
 
 
-def show_audit(data: DataRead, audited: Audited, console: Console) -> None:
+def show_audit(data: DataRead, audited: Audited, chosen: Sequence[Chosen], console: Console) -> None:
     """Print an audit.
 
     Args:
         data: the rows and the findings.
         audited: what was looked at.
+        chosen: what was decided on the way; what concerns the data is shown.
         console: where to.
     """
     console.print(_rows_line(data), highlight=False, markup=False)
     console.print(_labels_line(data), highlight=False, markup=False)
+    for choice in chosen:
+        if choice.key.startswith("data."):
+            line = Text(f"{choice.key} = {choice.value}  {choice.reason}", style="dim")
+            console.print(Padding(line, (0, 0, 0, INDENT), expand=False))
     console.print()
     if not data.findings:
         console.print("[bold]Nothing was found that you should change.[/]\n", highlight=False)

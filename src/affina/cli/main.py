@@ -66,7 +66,7 @@ def check(
     if as_json:
         _print_json(found.as_json())
     else:
-        show_audit(found.data, found.audited, Console())
+        show_audit(found.data, found.audited, found.chosen, Console())
         Console().print(f"in {found.seconds:.1f} s", highlight=False)
 
 

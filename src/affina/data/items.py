@@ -92,7 +92,7 @@ class Item:
                 yield raw.stream
                 return
             with self._unpacked(raw) as stream:
-                refuse_other_kind(stream.peek(HEAD_BYTES)[:HEAD_BYTES], self.suffix, file=self.name)
+                refuse_other_kind(stream.peek(HEAD_BYTES)[:HEAD_BYTES], self.suffix, file=self.name, inside=True)
                 yield stream
 
     def _unpacked(self, raw: _Raw) -> io.BufferedReader[Any]:

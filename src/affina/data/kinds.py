@@ -31,42 +31,52 @@ _BEGINNINGS: Final = (
 HEAD_BYTES: Final = 512
 """How much of a file tells what it is."""
 
-_BY_BEGINNING: Final = frozenset({".gz", ".bz2", ".xz", ".zst", ARCHIVE, ".parquet", ".pq"})
-"""Suffixes whose files have a beginning of their own, always."""
+_PACKED: Final = frozenset({".gz", ".bz2", ".xz", ".zst"})
+_BY_BEGINNING: Final = frozenset({*_PACKED, ".parquet", ".pq"})
+"""Suffixes whose files always have a beginning of their own."""
 _TEXTS: Final = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
 
 
-def refuse_other_kind(head: bytes, suffix: str, *, file: str) -> None:
+def refuse_other_kind(head: bytes, suffix: str, *, file: str, inside: bool = False) -> None:
     """Stop where a file's first bytes are not what its suffix stands for.
 
     Args:
         head: the first `HEAD_BYTES`, or all of a shorter file.
         suffix: of a format or a packing.
         file: the file's name.
+        inside: whether the bytes are those that a packed file holds.
 
     Raises:
         DataError: it is of another kind.
     """
-    if not head:
-        return
     kind, right = next(((kind, right) for pattern, kind, right in _BEGINNINGS if pattern.match(head)), ("", ""))
-    if right == suffix or (right == ".parquet" and suffix == ".pq"):
+    if not head or right == suffix or (right == ".parquet" and suffix == ".pq"):
         return
-    if suffix in _BY_BEGINNING:
-        found = kind or f"something else, which begins with {_shown(head)}"
-        fix = f"if it is {kind}, rename it to end in {right}" if right else "write or download it again"
-        if not kind and suffix in {".gz", ".bz2", ".xz", ".zst"}:
-            fix = f"if it is not packed, rename it without {suffix}; else write or download it again"
-        raise DataError(Problem(where=file, expected=f"what {suffix} stands for", found=found, fix=fix))
-    if suffix in _TEXTS and kind:
-        fix = f"rename it to end in {right}" if right else "save the rows as CSV, or download them again"
-        if right in {".gz", ".bz2", ".xz", ".zst"}:
-            fix = f"rename it to end in {suffix}{right}"
-        elif right == ARCHIVE:
-            fix += "; if it is a spreadsheet, save it as CSV"
-        raise DataError(Problem(where=file, expected=f"text, as {suffix} stands for", found=kind, fix=fix))
+    if suffix in _BY_BEGINNING or (suffix in _TEXTS and kind):
+        raise DataError(
+            Problem(
+                where=file,
+                expected=f"text, as {suffix} stands for" if suffix in _TEXTS else f"what {suffix} stands for",
+                found=kind or f"something else, which begins with {_shown(head)}",
+                fix=_fix(file, suffix, right, kind=kind, inside=inside),
+            )
+        )
+
+
+def _fix(file: str, suffix: str, right: str, *, kind: str, inside: bool) -> str:
+    if not kind:
+        plain = f"if it is not packed, rename it to {file.removesuffix(suffix)}; else " if suffix in _PACKED else ""
+        return f"{plain}write or download it again"
+    if not right:
+        return "save the rows as CSV, or download them again"
+    if inside:
+        return f"unpack it, and rename what was in it to end in {right}"
+    name = file if right in _PACKED and suffix not in _PACKED else file[: len(file) - len(suffix)]
+    if right not in _PACKED and suffix in _PACKED:
+        name = name.rpartition(".")[0]
+    return f"rename it to {name}{right}" + ("; if it is a spreadsheet, save it as CSV" if right == ARCHIVE else "")
 
 
 def _shown(head: bytes) -> str:
-    text = head[:40].decode("ascii", errors="replace")
-    return excerpt(text) if text.isprintable() or text.isascii() else head[:8].hex(" ")
+    text = " ".join(head[:40].decode("utf-8", errors="ignore").split())
+    return excerpt(text) if text and text.isprintable() else head[:8].hex(" ")
