@@ -1,4 +1,4 @@
-"""Parquet and Arrow give the texts that one would write for their values, and are refused by name where they are damaged."""
+"""Parquet and Arrow give the texts that one would write for their values; damaged files are refused by name."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def library(tmp_path, monkeypatch):
     module.__version__ = "5.2.0"
     module.load_dataset = load_dataset
     monkeypatch.setitem(sys.modules, "datasets", module)
-    monkeypatch.setattr(HfApi, "dataset_info", lambda self, name, timeout: None)
+    monkeypatch.setattr(HfApi, "dataset_info", lambda *_, **__: None)
     asked.module = module
     return asked
 
@@ -198,9 +198,9 @@ def test_the_library_itself_gives_files_that_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(
         datasets,
         "load_dataset",
-        lambda name, config: load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache")),
+        lambda *_: load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache")),
     )
-    monkeypatch.setattr(HfApi, "dataset_info", lambda self, name, timeout: None)
+    monkeypatch.setattr(HfApi, "dataset_info", lambda *_, **__: None)
     loaded = load(DataSpec(train="hf://o/n"), seed=0)
     assert (len(loaded.splits.test), loaded.splits.test[3].fields["text"]) == (20, "test text 3")
 

@@ -63,14 +63,13 @@ def test_what_a_weight_comes_to_is_said_in_rows():
     found = loaded("[a.csv, {file: b.csv, weight: 2.5}]")
     rows = Counter(row.file for row in found.splits.train)
     said = found.choices["data.train (weight of b.csv)"]
-    more = round(rows["b.csv"] / 2)
+    first, second = rows["a.csv"], rows["b.csv"]
+    more = round(second / 2)
     assert said.value == 2.5
-    assert said.reason == (
-        f"its {rows['b.csv']} training rows are {2 * rows['b.csv'] + more} in each epoch, {more} of them drawn anew for each"
-    )
+    seen = f"{2 * second + more} in each epoch, {more} of them drawn anew for each"
+    assert said.reason == f"its {second} training rows are {seen}"
     assert (
-        found.choices["data.train (weight of a.csv)"].reason
-        == f"its {rows['a.csv']} training rows are {rows['a.csv']} in each epoch"
+        found.choices["data.train (weight of a.csv)"].reason == f"its {first} training rows are {first} in each epoch"
     )
     assert not [key for key in loaded("a.csv").choices if "weight" in key]
 

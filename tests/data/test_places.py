@@ -1,4 +1,4 @@
-"""An address is a file, a folder, an archive, a split or something in one; what was chosen is said, nothing is guessed."""
+"""An address is a file, a folder, an archive, a split or something in one; what was chosen is said."""
 
 from __future__ import annotations
 

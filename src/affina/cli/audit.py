@@ -33,8 +33,8 @@ def show_audit(data: DataRead, audited: Audited, chosen: Sequence[Chosen], conso
     console.print(_labels_line(data), highlight=False, markup=False)
     for choice in chosen:
         if choice.key.startswith("data."):
-            line = Text(f"{choice.key} = {choice.value}  {choice.reason}", style="dim")
-            console.print(Padding(line, (0, 0, 0, INDENT), expand=False))
+            shown = Text(f"{choice.key} = {choice.value}  {choice.reason}", style="dim")
+            console.print(Padding(shown, (0, 0, 0, INDENT), expand=False))
     console.print()
     if not data.findings:
         console.print("[bold]Nothing was found that you should change.[/]\n", highlight=False)

@@ -38,8 +38,9 @@ def columns_by_file(
     choices: dict[str, Resolved[Any]] = {}
     for table in tables:
         first = first_of.setdefault(files.entries[table.file], table)
+        if first is not table:
+            _refuse_different(first, table, columns[first.file].values())
         own = again(table, named, roles=tuple(named)) if table is not tables[0] else named
-        _refuse_different(first, table, own.values())
         columns[table.file] = own
         if own != named and first is table:
             told = ", ".join(f"{role} {name}" for role, name in own.items())
