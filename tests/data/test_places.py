@@ -199,6 +199,17 @@ def test_something_in_an_archive_has_an_address():
     assert not is_place("x" * 10_000)
 
 
+def test_a_word_that_is_also_a_folder_is_its_address_only_where_data_lies_in_it():
+    Path("refund").mkdir()
+    assert not is_place("refund")
+    assert is_place("refund/")
+    write("refund/a.csv")
+    assert is_place("refund")
+    write("a.csv")
+    assert not is_place("")
+    assert not is_place(" ")
+
+
 def test_a_list_of_files_keeps_each_files_own_names_for_the_columns():
     write("a.csv")
     write("b.csv", rows_text(60, header="utterance,intent"))

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOT_RUN = {
     ".ci/run runs them, each in its own environment",
     "installs packages",
+    "needs the Hub",
 }
 """Every reason for which a block of commands may stay unrun."""
 CHEAP = ("train.max_steps=2", "evaluate.resamples=20")

@@ -15,6 +15,7 @@ import pytest
 from documents import CHEAP, ROOT, Block, blocks, name
 
 RUN = [ROOT / "README.md", ROOT / "docs/guides/first-run.md", ROOT / "docs/guides/audit.md"]
+RUN += [ROOT / "docs/guides/data.md"]
 """The commands of the guide to bad input end as errors: `test_documents` compares what they print."""
 PROLOGUE = f"""
 import affina

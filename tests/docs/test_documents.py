@@ -1,12 +1,12 @@
 """What the documents say agrees with the code: keys, commands, trees, versions, links, error messages."""
 
+import itertools
 import json
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,7 +66,7 @@ def test_the_changelog_names_the_version_of_the_package():
 
 def test_every_dependency_has_its_reason():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
     names = {re.split(r"[<>=!~\[; ]", entry)[0].lower() for entry in wanted}
     page = (ROOT / "docs/decisions/0001-dependencies.md").read_text("utf-8")
     assert {row.lower() for row in re.findall(r"^\| `([^`]+)` \|", page, flags=re.MULTILINE)} == names
@@ -74,7 +74,7 @@ def test_every_dependency_has_its_reason():
 
 def test_the_constraints_pin_every_dependency_exactly():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
     lines = [line for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines() if not line.startswith("#")]
     pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in lines}
     assert [line for line in lines if not re.fullmatch(r"[\w.-]+==\d[\w.]*", line)] == []
@@ -123,7 +123,7 @@ def test_the_errors_in_the_guide_are_the_errors_that_are_printed(tmp_path, monke
     before = {path.name for path in tmp_path.iterdir()}
     guide = blocks(ROOT / "docs/guides/bad-input.md")
     checked = 0
-    for block, after in pairwise(guide):
+    for block, after in itertools.pairwise(guide):
         if block.file:
             Path(block.file).write_text(block.body, encoding="utf-8")
             before.add(block.file)

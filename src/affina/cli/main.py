@@ -31,13 +31,17 @@ TRACEBACK: Final = "AFFINA_TRACEBACK"
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Source = Annotated[
+    str,
+    typer.Argument(help="Data (a file, folder, zip, hf://... or [a list]) or a recipe (.yaml).", show_default=False),
+]
 Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Recipe keys, as key=value.", show_default=False)]
 
 
 @app.command()
 def train(
-    source: Annotated[str, typer.Argument(help="A data file or a recipe (.yaml).", show_default=False)],
+    source: Source,
     overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Fail unless there is a stopped run to go on with.")] = False,
     as_json: AsJson = False,
@@ -53,7 +57,7 @@ def train(
 
 @app.command()
 def check(
-    source: Annotated[str, typer.Argument(help="A data file or a recipe (.yaml).", show_default=False)],
+    source: Source,
     overrides: Overrides = None,
     labels: Annotated[bool, typer.Option("--labels", help="Look for probable label errors; takes minutes.")] = False,
     as_json: AsJson = False,
@@ -84,7 +88,7 @@ def demo(overrides: Overrides = None, as_json: AsJson = False) -> None:
 @app.command()
 def evaluate(
     run: Run,
-    data: Annotated[Path, typer.Argument(help="A labelled data file.", show_default=False)],
+    data: Annotated[str, typer.Argument(help="Labelled data: a file, folder, zip or hf://...", show_default=False)],
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
@@ -104,7 +108,9 @@ def evaluate(
 @app.command()
 def predict(
     run: Run,
-    texts: Annotated[str, typer.Argument(help="A data file, or one text.", show_default=False)],
+    texts: Annotated[
+        str, typer.Argument(help="Data (a file, folder, zip or hf://...), or one text.", show_default=False)
+    ],
     out: Annotated[Path | None, typer.Option(help="A file for the predictions, one JSON object a line.")] = None,
     device: Device = "auto",
     as_json: AsJson = False,

@@ -64,11 +64,15 @@ def locate(address: str) -> Place:
 
 
 def is_place(text: str) -> bool:
-    """Whether a text is the address of something that is there, or of a data set of the Hub; any text may be asked."""
+    """Whether a text is the address of something that is there, or of a data set of the Hub; any text may be asked.
+
+    A word alone is a folder's address only where data files lie in it.
+    """
+    path = Path(text)
     try:
-        return (
-            hub.is_hub(text) or Path(text).exists() or (ARCHIVE in text.lower() and _archive_of(Path(text)) is not None)
-        )
+        if path.is_dir():
+            return "/" in text or any(is_data(entry.name) for entry in path.iterdir() if text.strip())
+        return hub.is_hub(text) or path.exists() or (ARCHIVE in text.lower() and _archive_of(path) is not None)
     except (OSError, ValueError):
         return False
 
