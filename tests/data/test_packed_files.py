@@ -232,6 +232,14 @@ def test_a_packing_that_is_not_read_is_refused_with_the_way_out(name, fix):
     assert fix in problem_of(write(name, b"x")).fix
 
 
+def test_what_is_not_utf8_is_refused_with_its_line_and_no_command_that_would_not_work():
+    raw = b"text,label\nx,a\ncaf\xe9,b\n"
+    plain, packed = problem_of(write("a.csv", raw)), problem_of(write("a.csv.gz", gzip.compress(raw)))
+    assert (plain.where, packed.where) == ("a.csv, line 3", "a.csv.gz, line 3")
+    assert "iconv" in plain.fix
+    assert "iconv" not in packed.fix
+
+
 def test_an_empty_packed_file_is_empty():
     assert problem_of(write("a.csv.gz", gzip.compress(b""))).found == "an empty file"
     assert problem_of(write("b.csv.gz", b"")).where == "b.csv.gz"

@@ -119,7 +119,16 @@ def test_splits_that_are_named_or_switched_off_are_not_taken_from_the_folder():
     loaded = load(DataSpec(train="set", test="none", validation="other.csv"), seed=0)
     assert (len(loaded.splits.train), len(loaded.splits.test)) == (60, 0)
     assert loaded.splits.validation[0].file == "other.csv"
+    assert loaded.choices["data.train (files)"].reason.endswith("; not used: set/dev.csv, set/test.csv")
     assert len(load(DataSpec(train="set", validation=0.5), seed=0).splits.validation) == 30
+
+
+def test_splits_of_one_source_of_a_list_are_left_aside_and_it_is_said():
+    for number, name in enumerate(["set/train.csv", "set/test.csv", "other.csv"]):
+        write(name, start=60 * number)
+    loaded = load(DataSpec.model_validate({"train": ["set", "other.csv"], "test": "none"}), seed=0)
+    assert set(loaded.files) == {"set/train.csv", "other.csv"}
+    assert loaded.choices["data.train (files of set)"].reason.endswith("; not used: set/test.csv")
 
 
 def test_a_lone_file_called_test_is_the_rows():
@@ -171,6 +180,7 @@ def test_the_order_of_the_columns_is_no_difference():
 def test_json_objects_may_lack_keys_that_are_not_used():
     write("set/a.jsonl", '{"text": "x", "label": "a", "note": "n"}\n' * 3 + '{"text": "y", "label": "b"}\n' * 3)
     write("set/b.jsonl", '{"text": "z", "label": "b"}\n' * 3)
+    write("set/c.csv", "text,label\nv,a\n")
     assert load(DataSpec(train="set", validation="set/a.jsonl", test="none"), seed=0).columns["text"] == "text"
 
 

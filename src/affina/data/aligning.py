@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from affina.data.column_problems import MEANINGS
 from affina.data.gathering import Files
+from affina.data.items import suffixes_of
 from affina.data.reading import again
 from affina.data.rows import is_blank, named
 from affina.data.table import Table
@@ -17,6 +18,7 @@ from affina.errors import DataError, Problem
 from affina.values import Resolved
 
 _MOST_COLUMNS: Final = 12
+_OBJECTS: Final = frozenset({".json", ".jsonl", ".ndjson"})
 
 
 def columns_by_file(
@@ -80,10 +82,10 @@ def hide_unlabelled(
 
 
 def _refuse_different(first: Table, table: Table, used: Iterable[str]) -> None:
-    """Files of one folder whose columns differ; JSON objects may lack keys that are not used."""
+    """Files of one folder whose columns differ; where JSON is among them, columns that are not used may be lacking."""
     missing = [name for name in first.columns if name and name not in table.columns]
     extra = [name for name in table.columns if name and name not in first.columns]
-    if ".json" in table.file or ".ndjson" in table.file:
+    if {suffixes_of(table.file)[0], suffixes_of(first.file)[0]} & _OBJECTS:
         missing, extra = [name for name in missing if name in set(used)], []
     if not missing and not extra:
         return

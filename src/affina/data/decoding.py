@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 from typing import Final
 
+from affina.data.items import suffixes_of
 from affina.data.table import excerpt
 from affina.errors import DataError, Problem
 
@@ -77,7 +78,7 @@ def _problem(file: str, number: int, error: UnicodeDecodeError, *, mixed: bool) 
     if mixed:
         found += "; other lines are UTF-8, so the file mixes encodings"
         fix = "open the file as UTF-8 in a text editor, type the letters of this line again and save it as UTF-8"
-    elif likely is not None:
+    elif likely is not None and not suffixes_of(file)[1] and ".zip/" not in file.lower():
         fix += f", or run: iconv -f WINDOWS-1252 -t UTF-8 {file} > utf8-{file.replace(chr(92), '/').split('/')[-1]}"
     return Problem(where=f"{file}, line {number}", expected="text in UTF-8", found=found, fix=fix)
 

@@ -57,8 +57,11 @@ def files_of(spec: DataSpec) -> Files:
     _refuse_twice(train)
     choices: dict[str, Resolved[Any]] = {}
     for place in places:
+        key = "data.train (files)" if len(places) == 1 else f"data.train (files of {place.address})"
+        unused = [own for name, own in place.splits.items() if len(places) > 1 or getattr(spec, name) != AUTO]
         if place.note is not None:
-            choices["data.train (files)" if len(places) == 1 else f"data.train (files of {place.address})"] = place.note
+            more = f"; not used: {', '.join(unused)}" if unused else ""
+            choices[key] = Resolved(place.note.value, place.note.reason + more)
     items = {"train": train}
     beside = places[0].splits if len(places) == 1 else {}
     for name in HELD_OUT:

@@ -60,7 +60,7 @@ class MixedFile(Spec):
     """One of several sources of training rows."""
 
     file: str = Field(description="As `data.train` names one: a file, a folder, an archive, or hf://OWNER/NAME.")
-    weight: PositiveFloat = Field(
+    weight: Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] = Field(
         1.0, description="How often its rows are seen in an epoch; of a fraction that share, drawn anew for each."
     )
 
@@ -74,7 +74,7 @@ def _mix(value: Any) -> Any:
         return _MIX.validate_python(files if isinstance(value, list | tuple) else ())
     except (ValidationError, TypeError):
         raise ValueError(
-            "a file, or a list of files such as [a.csv, {file: b.csv, weight: 2}], with weights above 0"
+            "a file, or a list of files such as [a.csv, {file: b.csv, weight: 2}], with weights above 0, up to 100"
         ) from None
 
 
