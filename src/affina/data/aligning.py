@@ -71,10 +71,16 @@ def readings(tables: Iterable[Table], columns: Mapping[str, Mapping[str, str]]) 
 def hide_unlabelled(
     tables: dict[str, list[Table]], columns: Mapping[str, Mapping[str, str]], files: Files
 ) -> dict[str, Resolved[Any]]:
-    """Leave out a test split that nobody named and whose labels are all missing, as of sets whose labels are secret."""
+    """Leave out a split that nobody named and whose labels are all missing, as of sets whose labels are secret."""
     chosen: dict[str, Resolved[Any]] = {}
     for name in files.found & tables.keys():
-        cells = (cell for table in tables[name] for cell in table.column(columns[table.file]["label"]))
+        cells = (
+            cell
+            for table in tables[name]
+            for role, column in columns[table.file].items()
+            if role.startswith("label")
+            for cell in table.column(column)
+        )
         if all(isinstance(cell, str) and is_blank(cell) for cell in cells):
             where = named(table.file for table in tables.pop(name))
             chosen[f"data.{name} (not used)"] = Resolved(where, "none of its rows has a label")
