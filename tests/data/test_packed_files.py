@@ -167,6 +167,20 @@ def test_a_name_that_leads_out_of_an_archive_is_refused(name):
     assert "leads out of it" in problem.found
 
 
+def test_a_colon_in_a_name_is_a_letter():
+    assert read_table(only(write("a.zip", zipped({"log 12:30.csv": TEXT})))).rows == plain().rows
+
+
+def test_a_file_without_a_name_or_with_that_of_another_one_is_refused():
+    raw = zipped({"a.csv": TEXT, "b.csv": TEXT})
+    assert "'b.csv' twice" in problem_of(write("a.zip", raw.replace(b"a.csv", b"b.csv"))).found
+    with zipfile.ZipFile("c.zip", "w") as archive:
+        archive.writestr("x", TEXT)
+    raw = Path("c.zip").read_bytes().replace(b"\x01\x00\x00\x00x", b"\x00\x00\x00\x00", 1)
+    write("d.zip", raw)
+    assert problem_of("d.zip").where.startswith("d.zip")
+
+
 def test_an_encrypted_archive_is_refused_before_anything_is_read():
     raw = bytearray(zipped({"a.csv": TEXT}))
     raw[raw.index(b"PK\x03\x04") + 6] |= 1

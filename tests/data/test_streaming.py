@@ -112,6 +112,14 @@ def test_a_file_is_streamed_by_what_it_holds_and_not_by_its_packed_size(monkeypa
     assert not is_streamed(files_of(DataSpec(train="a.csv.gz")))
 
 
+@pytest.mark.parametrize(("name", "fix"), [("a.parquet", "write or download"), ("a.csv.gz", "rename it to a.csv")])
+def test_a_file_of_another_kind_is_refused_as_such_before_its_size_is_foreseen(name, fix):
+    write("a.csv", ROWS)
+    Path(name).write_bytes(Path("a.csv").read_bytes())
+    with pytest.raises(DataError, match=fix):
+        is_streamed(files_of(DataSpec(train=name)))
+
+
 def test_a_file_of_many_that_is_a_json_list_is_held_on_its_way():
     Path("parts").mkdir()
     write("parts/a.csv", ROWS[:150])

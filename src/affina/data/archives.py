@@ -6,7 +6,9 @@ member is `items`.
 
 from __future__ import annotations
 
+import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -18,6 +20,7 @@ from affina.errors import DataError, Problem
 
 MOST_MEMBERS: Final = 10_000
 """Files that an archive may hold."""
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
 _ENCRYPTED: Final = 0x1
 """The bit of a member's flags that says so (APPNOTE.TXT, section 4.4.4)."""
 
@@ -49,11 +52,14 @@ def members_of(path: Path, *, file: str) -> list[zipfile.ZipInfo]:
         DataError: it is damaged, holds too many files or a name that leads out of it, or declares to grow too far.
     """
     with open_archive(path, file=file) as archive:
-        found = [info for info in archive.infolist() if not info.is_dir()]
+        found = [info for info in archive.infolist() if not info.filename.endswith("/")]
     if len(found) > MOST_MEMBERS:
         raise DataError(_too_many(file, len(found)))
-    for info in found:
-        _refuse_escape(file, info.filename)
+    names = [info.filename for info in found]
+    for name in names:
+        _refuse_escape(file, name)
+    if len(set(names)) < len(names):
+        raise DataError(_twice(file, next(name for name, count in Counter(names).items() if count > 1)))
     size, unpacked = path.stat().st_size, sum(info.file_size for info in found)
     if unpacked > max(FREE_BYTES, MOST_GROWTH * size):
         raise DataError(grows(file, size, unpacked))
@@ -73,11 +79,21 @@ def refuse_encrypted(info: zipfile.ZipInfo, *, file: str) -> None:
 
 def _refuse_escape(file: str, name: str) -> None:
     """A name such as `../a.csv`: nothing is written, but an archive that has one was not made in good faith."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or str(path) != name.replace("\\", "/"):
+    plain = name.replace("\\", "/")
+    path = PurePosixPath(plain)
+    if not name or path.is_absolute() or ".." in path.parts or _DRIVE.match(name) or str(path) != plain:
         fix = "make the archive anew with plain names, or unpack it yourself if you trust it"
         found = f"the name {excerpt(name)}, which leads out of it or is not a plain path"
         raise DataError(Problem(where=file, expected="an archive with plain names in it", found=found, fix=fix))
+
+
+def _twice(file: str, name: str) -> Problem:
+    return Problem(
+        where=file,
+        expected="a different name for each file in an archive",
+        found=f"the name {excerpt(name)} twice, of which one would hide the other",
+        fix="make the archive anew, or unpack it yourself and name the files",
+    )
 
 
 def _too_many(file: str, count: int) -> Problem:

@@ -155,6 +155,8 @@ def size_in_parts(item: Item) -> tuple[int, int]:
     """The unpacked bytes of a file and, where its format says it, its rows; 0 where it cannot be read in parts."""
     if FORMATS[item.suffix].tables is None:
         return 0, 0
+    with item.open():
+        pass  # a file of another kind than its name says is refused as such
     return columnar_size(item) if FORMATS[item.suffix] is _COLUMNAR else (item.size(), 0)
 
 
