@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import affina as api
+from affina.cli.tables import files_line
 from affina.pipeline.prepare import prepare
 from affina.pipeline.training import plan_of
 from affina.recipe.load import load_recipe
@@ -163,6 +164,11 @@ def test_a_source_that_cannot_be_used_is_refused_on_one_screen(folder, name, ver
     words, says = bad(name)
     before = files_under(folder)
     check_refused(affina(verb, *words, f"model={tiny()}"), folder, before, says=says)
+
+
+def test_many_files_are_named_on_one_line():
+    files = ["set/a.csv", "hf://owner/name/train", *(f"set/{number}.csv" for number in range(2_000))]
+    assert files_line(files) == "a.csv, hf://owner/name/train, 0.csv, 1.csv, 2.csv and 1,997 more files"
 
 
 def test_check_says_what_it_chose_of_a_folder():

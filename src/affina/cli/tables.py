@@ -22,8 +22,8 @@ def percent(share: float) -> str:
 
 
 def files_line(files: Iterable[str]) -> str:
-    """The names of files, without their folders: the first few, and how many more."""
-    names = [PurePath(file).name for file in files]
+    """The names of files, without their folders, and addresses: the first few, and how many more."""
+    names = [file if "://" in file else PurePath(file).name for file in files]
     more = len(names) - MOST_FILES
     return ", ".join(names[:MOST_FILES]) + (f" and {more:,} more files" if more > 0 else "")
 
