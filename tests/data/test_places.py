@@ -99,6 +99,7 @@ def test_splits_in_a_folder_are_recognised_and_said(kind, packed):
         assert "beside train" in said.reason
         # What is written into recipe.yaml stands for the same rows.
         again = load(DataSpec.model_validate({"train": address, name: said.value}), seed=0)
+        assert "not used" not in again.choices["data.train (files)"].reason
         assert getattr(again.splits, name) == getattr(loaded.splits, name)
 
 

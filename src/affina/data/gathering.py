@@ -56,26 +56,27 @@ def files_of(spec: DataSpec) -> Files:
     train = tuple(item for place in places for item in place.items)
     _refuse_twice(train)
     choices: dict[str, Resolved[Any]] = {}
+    asked = {name: getattr(spec, name) for name in HELD_OUT}
     for place in places:
         key = "data.train (files)" if len(places) == 1 else f"data.train (files of {place.address})"
-        unused = [own for name, own in place.splits.items() if len(places) > 1 or getattr(spec, name) != AUTO]
+        used = {asked[name] if len(places) > 1 or asked[name] != AUTO else own for name, own in place.splits.items()}
+        unused = [own for own in place.splits.values() if own not in used]
         if place.note is not None:
             more = f"; not used: {', '.join(unused)}" if unused else ""
             choices[key] = Resolved(place.note.value, place.note.reason + more)
     items = {"train": train}
     beside = places[0].splits if len(places) == 1 else {}
-    for name in HELD_OUT:
-        asked = getattr(spec, name)
-        if is_file(asked):
-            items[name] = one_set(locate(str(asked)))
-        elif asked == AUTO and name in beside:
+    for name, value in asked.items():
+        if is_file(value):
+            items[name] = one_set(locate(str(value)))
+        elif value == AUTO and name in beside:
             items[name] = one_set(locate(beside[name]))
             choices[f"data.{name}"] = Resolved(beside[name], f"{places[0].address} has these {name} rows beside train")
     return Files(
         items=items,
         entries={item.name: number for number, place in enumerate(places) for item in place.items},
         weights={item.name: entry.weight for entry, place in zip(entries, places, strict=True) for item in place.items},
-        found=frozenset(beside) & {name for name in HELD_OUT if getattr(spec, name) == AUTO},
+        found=frozenset(name for name in beside if asked[name] == AUTO),
         choices=choices,
     )
 
@@ -129,7 +130,7 @@ def read_again(spec: DataSpec, columns: Mapping[str, str], recorded: Mapping[str
         recorded: file to fingerprint, as the run recorded.
     """
     try:
-        items = files_of(spec.model_copy(update={"validation": AUTO, "test": "none"})).items["train"]
+        items = files_of(spec.model_copy(update={"validation": 0.1, "test": "none"})).items["train"]
         if any(item.sha256() != recorded.get(item.name) for item in items):
             return ()
         tables = [read_table(item) for item in items]
