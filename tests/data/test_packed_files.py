@@ -8,6 +8,7 @@ import hashlib
 import io
 import lzma
 import random
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -252,6 +253,20 @@ def test_what_is_not_utf8_is_refused_with_its_line_and_no_command_that_would_not
     assert (plain.where, packed.where) == ("a.csv, line 3", "a.csv.gz, line 3")
     assert "iconv" in plain.fix
     assert "iconv" not in packed.fix
+
+
+def test_a_text_that_spells_a_mark_is_a_text():
+    header = b"text,label\n"
+    for text in (b"PK and BZh9", b"x" * (256 - len(header)) + b"mustard"):
+        assert len(read_table(only(write("a.csv", header + text + b",a\n"))).rows) == 1
+    assert read_table(only(write("b.csv", b"PAR1,label\nx,a\n"))).columns == ("PAR1", "label")
+
+
+def test_a_tar_archive_is_known_by_its_mark():
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("a.csv"), io.BytesIO(b""))
+    assert problem_of(write("a.csv", raw.getvalue())).found == "a tar archive"
 
 
 def test_an_empty_packed_file_is_empty():

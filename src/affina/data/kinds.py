@@ -25,7 +25,7 @@ _BEGINNINGS: Final = (
     (re.compile(rb"%PDF-"), "a PDF document", ""),
     (re.compile(rb"SQLite format 3\0"), "a SQLite database", ""),
     (re.compile(rb"7z\xbc\xaf\x27\x1c|Rar!\x1a"), "a 7z or RAR archive", ""),
-    (re.compile(rb"(?s).{257}ustar"), "a tar archive", ""),
+    (re.compile(rb"(?s).{257}ustar(\x00|  \x00)"), "a tar archive", ""),
     (re.compile(rb"(?i)\s*<(!doctype html|html)"), "a web page, such as the error page of a download", ""),
 )
 HEAD_BYTES: Final = 512
