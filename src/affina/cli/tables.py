@@ -8,10 +8,9 @@ from pathlib import PurePath
 from rich.table import Table
 from rich.text import Text
 
+from affina.record.measures import measure
 from affina.record.payloads import Measured, Sample, Scores
 
-TITLES = {"accuracy": "accuracy", "macro_f1": "macro-F1", "calibration_error": "calibration error", "loss": "loss"}
-SHARES = {"accuracy", "macro_f1", "calibration_error"}
 MOST_CLASSES = 12
 MOST_FILES = 5
 
@@ -30,7 +29,7 @@ def files_line(files: Iterable[str]) -> str:
 
 def figure(name: str, measured: Measured) -> str:
     """A value with its interval: `92.8% (91.9-93.6)`."""
-    if name in SHARES:
+    if measure(name).is_share:
         return f"{percent(measured.value)} ({100 * measured.low:.1f}-{100 * measured.high:.1f})"
     return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
 
@@ -50,9 +49,9 @@ def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
     table.add_column("")
     for who in ("tuned", *others):
         table.add_column(who.replace("_", " "), justify="right")
-    for name, title in TITLES.items():
+    for name in scores.metrics:
         cells = [figure(name, found.metrics[name]) for found in (scores, *others.values())]
-        table.add_row(title, *cells)
+        table.add_row(measure(name).name, *cells)
     return table
 
 

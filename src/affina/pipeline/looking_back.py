@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from affina.evaluation.metrics import HIGHER_IS_BETTER
 from affina.pipeline.attempts import advised_anew, times_apart
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.rates import is_given, named
 from affina.record.journal import Journal
+from affina.record.measures import sign
 from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.reporting.formats import interval, name
 from affina.training.loop import Outcome
@@ -47,11 +47,11 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
     """What the tuned model did not pass, the strongest first."""
     tuned = scores["tuned"]
     key = prepared.hyper.metric.value
-    sign = 1 if HIGHER_IS_BETTER[key] else -1
+    way = sign(key)
     reached = tuned.metrics[key]
     rivals = {who: found.metrics[key] for who, found in scores.items() if who != "tuned" and key in found.metrics}
-    for who, figure in sorted(rivals.items(), key=lambda item: -sign * item[1].value):
-        if sign * (reached.value - figure.value) <= 0:
+    for who, figure in sorted(rivals.items(), key=lambda item: -way * item[1].value):
+        if way * (reached.value - figure.value) <= 0:
             level = "level with" if reached.value == figure.value else "worse than"
             yield (
                 f"the tuned model is {level} the {name(who)}: {name(key)} {interval(key, reached)} against "

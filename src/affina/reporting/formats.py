@@ -8,25 +8,20 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from affina.record.measures import measure
 from affina.record.payloads import Measured
 
-SHARES: Final = frozenset({"accuracy", "macro_f1", "calibration_error"})
-"""Metrics between 0 and 1 that are written as percentages; every other metric is written as a plain number."""
 NAMES: Final = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "loss": "loss",
-    "calibration_error": "calibration error",
     "tuned": "tuned model",
     "majority": "most frequent label",
     "linear_probe": "linear probe on the frozen model",
 }
-"""What the record's names are called in a sentence; a name that is not here is written without its underscores."""
+"""What the record's names are called in a sentence; metrics have theirs in `record.measures`."""
 
 
 def name(key: str) -> str:
     """The reader's word for a metric, a predictor or a stage."""
-    return NAMES.get(key, key.replace("_", " "))
+    return NAMES.get(key) or measure(key).name
 
 
 def capital(text: str) -> str:
@@ -60,7 +55,7 @@ def number(value: float) -> str:
 
 def metric(key: str, value: float) -> str:
     """A metric's value: a percentage where it is a share, otherwise a number with three decimals."""
-    return percent(value) if key in SHARES else f"{value:.3f}"
+    return percent(value) if measure(key).is_share else f"{value:.3f}"
 
 
 def share(measured: Measured) -> str:
@@ -71,7 +66,7 @@ def share(measured: Measured) -> str:
 
 def interval(key: str, measured: Measured) -> str:
     """A metric with its interval: `92.8% (91.9-93.6)`, `0.312 (0.290-0.334)`."""
-    if key in SHARES:
+    if measure(key).is_share:
         return share(measured)
     return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
+from affina.record.measures import measure, sign
 from affina.record.payloads import Measured, Scores
-from affina.reporting.formats import SHARES, interval, metric, name
-
-LOWER_IS_BETTER: Final = frozenset({"loss", "calibration_error"})
+from affina.reporting.formats import interval, metric, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +45,26 @@ def verdict(scores: Mapping[str, Scores], *, chosen_metric: str | None) -> Verdi
         return None
     metrics = scores["tuned"].metrics
     key = chosen_metric if chosen_metric in metrics else next(iter(metrics))
-    sign = -1 if key in LOWER_IS_BETTER else 1
+    way = sign(key)
     # Only figures of the same rows can be compared.
     others = {
         who: other.metrics[key]
         for who, other in scores.items()
         if who != "tuned" and key in other.metrics and other.split == scores["tuned"].split
     }
-    ranked = dict(sorted(others.items(), key=lambda item: -sign * item[1].value))
+    ranked = dict(sorted(others.items(), key=lambda item: -way * item[1].value))
     if not ranked:
         sentence = "There is no baseline on these rows to compare with; leave evaluate.baselines at true to have one."
         return Verdict(key, metrics[key], {}, "alone", sentence)
-    outcome = _outcome(metrics[key], next(iter(ranked.values())), sign=sign)
+    outcome = _outcome(metrics[key], next(iter(ranked.values())), way=way)
     return Verdict(key, metrics[key], ranked, outcome, _sentence(key, metrics[key], ranked, outcome))
 
 
-def _outcome(tuned: Measured, best: Measured, *, sign: int) -> Literal["better", "open", "worse"]:
+def _outcome(tuned: Measured, best: Measured, *, way: int) -> Literal["better", "open", "worse"]:
     apart = tuned.low > best.high or tuned.high < best.low
     if not apart:
         return "open"
-    return "better" if sign * (tuned.value - best.value) > 0 else "worse"
+    return "better" if way * (tuned.value - best.value) > 0 else "worse"
 
 
 def _sentence(key: str, tuned: Measured, ranked: Mapping[str, Measured], outcome: str) -> str:
@@ -84,4 +83,4 @@ def _sentence(key: str, tuned: Measured, ranked: Mapping[str, Measured], outcome
 
 
 def _gap(key: str, difference: float) -> str:
-    return f"{100 * difference:.1f} points" if key in SHARES else metric(key, difference)
+    return f"{100 * difference:.1f} points" if measure(key).is_share else metric(key, difference)
