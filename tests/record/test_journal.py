@@ -9,10 +9,10 @@ from typing import get_args
 import pytest
 
 from affina.errors import RunError
-from affina.record import journal
+from affina.record import lines
 from affina.record.audited import Audited, Check, Cut, Encoded, Lengths, Suspect
 from affina.record.folder import RunFolder
-from affina.record.journal import Journal, cut, read
+from affina.record.journal import Journal, cut, read, read_known
 from affina.record.payloads import (
     CellShare,
     Chosen,
@@ -202,6 +202,9 @@ def test_a_last_line_that_was_cut_off_is_left_out(path, length):
     line = path.read_bytes()[len(whole) :]
     path.write_bytes(whole + line[:length])
     assert read(path) == list(PAYLOADS[:3])
+    known = read_known(path)
+    assert known.records == PAYLOADS[:3]
+    assert known.remarks == ("line 4 (the last): cut off in the middle; left out",)
 
 
 def test_a_last_line_that_was_cut_inside_a_letter_is_left_out(path):
@@ -242,6 +245,48 @@ def test_a_damaged_line_in_the_middle_is_refused_with_its_number(path, line):
     assert problem.fix
 
 
+FOREIGN = {
+    b'{"kind": "unheard", "x": 1}': "line 3 (unheard): its kind is not known to this version; left out",
+    b'{"kind": "event", "step": 1}': "line 3 (event): name: field required; left out",
+    b'{"kind": "event", "step": 1, "name": "", "text": "", "more": 1}': "not known here: more; that field was left out",
+    b'{"kind": "scores", "who": "", "split": "", "metrics": {"a": 0.5}}': "line 3 (scores): metrics.a: ",
+    b'{"kind": "scores", "who": "", "split": "", "metrics": {"a": {"value": 1, "low": 0, "high": 1, "n": 1, "s": 0}}'
+    b"}": "not known here: metrics.a.s; that field was left out",
+    b'{"kind": "dataread", "files": {}, "columns": {}, "rows": {}, "labels": {}, "findings": [5]}': "findings.0: ",
+}
+
+
+@pytest.mark.parametrize("line", FOREIGN)
+def test_what_another_version_wrote_is_read_as_far_as_it_is_known_and_said(path, line):
+    write(path, *PAYLOADS[:2])
+    whole = path.read_bytes()
+    path.write_bytes(whole + line + b"\n" + line + b"\n" + whole)
+    found = read_known(path)
+    (remark,) = found.remarks
+    assert FOREIGN[line].removeprefix("line 3 (") in remark
+    assert remark.startswith("line 3 and 1 more like it (")
+    assert [record for record in found.records if record in PAYLOADS[:2]] == [*PAYLOADS[:2], *PAYLOADS[:2]]
+
+
+def test_a_record_of_this_version_calls_for_no_remark(path):
+    write(path, *PAYLOADS)
+    assert read_known(path).records == PAYLOADS
+    assert read_known(path).remarks == ()
+
+
+def test_a_damaged_line_is_refused_by_the_lenient_reader_too(path):
+    write(path, PAYLOADS[0])
+    path.write_bytes(path.read_bytes() + b"{\n" + path.read_bytes())
+    with pytest.raises(RunError, match="line 2"):
+        read_known(path)
+
+
+def test_half_a_surrogate_pair_comes_back(path):
+    odd = Event(step=1, name="text", text="\ud800 and \\ud800")
+    write(path, odd)
+    assert read(path) == [odd]
+
+
 def test_a_missing_record_names_what_writes_one(path):
     with pytest.raises(RunError, match="affina train"):
         read(path)
@@ -266,7 +311,7 @@ def test_a_position_counts_what_an_earlier_journal_wrote(path):
 
 
 def test_the_kinds_are_the_names_of_the_types():
-    assert {kind.__name__.lower(): kind for kind in get_args(Payload)} == journal.KINDS
+    assert {kind.__name__.lower(): kind for kind in get_args(Payload)} == lines.KINDS
 
 
 def test_the_last_checkpoint_is_the_one_of_the_most_steps(tmp_path):

@@ -8,30 +8,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, get_args
+from typing import Final
 
 from affina.errors import Problem, RunError
-from affina.record import payloads
-from affina.record.audited import Check, Cut, Encoded, Lengths, Suspect
-from affina.record.payloads import CellShare, ClassRow, Finding, Measured, Payload, Sample
+from affina.record.lines import Line, parse
+from affina.record.payloads import Payload
 
 Observer = Callable[[Payload], None]
-
-KINDS: Final[dict[str, type[Payload]]] = {kind.__name__.lower(): kind for kind in get_args(payloads.Payload)}
-PARTS: Final[dict[str, Callable[..., Any]]] = {
-    "findings": Finding,
-    "checks": Check,
-    "lengths": Lengths,
-    "cuts": Cut,
-    "encoded": Encoded,
-    "suspects": Suspect,
-    "classes": ClassRow,
-    "cells": CellShare,
-    "samples": Sample,
-}
+CUT_OFF: Final = Line("the last", None, "cut off in the middle")
 
 
 class Journal:
@@ -50,7 +38,8 @@ class Journal:
     def append(self, payload: Payload) -> None:
         """Write one line and hand it to the observers."""
         line = json.dumps({"kind": type(payload).__name__.lower(), **dataclasses.asdict(payload)}, ensure_ascii=False)
-        self._file.write(line.encode() + b"\n")
+        # half of a surrogate pair, which a JSON file can hold, is no UTF-8: it is written as JSON's own escape
+        self._file.write(line.encode(errors="backslashreplace") + b"\n")
         self._file.flush()
         for observe in self._observers:
             observe(payload)
@@ -92,12 +81,58 @@ def cut(path: Path, *, position: int) -> None:
         file.truncate(position)
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What of a record this version can read.
+
+    Attributes:
+        records: every payload, in order.
+        remarks: what was left out, and why, each with the number of its first line.
+    """
+
+    records: tuple[Payload, ...]
+    remarks: tuple[str, ...]
+
+
 def read(path: Path) -> list[Payload]:
     """Every payload of a `record.jsonl`, in order; a last line that was cut off by a crash is left out.
 
     Raises:
-        RunError: the file is missing, or a line before the last is not a payload.
+        RunError: the file is missing, or a line before the last is not a payload as this version writes it.
     """
+    found: list[Payload] = []
+    for number, line in _lines(path):
+        if line is CUT_OFF:
+            break
+        if line.payload is None or line.strange:
+            raise _refused(path, number, f"a record of the kind {line.kind!r}: {line.strange}")
+        found.append(line.payload)
+    return found
+
+
+def read_known(path: Path) -> Reading:
+    """What this version can read of a record, whichever version wrote it, with a remark on all that it cannot.
+
+    Raises:
+        RunError: the file is missing, or a line before the last is damaged.
+    """
+    found: list[Payload] = []
+    odd: dict[tuple[str, str, bool], list[int]] = {}
+    for number, line in _lines(path):
+        if line.payload is not None:
+            found.append(line.payload)
+        if line.strange:
+            odd.setdefault((line.kind, line.strange, line.payload is None), []).append(number)
+    return Reading(tuple(found), tuple(_remark(kind, why, gone, at) for (kind, why, gone), at in odd.items()))
+
+
+def _remark(kind: str, why: str, gone: bool, numbers: list[int]) -> str:
+    where = f"line {numbers[0]}" + (f" and {len(numbers) - 1:,} more like it" if len(numbers) > 1 else "")
+    return f"{where} ({kind}): {why}; {'left out' if gone else 'that field was left out'}"
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Line]]:
+    """Each line with its number; `CUT_OFF` for a damaged last one."""
     if not path.is_file():
         raise RunError(
             Problem(
@@ -108,45 +143,24 @@ def read(path: Path) -> list[Payload]:
             )
         )
     lines = path.read_bytes().split(b"\n")
-    found: list[Payload] = []
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
-            found.append(_payload(json.loads(line.decode())))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            yield number, parse(line)
+        except ValueError as error:
             if number == len(lines):
-                break
-            raise RunError(
-                Problem(
-                    where=f"{path}, line {number}",
-                    expected="one record a line, as this version of Affina writes them",
-                    found=f"{type(error).__name__}: {error}",
-                    fix="use the version of Affina that wrote the run, or train again",
-                )
-            ) from error
-    return found
+                yield number, CUT_OFF
+                return
+            raise _refused(path, number, str(error)) from error
 
 
-def _payload(data: dict[str, Any]) -> Payload:
-    kind = KINDS[data.pop("kind")]
-    for name, part in PARTS.items():
-        if name in data:
-            data[name] = tuple(part(**_typed(item)) for item in data[name])
-    if kind is payloads.Scores:
-        data["metrics"] = _typed(data["metrics"])
-        data["confusion"] = tuple(tuple(row) for row in data["confusion"])
-    if kind is payloads.RangeTested:
-        data = _typed(data)
-    return kind(**data)
-
-
-def _typed(item: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a part as the payloads have them: a list was a tuple, an object a figure."""
-    return {name: _value(value) for name, value in item.items()}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return Measured(**value)
-    return tuple(value) if isinstance(value, list) else value
+def _refused(path: Path, number: int, found: str) -> RunError:
+    return RunError(
+        Problem(
+            where=f"{path}, line {number}",
+            expected="one record a line, as this version of Affina writes them",
+            found=found,
+            fix="use the version of Affina that wrote the run, or train again",
+        )
+    )
