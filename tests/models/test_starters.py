@@ -62,6 +62,9 @@ def starter(wheel_folder, tmp_path, monkeypatch) -> Starter:
         weights_sha256=weights,
         files={f"tiny_starter/{name}": name for name in names},
         megabytes=1,
+        hub_id="someone/tiny",
+        licence="apache-2.0",
+        languages=("en",),
         about="where it comes from",
     )
 

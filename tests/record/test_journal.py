@@ -25,13 +25,13 @@ from affina.record.payloads import (
     Measured,
     ModelLoaded,
     Payload,
-    RangeTested,
-    Restarted,
     Sample,
     Scores,
     Started,
     Step,
 )
+from affina.record.row_results import RowResults
+from affina.record.starts import RangeTested, Restarted
 
 HARD = 'caffè "x"\n\u2028\\ 🦊'
 SHARE = Measured(value=0.1 + 0.2, low=1e-300, high=0.5, n=3)
@@ -88,6 +88,15 @@ PAYLOADS: tuple[Payload, ...] = (
         ),
     ),
     Scores(who="majority", split="validation", metrics={}),
+    RowResults(
+        who="tuned",
+        split="test",
+        rows=("0f" * 4, "1e" * 4),
+        values={"accuracy": (1.0, 0.0), "loss": (0.1 + 0.2, 5e-324)},
+        expected=(1, 0),
+        predicted=(1, 1),
+    ),
+    RowResults(who="tuned", split="test", rows=("0f" * 4,), values={}),
     RangeTested(
         rates=(1e-6, 1e-300),
         changes=(0.1 + 0.2, -1.5),
@@ -121,6 +130,7 @@ PAYLOADS: tuple[Payload, ...] = (
         tokens_per_second=1e6,
         peak_memory_bytes=2**33,
         samples=(Sample(text=HARD, expected="a", predicted="b", probability=0.51),),
+        worst=(Sample(text=HARD, expected="1.5", predicted="b", error=-0.1, where=HARD, hidden=10**7),),
     ),
     Finished(
         steps=0,

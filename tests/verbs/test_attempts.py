@@ -15,16 +15,8 @@ from affina.errors import Interrupted, NonFiniteError
 from affina.pipeline import rates
 from affina.record.folder import RunFolder
 from affina.record.journal import read
-from affina.record.payloads import (
-    STEP_BACK,
-    Chosen,
-    Evaluated,
-    Event,
-    Finished,
-    RangeTested,
-    Restarted,
-    Step,
-)
+from affina.record.payloads import STEP_BACK, Chosen, Evaluated, Event, Finished, Step
+from affina.record.starts import RangeTested, Restarted
 from affina.training import loop as loop_module
 from workbench import affina, sample_rows, tiny, write_csv
 

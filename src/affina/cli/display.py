@@ -23,12 +23,11 @@ from affina.record.payloads import (
     Finished,
     ModelLoaded,
     Payload,
-    RangeTested,
-    Restarted,
     Scores,
     Started,
     Step,
 )
+from affina.record.starts import RangeTested, Restarted
 
 MOST_TOKENS: Final = 16
 """Of the first row, as it is read."""

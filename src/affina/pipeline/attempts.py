@@ -24,7 +24,8 @@ from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, 
 from affina.pipeline.training import build_loop, floor_of
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Payload, Restarted
+from affina.record.payloads import Payload
+from affina.record.starts import Restarted
 from affina.runtime import randomness
 from affina.tasks.base import Batch
 from affina.training import checkpoint

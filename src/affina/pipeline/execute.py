@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 import torch
 
 from affina.data.loading import data_read
+from affina.models.origin import origin
 from affina.models.source import fingerprint
-from affina.pipeline import attempts, rates
+from affina.pipeline import attempts, rates, shown
 from affina.pipeline.exporting import export
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import look_back
-from affina.pipeline.measuring import measure_baselines, predict, samples, score
+from affina.pipeline.measuring import measure_baselines, predict, write_scores
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.load import dump_recipe
@@ -62,6 +63,14 @@ class _Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Single rows of the report's split."""
+
+    samples: tuple[Sample, ...]
+    worst: tuple[Sample, ...]
+
+
 def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], prepared_in: float) -> RunResult:
     """Train, measure and write everything.
 
@@ -98,11 +107,10 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], cl
             prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=resumed, records=before)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("evaluation"):
-            scores, shown = _after_training(prepared, place.folder, step=outcome.best_step)
-        journal.append(scores)
+            scores, rows = _after_training(prepared, place.folder, journal, step=outcome.best_step)
         with clock.stage("looking back"):
             look_back(prepared, outcome, journal, {**place.baselines(), scores.who: scores})
-        journal.append(_finished(outcome, clock, shown, device=prepared.device))
+        journal.append(_finished(outcome, clock, rows, device=prepared.device))
     page.write(place.folder.path)
     return RunResult(place.folder, scores, place.baselines())
 
@@ -132,6 +140,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     """Write down the data, the model and every choice, before anything is trained."""
     classifier = prepared.classifier
     parameters = list(classifier.module.parameters())
+    known = origin(classifier.source)
     journal.append(replace(data_read(prepared.loaded, rows=prepared.rows), findings=prepared.findings))
     journal.append(prepared.audited)
     journal.append(
@@ -141,6 +150,9 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
             parameters=sum(parameter.numel() for parameter in parameters),
             trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
             fingerprint=fingerprint(classifier.source.folder),
+            hub_id=known.hub_id,
+            licence=known.licence,
+            languages=known.languages,
         )
     )
     for text in prepared.notices:
@@ -153,15 +165,16 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     rates.write_choices(prepared, [key for key in prepared.choices if key not in later], journal)
 
 
-def _after_training(prepared: Prepared, folder: RunFolder, *, step: int) -> tuple[Scores, tuple[Sample, ...]]:
+def _after_training(prepared: Prepared, folder: RunFolder, journal: Journal, *, step: int) -> tuple[Scores, _Shown]:
     """Export the best weights and measure them on the rows that the report is about."""
     export(prepared, folder, step=step)
     rows = prepared.rows[prepared.report_split]
     found = predict(prepared, prepared.examples[prepared.report_split], where=lambda place: rows[place].where)
-    return score(prepared, found, who="tuned"), samples(prepared, found)
+    scores = write_scores(prepared, found, who="tuned", journal=journal)
+    return scores, _Shown(shown.samples(prepared, found), shown.worst(prepared, found))
 
 
-def _finished(outcome: Outcome, clock: _Clock, shown: tuple[Sample, ...], *, device: torch.device) -> Finished:
+def _finished(outcome: Outcome, clock: _Clock, rows: _Shown, *, device: torch.device) -> Finished:
     seconds = {name: round(value, 2) for name, value in clock.seconds.items()}
     return Finished(
         steps=outcome.steps,
@@ -171,5 +184,6 @@ def _finished(outcome: Outcome, clock: _Clock, shown: tuple[Sample, ...], *, dev
         rows_per_second=round(outcome.rows / outcome.seconds, 1),
         tokens_per_second=round(outcome.tokens / outcome.seconds, 1),
         peak_memory_bytes=machine.peak_memory_bytes(device),
-        samples=shown,
+        samples=rows.samples,
+        worst=rows.worst,
     )

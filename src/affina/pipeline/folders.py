@@ -22,7 +22,8 @@ from affina.recipe.schema import AUTO
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
-from affina.record.payloads import Chosen, DataRead, Finished, ModelLoaded, Payload, Restarted, Scores, Started
+from affina.record.payloads import Chosen, DataRead, Finished, ModelLoaded, Payload, Scores, Started
+from affina.record.starts import Restarted
 
 RUNS: Final = "runs"
 STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})

@@ -14,7 +14,7 @@ from affina.pipeline.attempts import advised_anew, times_apart
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.rates import is_given, named
 from affina.record.journal import Journal
-from affina.record.measures import sign
+from affina.record.measures import higher_is_better
 from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.reporting.formats import interval, name
 from affina.training.loop import Outcome
@@ -47,7 +47,7 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
     """What the tuned model did not pass, the strongest first."""
     tuned = scores["tuned"]
     key = prepared.hyper.metric.value
-    way = sign(key)
+    way = 1 if higher_is_better(key) else -1
     reached = tuned.metrics[key]
     rivals = {who: found.metrics[key] for who, found in scores.items() if who != "tuned" and key in found.metrics}
     for who, figure in sorted(rivals.items(), key=lambda item: -way * item[1].value):

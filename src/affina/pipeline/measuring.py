@@ -13,27 +13,25 @@ from affina.evaluation.baselines import majority
 from affina.evaluation.predictions import classify
 from affina.evaluation.probing import Prober, targets
 from affina.pipeline.prepare import Prepared
+from affina.pipeline.shown import row_results
 from affina.recipe.schema import HeadStart
 from affina.record.journal import Journal
-from affina.record.payloads import Sample, Scores
+from affina.record.payloads import Scores
 from affina.tasks.base import Example
 from affina.values import Resolved
 
 EVALUATION_FACTOR: Final = 2
 """An evaluation batch may be this many times a training batch: no gradients are kept."""
-SAMPLES: Final = 8
-LONGEST_SAMPLE: Final = 300
-"""Characters of a text shown in the report."""
 
 
 def measure_baselines(prepared: Prepared, journal: Journal) -> None:
     """Score the majority class and a linear probe on the untouched model."""
     classes = len(prepared.task.labels)
     train, judged = prepared.examples["train"], prepared.examples[prepared.report_split]
-    journal.append(score(prepared, majority(targets(train), classes=classes, rows=len(judged)), who="majority"))
+    write_scores(prepared, majority(targets(train), classes=classes, rows=len(judged)), who="majority", journal=journal)
     prober = _prober(prepared)
     probe = prober.baseline(train, prepared.examples["validation"])
-    journal.append(score(prepared, probe.predict(prober.features(judged)), who="linear_probe"))
+    write_scores(prepared, probe.predict(prober.features(judged)), who="linear_probe", journal=journal)
 
 
 def start_head(prepared: Prepared) -> Resolved[HeadStart] | None:
@@ -79,6 +77,15 @@ def predict(
     )
 
 
+def write_scores(prepared: Prepared, found: NDArray[np.float64], *, who: str, journal: Journal) -> Scores:
+    """Record what a predictor reached, in all and row by row, and return the former."""
+    scores = score(prepared, found, who=who)
+    journal.append(scores)
+    if (rows := row_results(prepared, found, who=who)) is not None:
+        journal.append(rows)
+    return scores
+
+
 def score(prepared: Prepared, found: NDArray[np.float64], *, who: str) -> Scores:
     """The metrics of probabilities [rows, classes] on the rows that the report is about."""
     split, spec = prepared.report_split, prepared.recipe.evaluate
@@ -91,24 +98,6 @@ def score(prepared: Prepared, found: NDArray[np.float64], *, who: str) -> Scores
         resamples=spec.resamples,
         confidence=spec.confidence,
         seed=prepared.recipe.seed,
-    )
-
-
-def samples(prepared: Prepared, found: NDArray[np.float64]) -> tuple[Sample, ...]:
-    """A few of the report's rows, the wrong ones first where there are any."""
-    rows, labels = prepared.rows[prepared.report_split], prepared.task.labels
-    right = found.argmax(axis=1) == np.asarray(targets(prepared.examples[prepared.report_split]))
-    order = np.random.default_rng(prepared.recipe.seed).permutation(len(rows))
-    wrong = [place for place in order if not right[place]][: SAMPLES // 2]
-    chosen = wrong + [place for place in order if right[place]][: SAMPLES - len(wrong)]
-    return tuple(
-        Sample(
-            text=" / ".join(rows[place].texts)[:LONGEST_SAMPLE],
-            expected=rows[place].fields["label"],
-            predicted=labels[int(found[place].argmax())],
-            probability=float(found[place].max()),
-        )
-        for place in chosen
     )
 
 

@@ -18,7 +18,8 @@ from affina.pipeline.training import guessing, plan_of, work_of
 from affina.recipe.resolve import head_rate, prior_of, rounded
 from affina.recipe.schema import AUTO, HeadStart
 from affina.record.journal import Journal
-from affina.record.payloads import Chosen, Payload, RangeTested, Restarted
+from affina.record.payloads import Chosen, Payload
+from affina.record.starts import RangeTested, Restarted
 from affina.training.optimizer import Optimizer, Rates
 from affina.training.precision import Precision
 from affina.training.ramp import Goal, Ramp, RangeTest, range_test

@@ -21,7 +21,7 @@ from affina.recipe.resolve import warmup_steps
 from affina.recipe.schema import EarlyStoppingSpec
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.measures import sign
+from affina.record.measures import higher_is_better
 from affina.tasks.base import Batch, Example
 from affina.training import schedule
 from affina.training.loop import Control, Floor, Loop
@@ -109,7 +109,7 @@ def plan_of(prepared: Prepared) -> Plan:
 def _stopping(prepared: Prepared) -> EarlyStopping:
     metric, spec = prepared.hyper.metric.value, prepared.recipe.train.early_stopping
     return EarlyStopping(
-        higher_is_better=sign(metric) > 0,
+        higher_is_better=higher_is_better(metric),
         patience=spec.patience if isinstance(spec, EarlyStoppingSpec) else None,
         min_delta=spec.min_delta if isinstance(spec, EarlyStoppingSpec) else 0.0,
         rows=0 if metric == "loss" else prepared.hyper.evaluation_rows.value,

@@ -1,7 +1,6 @@
-"""What each metric is: its name for the reader, which way is better, and whether it is a share of 1.
+"""Every metric by its name in the record: what a reader calls it, how it is written, and which direction is better.
 
-Everything that writes a metric or compares two of its values asks here, so that no two pages disagree. A metric that is
-not here can be shown, but not ranked. This module computes none of them.
+What computes them is in `evaluation`; the terminal, the page and early stopping read this table and no other.
 """
 
 from __future__ import annotations
@@ -15,31 +14,38 @@ class Measure:
     """One metric.
 
     Attributes:
-        name: as a sentence has it.
-        higher_is_better: the direction of an improvement; None where that is not known.
-        is_share: between 0 and 1, and written as a percentage.
+        title: the reader's word for it.
+        is_share: whether it is a share of 1 and written as a percentage.
+        higher_is_better: its direction.
     """
 
-    name: str
-    higher_is_better: bool | None
+    title: str
     is_share: bool
+    higher_is_better: bool
 
 
 MEASURES: Final = {
     "accuracy": Measure("accuracy", True, True),
+    "micro_f1": Measure("micro-F1", True, True),
     "macro_f1": Measure("macro-F1", True, True),
+    "subset_accuracy": Measure("subset accuracy", True, True),
+    "average_precision": Measure("mean average precision", True, True),
     "loss": Measure("loss", False, False),
-    "calibration_error": Measure("calibration error", False, True),
+    "calibration_error": Measure("calibration error", True, False),
+    "rmse": Measure("RMSE", False, False),
+    "mae": Measure("MAE", False, False),
+    "r2": Measure("R2", False, True),
+    "pearson": Measure("Pearson's r", False, True),
+    "spearman": Measure("Spearman's rho", False, True),
 }
-"""By the key that records have, in the order in which they are shown."""
+SHARES: Final = frozenset(name for name, measure in MEASURES.items() if measure.is_share)
 
 
-def measure(key: str) -> Measure:
-    """The metric of that key; of one that is not known here, the key without its underscores is the name."""
-    return MEASURES.get(key) or Measure(key.replace("_", " "), None, False)
+def title(name: str) -> str:
+    """The reader's word for a metric; one that is not known is written without its underscores."""
+    return MEASURES[name].title if name in MEASURES else name.replace("_", " ")
 
 
-def sign(key: str) -> int:
-    """1 where more of the metric is better, -1 where less is, 0 where that is not known."""
-    higher = measure(key).higher_is_better
-    return 0 if higher is None else 1 if higher else -1
+def higher_is_better(name: str) -> bool:
+    """A metric's direction; one that is not known is taken to be a score."""
+    return name not in MEASURES or MEASURES[name].higher_is_better

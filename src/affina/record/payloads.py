@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from affina.record.audited import Audited
+from affina.record.row_results import RowResults
+from affina.record.starts import RangeTested, Restarted
 
 NOTICE = "notice"
 """The name of an event that the user was told of before the record began."""
@@ -77,6 +79,11 @@ class ModelLoaded:
     parameters: int
     trained: int
     fingerprint: str
+    hub_id: str | None = None
+    """Its name on the model hub, where that is known; of a run, that of the model it began with."""
+    licence: str | None = None
+    languages: tuple[str, ...] = ()
+    """Codes such as en, where the model's own card says them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,38 +156,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RangeTested:
-    """What the learning-rate range test saw, step by step, and what was made of it."""
-
-    rates: tuple[float, ...]
-    """The body's rate at each step; the head's is as many times higher as in training."""
-    changes: tuple[float, ...]
-    """The loss before the step, in nats and without dropout, minus that of the untouched weights on the same rows."""
-    smooth: tuple[float, ...]
-    """The running mean of `changes`."""
-    fall: float
-    """What `smooth` was looked at for, in nats."""
-    rate: float | None
-    """The rate that it speaks for; None where the curve does not fall so far."""
-    used: float
-    """The rate that was settled on."""
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restarted:
-    """A stuck start was given up: what follows is trained from the base model again, with other draws and rates."""
-
-    step: int
-    """Steps that were trained in vain."""
-    seed: int
-    """Decides the new head, the order of the rows and dropout."""
-    learning_rate: float
-    head_learning_rate: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
     """One look at the validation rows in the middle of training."""
 
@@ -206,7 +181,14 @@ class Sample:
     text: str
     expected: str
     predicted: str
-    probability: float
+    probability: float | None = None
+    """Of what was predicted, where it has one."""
+    error: float | None = None
+    """Predicted minus expected, where they are numbers."""
+    where: str = ""
+    """The file and row."""
+    hidden: int = 0
+    """Characters of the text after those that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +204,9 @@ class Finished:
     tokens_per_second: float
     peak_memory_bytes: int
     samples: tuple[Sample, ...] = field(default=())
+    """Rows of the report's split, drawn at random."""
+    worst: tuple[Sample, ...] = field(default=())
+    """The rows of that split that the model was wrong about and surest of, the surest first."""
 
 
 Payload = (
@@ -231,6 +216,7 @@ Payload = (
     | Audited
     | ModelLoaded
     | Scores
+    | RowResults
     | RangeTested
     | Step
     | Restarted

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from affina.record.measures import measure
+from affina.record.measures import SHARES, title
 from affina.record.payloads import Measured
 
 NAMES: Final = {
@@ -21,7 +21,7 @@ NAMES: Final = {
 
 def name(key: str) -> str:
     """The reader's word for a metric, a predictor or a stage."""
-    return NAMES.get(key) or measure(key).name
+    return NAMES.get(key) or title(key)
 
 
 def capital(text: str) -> str:
@@ -55,7 +55,7 @@ def number(value: float) -> str:
 
 def metric(key: str, value: float) -> str:
     """A metric's value: a percentage where it is a share, otherwise a number with three decimals."""
-    return percent(value) if measure(key).is_share else f"{value:.3f}"
+    return percent(value) if key in SHARES else f"{value:.3f}"
 
 
 def share(measured: Measured) -> str:
@@ -66,7 +66,7 @@ def share(measured: Measured) -> str:
 
 def interval(key: str, measured: Measured) -> str:
     """A metric with its interval: `92.8% (91.9-93.6)`, `0.312 (0.290-0.334)`."""
-    if measure(key).is_share:
+    if key in SHARES:
         return share(measured)
     return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
 

@@ -19,12 +19,11 @@ from affina.record.payloads import (
     Finished,
     ModelLoaded,
     Payload,
-    RangeTested,
-    Restarted,
     Scores,
     Started,
     Step,
 )
+from affina.record.starts import RangeTested, Restarted
 
 RESTARTED: Final = "restarted"
 Kind = TypeVar("Kind", bound=Payload)

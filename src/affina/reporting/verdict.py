@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from affina.record.measures import measure, sign
+from affina.record.measures import SHARES, higher_is_better
 from affina.record.payloads import Measured, Scores
 from affina.reporting.formats import interval, metric, name
 
@@ -45,7 +45,7 @@ def verdict(scores: Mapping[str, Scores], *, chosen_metric: str | None) -> Verdi
         return None
     metrics = scores["tuned"].metrics
     key = chosen_metric if chosen_metric in metrics else next(iter(metrics))
-    way = sign(key)
+    way = 1 if higher_is_better(key) else -1
     # Only figures of the same rows can be compared.
     others = {
         who: other.metrics[key]
@@ -83,4 +83,4 @@ def _sentence(key: str, tuned: Measured, ranked: Mapping[str, Measured], outcome
 
 
 def _gap(key: str, difference: float) -> str:
-    return f"{100 * difference:.1f} points" if measure(key).is_share else metric(key, difference)
+    return f"{100 * difference:.1f} points" if key in SHARES else metric(key, difference)

@@ -1,0 +1,23 @@
+"""What a run writes down of single rows: the result of each, without its text.
+
+The type is frozen plain data, like all of `payloads`, which has it in its union. This module computes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowResults:
+    """What one predictor made of each row of a split, without the texts: predictors are compared row by row with it."""
+
+    who: str
+    split: str
+    rows: tuple[str, ...]
+    """Eight hexadecimal digits for each row, of the SHA-256 of its text and what is expected of it."""
+    values: dict[str, tuple[float, ...]]
+    """Metric to each row's part in it: the metric is their mean."""
+    expected: tuple[int, ...] = ()
+    """The place of each row's class, where there are classes."""
+    predicted: tuple[int, ...] = ()

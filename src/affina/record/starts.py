@@ -1,0 +1,40 @@
+"""What a run writes down of how it starts: the test that settles its learning rate, and a start that was given up.
+
+The types are frozen plain data, like all of `payloads`, which has them in its union. This module computes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RangeTested:
+    """What the learning-rate range test saw, step by step, and what was made of it."""
+
+    rates: tuple[float, ...]
+    """The body's rate at each step; the head's is as many times higher as in training."""
+    changes: tuple[float, ...]
+    """The loss before the step, in nats and without dropout, minus that of the untouched weights on the same rows."""
+    smooth: tuple[float, ...]
+    """The running mean of `changes`."""
+    fall: float
+    """What `smooth` was looked at for, in nats."""
+    rate: float | None
+    """The rate that it speaks for; None where the curve does not fall so far."""
+    used: float
+    """The rate that was settled on."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted:
+    """A stuck start was given up: what follows is trained from the base model again, with other draws and rates."""
+
+    step: int
+    """Steps that were trained in vain."""
+    seed: int
+    """Decides the new head, the order of the rows and dropout."""
+    learning_rate: float
+    head_learning_rate: float
+    text: str
