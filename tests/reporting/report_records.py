@@ -20,6 +20,8 @@ from affina.record.payloads import (
     Started,
     Step,
 )
+from affina.record.row_results import RowResults
+from affina.record.starts import RangeTested
 
 NASTY = "<script>alert('x')</script> & \"quoted\" </svg></style>"
 
@@ -61,6 +63,24 @@ def scores(
         "calibration_error": measured(0.05, 0.01),
     }
     return Scores(who=who, split=split, metrics=metrics, classes=classes, confusion=confusion, cells=cells(confusion))
+
+
+def row_results(who: str, accuracy: float, *, rows: int = 120, classes: int = 2, first: int = 0) -> RowResults:
+    """Results of `rows` rows, of which the first ones are wrong; `first` shifts which rows these are."""
+    right = [place >= rows - round(accuracy * rows) for place in range(rows)]
+    expected = [place % classes for place in range(rows)]
+    predicted = [truth if hit else (truth + 1) % classes for truth, hit in zip(expected, right, strict=True)]
+    values = {"accuracy": tuple(map(float, right)), "loss": tuple(0.1 if hit else 2.0 for hit in right)}
+    keys = tuple(f"{first + place:08x}" for place in range(rows))
+    return RowResults(
+        who=who, split="test", rows=keys, values=values, expected=tuple(expected), predicted=tuple(predicted)
+    )
+
+
+def range_tested() -> RangeTested:
+    rates = tuple(1e-5 * 1.5**step for step in range(16))
+    changes = tuple(-0.3 * math.exp(-((step - 9) ** 2) / 9) for step in range(16))
+    return RangeTested(rates=rates, changes=changes, smooth=changes, fall=0.1, rate=1.2e-4, used=1e-4, seconds=2.0)
 
 
 def steps(count: int) -> list[Payload]:
@@ -132,11 +152,14 @@ def unfinished(labels: tuple[str, ...], *, count: int = 60, text: str = "where i
         ),
         audited(text),
         ModelLoaded(
-            reference="starter/encoder", family="bert", parameters=22_713_216, trained=22_713_216, fingerprint="f" * 16
+            reference="starter/encoder", family="bert", parameters=22_713_216, trained=22_713_216, fingerprint="f" * 16,
+            hub_id="sentence-transformers/all-MiniLM-L6-v2", licence="apache-2.0", languages=("en",),
         ),
         scores("majority", 0.10, labels=labels),
         scores("linear_probe", 0.83, labels=labels),
+        range_tested(),
         *steps(count),
+        row_results("linear_probe", 0.83),
         Event(step=30, name="non-finite", text="a gradient overflowed and the loss scale was halved"),
     ]  # fmt: skip
 
@@ -146,6 +169,7 @@ def finished(labels: tuple[str, ...], *, count: int = 60, text: str = "where is 
     return [
         *unfinished(labels, count=count, text=text),
         scores("tuned", 0.92, labels=labels),
+        row_results("tuned", 0.92),
         Finished(
             steps=count,
             best_step=count - 20,
@@ -157,6 +181,16 @@ def finished(labels: tuple[str, ...], *, count: int = 60, text: str = "where is 
             samples=(
                 Sample(text=text, expected=labels[0], predicted=labels[0], probability=0.97),
                 Sample(text="it never came", expected=labels[0], predicted=labels[1], probability=0.41),
+            ),
+            worst=(
+                Sample(
+                    text=text,
+                    expected=labels[0],
+                    predicted=labels[1],
+                    probability=0.99,
+                    where=f"{text}.csv, row 4",
+                    hidden=10**7,
+                ),
             ),
         ),
     ]

@@ -5,7 +5,7 @@ import math
 import pytest
 from report_records import cells, finished, measured, scores, unfinished
 
-from affina.record.payloads import ClassRow, Measured, Scores
+from affina.record.payloads import ClassRow, Measured, Scores, Step
 from affina.reporting import curves, formats
 from affina.reporting.confusion import LARGEST_TABLE, confusion
 from affina.reporting.gathered import gather
@@ -60,13 +60,13 @@ def test_confusion_counts_and_orders_the_mistakes():
     laid_out = confusion(
         Scores(who="tuned", split="test", metrics={}, classes=classes, confusion=counts, cells=cells(counts))
     )
-    assert [(pair.row, pair.column, pair.count, pair.share) for pair in laid_out.pairs] == [
+    assert [(pair.row, pair.column, pair.count, share) for pair, share in laid_out.pairs] == [
         (1, 0, 5, measured(0.5, 0.1, n=10)),
         (0, 1, 2, measured(0.2, 0.1, n=10)),
     ]
     assert laid_out.mistakes == 7
     assert len(laid_out.marks) == 4
-    assert all(cell.share.value == 0 for cell in laid_out.rows[2])
+    assert all(cell.part == 0 for cell in laid_out.rows[2])
 
 
 @pytest.mark.parametrize(("size", "small"), [(LARGEST_TABLE, True), (LARGEST_TABLE + 1, False)])
@@ -79,9 +79,11 @@ def test_confusion_absent():
 
 
 def test_chart_spans_the_frame_and_points_up():
-    laid_out = curves.chart("t", [curves.Series("a", ((0, 1.0), (10, 3.0)))], write=formats.number, mark=10)
-    assert laid_out.lines[0].path == "84.0,256.0 610.0,14.0"
-    assert laid_out.mark.at == 610.0
+    laid_out = curves.chart(
+        "t", [curves.Series("a", ((0, 1.0), (10, 3.0)))], write=formats.number, marks=[curves.Mark(10, "here, at {}")]
+    )
+    assert laid_out.lines[0].path == "62.0,230.0 458.0,14.0"
+    assert laid_out.marks == (curves.Tick(458.0, "here, at 10"),)
     assert laid_out.description == "a: from 1 to 3 over 2 points, lowest 1, highest 3."
     assert not laid_out.averaged
 
@@ -151,13 +153,13 @@ def test_numbers_are_written_alike_everywhere(written, expected):
 
 def test_a_run_that_went_on_is_unfinished_until_it_ends_again():
     records = finished(("a", "b"))
-    more = unfinished(("a", "b"))[-3]
+    more = next(line for line in records if isinstance(line, Step))
     assert gather(records).finished is not None
     assert gather([*records, more]).finished is None
     assert gather([*records, more, records[-1]]).finished is not None
 
 
-def test_best_step_before_the_end():
-    assert gather(unfinished(("a", "b"))).best_step == 60
-    assert gather(finished(("a", "b"))).best_step == 40
-    assert gather([]).best_step is None
+def test_kept_step_before_the_end():
+    assert gather(unfinished(("a", "b"))).kept_step == 60
+    assert gather(finished(("a", "b"))).kept_step == 40
+    assert gather([]).kept_step is None

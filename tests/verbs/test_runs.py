@@ -82,7 +82,7 @@ def test_a_run_folder_holds_what_the_design_says():
     result = train()
     assert result.folder.path == Path("runs/good")
     names = {path.name for path in result.folder.path.iterdir()}
-    assert names == {"recipe.yaml", "record.jsonl", "checkpoints", "model", "report.html"}
+    assert names == {"recipe.yaml", "record.jsonl", "checkpoints", "model", "report.html", "card.md"}
     assert not [name for name in files_under(Path("runs")) if "partial" in name or name.endswith(".old")]
     started, *_, finished = read(result.folder.journal)
     assert isinstance(started, Started)

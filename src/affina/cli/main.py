@@ -127,11 +127,14 @@ def predict(
 
 
 @app.command()
-def report(run: Run) -> None:
-    """Make the run's report.html again from its record."""
+def report(
+    run: Run,
+    other: Annotated[Path | None, typer.Argument(help="Another run, to compare with.", show_default=False)] = None,
+) -> None:
+    """Make a run's report.html and card.md again from its record; with two runs, a page that compares them."""
     from affina.verbs.report import report as verb  # noqa: PLC0415
 
-    Console().print(str(verb(run)), highlight=False, soft_wrap=True)
+    Console().print(str(verb(run, other)), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -18,11 +18,14 @@ from affina.cli.tables import percent, samples_table, scores_table
 from affina.pipeline.execute import RunResult
 from affina.recipe.schema import AUTO
 from affina.record import journal
-from affina.record.payloads import STEP_BACK, Chosen, DataRead, Event, Finished, Payload, Started
-from affina.reporting.verdict import verdict
+from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload, Sample, Started
+from affina.reporting.gathered import gather
+from affina.reporting.page import verdict_of
 from affina.verbs.predict import Prediction
 
 MOST_SHOWN: Final = 20
+MOST_WRONG: Final = 4
+MOST_SAMPLES: Final = 8
 TOP: Final = 3
 LONGEST_EXAMPLE: Final = 60
 
@@ -60,7 +63,7 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     console.print(scores_table(result.scores, dict(result.baselines)))
     for sentence in _said(result, records):
         console.print(sentence, highlight=False, markup=False)
-    console.print(samples_table(finished.samples))
+    console.print(samples_table(_shown(finished)))
     run = shlex.quote(str(result.folder.path))
     console.print(
         f"\n[bold]model[/]   {run}/model    [bold]report[/]  {run}/report.html", highlight=False, soft_wrap=True
@@ -72,10 +75,16 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     console.print()
 
 
+def _shown(finished: Finished) -> tuple[Sample, ...]:
+    """The surest mistakes, then random rows that are none of them."""
+    worst = finished.worst[:MOST_WRONG]
+    others = [sample for sample in finished.samples if sample not in worst]
+    return (*worst, *others[: MOST_SAMPLES - len(worst)])
+
+
 def _said(result: RunResult, records: Sequence[Payload]) -> Iterator[str]:
     """What the figures come to, in words."""
-    metric = next((r.value for r in records if isinstance(r, Chosen) and r.key == "evaluate.metric"), None)
-    if (found := verdict({"tuned": result.scores, **result.baselines}, chosen_metric=metric)) is not None:
+    if (found := verdict_of(gather(records))) is not None:
         yield found.sentence
     yield from (f"A step back: {record.text}" for record in records if _is_step_back(record))
     if result.scores.split == "validation":

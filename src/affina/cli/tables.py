@@ -77,7 +77,7 @@ def _round_figure(measured: Measured) -> str:
 
 def samples_table(samples: tuple[Sample, ...]) -> Table:
     """Some rows and what the model says of them."""
-    table = Table(title="Some predictions", title_justify="left")
+    table = Table(title="Some predictions, the surest mistakes first", title_justify="left")
     for name in ("text", "expected", "predicted", "probability"):
         table.add_column(name, justify="right" if name == "probability" else "left")
     for sample in samples:

@@ -44,6 +44,16 @@ class RunFolder:
         """The page about the run."""
         return self.path / "report.html"
 
+    @property
+    def card(self) -> Path:
+        """The model card, in the hub's format."""
+        return self.path / "card.md"
+
+    @property
+    def model_card(self) -> Path:
+        """The same beside the model, where the hub looks for it."""
+        return self.model / "README.md"
+
     def last(self) -> Path | None:
         """The newest complete checkpoint to go on from, or None."""
         steps = sorted(self.checkpoints.glob("step-*"))

@@ -10,14 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-WIDTH: Final = 640.0
-HEIGHT: Final = 300.0
-LEFT: Final = 84.0
-RIGHT: Final = 30.0
+WIDTH: Final = 480.0
+HEIGHT: Final = 288.0
+LEFT: Final = 62.0
+RIGHT: Final = 22.0
 TOP: Final = 14.0
-BOTTOM: Final = 44.0
+BOTTOM: Final = 58.0
+"""Room for the ticks and, below them, the axis's name, at the size that letters have on a phone."""
 MOST_POINTS: Final = 400
 """A line with more points is drawn through the means of equally many neighbours; the page says so."""
+LARGEST: Final = 1e150
+MOST_LINES: Final = 4
+"""Kinds of line that the eye tells apart."""
 
 Point = tuple[float, float]
 
@@ -52,20 +56,27 @@ class Axis:
     """What runs along the bottom.
 
     Attributes:
-        name: written at its end.
+        name: written below it.
         write: a place on it for the reader.
         integers: whether there is nothing between two whole numbers.
-        meaning: what the vertical line says, with `{}` for the place it stands at.
     """
 
     name: str
     write: Callable[[float], str]
     integers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place on the axis with a vertical line, and what that says, with `{}` for the place as the axis writes it."""
+
+    at: float
     meaning: str
 
 
-STEPS: Final = Axis("step", lambda step: f"{step:,.0f}", True, "step {}, the best one")
-RATES: Final = Axis("learning rate", lambda power: f"{10**power:.1e}", False, "{}, the rate to train with")
+STEPS: Final = Axis("step", lambda step: f"{step:,.0f}", True)
+EPOCHS: Final = Axis("epoch", lambda epoch: f"{epoch:,.4g}", False)
+RATES: Final = Axis("learning rate (logarithmic)", lambda power: rate(10**power), False)
 """The places are the logarithms to base 10."""
 
 
@@ -79,7 +90,7 @@ class Chart:
         lines: what is drawn.
         x_ticks: along the bottom.
         y_ticks: along the left side.
-        mark: where the vertical line stands, with what it says; None for no line.
+        marks: where vertical lines stand, with what they say.
         axis: what runs along the bottom.
         averaged: whether a line was drawn through means.
     """
@@ -89,7 +100,7 @@ class Chart:
     lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
-    mark: Tick | None
+    marks: tuple[Tick, ...]
     axis: str
     averaged: bool
 
@@ -99,7 +110,7 @@ def chart(
     series: Sequence[Series],
     *,
     write: Callable[[float], str],
-    mark: float | None = None,
+    marks: Sequence[Mark] = (),
     axis: Axis = STEPS,
 ) -> Chart | None:
     """Lay out a chart of one or more lines; None where there is no finite point to draw.
@@ -108,7 +119,7 @@ def chart(
         title: the heading.
         series: the lines; points that are not finite are left out.
         write: how a value is written, on the axis and in the description.
-        mark: the place on the axis to mark with a vertical line.
+        marks: the places on the axis to mark with a vertical line.
         axis: what runs along the bottom.
     """
     finite = [Series(line.name, tuple(filter(_is_finite, line.points))) for line in series]
@@ -116,9 +127,10 @@ def chart(
     if not shown:
         return None
     thin = [Series(line.name, _thinned(line.points)) for line in shown]
-    xs = [x for line in thin for x, _ in line.points] + ([] if mark is None else [mark])
+    places = [mark for mark in marks if math.isfinite(mark.at)]
+    xs = [x for line in thin for x, _ in line.points] + [mark.at for mark in places]
     ys = [y for line in thin for _, y in line.points]
-    x_at, x_marks = _axis(xs, start=LEFT, end=WIDTH - RIGHT, count=6)
+    x_at, x_marks = _axis(xs, start=LEFT, end=WIDTH - RIGHT, count=5)
     y_at, y_marks = _axis(ys, start=HEIGHT - BOTTOM, end=TOP, count=5)
     return Chart(
         title=title,
@@ -126,10 +138,16 @@ def chart(
         lines=tuple(_drawn(line, x_at, y_at) for line in thin),
         x_ticks=tuple(Tick(x_at(x), axis.write(x)) for x in x_marks if not axis.integers or float(x).is_integer()),
         y_ticks=tuple(Tick(y_at(y), write(y)) for y in y_marks),
-        mark=None if mark is None else Tick(x_at(mark), axis.meaning.format(axis.write(mark))),
+        marks=tuple(Tick(x_at(mark.at), mark.meaning.format(axis.write(mark.at))) for mark in places),
         axis=axis.name,
         averaged=any(len(line.points) > MOST_POINTS for line in shown),
     )
+
+
+def rate(value: float) -> str:
+    """A learning rate: `2e-4`, `3.2e-5`."""
+    digits, power = f"{value:.1e}".split("e")
+    return f"{digits.removesuffix('.0')}e{int(power)}"
 
 
 def nice_ticks(low: float, high: float, *, count: int) -> list[float]:
@@ -139,14 +157,15 @@ def nice_ticks(low: float, high: float, *, count: int) -> list[float]:
         return [low]
     rough = span / count
     power: float = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.8)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [round(index * step, 12) for index in range(first, last + 1)]
 
 
 def _is_finite(point: Point) -> bool:
-    return math.isfinite(point[0]) and math.isfinite(point[1])
+    """Whether a point can be drawn: not beyond `LARGEST`, where differences leave the range of numbers."""
+    return all(math.isfinite(value) and abs(value) < LARGEST for value in point)
 
 
 def _thinned(points: tuple[Point, ...]) -> tuple[Point, ...]:

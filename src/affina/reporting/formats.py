@@ -11,12 +11,32 @@ from typing import Any, Final
 from affina.record.measures import SHARES, title
 from affina.record.payloads import Measured
 
+NOT_A_NUMBER: Final = "not a number"
 NAMES: Final = {
     "tuned": "tuned model",
     "majority": "most frequent label",
     "linear_probe": "linear probe on the frozen model",
 }
 """What the record's names are called in a sentence; metrics have theirs in `record.measures`."""
+SINGULARS: Final = {
+    "duplicates": "duplicate",
+    "labels": "label",
+    "rows": "row",
+    "groups": "group",
+    "addresses": "address",
+    "numbers": "number",
+    "cards": "card",
+    "accounts": "account",
+    "characters": "character",
+    "marks": "mark",
+    "texts": "text",
+    "errors": "error",
+    "tokens": "token",
+    "steps": "step",
+    "classes": "class",
+    "baselines": "baseline",
+    "mistakes": "mistake",
+}
 
 
 def name(key: str) -> str:
@@ -24,14 +44,39 @@ def name(key: str) -> str:
     return NAMES.get(key) or title(key)
 
 
+def brief(who: str) -> str:
+    """A predictor's name in a heading: `linear probe`."""
+    return name(who).partition(" on ")[0]
+
+
 def capital(text: str) -> str:
     """`text` with its first letter in upper case and the rest as it is."""
     return text[:1].upper() + text[1:]
 
 
+def called(count: float, plural: str) -> str:
+    """A name of many, for `count` of them: `rare_labels` is `rare label` where there is one."""
+    words = plural.replace("_", " ").split(" ")
+    if count == 1:
+        first = next((place for place, word in enumerate(words) if word in SINGULARS), None)
+        if first is not None:
+            words[first] = SINGULARS[words[first]]
+    return " ".join(words)
+
+
+def counted(count: float, plural: str) -> str:
+    """`1 row`, `2 rows`, `10,003 rows`."""
+    return f"{number(count)} {called(count, plural)}"
+
+
+def listed(names: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def percent(share: float) -> str:
     """A share of 1 as `92.8%`."""
-    return f"{100 * share:.1f}%" if math.isfinite(share) else "not a number"
+    return f"{100 * share:.1f}%" if math.isfinite(share) else NOT_A_NUMBER
 
 
 def round_percent(share: float) -> str:
@@ -42,11 +87,11 @@ def round_percent(share: float) -> str:
 def number(value: float) -> str:
     """A count with its thousands apart, or three significant digits: `10,003`, `0.0312`, `1.5e-4`."""
     if not math.isfinite(value):
-        return "not a number"
+        return NOT_A_NUMBER
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     if abs(value) >= 1000:
-        return f"{value:,.0f}"
+        return f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.2e}"
     if abs(value) >= 0.001:
         return f"{value:.3g}"
     digits, power = f"{value:.2e}".split("e")
@@ -55,33 +100,61 @@ def number(value: float) -> str:
 
 def metric(key: str, value: float) -> str:
     """A metric's value: a percentage where it is a share, otherwise a number with three decimals."""
-    return percent(value) if key in SHARES else f"{value:.3f}"
+    if key in SHARES or not math.isfinite(value):
+        return percent(value)
+    return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
 def share(measured: Measured) -> str:
     """A share with its interval: `92.8% (91.9-93.6)`."""
-    low, high = percent(measured.low), percent(measured.high)
-    return f"{percent(measured.value)} ({low.removesuffix('%')}-{high.removesuffix('%')})"
+    return interval("accuracy", measured)
 
 
 def interval(key: str, measured: Measured) -> str:
     """A metric with its interval: `92.8% (91.9-93.6)`, `0.312 (0.290-0.334)`."""
-    if key in SHARES:
-        return share(measured)
-    return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
+    low, high = metric(key, measured.low).removesuffix("%"), metric(key, measured.high).removesuffix("%")
+    dash = " to " if low.startswith("-") or not math.isfinite(measured.low + measured.high) else "-"
+    return f"{metric(key, measured.value)} ({low}{dash}{high})"
+
+
+def difference(key: str, value: float) -> str:
+    """A difference between two values of a metric: `+9.0 points` of a share, `-0.120` otherwise."""
+    if not math.isfinite(value):
+        return NOT_A_NUMBER
+    return f"{_signed(key, value)} points" if key in SHARES else _signed(key, value)
+
+
+def gap(key: str, value: float) -> str:
+    """The size of a difference, without its sign: `9.0 points`."""
+    return difference(key, abs(value)).removeprefix("+")
+
+
+def ends(key: str, measured: Measured) -> str:
+    """The interval of a difference: `+6.1 to +12.0`."""
+    return f"{_signed(key, measured.low)} to {_signed(key, measured.high)}"
+
+
+def _signed(key: str, value: float) -> str:
+    written = f"{100 * value:+.1f}" if key in SHARES else f"{value:+.3f}"
+    return written if float(written) else written[1:]
+
+
+def chance(p: float) -> str:
+    """A p-value: `0.032`, `below 0.001`."""
+    return "below 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def duration(seconds: float) -> str:
     """Seconds as `0.4 s`, `1 min 12 s` or `2 h 5 min`."""
     if not math.isfinite(seconds):
-        return "not a number"
+        return NOT_A_NUMBER
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 60:,} h {minutes % 60} min"
 
 
 def memory(size: float) -> str:

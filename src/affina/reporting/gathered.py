@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from affina.record.audited import Audited
 from affina.record.payloads import (
@@ -23,10 +23,20 @@ from affina.record.payloads import (
     Started,
     Step,
 )
+from affina.record.row_results import RowResults
 from affina.record.starts import RangeTested, Restarted
 
 RESTARTED: Final = "restarted"
+CLASSIFICATION: Final = "classification"
 Kind = TypeVar("Kind", bound=Payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A range test, and what it was made for."""
+
+    when: str
+    test: RangeTested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +50,12 @@ class Gathered:
     model: ModelLoaded | None
     scores: dict[str, Scores]
     """Predictor to its scores, the tuned model first."""
+    rows: dict[str, RowResults]
+    """Predictor to its result for each row."""
     steps: tuple[Step, ...]
     evaluations: tuple[Evaluated, ...]
     events: tuple[Event, ...]
-    range_test: RangeTested | None
+    range_tests: tuple[Tested, ...]
     restarted: Restarted | None
     finished: Finished | None
 
@@ -53,7 +65,7 @@ class Gathered:
         return tuple(event for event in self.events if event.name in (RESTARTED, STEP_BACK))
 
     @property
-    def best_step(self) -> int | None:
+    def kept_step(self) -> int | None:
         """The step whose weights are exported, or would be by now; None before the first evaluation."""
         if self.finished:
             return self.finished.best_step
@@ -64,13 +76,27 @@ class Gathered:
         """The level of the intervals, as asked for."""
         asked = self.started[-1].asked.get("evaluate", {}) if self.started else {}
         level = asked.get("confidence") if isinstance(asked, dict) else None
-        return level if isinstance(level, float) else None
+        return level if isinstance(level, float) and 0 < level < 1 else None
 
     @property
     def chosen_metric(self) -> str | None:
         """The metric that chose the best checkpoint."""
         choice = self.chosen.get("evaluate.metric")
         return str(choice.value) if choice else None
+
+    @property
+    def task(self) -> str:
+        """What a good answer was, by its name in the recipe."""
+        asked: Any = self.started[-1].resolved.get("task") if self.started else None
+        named = asked.get("name") if isinstance(asked, dict) else asked
+        if isinstance(named, str) and named != "auto":
+            return named
+        return str(self.chosen["task"].value) if "task" in self.chosen else CLASSIFICATION
+
+    @property
+    def went_on_at(self) -> int | None:
+        """The step after which the process that wrote the last lines took the run up; None for the first."""
+        return self.started[-1].resumed_at if self.started else None
 
 
 def gather(records: Sequence[Payload]) -> Gathered:
@@ -87,13 +113,27 @@ def gather(records: Sequence[Payload]) -> Gathered:
         audited=_last(records, Audited),
         model=_last(records, ModelLoaded),
         scores=dict(sorted(scores.items(), key=lambda item: item[0] != "tuned")),
+        rows={found.who: found for found in _all(records, RowResults)},
         steps=_all(trained, Step),
         evaluations=_all(trained, Evaluated),
         events=tuple(_as_event(line) for line in records if isinstance(line, Event | Restarted)),
-        range_test=_last(trained, RangeTested),
+        range_tests=tuple(_tested(records)),
         restarted=restarted,
         finished=ending if isinstance(ending, Finished) else None,
     )
+
+
+def _tested(records: Sequence[Payload]) -> list[Tested]:
+    """Every range test with its place in the run, which the next step or restart after it shows."""
+    found: list[Tested] = []
+    for place, line in enumerate(records):
+        if not isinstance(line, RangeTested):
+            continue
+        after = next((other for other in records[place:] if isinstance(other, Step | Restarted | Finished)), None)
+        trained = any(isinstance(other, Step) for other in records[:place])
+        when = "before the second start" if isinstance(after, Restarted) else "after the training, for advice"
+        found.append(Tested(when if trained else "before the training", line))
+    return found
 
 
 def _as_event(line: Event | Restarted) -> Event:

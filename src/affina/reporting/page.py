@@ -1,100 +1,129 @@
-"""The report: one self-contained HTML page about a run, made from its record alone.
+"""The report: one self-contained HTML page about a run, and its card, made from the record alone.
 
 The page loads nothing from anywhere, runs no script, and escapes everything that came from the user's data. This module
-does not measure and does not need the model; the layout is in `template.html.j2`, the colours in `style.css`.
+does not measure and does not need the model; the layout is in `templates/`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import Any, Final
 
 from affina.record import journal
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
-from affina.record.measures import SHARES
+from affina.record.measures import higher_is_better
 from affina.record.payloads import Payload
-from affina.reporting import curves, formats
+from affina.reporting import card, curves, environment, formats, unmeasured
+from affina.reporting.again import commands
+from affina.reporting.answers import answers
+from affina.reporting.asked import asked_for
 from affina.reporting.confusion import confusion
-from affina.reporting.curves import Chart, Series
 from affina.reporting.gathered import Gathered, gather
-from affina.reporting.verdict import verdict
+from affina.reporting.paired import CONFIDENCE, Paired, paired
+from affina.reporting.run_charts import charts, looked_at
+from affina.reporting.verdict import Verdict, headline, verdict
+from affina.reporting.whiskers import whiskers
 
-TEMPLATE: Final = "template.html.j2"
+TEMPLATE: Final = "run.html.j2"
 MOST_CLASSES: Final = 20
 """Lines of the per-class table that are open; the others unfold."""
+SECTIONS: Final = (
+    ("result", "Result"),
+    ("asked", "Asked"),
+    ("chosen", "Choices"),
+    ("data", "Data"),
+    ("curves", "Curves"),
+    ("scores", "Scores"),
+    ("classes", "Labels"),
+    ("errors", "Worst errors"),
+    ("samples", "Samples"),
+    ("unmeasured", "Not measured"),
+    ("cost", "Cost"),
+    ("again", "Run it again"),
+)
 
 
 def write(run_folder: Path) -> Path:
-    """Make the page of a run from its record and put it into the run folder, whole or not at all.
+    """Make the page and the card of a run from its record and put them into the run folder, each whole or not at all.
+
+    The card is also written beside the exported model, where there is one, as the README.md that ships with it.
 
     Returns:
         The page's path.
 
     Raises:
-        RunError: the folder has no record, or one that cannot be read.
+        RunError: the folder has no record, or a damaged one.
     """
     folder = RunFolder(run_folder)
-    records = journal.read(folder.journal)
-    write_text(folder.report, render(records, title=run_folder.resolve().name))
+    reading = journal.read_known(folder.journal)
+    title = run_folder.resolve().name
+    write_text(folder.report, render(reading.records, title=title, remarks=reading.remarks))
+    text = card.render(reading.records, title=title)
+    write_text(folder.card, text)
+    if folder.model.is_dir():
+        write_text(folder.model_card, text)
     return folder.report
 
 
-def render(records: Sequence[Payload], *, title: str) -> str:
+def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = ()) -> str:
     """The page as HTML, of a finished run or of one still on its way.
 
     Args:
         records: the run's record, in order.
         title: the run's name.
+        remarks: what of the record could not be read.
     """
     run = gather(records)
+    found = verdict_of(run)
     tuned = run.scores.get("tuned")
     return (
-        _environment()
+        environment.html()
         .get_template(TEMPLATE)
         .render(
             title=title,
             run=run,
-            verdict=verdict(run.scores, chosen_metric=run.chosen_metric),
+            remarks=remarks,
+            sections=SECTIONS,
+            verdict=found,
             tuned=tuned,
-            metrics=_metric_names(run),
-            looks=_look_names(run),
-            charts=_charts(run),
-            range_chart=_range_chart(run),
+            **_first_screen(run, found),
+            asked=_asked(run),
+            charts=charts(run),
+            looks=looked_at(run),
             frame=curves,
+            metrics=_metric_names(run),
+            lower=_lower(run),
+            pairs=list(_pairs(run, found)),
             most_classes=MOST_CLASSES,
             confusion=confusion(tuned) if tuned else None,
+            no_errors=_no_errors(run),
+            gaps=unmeasured.gaps(run),
+            since="Time in all" if run.went_on_at is None else "Time since it went on",
+            stages=_stages(run),
+            commands=commands(run, title=title),
+            facts=_facts(run),
         )
     )
 
 
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    for write_as in (
-        formats.name,
-        formats.capital,
-        formats.percent,
-        formats.share,
-        formats.number,
-        formats.duration,
-        formats.memory,
-        formats.plain,
-    ):
-        environment.filters[write_as.__name__] = write_as
-    environment.globals.update(metric=formats.metric, interval=formats.interval)
-    return environment
+def verdict_of(run: Gathered) -> Verdict | None:
+    """The verdict on a run, from all that its record holds."""
+    return verdict(run.scores, chosen_metric=run.chosen_metric, rows=run.rows, confidence=run.confidence)
+
+
+def _first_screen(run: Gathered, found: Verdict | None) -> dict[str, Any]:
+    level = f"{run.confidence * 100:g}% " if run.confidence else ""
+    if found is None:
+        return {"headline": "", "answers": None, "scale": None, "confidence": level}
+    scale = whiskers({"tuned": found.tuned, **found.baselines})
+    return {"headline": headline(found), "answers": answers(found, run), "scale": scale, "confidence": level}
+
+
+def _asked(run: Gathered) -> list[tuple[str, str]]:
+    asked = asked_for(run.started[0].asked) if run.started else {}
+    return [(key, formats.plain(value)) for key, value in asked.items()]
 
 
 def _metric_names(run: Gathered) -> list[str]:
@@ -102,43 +131,49 @@ def _metric_names(run: Gathered) -> list[str]:
     return list(dict.fromkeys(key for scored in run.scores.values() for key in scored.metrics))
 
 
-def _look_names(run: Gathered) -> list[str]:
-    """Every metric that was measured during training."""
-    return list(dict.fromkeys(key for look in run.evaluations for key in look.metrics))
+def _lower(run: Gathered) -> str:
+    """Which of the metrics are better when lower, as the end of a sentence."""
+    names = [formats.name(key) for key in _metric_names(run) if not higher_is_better(key)]
+    return f". {formats.capital(' and '.join(names))}: lower is better" if names else ""
 
 
-def _range_chart(run: Gathered) -> Chart | None:
-    """The range test's curve: loss over the rate's logarithm, with the rate that was chosen marked."""
-    if (test := run.range_test) is None:
-        return None
-    places = [math.log10(rate) for rate in test.rates]
-    lines = [
-        Series("change of the loss", tuple(zip(places, test.changes, strict=True))),
-        Series("its running mean", tuple(zip(places, test.smooth, strict=True))),
-    ]
-    title, used = "Range test: loss against the learning rate", math.log10(test.used)
-    return curves.chart(title, lines, write=formats.number, mark=used, axis=curves.RATES)
+def _pairs(run: Gathered, found: Verdict | None) -> Iterator[tuple[str, str, Paired]]:
+    """The tuned model against each baseline, row by row."""
+    if found is None or "tuned" not in run.rows:
+        return
+    level = run.confidence or CONFIDENCE
+    for who in found.baselines:
+        # the strongest one is in the verdict, and is not drawn again
+        pair = found.pair if who == found.rival else None
+        if pair is None and who in run.rows and run.rows[who].split == run.rows["tuned"].split:
+            pair = paired(run.rows["tuned"], run.rows[who], found.metric, confidence=level)
+        if pair is not None:
+            yield who, found.metric, pair
 
 
-def _charts(run: Gathered) -> list[Chart]:
-    """Losses, validation metrics, learning rate and gradient norm; those without a point are left out."""
-    looked = {
-        key: Series(
-            f"validation {formats.name(key)}",
-            tuple((look.step, look.metrics[key]) for look in run.evaluations if key in look.metrics),
-        )
-        for key in _look_names(run)
-    }
-    shares = [line for key, line in looked.items() if key in SHARES]
-    others = [line for key, line in looked.items() if key not in SHARES]
-    losses = [Series("training loss", tuple((step.step, step.loss) for step in run.steps)), *others]
-    rates = [Series("learning rate", tuple((step.step, step.learning_rate) for step in run.steps))]
-    # A negative norm stands for a step that fp16 loss scaling skipped: there was no norm to record.
-    norms = [Series("gradient norm", tuple((s.step, s.gradient_norm) for s in run.steps if s.gradient_norm >= 0))]
-    laid_out = (
-        curves.chart("Loss", losses, write=formats.number, mark=run.best_step),
-        curves.chart("Validation metrics", shares, write=formats.round_percent, mark=run.best_step),
-        curves.chart("Learning rate", rates, write=formats.number),
-        curves.chart("Gradient norm, before clipping", norms, write=formats.number),
-    )
-    return [chart for chart in laid_out if chart]
+def _no_errors(run: Gathered) -> str:
+    """Why there are no worst errors in a finished run's record."""
+    tuned = run.rows.get("tuned")
+    if tuned is not None and tuned.expected and tuned.expected == tuned.predicted:
+        return f"The model was wrong about no row of the {tuned.split} split."
+    return "Not recorded."
+
+
+def _stages(run: Gathered) -> list[tuple[str, str]]:
+    if run.finished is None:
+        return []
+    seconds = run.finished.seconds
+    return [(formats.capital(formats.name(stage)), formats.duration(spent)) for stage, spent in seconds.items()]
+
+
+def _facts(run: Gathered) -> list[tuple[str, str]]:
+    """The base model, the versions and the machine."""
+    found: list[tuple[str, str]] = []
+    if (model := run.model) is not None:
+        found.append(("base model", f"{model.reference} ({model.family})"))
+        found.append(("fingerprint of its weights", model.fingerprint))
+        found.append(("licence of the base model", model.licence or "not known"))
+    if run.started:
+        found += run.started[-1].versions.items()
+        found += [(formats.name(key), formats.plain(value)) for key, value in run.started[-1].machine.items()]
+    return found

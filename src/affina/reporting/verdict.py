@@ -1,18 +1,30 @@
-"""The page's first sentence: is the tuned model better than what it had to beat, and do the rows settle it?
+"""The page's first sentence: is the tuned model better than what it had to beat, by how much, and how sure is that?
 
-Two predictors are told apart where their intervals do not overlap, which is stricter than a paired test on the same
-rows: it may leave a real gain open, and seldom claims one that is none. This module measures nothing.
+Where the record has both predictors' result for every row, the interval of their difference on the same rows settles
+it. Otherwise two predictors are told apart where their intervals do not overlap, which is stricter: it may leave a real
+gain open, and seldom claims one that is none. This module measures nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from affina.record.measures import SHARES, higher_is_better
+from affina.record.measures import MEASURES, higher_is_better
 from affina.record.payloads import Measured, Scores
-from affina.reporting.formats import interval, metric, name
+from affina.record.row_results import RowResults
+from affina.reporting.formats import brief, capital, ends, gap, interval, name
+from affina.reporting.paired import CONFIDENCE, Paired, paired
+
+Outcome = Literal["better", "open", "worse", "alone"]
+TITLES: Final[Mapping[Outcome, str]] = {
+    "better": "Better",
+    "open": "Not settled",
+    "worse": "Worse",
+    "alone": "Nothing to compare with",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +37,46 @@ class Verdict:
         baselines: predictor to its figure, the strongest first.
         outcome: better, open (the rows do not settle it), worse, or alone where there is nothing to compare with.
         sentence: the same for the reader.
+        pair: the tuned model against the strongest baseline, row by row; None where the record has no rows.
     """
 
     metric: str
     tuned: Measured
     baselines: dict[str, Measured]
-    outcome: Literal["better", "open", "worse", "alone"]
+    outcome: Outcome
     sentence: str
+    pair: Paired | None = None
+
+    @property
+    def title(self) -> str:
+        """The outcome in a word or two."""
+        return TITLES[self.outcome]
+
+    @property
+    def rival(self) -> str | None:
+        """The strongest baseline."""
+        return next(iter(self.baselines), None)
+
+    @property
+    def difference(self) -> float | None:
+        """The tuned model's figure minus the strongest baseline's."""
+        return None if self.rival is None else self.tuned.value - self.baselines[self.rival].value
 
 
-def verdict(scores: Mapping[str, Scores], *, chosen_metric: str | None) -> Verdict | None:
+def verdict(
+    scores: Mapping[str, Scores],
+    *,
+    chosen_metric: str | None,
+    rows: Mapping[str, RowResults] | None = None,
+    confidence: float | None = None,
+) -> Verdict | None:
     """Compare the tuned model with the strongest baseline; None before the tuned model was measured.
 
     Args:
         scores: predictor to its scores.
         chosen_metric: the metric that chose the best checkpoint; used where the tuned model has it, else its first.
+        rows: predictor to its row results, where there are any.
+        confidence: the level of the intervals.
     """
     if "tuned" not in scores or not scores["tuned"].metrics:
         return None
@@ -53,34 +90,69 @@ def verdict(scores: Mapping[str, Scores], *, chosen_metric: str | None) -> Verdi
         if who != "tuned" and key in other.metrics and other.split == scores["tuned"].split
     }
     ranked = dict(sorted(others.items(), key=lambda item: -way * item[1].value))
+    if reason := _incomparable(key, metrics[key], ranked):
+        return Verdict(key, metrics[key], ranked, "alone", reason)
+    pair = _pair(rows or {}, next(iter(ranked)), key, confidence=confidence or CONFIDENCE)
+    outcome = _outcome(metrics[key], next(iter(ranked.values())), way=way, pair=pair)
+    return Verdict(key, metrics[key], ranked, outcome, _sentence(key, metrics[key], ranked, outcome, pair=pair), pair)
+
+
+def settled(first: Measured, second: Measured, pair: Paired | None) -> bool:
+    """Whether the rows tell two figures of one metric apart."""
+    if pair is not None:
+        return pair.difference.low > 0 or pair.difference.high < 0
+    return first.low > second.high or first.high < second.low
+
+
+def _incomparable(key: str, tuned: Measured, ranked: Mapping[str, Measured]) -> str:
+    """Why there is nothing to compare the tuned model with; empty where there is."""
     if not ranked:
-        sentence = "There is no baseline on these rows to compare with; leave evaluate.baselines at true to have one."
-        return Verdict(key, metrics[key], {}, "alone", sentence)
-    outcome = _outcome(metrics[key], next(iter(ranked.values())), way=way)
-    return Verdict(key, metrics[key], ranked, outcome, _sentence(key, metrics[key], ranked, outcome))
+        return "There is no baseline on these rows to compare with; leave evaluate.baselines at true to have one."
+    if key not in MEASURES:
+        return f"Which way {name(key)} is better is not known to this version, so the figures are not ranked."
+    if not all(math.isfinite(figure.value) for figure in (tuned, *ranked.values())):
+        return f"A figure for {name(key)} is not a number, so the tuned model cannot be compared with the baselines."
+    return ""
 
 
-def _outcome(tuned: Measured, best: Measured, *, way: int) -> Literal["better", "open", "worse"]:
-    apart = tuned.low > best.high or tuned.high < best.low
-    if not apart:
+def _pair(rows: Mapping[str, RowResults], rival: str, key: str, *, confidence: float) -> Paired | None:
+    if "tuned" not in rows or rival not in rows or rows[rival].split != rows["tuned"].split:
+        return None
+    return paired(rows["tuned"], rows[rival], key, confidence=confidence)
+
+
+def _outcome(tuned: Measured, best: Measured, *, way: int, pair: Paired | None) -> Outcome:
+    if not settled(tuned, best, pair):
         return "open"
     return "better" if way * (tuned.value - best.value) > 0 else "worse"
 
 
-def _sentence(key: str, tuned: Measured, ranked: Mapping[str, Measured], outcome: str) -> str:
+def _sentence(
+    key: str, tuned: Measured, ranked: Mapping[str, Measured], outcome: Outcome, *, pair: Paired | None
+) -> str:
     who, best = next(iter(ranked.items()))
     rival = f"the {name(who)} at {interval(key, best)}"
-    gap = _gap(key, abs(tuned.value - best.value))
+    size = gap(key, tuned.value - best.value)
     side = "above" if tuned.value > best.value else "below"
+    how = f"the difference on the same {tuned.n:,} rows is {ends(key, pair.difference)}" if pair else ""
     if outcome == "open":
-        where = f"{gap} {side}" if tuned.value != best.value else "level with"
+        where = f"{size} {side}" if tuned.value != best.value else "level with"
         return (
-            f"Not settled: {name(key)} is {where} {rival}, and the intervals overlap. "
+            f"{TITLES[outcome]}: {name(key)} is {where} {rival}, and {how or 'the intervals overlap'}. "
             f"{tuned.n:,} rows cannot tell the two apart; more rows in data.test can."
         )
-    lead = "Better" if outcome == "better" else "Worse"
-    return f"{lead}: {name(key)} is {gap} {side} the strongest baseline, {rival}, and the intervals do not overlap."
+    how = how or "the intervals do not overlap"
+    return f"{TITLES[outcome]}: {name(key)} is {size} {side} the strongest baseline, {rival}, and {how}."
 
 
-def _gap(key: str, difference: float) -> str:
-    return f"{100 * difference:.1f} points" if key in SHARES else metric(key, difference)
+def headline(found: Verdict) -> str:
+    """The verdict as a heading: `Better than the linear probe by 9.0 points of accuracy`."""
+    if found.outcome == "alone" or found.rival is None or found.difference is None:
+        return f"{capital(name(found.metric))} {interval(found.metric, found.tuned)}"
+    rival, size = f"the {brief(found.rival)}", gap(found.metric, found.difference)
+    size += f" of {name(found.metric)}" if size.endswith("points") else f" in {name(found.metric)}"
+    if found.outcome != "open":
+        return f"{found.title} than {rival} by {size}"
+    side = "above" if found.difference > 0 else "below"
+    where = f"{capital(size)} {side} {rival}" if found.difference else f"Level with {rival}"
+    return f"{where}: too little for these rows to tell"

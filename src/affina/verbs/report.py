@@ -1,17 +1,29 @@
-"""Verb: report. The page about a run, made again from its record, without the model."""
+"""Verb: report. The page about a run, or about two against each other, made from the records, without a model."""
 
 from __future__ import annotations
 
 from os import PathLike, fspath
 from pathlib import Path
 
-from affina.reporting import page
+from affina.reporting import comparison_page, page
 
 
-def report(run: str | PathLike[str]) -> Path:
-    """Write `report.html` in the run folder.
+def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -> Path:
+    """Write `report.html` and `card.md` in the run folder, and the card beside its model.
+
+    With two runs, write one page that compares them, `RUN-vs-OTHER.html` beside the first run's folder; neither
+    run's own pages are touched.
+
+    Args:
+        run: a run folder.
+        other: another one, to compare with.
+
+    Returns:
+        The page's path.
 
     Raises:
-        RunError: the folder holds no record.
+        RunError: a folder holds no record, or a damaged one; or both are the same.
     """
-    return page.write(Path(fspath(run)))
+    if other is None:
+        return page.write(Path(fspath(run)))
+    return comparison_page.write(Path(fspath(run)), Path(fspath(other)))[0]

@@ -1,0 +1,115 @@
+"""The model card: Markdown with the front matter that the model hub reads, made from a run's record alone.
+
+It ships with the model, so it names no folder of this machine and quotes no row of the data; labels and figures are in
+it. What is not known (a licence, a language) is left out rather than guessed. This module writes no file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import yaml
+
+from affina.record.payloads import Payload, Scores
+from affina.reporting import environment, formats, unmeasured
+from affina.reporting.gathered import Gathered, gather
+from affina.reporting.markdown import fenced
+from affina.reporting.texts import one_line
+from affina.reporting.verdict import verdict
+
+TEMPLATE: Final = "card.md.j2"
+LIBRARY: Final = "transformers"
+PIPELINE: Final = "text-classification"
+"""Of every task so far: each gives a text scores."""
+HUB_METRICS: Final = {"macro_f1": "f1", "micro_f1": "f1"}
+"""Metrics that the hub knows by another name."""
+MOST_LABELS: Final = 40
+LONGEST_NAME: Final = 80
+
+
+def render(records: Sequence[Payload], *, title: str) -> str:
+    """The card as text.
+
+    Args:
+        records: the run's record, in order.
+        title: the run's name.
+    """
+    run = gather(records)
+    found = verdict(run.scores, chosen_metric=run.chosen_metric, rows=run.rows, confidence=run.confidence)
+    body = (
+        environment.markdown()
+        .get_template(TEMPLATE)
+        .render(
+            title=title,
+            run=run,
+            verdict=found,
+            tuned=run.scores.get("tuned"),
+            metrics=list(dict.fromkeys(key for scored in run.scores.values() for key in scored.metrics)),
+            labels=list(run.data.labels)[:MOST_LABELS] if run.data else [],
+            base=_base(run),
+            use=fenced(_use(), "python"),
+            gaps=unmeasured.gaps(run),
+            confidence=f"{run.confidence * 100:g}% " if run.confidence else "",
+        )
+    )
+    return f"---\n{_yaml(front_matter(run, title=title))}---\n\n{body.strip()}\n"
+
+
+def front_matter(run: Gathered, *, title: str) -> dict[str, Any]:
+    """What the hub reads of a card, as plain data."""
+    found: dict[str, Any] = {}
+    if (model := run.model) is not None:
+        if model.languages:
+            found["language"] = [_short(code) for code in model.languages]
+        if model.licence:
+            found["license"] = _short(model.licence)
+        if model.hub_id:
+            found["base_model"] = _short(model.hub_id)
+    found |= {"library_name": LIBRARY, "pipeline_tag": PIPELINE, "tags": ["affina", _short(run.task)]}
+    if results := _results(run):
+        found["metrics"] = list(dict.fromkeys(result["type"] for result in results))
+        found["model-index"] = [{"name": _short(title), "results": [_index(run, results)]}]
+    return found
+
+
+def _results(run: Gathered) -> list[dict[str, Any]]:
+    """The tuned model's metrics as the hub has them; one that is not a number cannot be written there."""
+    tuned: Scores | None = run.scores.get("tuned")
+    figures = tuned.metrics.items() if tuned else ()
+    return [
+        {"type": HUB_METRICS.get(key, _short(key)), "value": round(figure.value, 6), "name": _short(formats.name(key))}
+        for key, figure in figures
+        if math.isfinite(figure.value)
+    ]
+
+
+def _index(run: Gathered, results: list[dict[str, Any]]) -> dict[str, Any]:
+    files = ", ".join(environment.basename(file) for file in run.data.files) if run.data else "rows of the user"
+    named = {"name": _short(files), "type": "private", "split": _short(run.scores["tuned"].split)}
+    return {"task": {"type": PIPELINE, "name": _short(run.task)}, "dataset": named, "metrics": results}
+
+
+def _base(run: Gathered) -> str:
+    """The base model for the reader; a folder of the training machine by its last name alone."""
+    if run.model is None:
+        return "a model that the record does not name"
+    return run.model.hub_id or environment.basename(run.model.reference)
+
+
+def _use() -> list[str]:
+    return [
+        "from transformers import pipeline",
+        "",
+        'classify = pipeline("text-classification", model="THIS_FOLDER")',
+        'print(classify("a text"))',
+    ]
+
+
+def _short(text: str) -> str:
+    return one_line(str(text))[:LONGEST_NAME]
+
+
+def _yaml(data: dict[str, Any]) -> str:
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)

@@ -1,0 +1,157 @@
+"""Two predictors on the same rows: their difference row by row, with its bootstrap interval, and McNemar's test.
+
+Intervals of the two apart can overlap although one predictor is nearly always the better one; the rows that both saw
+tell it (Dietterich 1998). Rows are drawn with replacement, the same ones for both (Efron & Tibshirani 1993, chapter
+13); McNemar's test is the exact one, two-sided. This module imports numpy where it computes: a page without two sets
+of row results does not need it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from affina.record.payloads import Measured
+from affina.record.row_results import RowResults
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RESAMPLES: Final = 1_000
+CONFIDENCE: Final = 0.95
+MACRO_F1: Final = "macro_f1"
+"""The one metric that is no mean over rows and is still computed here, from the rows' classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discordant:
+    """The rows that exactly one of two predictors got right.
+
+    Attributes:
+        first: right by the first, wrong by the second.
+        second: the reverse.
+        p: the two-sided exact p-value of McNemar's test.
+    """
+
+    first: int
+    second: int
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """What the same rows say of two predictors.
+
+    Attributes:
+        difference: the metric of the first minus that of the second.
+        discordant: for a metric that is right or wrong by row; None for another.
+    """
+
+    difference: Measured
+    discordant: Discordant | None
+
+
+def paired(first: RowResults, second: RowResults, metric: str, *, confidence: float = CONFIDENCE) -> Paired | None:
+    """Compare two predictors; None where their rows differ, or have no finite part in this metric.
+
+    Args:
+        first: row results.
+        second: those of the other predictor.
+        metric: its key.
+        confidence: the level of the interval.
+    """
+    order = aligned(first, second)
+    if order is None or not order[0]:
+        return None
+    if metric in first.values and metric in second.values:
+        ours, theirs = (_values(one, metric, places) for one, places in zip((first, second), order, strict=True))
+        if not all(map(math.isfinite, (ours.sum(), theirs.sum()))):
+            return None
+        return Paired(_mean_difference(ours - theirs, confidence), _discordant(ours, theirs))
+    if metric == MACRO_F1 and first.expected and second.expected:
+        return Paired(_f1_difference(first, second, order=order, confidence=confidence), None)
+    return None
+
+
+def aligned(first: RowResults, second: RowResults) -> tuple[list[int], list[int]] | None:
+    """The places of the same rows in both; None where they were not scored on the same rows."""
+    if len(first.rows) != len(second.rows):
+        return None
+    ours, theirs = (sorted(range(len(one.rows)), key=lambda place: one.rows[place]) for one in (first, second))
+    same = all(first.rows[here] == second.rows[there] for here, there in zip(ours, theirs, strict=True))
+    return (ours, theirs) if same else None
+
+
+def shared_rows(first: RowResults, second: RowResults) -> int:
+    """How many different rows both were scored on."""
+    return len(set(first.rows) & set(second.rows))
+
+
+def mcnemar(first: int, second: int) -> float:
+    """The two-sided exact p-value where `first` and `second` rows speak for the one and for the other."""
+    rows = first + second
+    if not rows:
+        return 1.0
+    tail = sum(
+        math.exp(math.lgamma(rows + 1) - math.lgamma(k + 1) - math.lgamma(rows - k + 1) - rows * math.log(2))
+        for k in range(min(first, second) + 1)
+    )
+    return min(1.0, 2 * tail)
+
+
+def _values(results: RowResults, metric: str, places: list[int]) -> NDArray[Any]:
+    import numpy as np  # noqa: PLC0415 - see the module's docstring
+
+    return np.asarray(results.values[metric])[places]
+
+
+def _discordant(ours: NDArray[Any], theirs: NDArray[Any]) -> Discordant | None:
+    import numpy as np  # noqa: PLC0415
+
+    if not np.isin(np.concatenate([ours, theirs]), (0.0, 1.0)).all():
+        return None
+    first, second = int((ours > theirs).sum()), int((ours < theirs).sum())
+    return Discordant(first, second, mcnemar(first, second))
+
+
+def _mean_difference(differences: NDArray[Any], confidence: float) -> Measured:
+    import numpy as np  # noqa: PLC0415
+
+    generator, rows = np.random.default_rng(0), len(differences)
+    draws = [float(differences[generator.integers(0, rows, rows)].mean()) for _ in range(RESAMPLES)]
+    return _measured(float(differences.mean()), draws, rows=rows, confidence=confidence)
+
+
+def _f1_difference(
+    first: RowResults, second: RowResults, *, order: tuple[list[int], list[int]], confidence: float
+) -> Measured:
+    import numpy as np  # noqa: PLC0415
+
+    truth = np.asarray(first.expected)[order[0]]
+    ours, theirs = np.asarray(first.predicted)[order[0]], np.asarray(second.predicted)[order[1]]
+    classes, rows = int(max(truth.max(), ours.max(), theirs.max())) + 1, len(truth)
+    generator = np.random.default_rng(0)
+
+    def over(places: NDArray[Any]) -> float:
+        mine, other = (_macro_f1(truth[places], said[places], classes) for said in (ours, theirs))
+        return mine - other
+
+    draws = [over(generator.integers(0, rows, rows)) for _ in range(RESAMPLES)]
+    return _measured(over(np.arange(rows)), draws, rows=rows, confidence=confidence)
+
+
+def _macro_f1(truth: NDArray[Any], said: NDArray[Any], classes: int) -> float:
+    """Over the classes that occur among either, as `evaluation.metrics` has it."""
+    import numpy as np  # noqa: PLC0415
+
+    right = np.bincount(truth[truth == said], minlength=classes)
+    either = np.bincount(truth, minlength=classes) + np.bincount(said, minlength=classes)
+    return float((2 * right[either > 0] / either[either > 0]).mean())
+
+
+def _measured(value: float, draws: list[float], *, rows: int, confidence: float) -> Measured:
+    import numpy as np  # noqa: PLC0415
+
+    low, high = np.percentile(draws, (50 * (1 - confidence), 50 * (1 + confidence)))
+    return Measured(value=value, low=float(low), high=float(high), n=rows)

@@ -1,0 +1,68 @@
+"""What a reader might take for granted and nobody measured: each with how it could be.
+
+The page and the card list these, so that silence is never read as "fine". This module measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from affina.reporting.formats import counted, number
+from affina.reporting.gathered import Gathered
+
+LABEL_ERRORS: Final = "probable label errors"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One thing that was not measured.
+
+    Attributes:
+        what: the question that stays open.
+        why: what the record has instead, or how to find out.
+    """
+
+    what: str
+    why: str
+
+
+ALWAYS: Final = (
+    Gap("Forgetting", "whether the model can still do what it could before the training"),
+    Gap("Bias", "whether it treats some groups of people, or ways of writing, worse than others"),
+    Gap("Memorising", "whether it gives away texts that it was trained on"),
+    Gap("Another seed", "how far the figures move when the same recipe is run with another seed; this is one run"),
+    Gap("Other rows", "how it does on rows of another source or of a later time; affina evaluate RUN FILE measures it"),
+    Gap("Speed in use", "how long a single prediction takes on the machine that will serve it"),
+    Gap("Energy and money", "what the run drew from the socket, and what the machine costs"),
+)
+
+
+def gaps(run: Gathered) -> list[Gap]:
+    """Everything that this run's record does not answer."""
+    return [*_figures(run), *_rows(run), *ALWAYS]
+
+
+def _figures(run: Gathered) -> Iterator[Gap]:
+    tuned = run.scores.get("tuned")
+    if tuned is None:
+        yield Gap("The tuned model", "the run has not come to its evaluation")
+    elif tuned.split != "test":
+        yield Gap("Rows that chose nothing", f"the figures are on the {tuned.split} rows, which chose the weights too")
+    if not any(who != "tuned" for who in run.scores):
+        yield Gap("Baselines", "what a model without fine-tuning reaches on the same rows")
+    yield Gap("The model in use today", "how it does on these rows; affina report RUN_A RUN_B compares two runs")
+
+
+def _rows(run: Gathered) -> Iterator[Gap]:
+    if run.data is not None and run.audited is None:
+        yield Gap("The data", "the record holds no audit of the rows")
+    if run.audited is None:
+        return
+    if not any(check.name.replace("_", " ") == LABEL_ERRORS for check in run.audited.checks):
+        yield Gap("Wrong labels", "they were not looked for; data.check_labels=true, or affina check --labels, looks")
+    for check in run.audited.checks:
+        if check.rows < check.of:
+            left = counted(check.of - check.rows, "rows")
+            yield Gap(f"{check.name.replace('_', ' ').capitalize()} in {left}", f"{number(check.rows)} were looked at")

@@ -1,0 +1,119 @@
+"""Two predictors on the same rows: the difference, its interval, McNemar's test, and what cannot be compared."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from report_records import row_results, scores
+from scipy.stats import binomtest
+from sklearn.metrics import f1_score
+
+from affina.record.row_results import RowResults
+from affina.reporting.paired import aligned, mcnemar, paired, shared_rows
+from affina.reporting.verdict import headline, verdict
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (1, 0), (3, 14), (14, 3), (50, 49), (400, 310), (5_000, 4_700)])
+def test_mcnemar_is_the_exact_binomial_test(first, second):
+    expected = binomtest(first, first + second).pvalue if first + second else 1.0
+    assert mcnemar(first, second) == pytest.approx(expected, rel=1e-6)
+
+
+def drawn(accuracy, *, rows=400, seed=0):
+    generator = np.random.default_rng(seed)
+    expected = generator.integers(0, 5, rows)
+    predicted = np.where(generator.random(rows) < accuracy, expected, (expected + 1) % 5)
+    return RowResults(
+        who="a",
+        split="test",
+        rows=tuple(f"{place:08x}" for place in range(rows)),
+        values={"accuracy": tuple((expected == predicted).astype(float).tolist())},
+        expected=tuple(expected.tolist()),
+        predicted=tuple(predicted.tolist()),
+    )
+
+
+def shuffled(results, seed=3):
+    order = np.random.default_rng(seed).permutation(len(results.rows))
+    return RowResults(
+        who=results.who,
+        split=results.split,
+        rows=tuple(results.rows[place] for place in order),
+        values={key: tuple(found[place] for place in order) for key, found in results.values.items()},
+        expected=tuple(results.expected[place] for place in order),
+        predicted=tuple(results.predicted[place] for place in order),
+    )
+
+
+def test_the_interval_of_a_mean_difference_is_that_of_the_normal_approximation():
+    good, bad = row_results("a", 0.9, rows=400), row_results("b", 0.8, rows=400)
+    found = paired(good, bad, "accuracy").difference
+    differences = np.asarray(good.values["accuracy"]) - np.asarray(bad.values["accuracy"])
+    error = differences.std() / 20
+    assert found.value == pytest.approx(0.1)
+    assert found.low == pytest.approx(0.1 - 1.96 * error, abs=0.006)
+    assert found.high == pytest.approx(0.1 + 1.96 * error, abs=0.006)
+    assert paired(good, bad, "accuracy").discordant.first == 40
+
+
+def test_a_narrower_level_gives_a_narrower_interval():
+    good, bad = row_results("a", 0.9), row_results("b", 0.8)
+    wide, narrow = (paired(good, bad, "accuracy", confidence=level).difference for level in (0.99, 0.8))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_macro_f1_is_that_of_scikit_learn():
+    first, second = drawn(0.9), drawn(0.9, seed=0)
+    second = replace(second, predicted=tuple((place * 7) % 5 for place in range(400)))
+    expected = f1_score(first.expected, first.predicted, average="macro") - f1_score(
+        second.expected, second.predicted, average="macro"
+    )
+    found = paired(first, second, "macro_f1")
+    assert found.difference.value == pytest.approx(expected)
+    assert found.difference.low < expected < found.difference.high
+    assert found.discordant is None
+
+
+def test_the_order_of_the_rows_does_not_matter():
+    first, second = drawn(0.9), replace(drawn(0.9), predicted=drawn(0.6).predicted)
+    here, there = (paired(first, other, "macro_f1").difference for other in (second, shuffled(second)))
+    assert here.value == pytest.approx(there.value)
+    assert paired(first, shuffled(first), "accuracy").difference.value == 0
+
+
+def test_other_rows_are_not_compared():
+    first = row_results("a", 0.9)
+    assert paired(first, row_results("b", 0.9, first=1), "accuracy") is None
+    assert paired(first, row_results("b", 0.9, rows=119), "accuracy") is None
+    assert aligned(first, row_results("b", 0.9, first=1)) is None
+    assert shared_rows(first, row_results("b", 0.9, first=1)) == 119
+
+
+def test_a_metric_without_parts_by_row_is_not_compared():
+    first = replace(row_results("a", 0.9), expected=(), predicted=())
+    assert paired(first, first, "macro_f1") is None
+    assert paired(first, first, "rmse") is None
+
+
+def test_no_rows_are_no_comparison():
+    nothing = RowResults(who="a", split="test", rows=(), values={"accuracy": ()})
+    assert paired(nothing, nothing, "accuracy") is None
+
+
+def test_the_verdict_is_settled_by_the_same_rows_where_the_intervals_overlap():
+    scored = {item.who: item for item in (scores("linear_probe", 0.85), scores("tuned", 0.9))}
+    apart = verdict(scored, chosen_metric="accuracy")
+    assert apart.outcome == "open"
+    rows = {who: row_results(who, share) for who, share in (("linear_probe", 0.85), ("tuned", 0.9))}
+    together = verdict(scored, chosen_metric="accuracy", rows=rows)
+    assert together.outcome == "better"
+    assert "the difference on the same 120 rows is +" in together.sentence
+    assert headline(together) == "Better than the linear probe by 5.0 points of accuracy"
+
+
+@pytest.mark.parametrize(("tuned", "said"), [(0.85, "Level with the linear probe"), (0.84, "1.0 points of accuracy")])
+def test_an_open_verdict_says_what_is_there_and_that_it_is_too_little(tuned, said):
+    scored = {item.who: item for item in (scores("linear_probe", 0.85), scores("tuned", tuned))}
+    found = headline(verdict(scored, chosen_metric="accuracy"))
+    assert found.startswith(said)
+    assert found.endswith("too little for these rows to tell")
