@@ -84,4 +84,4 @@ def test_marks_of_missing_values_are_noticed():
     rows = [*sample_rows(), ("NaN", "card"), ("where is it", "NULL"), ("and this", "NULL")]
     write_csv(Path("holes.csv"), rows)
     ended = affina("train", "holes.csv", f"model={tiny()}", *QUICK)
-    assert "3 missing_marks" in ended.out
+    assert "3 missing marks" in ended.out

@@ -122,3 +122,13 @@ def test_the_loss_before_training_is_remembered():
     for step, loss in enumerate([2.0, 1.0, 3.0]):
         stopping.update(0.1 * step, step=step, loss=loss)
     assert (stopping.start_loss, stopping.best_loss) == (2.0, 3.0)
+
+
+def test_a_loss_that_still_falls_is_seen_whatever_the_metric_does():
+    stopping = EarlyStopping(higher_is_better=True, patience=None)
+    seen = []
+    for step, loss in enumerate((2.0, 1.5, 1.49, 1.6, 1.4)):
+        stopping.update(0.5, step=step, loss=loss)
+        seen.append(stopping.falling)
+    assert seen == [False, True, False, False, True]
+    assert EarlyStopping(**stopping.state()) == stopping

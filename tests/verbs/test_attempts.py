@@ -56,7 +56,10 @@ def test_a_stuck_start_starts_again_once_with_other_draws_and_another_rate_and_s
     assert recipe_of(result)["train"]["learning_rate"] == again.learning_rate
     assert max(step.learning_rate for step in steps[again.step :]) <= again.learning_rate
     assert of_kind(result.folder.path, Finished)[0].stopped != loop_module.STUCK
-    assert again.text in result.folder.report.read_text().replace("&#39;", "'").replace("&gt;", ">")
+    page = result.folder.report.read_text().replace("&#39;", "'").replace("&gt;", ">")
+    assert again.text in page
+    assert "Learning-rate range test, before the second start" in page  # what the text cites is drawn
+    assert "The times are of both starts together" in page
 
 
 def test_no_second_restart():
@@ -172,7 +175,8 @@ def tested(monkeypatch):
 
 def test_the_measured_rate_is_recorded_used_written_and_drawn(tested):
     result = train("run=mine", "train.restart=false")
-    (test,) = of_kind("mine", RangeTested)
+    test, *advice = of_kind("mine", RangeTested)
+    assert len(advice) <= 1  # after a run that was worth nothing
     steps = of_kind("mine", Step)
     assert len(test.rates) <= 0.5 * steps[0].of
     chosen = [record for record in of_kind("mine", Chosen) if record.key == rates.RATE]
@@ -181,12 +185,14 @@ def test_the_measured_rate_is_recorded_used_written_and_drawn(tested):
     assert recipe_of(result)["train"]["learning_rate"] == test.used
     assert recipe_of(result)["train"]["head_learning_rate"] == pytest.approx(3 * test.used)
     assert max(step.learning_rate for step in steps) == pytest.approx(test.used, rel=0.2)
-    assert "Range test" in result.folder.report.read_text()
+    assert "Learning-rate range test, before the training" in result.folder.report.read_text()
 
 
 def test_a_given_rate_and_a_short_run_have_no_test(tested):
-    assert not of_kind(train(SOUND).folder.path, RangeTested)
-    assert not of_kind(train("train.max_steps=19").folder.path, RangeTested)
+    for result in (train(SOUND), train("train.max_steps=19")):
+        records = read(result.folder.journal)
+        before = records[: next(place for place, record in enumerate(records) if isinstance(record, Step))]
+        assert not [record for record in before if isinstance(record, RangeTested)]
 
 
 def test_a_run_with_a_measured_rate_goes_on_and_its_recipe_runs_again(tested, monkeypatch):

@@ -108,7 +108,7 @@ def test_what_is_printed_fits_a_terminal_and_says_what_to_do():
     write_csv(Path("train.csv"), [*clean, clean[0], (NASTY, NASTY), (NASTY + " too", NASTY)])
     ended = affina("check", "train.csv", f"model={tiny()}")
     assert ended.status == 0, ended.err
-    assert "1 duplicates" in ended.out
+    assert "1 duplicate\n" in ended.out
     assert "-> remove them if they are slips, or write data.drop_duplicates=true" in " ".join(ended.out.split())
     assert "<script>alert" in ended.out
     assert "[bold]not bold[/bold]" in " ".join(ended.out.split())

@@ -14,6 +14,7 @@ from rich.text import Text
 from affina.cli.tables import files_line, percent
 from affina.record.audited import Audited, Cut, Encoded, Lengths
 from affina.record.payloads import Chosen, DataRead, Finding
+from affina.reporting.formats import counted
 
 MOST_LABELS: Final = 6
 EXAMPLES: Final = 3
@@ -65,8 +66,7 @@ def _labels_line(data: DataRead) -> str:
 
 
 def _show_finding(finding: Finding, console: Console) -> None:
-    title = escape(finding.name.replace("_", " "))
-    console.print(f"[bold yellow]{finding.count:,} {title}[/]", highlight=False)
+    console.print(f"[bold yellow]{escape(counted(finding.count, finding.name))}[/]", highlight=False)
     advice = f"\n-> {finding.advice}" if finding.advice else ""
     console.print(Padding(Text(f"{finding.meaning}{advice}"), (0, 0, 0, INDENT), expand=False))
     for example in finding.examples[:EXAMPLES]:
@@ -89,7 +89,8 @@ def _lengths_table(lengths: tuple[Lengths, ...]) -> Table:
 def _cut_lines(cuts: tuple[Cut, ...], rows: int) -> Iterator[str]:
     for cut in cuts:
         name = "the limit of this recipe" if cut.chosen else "would cut"
-        what = f"{cut.rows:,} rows ({percent(cut.rows / rows)}), {cut.tokens:,} tokens" if cut.rows else "nothing"
+        share = percent(cut.rows / rows) if rows else ""
+        what = f"{counted(cut.rows, 'rows')} ({share}), {counted(cut.tokens, 'tokens')}" if cut.rows else "nothing"
         yield f"{cut.limit:>6,} tokens {f'({name}) cut' if cut.chosen else name} {what}"
 
 

@@ -28,6 +28,7 @@ from affina.record.payloads import (
     Step,
 )
 from affina.record.starts import RangeTested, Restarted
+from affina.reporting.formats import counted
 
 MOST_TOKENS: Final = 16
 """Of the first row, as it is read."""
@@ -58,6 +59,7 @@ class Display:
         self._rate = 0.0
         self._seconds = 0.0
         self._score = ""
+        self._spent = ""
 
     def notify(self, text: str) -> None:
         """A notice before the first record."""
@@ -105,6 +107,7 @@ class Display:
     def _restarted(self, record: Restarted) -> None:
         self._line("restarted", record.text)
         self._loss, self._rate, self._seconds, self._score = None, 0.0, 0.0, ""
+        self._spent = " for both starts"
 
     def _beginning(self, record: Started | DataRead | Audited) -> None:
         match record:
@@ -123,12 +126,13 @@ class Display:
     def _started(self, record: Started) -> None:
         if record.resumed_at is not None:
             self._line("going on", f"after step {record.resumed_at}")
+            self._spent = f" since step {record.resumed_at:,}"
 
     def _data(self, record: DataRead) -> None:
         sizes = ", ".join(f"{count:,} {split}" for split, count in record.rows.items() if count)
         self._line("data", f"{files_line(record.files)}: {sizes}; {len(record.labels)} labels")
         for finding in record.findings:
-            self._line("noticed", f"{finding.count:,} {finding.name}: {finding.meaning}")
+            self._line("noticed", f"{counted(finding.count, finding.name)}: {finding.meaning}")
             if finding.advice:
                 self._line("", f"-> {finding.advice}")
             if finding.examples:
@@ -137,9 +141,9 @@ class Display:
     def _audited(self, record: Audited) -> None:
         tokens = [lengths for lengths in record.lengths if lengths.unit == "tokens" and lengths.split == "train"]
         for lengths in tokens:
-            cut = ", ".join(f"{cut.rows:,} rows over {cut.limit:,}" for cut in record.cuts if cut.chosen)
+            cut = ", ".join(f"{counted(cut.rows, 'rows')} over {cut.limit:,}" for cut in record.cuts if cut.chosen)
             middle = f"median {lengths.median:,}, 95% within {lengths.q95:,}, longest {lengths.most:,}"
-            self._line("lengths", f"{middle} tokens; {cut} are cut" if cut else f"{middle} tokens")
+            self._line("lengths", f"{middle} tokens; cut: {cut}" if cut else f"{middle} tokens")
         for encoded in record.encoded:
             read = " ".join(encoded.tokens[:MOST_TOKENS]) + (" ..." if len(encoded.tokens) > MOST_TOKENS else "")
             self._line("reads", read, f"  trained: {encoded.target}")
@@ -158,7 +162,7 @@ class Display:
     def _evaluated(self, record: Evaluated) -> None:
         accuracy = record.metrics["accuracy"]
         self._score = f"  accuracy {percent(accuracy)}"
-        mark = "  kept" if record.best else ""
+        mark = "" if record.best else "  worse, passed over"
         self._line(
             f"epoch {record.epoch:.1f}",
             f"validation accuracy {percent(accuracy)}, macro-F1 {percent(record.metrics['macro_f1'])}, "
@@ -170,9 +174,9 @@ class Display:
         self.close()
         self._line(
             "finished",
-            f"{record.steps:,} steps in {record.seconds['training']:.0f} s ({record.stopped}; best after step "
-            f"{record.best_step:,}), {record.rows_per_second:,.0f} rows/s, {record.tokens_per_second:,.0f} tokens/s, "
-            f"peak memory {record.peak_memory_bytes / 2**20:,.0f} MiB",
+            f"{counted(record.steps, 'steps')} in {record.seconds['training']:.0f} s{self._spent} ({record.stopped}; "
+            f"the weights after step {record.best_step:,} are kept), {record.rows_per_second:,.0f} rows/s, "
+            f"{record.tokens_per_second:,.0f} tokens/s, peak memory {record.peak_memory_bytes / 2**20:,.0f} MiB",
         )
 
 

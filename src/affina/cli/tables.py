@@ -10,9 +10,11 @@ from rich.text import Text
 
 from affina.record.measures import SHARES, title
 from affina.record.payloads import Measured, Sample, Scores
+from affina.reporting.texts import shortened
 
 MOST_CLASSES = 12
 MOST_FILES = 5
+LONGEST_TEXT = 120
 
 
 def percent(share: float) -> str:
@@ -82,6 +84,7 @@ def samples_table(samples: tuple[Sample, ...]) -> Table:
         table.add_column(name, justify="right" if name == "probability" else "left")
     for sample in samples:
         style = "" if sample.expected == sample.predicted else "yellow"
-        cells = (Text(sample.text), Text(sample.expected), Text(sample.predicted, style=style))
+        text = Text(shortened(sample.text, LONGEST_TEXT, hidden=sample.hidden))
+        cells = (text, Text(sample.expected), Text(sample.predicted, style=style))
         table.add_row(*cells, percent(sample.probability) if sample.probability is not None else "")
     return table

@@ -101,13 +101,13 @@ def start_again(prepared: Prepared) -> Prepared:
     return with_head(prepared, start_head(prepared))
 
 
-def advised_anew(prepared: Prepared) -> tuple[float, str] | None:
+def advised_anew(prepared: Prepared, journal: Journal) -> tuple[float, str] | None:
     """The rate to train with and where it comes from, the model put back to its start; None where that fails.
 
     An advice that cannot be had must neither hide an error nor cost a finished run.
     """
     try:
-        return advised(start_again(prepared))
+        return advised(start_again(prepared), journal)
     except (AffinaError, torch.OutOfMemoryError):
         return None
 
@@ -123,7 +123,7 @@ def _run(loop: Loop[Batch], prepared: Prepared) -> Outcome:
     except NonFiniteError as error:
         if loop.folder.best(loop.stopping.best_step).exists():
             export(prepared, loop.folder, step=loop.stopping.best_step)
-        raise _with_advice(error, prepared) from error
+        raise _with_advice(error, prepared, journal=loop.journal) from error
 
 
 def _seen(prepared: Prepared, loop: Loop[Batch]) -> str:
@@ -137,7 +137,7 @@ def _seen(prepared: Prepared, loop: Loop[Batch]) -> str:
 def _restarted(prepared: Prepared, journal: Journal, *, seen: str, step: int) -> Prepared:
     before = prepared.hyper.learning_rate.value
     prepared = start_again(replace(prepared, draws=(prepared.recipe.seed + 1) % 2**32))
-    rate, why = _other_rate(prepared, before)
+    rate, why = _other_rate(prepared, before, journal=journal)
     prepared = with_rate(prepared, rate, reason=f"{why}; the start was stuck")
     body, head = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
     text = (
@@ -149,10 +149,10 @@ def _restarted(prepared: Prepared, journal: Journal, *, seen: str, step: int) ->
     return prepared
 
 
-def _other_rate(prepared: Prepared, before: float) -> tuple[float, str]:
+def _other_rate(prepared: Prepared, before: float, *, journal: Journal) -> tuple[float, str]:
     """A rate other than the one that was stuck, and what that says of the one before."""
     given = "the given " if is_given(prepared) else ""
-    better, whence = advised(prepared)
+    better, whence = advised(prepared, journal)
     if times_apart(better, before) < CLOSE:
         near = f"{named(prepared, better)}, which {whence}, is near {given}{named(prepared, before)}"
         return before / CLOSE, f"{near}, so half of that is tried"
@@ -160,10 +160,10 @@ def _other_rate(prepared: Prepared, before: float) -> tuple[float, str]:
     return better, f"{given}{named(prepared, before)} is too {side} beside {named(prepared, better)}, which {whence}"
 
 
-def _with_advice(error: NonFiniteError, prepared: Prepared) -> NonFiniteError:
+def _with_advice(error: NonFiniteError, prepared: Prepared, *, journal: Journal) -> NonFiniteError:
     """The same error, with a rate that would have worked in its fix, where the rate is to blame."""
     rate = prepared.hyper.learning_rate.value
-    advice = advised_anew(prepared)
+    advice = advised_anew(prepared, journal)
     if advice is None or advice[0] > rate / CLOSE:
         return error
     better, whence = advice

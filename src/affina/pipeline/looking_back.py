@@ -17,6 +17,7 @@ from affina.record.journal import Journal
 from affina.record.measures import higher_is_better
 from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.reporting.formats import interval, name
+from affina.reporting.verdict import settled
 from affina.training.loop import Outcome
 
 FAR: Final = 4.0
@@ -39,7 +40,7 @@ def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, scores: Ma
     found = "; ".join(_shortfalls(prepared, outcome, scores))
     if not found:
         return
-    cause, following = _cause(prepared, outcome)
+    cause, following = _cause(prepared, outcome, journal)
     journal.append(Event(step=outcome.steps, name=STEP_BACK, text=f"{found}. Likely cause: {cause}. Next: {following}"))
 
 
@@ -52,7 +53,8 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
     rivals = {who: found.metrics[key] for who, found in scores.items() if who != "tuned" and key in found.metrics}
     for who, figure in sorted(rivals.items(), key=lambda item: -way * item[1].value):
         if way * (reached.value - figure.value) <= 0:
-            level = "level with" if reached.value == figure.value else "worse than"
+            apart = "worse than" if settled(reached, figure, None) else "not better than"
+            level = "level with" if reached.value == figure.value else apart
             yield (
                 f"the tuned model is {level} the {name(who)}: {name(key)} {interval(key, reached)} against "
                 f"{interval(key, figure)} on {tuned.split}"
@@ -67,16 +69,16 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
         yield f"the training {what}: a loss of {outcome.kept_loss:.3f} after {outcome.start_loss:.3f} at the start"
 
 
-def _cause(prepared: Prepared, outcome: Outcome) -> tuple[str, str]:
+def _cause(prepared: Prepared, outcome: Outcome, journal: Journal) -> tuple[str, str]:
     """The likely cause, and what to try next."""
-    return _rate_is_off(prepared) or _ended_early(prepared, outcome) or _few_rows(prepared)
+    return _rate_is_off(prepared, journal) or _ended_early(prepared, outcome) or _few_rows(prepared)
 
 
-def _rate_is_off(prepared: Prepared) -> tuple[str, str] | None:
+def _rate_is_off(prepared: Prepared, journal: Journal) -> tuple[str, str] | None:
     """A given rate far from what a range test on the untouched model finds."""
     if not is_given(prepared):
         return None
-    rate, advice = prepared.hyper.learning_rate.value, advised_anew(prepared)
+    rate, advice = prepared.hyper.learning_rate.value, advised_anew(prepared, journal)
     if advice is None or times_apart(advice[0], rate) < FAR:
         return None
     better, whence = advice
@@ -85,13 +87,14 @@ def _rate_is_off(prepared: Prepared) -> tuple[str, str] | None:
 
 
 def _ended_early(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:
-    """The last evaluation was better than all before it, and only the plan's end stopped the run."""
-    if not outcome.improving or outcome.best_step == 0 or outcome.stopped == "early stopping":
+    """The last evaluation was better than all before it, or its loss was, and only the plan's end stopped the run."""
+    if not (outcome.improving or outcome.falling) or outcome.best_step == 0 or outcome.stopped == "early stopping":
         return None
     longer = f"train.epochs={2 * prepared.hyper.epochs.value:g}"
     if prepared.recipe.train.max_steps is not None:
         longer = f"train.max_steps={2 * prepared.recipe.train.max_steps}, or without it"
-    return "the model was still getting better when the run ended", longer
+    what = "the model was still getting better" if outcome.improving else "the validation loss was still falling"
+    return f"{what} when the run ended", longer
 
 
 def _few_rows(prepared: Prepared) -> tuple[str, str]:

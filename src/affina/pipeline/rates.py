@@ -135,10 +135,15 @@ def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
     return prepared
 
 
-def advised(prepared: Prepared) -> tuple[float, str]:
-    """The rate to train with, by a range test on the model as it stands, at its start; and where it comes from."""
+def advised(prepared: Prepared, journal: Journal) -> tuple[float, str]:
+    """The rate to train with, by a range test on the model as it stands, at its start; and where it comes from.
+
+    The test is recorded: whoever reads the advice can see what it rests on.
+    """
+    started = time.perf_counter()
     found = probe_rates(prepared, steps=STEPS_OF_ADVICE)
     rate = rounded(found.meet(prepared.hyper.prior.value))
+    journal.append(_as_record(found, used=rate, seconds=time.perf_counter() - started))
     return rate, "is our prior" if found.rate is None else "a range test on these rows finds"
 
 

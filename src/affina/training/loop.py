@@ -81,6 +81,7 @@ class Outcome:
         best_step: whose weights are kept.
         stopped: why it ended.
         improving: whether the last evaluation was better than all before it.
+        falling: whether its loss was clearly below that of all before it.
         start_loss: on the validation rows, before any training.
         kept_loss: the same of the weights that are kept.
         rows: trained on.
@@ -92,6 +93,7 @@ class Outcome:
     best_step: int
     stopped: str
     improving: bool
+    falling: bool
     start_loss: float
     kept_loss: float
     rows: int
@@ -164,6 +166,7 @@ class Loop(Generic[B]):
             best_step=self.stopping.best_step,
             stopped=stopped,
             improving=self.stopping.waited == 0,
+            falling=self.stopping.falling,
             start_loss=math.inf if self.stopping.start_loss is None else self.stopping.start_loss,
             kept_loss=self.stopping.best_loss,
             rows=self.rows,

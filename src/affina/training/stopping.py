@@ -16,6 +16,8 @@ from typing import Any, Final
 
 CLEARLY_WORSE: Final = 2
 """Evaluations in a row that end a run whose model has got worse by more than the rows' noise."""
+STILL: Final = 0.02
+"""Of the lowest loss: an evaluation that falls further below it says that there is more to learn."""
 ERRORS: Final = 2.0
 """Standard errors by which an earlier evaluation must be better to be kept."""
 
@@ -40,6 +42,8 @@ class EarlyStopping:
         worse: trained evaluations in a row that were worse than the best trained one by more than the noise.
         latest: the value of the last evaluation, or None before the first.
         latest_loss: its loss.
+        least_loss: the lowest loss of any evaluation.
+        falling: whether the last evaluation brought that down by more than `STILL` of it.
     """
 
     higher_is_better: bool
@@ -55,11 +59,15 @@ class EarlyStopping:
     worse: int = 0
     latest: float | None = None
     latest_loss: float = math.inf
+    least_loss: float = math.inf
+    falling: bool = False
 
     def update(self, value: float, *, step: int, loss: float = math.inf) -> bool:
         """Take one evaluation into account; True if its weights are to be kept."""
         self.start_loss = loss if self.latest is None else self.start_loss
         self.latest, self.latest_loss = value, loss
+        self.falling = math.isfinite(self.least_loss) and loss < (1 - STILL) * self.least_loss
+        self.least_loss = min(self.least_loss, loss)
         if self._gain(value, over=self.reference) > self.min_delta:
             self.reference, self.waited = value, 0
         else:
