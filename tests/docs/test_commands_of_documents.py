@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from documents import CHEAP, ROOT, Block, blocks, name
 
-RUN = [ROOT / "README.md", ROOT / "docs/guides/first-run.md", ROOT / "docs/guides/audit.md"]
-RUN += [ROOT / "docs/guides/data.md"]
+GUIDES = ("first-run", "audit", "data", "report")
+RUN = [ROOT / "README.md", *(ROOT / f"docs/guides/{guide}.md" for guide in GUIDES)]
 """The commands of the guide to bad input end as errors: `test_documents` compares what they print."""
 PROLOGUE = f"""
 import affina
