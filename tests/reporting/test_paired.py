@@ -111,9 +111,22 @@ def test_the_verdict_is_settled_by_the_same_rows_where_the_intervals_overlap():
     assert headline(together) == "Better than the linear probe by 5.0 points of accuracy"
 
 
-@pytest.mark.parametrize(("tuned", "said"), [(0.85, "Level with the linear probe"), (0.84, "1.0 points of accuracy")])
+@pytest.mark.parametrize(
+    ("tuned", "said"),
+    [
+        (0.85, "Level with the linear probe on these rows"),
+        (0.84, "1.0 points of accuracy below the linear probe: too little for these rows to tell"),
+    ],
+)
 def test_an_open_verdict_says_what_is_there_and_that_it_is_too_little(tuned, said):
     scored = {item.who: item for item in (scores("linear_probe", 0.85), scores("tuned", tuned))}
-    found = headline(verdict(scored, chosen_metric="accuracy"))
-    assert found.startswith(said)
-    assert found.endswith("too little for these rows to tell")
+    assert headline(verdict(scored, chosen_metric="accuracy")) == said
+
+
+def test_few_rows_that_differ_settle_nothing_whatever_the_bootstrap_says():
+    better, worse = row_results("a", 1.0, rows=20), row_results("b", 0.8, rows=20)
+    found = paired(better, worse, "accuracy")
+    assert found.leaves_out_zero
+    assert found.discordant.p == pytest.approx(0.125)
+    assert not found.settled
+    assert paired(row_results("a", 1.0, rows=40), row_results("b", 0.8, rows=40), "accuracy").settled

@@ -67,7 +67,10 @@ def _sure(found: Verdict, level: str) -> tuple[str, str]:
     if found.pair is None:
         apart = "do not overlap" if settled else "overlap; more test rows would tell"
         return words, f"by the two figures' intervals, which {apart}"
-    note = "the interval leaves out zero" if settled else "the interval holds zero; more test rows would tell"
+    note = "the interval leaves out zero"
+    if not settled:
+        why = "too few rows differ" if found.pair.leaves_out_zero else "the interval holds zero"
+        note = f"{why}; more test rows would tell"
     if (rows := found.pair.discordant) is not None:
         note += f". Right where the other is wrong: {rows.first:,} to {rows.second:,} (McNemar p {chance(rows.p)})"
     return words, note

@@ -46,10 +46,26 @@ class Paired:
     Attributes:
         difference: the metric of the first minus that of the second.
         discordant: for a metric that is right or wrong by row; None for another.
+        confidence: the level of the interval.
     """
 
     difference: Measured
     discordant: Discordant | None
+    confidence: float
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        """Whether the whole interval lies on one side of zero."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+    @property
+    def settled(self) -> bool:
+        """Whether the rows tell the two apart.
+
+        The bootstrap is too sure of itself where few rows differ (4 of 20, all one way: an interval without zero, and a
+        p of 0.125), so the exact test has to agree where there is one.
+        """
+        return self.leaves_out_zero and (self.discordant is None or self.discordant.p < 1 - self.confidence)
 
 
 def paired(first: RowResults, second: RowResults, metric: str, *, confidence: float = CONFIDENCE) -> Paired | None:
@@ -68,9 +84,9 @@ def paired(first: RowResults, second: RowResults, metric: str, *, confidence: fl
         ours, theirs = (_values(one, metric, places) for one, places in zip((first, second), order, strict=True))
         if not all(map(math.isfinite, (ours.sum(), theirs.sum()))):
             return None
-        return Paired(_mean_difference(ours - theirs, confidence), _discordant(ours, theirs))
+        return Paired(_mean_difference(ours - theirs, confidence), _discordant(ours, theirs), confidence)
     if metric == MACRO_F1 and first.expected and second.expected:
-        return Paired(_f1_difference(first, second, order=order, confidence=confidence), None)
+        return Paired(_f1_difference(first, second, order=order, confidence=confidence), None, confidence)
     return None
 
 

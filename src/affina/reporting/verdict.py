@@ -1,8 +1,8 @@
 """The page's first sentence: is the tuned model better than what it had to beat, by how much, and how sure is that?
 
 Where the record has both predictors' result for every row, the interval of their difference on the same rows settles
-it. Otherwise two predictors are told apart where their intervals do not overlap, which is stricter: it may leave a real
-gain open, and seldom claims one that is none. This module measures nothing.
+it, with McNemar's test. Otherwise two predictors are told apart where their intervals do not overlap, which is
+stricter: it may leave a real gain open, and seldom claims one that is none. This module measures nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Literal
 from affina.record.measures import MEASURES, higher_is_better
 from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
-from affina.reporting.formats import brief, capital, ends, gap, interval, name
+from affina.reporting.formats import brief, capital, chance, ends, gap, interval, name
 from affina.reporting.paired import CONFIDENCE, Paired, paired
 
 Outcome = Literal["better", "open", "worse", "alone"]
@@ -100,7 +100,7 @@ def verdict(
 def settled(first: Measured, second: Measured, pair: Paired | None) -> bool:
     """Whether the rows tell two figures of one metric apart."""
     if pair is not None:
-        return pair.difference.low > 0 or pair.difference.high < 0
+        return pair.settled
     return first.low > second.high or first.high < second.low
 
 
@@ -135,6 +135,8 @@ def _sentence(
     size = gap(key, tuned.value - best.value)
     side = "above" if tuned.value > best.value else "below"
     how = f"the difference on the same {tuned.n:,} rows is {ends(key, pair.difference)}" if pair else ""
+    if pair and pair.leaves_out_zero and pair.discordant and outcome == "open":
+        how += f" (but McNemar p {chance(pair.discordant.p)})"
     if outcome == "open":
         where = f"{size} {side}" if tuned.value != best.value else "level with"
         return (
@@ -154,5 +156,6 @@ def headline(found: Verdict) -> str:
     if found.outcome != "open":
         return f"{found.title} than {rival} by {size}"
     side = "above" if found.difference > 0 else "below"
-    where = f"{capital(size)} {side} {rival}" if found.difference else f"Level with {rival}"
-    return f"{where}: too little for these rows to tell"
+    if not found.difference:
+        return f"Level with {rival} on these rows"
+    return f"{capital(size)} {side} {rival}: too little for these rows to tell"
