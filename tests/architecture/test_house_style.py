@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 import affina
 from affina import errors
-from affina.recipe.schema import Recipe, Spec
+from affina.recipe.base import Spec
+from affina.recipe.schema import Recipe
 
 SOURCE = Path(affina.__file__).parent
 FILES = {str(path.relative_to(SOURCE)): path for path in sorted(SOURCE.rglob("*.py"))}

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from documents import CHEAP, ROOT, Block, blocks, name
 
-RUN = [ROOT / "README.md", ROOT / "docs/guides/first-run.md", ROOT / "docs/guides/audit.md"]
-RUN += [ROOT / "docs/guides/data.md"]
+RUN = [ROOT / "README.md", *(ROOT / f"docs/guides/{guide}.md" for guide in ("first-run", "audit", "data", "tasks"))]
 """The commands of the guide to bad input end as errors: `test_documents` compares what they print."""
 PROLOGUE = f"""
 import affina

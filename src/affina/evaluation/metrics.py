@@ -19,8 +19,8 @@ from affina.evaluation.intervals import Floats, bootstrap
 from affina.record.payloads import CellShare, ClassRow, Measured, Scores
 
 BINS: Final = 15
-HIGHER_IS_BETTER: Final = {"accuracy": True, "macro_f1": True, "loss": False, "calibration_error": False}
-"""The metrics, in the order in which they are computed."""
+METRICS: Final = ("accuracy", "macro_f1", "loss", "calibration_error")
+"""In the order in which they are computed."""
 
 Integers = NDArray[np.int64]
 
@@ -48,16 +48,16 @@ class _Statistics:
     classes: int
 
 
-def quick(probabilities: Floats, targets: Sequence[int]) -> dict[str, float]:
+def quick(probabilities: Floats, targets: Sequence[int] | Integers) -> dict[str, float]:
     """The metrics without intervals, for evaluations in the middle of training."""
     statistics = _statistics(probabilities, np.asarray(targets, dtype=np.int64))
-    figures = _measure(statistics, np.ones(len(targets)))[: len(HIGHER_IS_BETTER)]
-    return dict(zip(HIGHER_IS_BETTER, figures.tolist(), strict=True))
+    figures = _measure(statistics, np.ones(len(targets)))[: len(METRICS)]
+    return dict(zip(METRICS, figures.tolist(), strict=True))
 
 
 def score(  # noqa: PLR0913 - all named at the call
     probabilities: Floats,
-    targets: Sequence[int],
+    targets: Sequence[int] | Integers,
     labels: Sequence[str],
     *,
     who: str,
@@ -88,12 +88,12 @@ def score(  # noqa: PLR0913 - all named at the call
         Measured(value=value, low=low, high=high, n=n)
         for value, low, high, n in zip(*(part.tolist() for part in found), _rows_of(statistics, confusion), strict=True)
     ]
-    ends = np.cumsum([len(HIGHER_IS_BETTER), *[len(labels)] * 3])
+    ends = np.cumsum([len(METRICS), *[len(labels)] * 3])
     metrics, *by_class, cells = (figures[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True))
     return Scores(
         who=who,
         split=split,
-        metrics=dict(zip(HIGHER_IS_BETTER, metrics, strict=True)),
+        metrics=dict(zip(METRICS, metrics, strict=True)),
         classes=tuple(
             ClassRow(label=label, precision=precision, recall=recall, f1=f1)
             for label, precision, recall, f1 in zip(labels, *by_class, strict=True)
@@ -151,7 +151,7 @@ def _measure(statistics: _Statistics, weights: Floats) -> Floats:
 def _rows_of(statistics: _Statistics, confusion: Integers) -> list[int]:
     """How many rows each figure of `_measure` is about, in its order."""
     support, given = confusion.sum(axis=1), confusion.sum(axis=0)
-    metrics = np.full(len(HIGHER_IS_BETTER), len(statistics.cell))
+    metrics = np.full(len(METRICS), len(statistics.cell))
     either = support + given - confusion.diagonal()
     counts: list[int] = np.concatenate([metrics, given, support, either, support[statistics.true]]).tolist()
     return counts

@@ -24,7 +24,7 @@ from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
-from affina.record.payloads import NOTICE, Event, Finished, ModelLoaded, Sample, Scores, Started
+from affina.record.payloads import NOTICE, Chosen, Event, Finished, ModelLoaded, Sample, Scores, Started
 from affina.reporting import page
 from affina.runtime import machine
 from affina.training import checkpoint
@@ -98,7 +98,7 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], cl
             prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=resumed, records=before)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("evaluation"):
-            scores, shown = _after_training(prepared, place.folder, step=outcome.best_step)
+            scores, shown = _after_training(prepared, place.folder, journal, step=outcome.best_step)
         journal.append(scores)
         with clock.stage("looking back"):
             look_back(prepared, outcome, journal, {**place.baselines(), scores.who: scores})
@@ -153,12 +153,19 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     rates.write_choices(prepared, [key for key in prepared.choices if key not in later], journal)
 
 
-def _after_training(prepared: Prepared, folder: RunFolder, *, step: int) -> tuple[Scores, tuple[Sample, ...]]:
+def _after_training(
+    prepared: Prepared, folder: RunFolder, journal: Journal, *, step: int
+) -> tuple[Scores, tuple[Sample, ...]]:
     """Export the best weights and measure them on the rows that the report is about."""
-    export(prepared, folder, step=step)
+    thresholds = export(prepared, folder, step=step)
+    if thresholds is not None:
+        shown = ", ".join(
+            f"{label} {value:.2f}" for label, value in zip(prepared.task.labels, thresholds.values, strict=True)
+        )
+        journal.append(Chosen(key="task.thresholds (found)", value=shown, reason=thresholds.how))
     rows = prepared.rows[prepared.report_split]
     found = predict(prepared, prepared.examples[prepared.report_split], where=lambda place: rows[place].where)
-    return score(prepared, found, who="tuned"), samples(prepared, found)
+    return score(prepared, found, thresholds, who="tuned"), samples(prepared, found, thresholds)
 
 
 def _finished(outcome: Outcome, clock: _Clock, shown: tuple[Sample, ...], *, device: torch.device) -> Finished:

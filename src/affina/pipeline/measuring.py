@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from affina.evaluation import metrics
-from affina.evaluation.baselines import majority
-from affina.evaluation.predictions import classify
-from affina.evaluation.probing import Prober, targets
+from affina.data.rows import Row
+from affina.evaluation.baselines import Floats
+from affina.evaluation.judging.base import Answer, Sampling, Thresholds
+from affina.evaluation.predictions import logits_of
+from affina.evaluation.probing import Prober
 from affina.pipeline.prepare import Prepared
 from affina.recipe.schema import HeadStart
 from affina.record.journal import Journal
@@ -27,13 +27,14 @@ LONGEST_SAMPLE: Final = 300
 
 
 def measure_baselines(prepared: Prepared, journal: Journal) -> None:
-    """Score the majority class and a linear probe on the untouched model."""
-    classes = len(prepared.task.labels)
-    train, judged = prepared.examples["train"], prepared.examples[prepared.report_split]
-    journal.append(score(prepared, majority(targets(train), classes=classes, rows=len(judged)), who="majority"))
+    """Score the guess that reads no text, and a linear probe on the untouched model."""
+    judge, train, judged = prepared.judge, prepared.examples["train"], prepared.examples[prepared.report_split]
+    known = judge.targets(train)
+    guess, thresholds = judge.guess(known, rows=len(judged)), judge.guess_thresholds(known)
+    journal.append(score(prepared, guess, thresholds, who=judge.guess_name))
     prober = _prober(prepared)
-    probe = prober.baseline(train, prepared.examples["validation"])
-    journal.append(score(prepared, probe.predict(prober.features(judged)), who="linear_probe"))
+    probe, thresholds = prober.baseline(train, prepared.examples["validation"])
+    journal.append(score(prepared, probe.predict(prober.features(judged)), thresholds, who=judge.probe_name))
 
 
 def start_head(prepared: Prepared) -> Resolved[HeadStart] | None:
@@ -50,26 +51,24 @@ def _prober(prepared: Prepared) -> Prober:
         module=prepared.classifier.module,
         anatomy=prepared.classifier.anatomy,
         task=prepared.task,
-        classes=len(prepared.task.labels),
+        judge=prepared.judge,
         budget=_budget(prepared),
         device=prepared.device,
     )
 
 
-def predict(
-    prepared: Prepared, examples: Sequence[Example], *, where: Callable[[int], str] | None = None
-) -> NDArray[np.float64]:
-    """Probabilities [rows, classes] of the model as it is, in float32 whatever the training's precision.
+def predict(prepared: Prepared, examples: Sequence[Example], *, where: Callable[[int], str] | None = None) -> Floats:
+    """The outputs [rows, outputs] of the model as it is, in float32 whatever the training's precision.
 
     Args:
         prepared: the model and the task.
-        examples: what to classify.
+        examples: what to look at.
         where: names the row at a place in `examples`, for the error.
 
     Raises:
         NonFiniteError: the model gives an example infinity, or what is not a number.
     """
-    return classify(
+    logits = logits_of(
         prepared.classifier,
         examples,
         task=prepared.task,
@@ -77,38 +76,51 @@ def predict(
         device=prepared.device,
         where=where,
     )
+    return prepared.judge.read(logits)
 
 
-def score(prepared: Prepared, found: NDArray[np.float64], *, who: str) -> Scores:
-    """The metrics of probabilities [rows, classes] on the rows that the report is about."""
+def decide(prepared: Prepared) -> Thresholds | None:
+    """The thresholds of the model as it is, chosen on all validation rows."""
+    validation = prepared.examples["validation"]
+    return prepared.judge.decide(predict(prepared, validation), prepared.judge.targets(validation))
+
+
+def score(prepared: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str) -> Scores:
+    """The metrics of outputs on the rows that the report is about."""
     split, spec = prepared.report_split, prepared.recipe.evaluate
-    return metrics.score(
+    return prepared.judge.score(
         found,
-        targets(prepared.examples[split]),
-        prepared.task.labels,
+        prepared.judge.targets(prepared.examples[split]),
+        thresholds,
         who=who,
         split=split,
-        resamples=spec.resamples,
-        confidence=spec.confidence,
-        seed=prepared.recipe.seed,
+        sampling=Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=prepared.recipe.seed),
     )
 
 
-def samples(prepared: Prepared, found: NDArray[np.float64]) -> tuple[Sample, ...]:
-    """A few of the report's rows, the wrong ones first where there are any."""
-    rows, labels = prepared.rows[prepared.report_split], prepared.task.labels
-    right = found.argmax(axis=1) == np.asarray(targets(prepared.examples[prepared.report_split]))
-    order = np.random.default_rng(prepared.recipe.seed).permutation(len(rows))
-    wrong = [place for place in order if not right[place]][: SAMPLES // 2]
-    chosen = wrong + [place for place in order if right[place]][: SAMPLES - len(wrong)]
+def samples(prepared: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
+    """A few of the report's rows: half of them the most wrong ones, where there are any, then right ones."""
+    rows, judge = prepared.rows[prepared.report_split], prepared.judge
+    targets = judge.targets(prepared.examples[prepared.report_split])
+    wrongness = judge.wrongness(found, targets, thresholds)
+    order = np.random.default_rng(prepared.recipe.seed).permutation(len(rows)).tolist()
+    wrong = sorted((place for place in order if wrongness[place]), key=lambda place: -wrongness[place])
+    wrong = wrong[: SAMPLES // 2]
+    others = sorted((place for place in order if place not in wrong), key=lambda place: bool(wrongness[place]))
     return tuple(
-        Sample(
-            text=" / ".join(rows[place].texts)[:LONGEST_SAMPLE],
-            expected=rows[place].fields["label"],
-            predicted=labels[int(found[place].argmax())],
-            probability=float(found[place].max()),
-        )
-        for place in chosen
+        _sample(rows[place], judge.expected(targets[place]), judge.answer(found[place], thresholds))
+        for place in wrong + others[: SAMPLES - len(wrong)]
+    )
+
+
+def _sample(row: Row, expected: Answer, answer: Answer) -> Sample:
+    numbers = answer.value is not None and expected.value is not None
+    return Sample(
+        text=" / ".join(row.texts)[:LONGEST_SAMPLE],
+        expected=expected.shown,
+        predicted=answer.shown,
+        probability=answer.probability,
+        error=(answer.value or 0.0) - (expected.value or 0.0) if numbers else None,
     )
 
 

@@ -133,6 +133,8 @@ def _payload(data: dict[str, Any]) -> Payload:
     for name, part in PARTS.items():
         if name in data:
             data[name] = tuple(part(**_typed(item)) for item in data[name])
+    if data.get("spread") is not None:
+        data["spread"] = payloads.Spread(**data["spread"])
     if kind is payloads.Scores:
         data["metrics"] = _typed(data["metrics"])
         data["confusion"] = tuple(tuple(row) for row in data["confusion"])

@@ -54,6 +54,19 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How the numbers of the training rows are spread, where the task is to predict one."""
+
+    least: float
+    q25: float
+    median: float
+    q75: float
+    most: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataRead:
     """The rows as they are trained on."""
 
@@ -64,8 +77,11 @@ class DataRead:
     rows: dict[str, int]
     """Split (train, validation, test) to its number of rows."""
     labels: dict[str, int]
-    """Label to its number of training rows, in the order of the model's classes."""
+    """Label to its number of training rows, in the order of the model's outputs; of numbers, the column's name."""
     findings: tuple[Finding, ...] = ()
+    task: str = "classification"
+    spread: Spread | None = None
+    """Of the training rows' numbers, where labels are numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +135,7 @@ class CellShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What one predictor reached on one split: `who` is tuned, majority or linear_probe."""
+    """What one predictor reached on one split: `who` is tuned, or a baseline's name."""
 
     who: str
     split: str
@@ -206,7 +222,10 @@ class Sample:
     text: str
     expected: str
     predicted: str
-    probability: float
+    probability: float | None = None
+    """Of what was predicted, where it has one."""
+    error: float | None = None
+    """Predicted minus expected, where they are numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

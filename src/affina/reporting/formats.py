@@ -8,25 +8,28 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from affina.record.measures import SHARES, title
 from affina.record.payloads import Measured
 
-SHARES: Final = frozenset({"accuracy", "macro_f1", "calibration_error"})
-"""Metrics between 0 and 1 that are written as percentages; every other metric is written as a plain number."""
 NAMES: Final = {
-    "accuracy": "accuracy",
-    "macro_f1": "macro-F1",
-    "loss": "loss",
-    "calibration_error": "calibration error",
     "tuned": "tuned model",
     "majority": "most frequent label",
+    "most_frequent_set": "most frequent set of labels",
+    "mean": "mean of the training rows",
     "linear_probe": "linear probe on the frozen model",
+    "ridge_probe": "ridge probe on the frozen model",
 }
 """What the record's names are called in a sentence; a name that is not here is written without its underscores."""
 
 
 def name(key: str) -> str:
     """The reader's word for a metric, a predictor or a stage."""
-    return NAMES.get(key, key.replace("_", " "))
+    return NAMES.get(key) or title(key)
+
+
+def the(key: str) -> str:
+    """The same with its article, but for what has a shorter one: `the majority class`."""
+    return "the majority class" if key == "majority" else f"the {name(key)}"
 
 
 def capital(text: str) -> str:

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from affina.record import journal
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
+from affina.record.measures import SHARES
 from affina.record.payloads import Payload
 from affina.reporting import curves, formats
 from affina.reporting.confusion import confusion
@@ -128,8 +129,8 @@ def _charts(run: Gathered) -> list[Chart]:
         )
         for key in _look_names(run)
     }
-    shares = [line for key, line in looked.items() if key in formats.SHARES]
-    others = [line for key, line in looked.items() if key not in formats.SHARES]
+    shares = [line for key, line in looked.items() if key in SHARES]
+    others = [line for key, line in looked.items() if key not in SHARES]
     losses = [Series("training loss", tuple((step.step, step.loss) for step in run.steps)), *others]
     rates = [Series("learning rate", tuple((step.step, step.learning_rate) for step in run.steps))]
     # A negative norm stands for a step that fp16 loss scaling skipped: there was no norm to record.

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
+from affina.record.measures import SHARES, higher_is_better
 from affina.record.payloads import Measured, Scores
-from affina.reporting.formats import SHARES, interval, metric, name
-
-LOWER_IS_BETTER: Final = frozenset({"loss", "calibration_error"})
+from affina.reporting.formats import interval, metric, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def verdict(scores: Mapping[str, Scores], *, chosen_metric: str | None) -> Verdi
         return None
     metrics = scores["tuned"].metrics
     key = chosen_metric if chosen_metric in metrics else next(iter(metrics))
-    sign = -1 if key in LOWER_IS_BETTER else 1
+    sign = 1 if higher_is_better(key) else -1
     # Only figures of the same rows can be compared.
     others = {
         who: other.metrics[key]

@@ -1,0 +1,51 @@
+"""Every metric by its name in the record: what a reader calls it, how it is written, and which direction is better.
+
+What computes them is in `evaluation`; the terminal, the page and early stopping read this table and no other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One metric.
+
+    Attributes:
+        title: the reader's word for it.
+        is_share: whether it is a share of 1 and written as a percentage.
+        higher_is_better: its direction.
+    """
+
+    title: str
+    is_share: bool
+    higher_is_better: bool
+
+
+MEASURES: Final = {
+    "accuracy": Measure("accuracy", True, True),
+    "micro_f1": Measure("micro-F1", True, True),
+    "macro_f1": Measure("macro-F1", True, True),
+    "subset_accuracy": Measure("subset accuracy", True, True),
+    "average_precision": Measure("mean average precision", True, True),
+    "calibration_error": Measure("calibration error", True, False),
+    "loss": Measure("loss", False, False),
+    "rmse": Measure("RMSE", False, False),
+    "mae": Measure("MAE", False, False),
+    "r2": Measure("R2", False, True),
+    "pearson": Measure("Pearson's r", False, True),
+    "spearman": Measure("Spearman's rho", False, True),
+}
+SHARES: Final = frozenset(name for name, measure in MEASURES.items() if measure.is_share)
+
+
+def title(name: str) -> str:
+    """The reader's word for a metric; one that is not known is written without its underscores."""
+    return MEASURES[name].title if name in MEASURES else name.replace("_", " ")
+
+
+def higher_is_better(name: str) -> bool:
+    """A metric's direction; one that is not known is taken to be a score."""
+    return name not in MEASURES or MEASURES[name].higher_is_better
