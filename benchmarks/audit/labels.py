@@ -22,8 +22,9 @@ import torch
 
 from affina.data.loading import load
 from affina.data.units import units_of
+from affina.evaluation.judging.classes import ClassJudge
 from affina.evaluation.label_errors import fold_of, out_of_fold, suspects
-from affina.evaluation.probing import Prober, targets
+from affina.evaluation.probing import Prober
 from affina.models.classifier import load_classifier
 from affina.models.source import locate
 from affina.recipe.schema import DataSpec
@@ -79,16 +80,17 @@ def _features(name: str) -> tuple[Any, Any, Any, int]:
     classifier = load_classifier(locate("starter/encoder"), loaded.labels)
     task = Classification(classifier.tokenizer, loaded.labels, max_length=512)
     examples = task.encode(loaded.splits.train)
+    judge = ClassJudge(loaded.labels)
     prober = Prober(
         module=classifier.module.eval(),
         anatomy=classifier.anatomy,
         task=task,
-        classes=len(loaded.labels),
+        judge=judge,
         budget=4_096,
         device=torch.device("cpu"),
     )
     units = units_of(loaded.splits.train, seed=0)
-    return prober.features(examples), np.array(targets(examples)), units, len(loaded.labels)
+    return prober.features(examples), judge.targets(examples), units, len(loaded.labels)
 
 
 def _swap(clean: Any, rate: float, classes: int, seed: int) -> tuple[Any, Any]:

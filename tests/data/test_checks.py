@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from affina.data.checks import check_known_labels, drop_empty_texts, found_blank
-from affina.data.labels import check_training_labels
+from affina.data.labelling.single import SingleLabels, check_training_labels
 from affina.data.rows import Row, is_blank
 from affina.errors import DataError
 
@@ -115,15 +115,6 @@ def test_a_column_of_free_text():
     assert "data.label" in problem.fix
 
 
-@pytest.mark.parametrize("between", [" ", ",", ", ", ";", "|"])
-def test_several_labels_in_a_cell(between):
-    labels = ["1", "2", "3", *(between.join(pair) for pair in ("12", "13", "23"))] * 2
-    (problem,) = problems_of(labelled(*labels))
-    assert problem.where == "a.csv, row 4 (line 5), column label"
-    assert "6 of 12 rows" in problem.found
-    assert "multi-label" in problem.fix
-
-
 def test_empty_texts_are_dropped_and_counted():
     kept, (finding,) = drop_empty_texts(rows_of(("x", "a"), (" \n", "b"), ("y", "b")), file="a.csv", split="train")
     assert [row.number for row in kept] == [1, 3]
@@ -172,7 +163,7 @@ def test_labels_that_training_lacks():
     assert "'d'" in second.found
     assert "train.csv" in second.fix
     with pytest.raises(DataError, match=r"test\.csv, row 1 \(line 2\)\n.*\n.*an empty label"):
-        check_known_labels(rows_of(("x", ""), file="test.csv"), known=["a"], train="train.csv")
+        SingleLabels().check_known(rows_of(("x", ""), file="test.csv"), known=["a"], train="train.csv")
 
 
 def test_blank_rows():

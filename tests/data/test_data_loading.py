@@ -13,6 +13,8 @@ import pytest
 from affina.data.loading import data_read, load
 from affina.errors import DataError, RecipeError
 from affina.recipe.schema import DataSpec
+from affina.recipe.task_specs import ClassificationSpec
+from affina.values import Resolved
 
 REAL = Path(os.environ.get("AFFINA_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
@@ -41,7 +43,7 @@ def test_one_file_is_all_it_takes(write):
     assert record.columns == {"text": "text", "label": "label"}
     assert record.files == {"a.csv": hashlib.sha256(Path("a.csv").read_bytes()).hexdigest()}
     assert loaded.findings == ()
-    assert set(loaded.choices) == {"data.text", "data.label", "data.text_pair", "data.validation", "data.test"}
+    assert set(loaded.choices) == {"data.text", "data.label", "data.text_pair", "data.validation", "data.test", "task"}
     assert all(choice.reason for choice in loaded.choices.values())
 
 
@@ -134,8 +136,8 @@ def test_labels_are_sorted_as_numbers_if_they_are(write):
 def test_what_the_recipe_names_is_no_choice(write):
     write("a.csv", numbered(40), header="body,kind")
     spec = DataSpec(train="a.csv", text="body", label="kind", text_pair="none", validation=0.2, test="none")
-    loaded = load(spec, seed=0)
-    assert loaded.choices == {}
+    loaded = load(spec, seed=0, task=ClassificationSpec())
+    assert loaded.choices == {"task": Resolved("classification", "given in the recipe")}
     assert loaded.splits.test == ()
 
 
@@ -169,9 +171,9 @@ def test_held_out_files_are_checked_by_their_own_name(write, role, rows, header,
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.json"])
 def test_a_label_column_of_floats_in_every_format(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    rows = [f'{{"text": "t{number}", "label": {number % 2 + 0.5}}}' for number in range(8)]
+    rows = [f'{{"text": "t{number}", "label": {number % 2 + 0.0}}}' for number in range(8)]
     text = {
-        "a.csv": "text,label\n" + "\n".join(f"t{number},{number % 2 + 0.5}" for number in range(8)),
+        "a.csv": "text,label\n" + "\n".join(f"t{number},{number % 2 + 0.0}" for number in range(8)),
         "a.jsonl": "\n".join(rows),
         "a.json": "[\n" + ",\n".join(rows) + "]",
     }[name]

@@ -106,7 +106,7 @@ def test_json_values_become_text_and_missing_keys_empty_cells(write, name, lines
     table = read_table(write(name, raw))
     assert table.columns == ("text", "n", "b", "i", "extra", "list")
     assert table.rows[0] == ("x", "1.0", "true", "7", "", "")
-    assert table.rows[1] == ("y", "", "false", "", "", Unusable("a list: '[1]'"))
+    assert table.rows[1] == ("y", "", "false", "", "", Unusable("a list: '[1]'", ("1",)))
     assert table.lines == lines
 
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, precision_recall_fscore_support
 
 from affina.evaluation import metrics
-from affina.evaluation.predictions import probabilities
+from affina.evaluation.baselines import softmax
 
 
 def draw(rows, classes, *, seed=0, skill=2.0):
@@ -13,7 +13,7 @@ def draw(rows, classes, *, seed=0, skill=2.0):
     targets = generator.integers(0, classes, rows)
     logits = generator.normal(size=(rows, classes))
     logits[np.arange(rows), targets] += skill
-    return probabilities(logits.astype(np.float32)), targets.tolist()
+    return softmax(logits.astype(np.float32)), targets.tolist()
 
 
 def score(found, targets, *, resamples=200, confidence=0.95):
@@ -117,5 +117,5 @@ def test_every_filled_cell_of_the_confusion_matrix_has_its_share_of_the_true_cla
 
 
 def test_probabilities_of_huge_logits():
-    found = probabilities(np.array([[1e4, 0.0], [-1e4, -1e4]], dtype=np.float32))
+    found = softmax(np.array([[1e4, 0.0], [-1e4, -1e4]], dtype=np.float32))
     assert found.tolist() == [[1.0, 0.0], [0.5, 0.5]]

@@ -42,8 +42,8 @@ BAD_FILES: dict[str, tuple[str, bytes, tuple[str, ...]]] = {
     "no rows after cleaning": ("a.csv", HEADER + b'" ",card\n"",fee\n', ("no text in any",)),
     "float labels": (
         "a.csv",
-        HEADER + b"".join(b"t%d,%d.5\n" % (n, n % 3) for n in range(20)),
-        ("row 1 (line 2)", "0.5"),
+        HEADER + b"".join(b"t%d,%d.0\n" % (n, n % 3) for n in range(20)),
+        ("row 1 (line 2)", "0.0", "task=regression"),
     ),
     "another format": ("a.xlsx", b"PK\x03\x04", (".csv",)),
 }

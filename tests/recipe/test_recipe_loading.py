@@ -9,7 +9,8 @@ import yaml
 
 from affina.errors import RecipeError
 from affina.recipe.load import check_recipe, dump_recipe, load_recipe
-from affina.recipe.schema import ClassificationSpec, EarlyStoppingSpec, FullSpec, PartialSpec, Recipe
+from affina.recipe.schema import EarlyStoppingSpec, FullSpec, PartialSpec, Recipe
+from affina.recipe.task_specs import ClassificationSpec
 
 
 @pytest.fixture

@@ -112,3 +112,16 @@ def test_a_value_for_a_section_and_a_key_under_a_value_are_refused(word):
         of(word)
     key = word.partition("=")[0]
     assert all(problem.where.removeprefix("recipe, key ") in key for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("mark", ["|", ",", ";", ">", "/", "blank", "007"])
+def test_what_stands_between_labels_is_taken_as_it_is_typed(mark):
+    assert load_recipe(None, overrides=[f"task.separator={mark}"]).task.separator == mark
+
+
+def test_a_key_that_one_task_alone_has_names_it_and_one_that_two_have_leaves_it_open():
+    assert load_recipe(None, overrides=["task.thresholds=0.3"]).task.name == "multi_label"
+    assert load_recipe(None, overrides=["task.decimal=comma"]).task.name == "regression"
+    assert load_recipe(None, overrides=["task.class_weights=balanced"]).task.name == "auto"
+    assert load_recipe(None, overrides=["task=auto"]).task == "auto"
+    assert load_recipe(None, overrides=["data.label=[a, b]"]).data.label == ("a", "b")

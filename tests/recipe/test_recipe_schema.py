@@ -9,7 +9,8 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from affina.recipe.schema import Recipe, Spec
+from affina.recipe.base import Spec
+from affina.recipe.schema import Recipe
 
 SCHEMA = json.loads(json.dumps(Recipe.model_json_schema()))
 

@@ -12,11 +12,21 @@ from affina.recipe.schema import EvaluateSpec, TrainSpec
 from affina.values import Resolved
 
 GIVEN = "given in the recipe"
-FACTS = Facts(rows=2_000, validation_rows=200, mean_length=14.3, longest=60, width=384, trained="partial")
+FACTS = Facts(
+    task="classification",
+    rows=2_000,
+    validation_rows=200,
+    mean_length=14.3,
+    longest=60,
+    width=384,
+    trained="partial",
+)
+METRIC = Resolved("accuracy", "one label a row")
 
 
 def decided(*, train=None, evaluate=None, **facts) -> Hyperparameters:
-    return resolve(TrainSpec(**(train or {})), EvaluateSpec(**(evaluate or {})), dataclasses.replace(FACTS, **facts))
+    specs = TrainSpec(**(train or {})), EvaluateSpec(**(evaluate or {}))
+    return resolve(*specs, dataclasses.replace(FACTS, **facts), metric=METRIC)
 
 
 def test_every_auto_has_a_reason_that_is_a_sentence_part():

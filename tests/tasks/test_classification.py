@@ -10,13 +10,8 @@ from affina.data.rows import Row
 from affina.errors import DataError
 from affina.models.classifier import load_classifier
 from affina.models.source import locate
-from affina.tasks.classification import (
-    Classification,
-    apply_limit,
-    balanced_weights,
-    measure_lengths,
-    refuse_nothing,
-)
+from affina.tasks.classification import Classification, balanced_weights
+from affina.tasks.texts import apply_limit, measure_lengths, refuse_nothing
 from workbench import tiny
 
 LABELS = ("a", "b", "c")

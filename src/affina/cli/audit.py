@@ -11,7 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from affina.cli.tables import files_line, percent
+from affina.cli.tables import answers_line, files_line, percent
 from affina.record.audited import Audited, Cut, Encoded, Lengths
 from affina.record.payloads import Chosen, DataRead, Finding
 from affina.reporting.formats import counted
@@ -58,11 +58,14 @@ def _rows_line(data: DataRead) -> str:
 
 
 def _labels_line(data: DataRead) -> str:
-    total = sum(data.labels.values())
+    if data.spread is not None:
+        return f"task {data.task}: {answers_line(data)}"
+    several = data.task == "multi_label"
+    total = data.rows["train"] if several else sum(data.labels.values())
     most = sorted(data.labels.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{label} {percent(count / total)}" for label, count in most[:MOST_LABELS])
     more = f" and {len(most) - MOST_LABELS} more" if len(most) > MOST_LABELS else ""
-    return f"{len(most)} labels: {shown}{more}"
+    return f"{'task multi_label, ' if several else ''}{len(most)} labels: {shown}{more}"
 
 
 def _show_finding(finding: Finding, console: Console) -> None:

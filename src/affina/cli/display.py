@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from affina.cli.tables import files_line, percent, scores_line
+from affina.cli.tables import answers_line, files_line, percent, plain_figure, scores_line
 from affina.record.audited import Audited
+from affina.record.measures import title
 from affina.record.payloads import (
     NOTICE,
     STEP_BACK,
@@ -130,7 +131,7 @@ class Display:
 
     def _data(self, record: DataRead) -> None:
         sizes = ", ".join(f"{count:,} {split}" for split, count in record.rows.items() if count)
-        self._line("data", f"{files_line(record.files)}: {sizes}; {len(record.labels)} labels")
+        self._line("data", f"{files_line(record.files)}: {sizes}; {answers_line(record)}")
         for finding in record.findings:
             self._line("noticed", f"{counted(finding.count, finding.name)}: {finding.meaning}")
             if finding.advice:
@@ -160,15 +161,11 @@ class Display:
         self._progress.update(self._bar, completed=record.step, total=record.of, status=status, visible=True)
 
     def _evaluated(self, record: Evaluated) -> None:
-        accuracy = record.metrics["accuracy"]
-        self._score = f"  accuracy {percent(accuracy)}"
+        shown = [*list(record.metrics)[:2], "loss"]
+        figures = [f"{title(name)} {plain_figure(name, record.metrics[name])}" for name in shown]
+        self._score = f"  {figures[0]}"
         mark = "" if record.best else "  worse, passed over"
-        self._line(
-            f"epoch {record.epoch:.1f}",
-            f"validation accuracy {percent(accuracy)}, macro-F1 {percent(record.metrics['macro_f1'])}, "
-            f"loss {record.metrics['loss']:.3f}",
-            mark,
-        )
+        self._line(f"epoch {record.epoch:.1f}", f"validation {', '.join(figures)}", mark)
 
     def _finished(self, record: Finished) -> None:
         self.close()

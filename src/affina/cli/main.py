@@ -102,7 +102,8 @@ def evaluate(
         return
     console = Console()
     console.print(scores_table(found.scores, {}))
-    console.print(classes_table(found.scores))
+    if found.scores.classes:
+        console.print(classes_table(found.scores))
 
 
 @app.command()
@@ -115,7 +116,7 @@ def predict(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Say which label each text has, with the probability of every label."""
+    """Say which label or labels each text has, with every probability, or which number."""
     from affina.cli.running import show_predictions  # noqa: PLC0415
     from affina.verbs.predict import predict as verb  # noqa: PLC0415
 

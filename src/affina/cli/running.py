@@ -15,8 +15,9 @@ from rich.console import Console
 
 from affina.cli.display import Display
 from affina.cli.tables import percent, samples_table, scores_table
+from affina.evaluation.judging.base import Answer
 from affina.pipeline.execute import RunResult
-from affina.recipe.schema import AUTO
+from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload, Sample, Started
 from affina.reporting.gathered import gather
@@ -113,10 +114,18 @@ def show_predictions(found: Sequence[Prediction], *, out: Path | None) -> None:
     """The most probable labels of each text, or where all of them were written."""
     console = Console()
     for prediction in found[:MOST_SHOWN]:
-        ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:TOP]
-        shares = ", ".join(f"{label} {percent(share)}" for label, share in ranked)
-        console.print(f"{shares}   {prediction.text[:100]!r}", highlight=False, markup=False, soft_wrap=True)
+        shown = _answered(prediction.answer)
+        console.print(f"{shown}   {prediction.text[:100]!r}", highlight=False, markup=False, soft_wrap=True)
     if len(found) > MOST_SHOWN:
         console.print(f"... and {len(found) - MOST_SHOWN:,} more", highlight=False)
     if out is not None:
         console.print(f"{len(found):,} predictions in {out}", highlight=False, soft_wrap=True)
+
+
+def _answered(answer: Answer) -> str:
+    """The number; the labels that are given; or the most probable labels, each with its probability."""
+    if answer.probabilities is None:
+        return answer.shown
+    ranked = sorted(answer.probabilities.items(), key=lambda item: -item[1])
+    chosen = ranked[:TOP] if answer.labels is None else [item for item in ranked if item[0] in answer.labels]
+    return ", ".join(f"{label} {percent(share)}" for label, share in chosen) or answer.shown

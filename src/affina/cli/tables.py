@@ -8,8 +8,8 @@ from pathlib import PurePath
 from rich.table import Table
 from rich.text import Text
 
-from affina.record.measures import SHARES, title
-from affina.record.payloads import Measured, Sample, Scores
+from affina.record.measures import MEASURES, SHARES, title
+from affina.record.payloads import DataRead, Measured, Sample, Scores
 from affina.reporting.texts import shortened
 
 MOST_CLASSES = 12
@@ -36,23 +36,41 @@ def figure(name: str, measured: Measured) -> str:
     return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
 
 
+def answers_line(data: DataRead) -> str:
+    """How many labels there are, or how the numbers are spread."""
+    if (spread := data.spread) is None:
+        return f"{len(data.labels)} labels"
+    return (
+        f"numbers from {spread.least:.4g} to {spread.most:.4g}, median {spread.median:.4g}, "
+        f"mean {spread.mean:.4g}, deviation {spread.deviation:.4g}"
+    )
+
+
 def scores_line(scores: Scores) -> str:
     """The two main metrics in a line."""
-    macro_f1 = percent(scores.metrics["macro_f1"].value)
-    return f"accuracy {figure('accuracy', scores.metrics['accuracy'])}, macro-F1 {macro_f1}"
+    first, second = list(scores.metrics)[:2]
+    return (
+        f"{title(first)} {figure(first, scores.metrics[first])}, "
+        f"{title(second)} {plain_figure(second, scores.metrics[second].value)}"
+    )
+
+
+def plain_figure(name: str, value: float) -> str:
+    """A value without its interval."""
+    return percent(value) if name in SHARES else f"{value:.3f}"
 
 
 def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
     """Metrics down, predictors across."""
-    table = Table(
-        title=f"On {scores.metrics['accuracy'].n:,} rows ({scores.split}), bootstrap intervals in brackets",
-        title_justify="left",
-    )
+    rows = max(measured.n for measured in scores.metrics.values())
+    table = Table(title=f"On {rows:,} rows ({scores.split}), bootstrap intervals in brackets", title_justify="left")
     table.add_column("")
     for who in ("tuned", *others):
         table.add_column(who.replace("_", " "), justify="right")
-    for name in scores.metrics:
-        cells = [figure(name, found.metrics[name]) for found in (scores, *others.values())]
+    for name in sorted(scores.metrics, key=list(MEASURES).index):
+        cells = [
+            figure(name, found.metrics[name]) if name in found.metrics else "" for found in (scores, *others.values())
+        ]
         table.add_row(title(name), *cells)
     return table
 
@@ -80,11 +98,16 @@ def _round_figure(measured: Measured) -> str:
 def samples_table(samples: tuple[Sample, ...]) -> Table:
     """Some rows and what the model says of them."""
     table = Table(title="Some predictions, the surest mistakes first", title_justify="left")
-    for name in ("text", "expected", "predicted", "probability"):
-        table.add_column(name, justify="right" if name == "probability" else "left")
+    numbers = any(sample.error is not None for sample in samples)
+    shown = any(sample.probability is not None for sample in samples) or numbers
+    for name in ("text", "expected", "predicted"):
+        table.add_column(name, justify="right" if numbers and name != "text" else "left")
+    if shown:
+        table.add_column("error" if numbers else "probability", justify="right")
     for sample in samples:
-        style = "" if sample.expected == sample.predicted else "yellow"
+        style = "" if numbers or sample.expected == sample.predicted else "yellow"
         text = Text(shortened(sample.text, LONGEST_TEXT, hidden=sample.hidden))
         cells = (text, Text(sample.expected), Text(sample.predicted, style=style))
-        table.add_row(*cells, percent(sample.probability) if sample.probability is not None else "")
+        last = f"{sample.error:+.3g}" if sample.error is not None else percent(sample.probability or 0.0)
+        table.add_row(*cells, *([last] if shown else []))
     return table

@@ -1,19 +1,20 @@
 """Rows that are unfit by themselves: without a text (dropped from training and counted), or with an unknown label.
 
-What makes a whole label column unfit is in `labels`, what is only worth knowing in `audit`. This module does not
+What makes a whole label column unfit is in `labelling`, what is only worth knowing in `audit`. This module does not
 read files and moves no row between splits.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from affina.data.reading import refuse_empty_labels
 from affina.data.rows import Row, is_blank
 from affina.data.table import MOST_EXAMPLES, excerpt
 from affina.errors import DataError, Problem
 from affina.record.payloads import Finding
+
+LabelsOf = Callable[[str], tuple[str, ...]]
 
 
 def drop_empty_texts(rows: Sequence[Row], *, file: str, split: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
@@ -63,14 +64,26 @@ def _has_text(row: Row) -> bool:
     return not any(is_blank(text) for text in row.texts)
 
 
-def check_known_labels(rows: Sequence[Row], *, known: Iterable[str], train: str) -> None:
+def check_known_labels(
+    rows: Sequence[Row], *, known: Iterable[str], train: str, labels_of: LabelsOf = lambda cell: (cell,)
+) -> None:
     """Stop where a validation or test row has a label that no training row has.
+
+    Args:
+        rows: of the split.
+        known: the training rows' labels.
+        train: what the training rows are called.
+        labels_of: the labels that the field `label` stands for.
 
     Raises:
         DataError: one problem for each such label.
     """
-    refuse_empty_labels(rows)
-    unseen = _by_label(row for row in rows if row.fields["label"] not in set(known))
+    allowed = frozenset(known)
+    unseen: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        for label in labels_of(row.fields["label"]):
+            if label not in allowed:
+                unseen[label].append(row)
     problems = [
         Problem(
             where=_addresses(found),
@@ -82,13 +95,6 @@ def check_known_labels(rows: Sequence[Row], *, known: Iterable[str], train: str)
     ]
     if problems:
         raise DataError(*problems)
-
-
-def _by_label(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        found[row.fields["label"]].append(row)
-    return found
 
 
 def _addresses(rows: Sequence[Row]) -> str:

@@ -18,6 +18,11 @@ MEANINGS: Final = {"text": "the text", "text_pair": "the second text", "label": 
 _MOST_SHOWN: Final = 12
 
 
+def meaning(role: str) -> str:
+    """What a role is called in a sentence; `label NAME` is one of several columns of labels."""
+    return MEANINGS.get(role, f"the {role}")
+
+
 def free_columns(found: Mapping[str, Resolved[str]], table: Table) -> list[str]:
     """The columns that have a name and no role yet, and that can be read."""
     taken = {column.value for column in found.values()}
@@ -61,7 +66,11 @@ def unclear_columns(table: Table, missing: list[str], found: Mapping[str, Resolv
     first = {role: names[0] for role, names in candidates.items()}
     if len(missing) == 2 and first["label"] == first["text"]:
         first["label"] = next(name for name in free_columns(found, table) if name != first["text"])
-    typed = [f"data.{role}={first[role] if role in first else found[role].value}" for role in ("text", "label")]
+    typed = [
+        f"data.{role}={first[role] if role in first else found[role].value}"
+        for role in ("text", "label")
+        if role in {**first, **found}
+    ]
     fix = f"name the column, for example: {' '.join(typed)}"
     texts = known_columns("text", candidates.get("text", ()))
     if texts and len(texts[0]) == 2:

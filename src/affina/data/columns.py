@@ -6,7 +6,7 @@ two would do, the user is asked instead of guessed for. Making rows of the colum
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from affina.data.column_problems import (
@@ -20,7 +20,8 @@ from affina.data.column_problems import (
 from affina.data.names import known_columns, known_pair, known_partner
 from affina.data.table import Table, excerpt
 from affina.errors import DataError, Problem, RecipeError
-from affina.recipe.schema import AUTO, DataSpec
+from affina.recipe.base import AUTO
+from affina.recipe.schema import DataSpec
 from affina.values import Resolved
 
 NAMED: Final = "named in the recipe"
@@ -34,17 +35,20 @@ def find_columns(table: Table, spec: DataSpec) -> dict[str, Resolved[str]]:
         RecipeError: one column is named for two roles.
     """
     pair = None if spec.text_pair == "none" else spec.text_pair
-    asked = {"text": spec.text, "text_pair": pair, "label": spec.label, "group": spec.group}
+    one, several = (None, spec.label) if isinstance(spec.label, tuple) else (spec.label, ())
+    asked = {"text": spec.text, "text_pair": pair, "label": one, "group": spec.group}
+    asked |= {f"label {name}": name for name in several}
     found = _named(table, {role: name for role, name in asked.items() if name is not None and name != AUTO})
     if spec.text_pair == AUTO:
         _add_pair(found, table)
-    for role in ("text", "label"):
+    needed = ("text",) if several else ("text", "label")
+    for role in needed:
         _add_known(found, table, role)
-    _add_remaining(found, table)
-    missing = [role for role in ("text", "label") if role not in found]
+    _add_remaining(found, table, needed)
+    missing = [role for role in needed if role not in found]
     if missing:
         raise DataError(unclear_columns(table, missing, found))
-    return {role: found[role] for role in MEANINGS if role in found}
+    return {role: found[role] for role in (*MEANINGS, *(f"label {name}" for name in several)) if role in found}
 
 
 def _named(table: Table, asked: Mapping[str, str]) -> dict[str, Resolved[str]]:
@@ -97,10 +101,10 @@ def _add_known(found: dict[str, Resolved[str]], table: Table, role: str) -> None
     found[role] = Resolved(tiers[0][0], reason)
 
 
-def _add_remaining(found: dict[str, Resolved[str]], table: Table) -> None:
+def _add_remaining(found: dict[str, Resolved[str]], table: Table, needed: Sequence[str]) -> None:
     """What no name tells: the only column left, or of the only two the one with few distinct values as the label."""
     free = free_columns(found, table)
-    missing = [role for role in ("text", "label") if role not in found]
+    missing = [role for role in needed if role not in found]
     if not missing or len(free) != len(missing):
         return
     free.sort(key=lambda name: -distinct_values(table, name))

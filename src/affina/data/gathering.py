@@ -19,7 +19,8 @@ from affina.data.reading import again, rows_of
 from affina.data.rows import Row
 from affina.data.shares import is_file
 from affina.errors import DataError, Problem, RecipeError
-from affina.recipe.schema import AUTO, DataSpec, MixedFile
+from affina.recipe.base import AUTO
+from affina.recipe.schema import DataSpec, MixedFile
 from affina.values import Resolved
 
 HELD_OUT: Final = ("validation", "test")

@@ -6,25 +6,27 @@ It puts the steps of this package in order and holds no rule of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from affina.data.aligning import columns_by_file, hide_unlabelled, readings
 from affina.data.audit.looks import file_checks, look_at_files, look_at_splits
 from affina.data.audit.scan import Scan, scan
-from affina.data.checks import check_known_labels, drop_empty_texts, found_blank
+from affina.data.checks import drop_empty_texts, found_blank
 from affina.data.columns import NAMED, find_columns
 from affina.data.dropping import drop_repeated, drop_shared
 from affina.data.formats import read_table
 from affina.data.gathering import HELD_OUT, Files, files_of, mixed
-from affina.data.labels import check_training_labels
+from affina.data.labelling.base import Labelling, count_labels
+from affina.data.labelling.guess import Asked, labelling_of
 from affina.data.mixing import weight_choices
 from affina.data.reading import rows_of, same_columns
 from affina.data.rows import Row, Splits, named
 from affina.data.shares import divide
 from affina.data.table import Table
-from affina.recipe.schema import AUTO, DataSpec
+from affina.recipe.base import AUTO
+from affina.recipe.schema import DataSpec
 from affina.record.audited import Check, Lengths
 from affina.record.payloads import DataRead, Finding
 from affina.values import Resolved
@@ -36,7 +38,8 @@ class Loaded:
 
     Attributes:
         splits: the rows; a test that was switched off is empty.
-        labels: in the order of the model's classes: numbers by value, texts by letter.
+        labelling: what the label column means.
+        labels: in the order of the model's outputs: numbers by value, texts by letter.
         columns: role (text, text_pair, label, group) to the column that holds it.
         files: each file, as the user wrote it, to the SHA-256 of its bytes.
         findings: what the user should know about the rows.
@@ -48,6 +51,7 @@ class Loaded:
     """
 
     splits: Splits
+    labelling: Labelling
     labels: tuple[str, ...]
     columns: dict[str, str]
     files: dict[str, str]
@@ -58,12 +62,13 @@ class Loaded:
     weights: Mapping[str, float]
 
 
-def load(spec: DataSpec, *, seed: int, files: Files | None = None) -> Loaded:
+def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None = None) -> Loaded:
     """Read, check and split the rows.
 
     Args:
-        spec: the recipe's part.
+        spec: the recipe's `data`.
         seed: decides which rows are held out.
+        task: the recipe's `task`; where it is open, the label column of the first training file tells.
         files: what `spec` names, where that was found before.
 
     Raises:
@@ -77,28 +82,27 @@ def load(spec: DataSpec, *, seed: int, files: Files | None = None) -> Loaded:
     by_file, renamed = columns_by_file(tables["train"], found, files)
     by_file |= {table.file: same_columns(table, columns) for name in HELD_OUT for table in tables.get(name, ())}
     hidden = hide_unlabelled(tables, by_file, files)
+    means = choose_labelling(tables["train"], by_file, task)
+    labelling = means.value
     given: dict[str, tuple[Row, ...]] = {}
     findings: tuple[Finding, ...] = ()
     for name, part in tables.items():
-        given[name], noticed = _read_rows(part, by_file, split=name)
+        given[name], noticed = _read_rows(part, by_file, labelling, split=name)
         findings += noticed
     called = {name: named(table.file for table in part) for name, part in tables.items()}
     scans = {name: scan(part, split=name, file=called[name]) for name, part in given.items()}
     findings += _drop(spec, given, scans)
-    rows = given["train"]
+    rows, column = given["train"], label_column(columns)
     held_out = [name for name in HELD_OUT if name in given]
-    attested = frozenset(row.fields["label"] for name in held_out for row in given[name])
-    check_training_labels(rows, column=columns["label"], attested=attested)
-    labels = in_order({row.fields["label"] for row in rows})
-    for name in held_out:
-        check_known_labels(given[name], known=labels, train=called["train"])
-    findings += look_at_files(tuple(scans.values()), given)
-    made, chosen = divide(rows, _asked(spec, held_out), seed=seed)
+    labels = _checked(given, labelling, column=column, train=called["train"])
+    findings += look_at_files(tuple(scans.values()), given, labelling)
+    made, chosen = divide(rows, _asked(spec, held_out), labelling, seed=seed)
     held = {"train": rows, "validation": (), "test": (), **given, **made}
-    near, check, lengths = look_at_splits(held, labels, seed=seed)
+    near, check, lengths = look_at_splits(held, _looked_for(labelling, labels), labelling, seed=seed)
     stated = {**files.choices, **renamed, **readings(tables["train"], by_file), **_delimiters(tables)}
     return Loaded(
         splits=Splits(**held),
+        labelling=labelling,
         labels=labels,
         columns=columns,
         files={table.file: table.sha256 for part in tables.values() for table in part},
@@ -108,12 +112,55 @@ def load(spec: DataSpec, *, seed: int, files: Files | None = None) -> Loaded:
         choices={
             **stated,
             **_column_choices(found, spec),
+            **_task_choices(means),
             **chosen,
             **hidden,
             **weight_choices(mixed(spec), files.entries, held["train"]),
         },
         weights=files.weights,
     )
+
+
+def _checked(given: Mapping[str, Sequence[Row]], labelling: Labelling, *, column: str, train: str) -> tuple[str, ...]:
+    """The outputs' names, where the training rows can be learnt from and the other files' labels are known in them."""
+    held_out = [name for name in HELD_OUT if name in given]
+    attested = frozenset(
+        label for name in held_out for row in given[name] for label in labelling.labels_of(row.fields["label"])
+    )
+    labelling.check(given["train"], column=column, attested=attested)
+    labels = labelling.names(given["train"], column=column)
+    for name in held_out:
+        labelling.check_known(given[name], known=labels, train=train)
+    return labels
+
+
+def choose_labelling(
+    tables: Sequence[Table], columns: Mapping[str, Mapping[str, str]], task: Asked
+) -> Resolved[Labelling]:
+    """What the label column, or columns, of the training files mean.
+
+    Args:
+        tables: the training files, or their beginnings.
+        columns: of each file, role to column.
+        task: the recipe's `task`.
+    """
+    several = "label" not in columns[tables[0].file]
+    cells = [] if several else [cell for table in tables for cell in table.column(columns[table.file]["label"])]
+    return labelling_of(cells, task, columns=several)
+
+
+def label_column(columns: Mapping[str, str]) -> str:
+    """The label column's name for messages; of several, all of them."""
+    return ", ".join(name for role, name in columns.items() if role.startswith("label"))
+
+
+def _looked_for(labelling: Labelling, names: Sequence[str]) -> Sequence[str]:
+    """The labels that every split should have; numbers have none."""
+    return () if labelling.name == "regression" else names
+
+
+def _task_choices(means: Resolved[Labelling]) -> dict[str, Resolved[Any]]:
+    return {"task": Resolved(means.value.name, means.reason), **means.value.choices()}
 
 
 def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None) -> DataRead:
@@ -125,24 +172,28 @@ def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None
     """
     loaded_rows = {name: getattr(loaded.splits, name) for name in ("train", *HELD_OUT)}
     used = loaded_rows if rows is None else rows
-    counts = Counter(row.fields["label"] for row in used["train"])
+    counts = count_labels(loaded.labelling, Counter(row.fields["label"] for row in used["train"]))
+    spread = loaded.labelling.spread(used["train"])
     return DataRead(
         files=loaded.files,
         columns=loaded.columns,
         rows={name: len(part) for name, part in used.items()},
-        labels={label: counts[label] for label in loaded.labels},
+        labels={label: counts.get(label, len(used["train"]) if spread else 0) for label in loaded.labels},
         findings=loaded.findings,
+        task=loaded.labelling.name,
+        spread=spread,
     )
 
 
 def _read_rows(
-    tables: Sequence[Table], columns: Mapping[str, Mapping[str, str]], *, split: str
+    tables: Sequence[Table], columns: Mapping[str, Mapping[str, str]], labelling: Labelling, *, split: str
 ) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
-    """The rows of a split's files that have a text."""
+    """The rows of a split's files that have a text, with their labels read."""
     called = named(table.file for table in tables)
-    every = [row for table in tables for row in rows_of(table, columns[table.file])]
+    every = [row for table in tables for row in rows_of(table, columns[table.file], lists=labelling.takes_lists)]
     rows, findings = drop_empty_texts(every, file=called, split=split)
-    return rows, findings + found_blank(called, sum(table.blank for table in tables), split=split)
+    rows, noticed = labelling.read(rows, split=split)
+    return rows, findings + noticed + found_blank(called, sum(table.blank for table in tables), split=split)
 
 
 def _asked(spec: DataSpec, held_out: Sequence[str]) -> DataSpec:
@@ -162,14 +213,6 @@ def _drop(spec: DataSpec, given: dict[str, tuple[Row, ...]], scans: dict[str, Sc
         scans["train"] = scan(given["train"], split="train", file=scans["train"].file)
         findings += dropped
     return findings
-
-
-def in_order(labels: Iterable[str]) -> tuple[str, ...]:
-    """Labels in the order of the model's classes: integers by value, if all are; else by letter."""
-    try:
-        return tuple(sorted(labels, key=lambda label: (int(label), label)))
-    except ValueError:
-        return tuple(sorted(labels))
 
 
 def _column_choices(found: Mapping[str, Resolved[str]], spec: DataSpec) -> dict[str, Resolved[Any]]:

@@ -49,7 +49,7 @@ def weights_of(rows: Sequence[Row], by_file: Mapping[str, float]) -> list[float]
 
 
 def labels_as_seen(rows: Sequence[Row], by_file: Mapping[str, float]) -> Counter[str]:
-    """Label to the number of rows that an epoch has of it, the weights of the files included; never less than one."""
+    """The field `label` to the rows that an epoch has of it, the weights of the files included; never less than one."""
     sums: dict[str, float] = {}
     for row, weight in zip(rows, weights_of(rows, by_file), strict=True):
         sums[row.fields["label"]] = sums.get(row.fields["label"], 0.0) + weight

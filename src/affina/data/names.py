@@ -22,8 +22,9 @@ KNOWN_NAMES: Final[Mapping[str, tuple[frozenset[str], ...]]] = MappingProxyType(
         "label": (
             frozenset({"label", "labels"}),
             frozenset({"class", "category", "intent", "sentiment", "emotion", "topic", "polarity", "target", "y"})
-            | frozenset({"gold_label", "class_label"}),
-            frozenset({"label_name", "label_names", "label_text", "class_name", "rating", "stars", "tag", "genre"}),
+            | frozenset({"gold_label", "class_label", "classes", "categories", "emotions", "topics"}),
+            frozenset({"label_name", "label_names", "label_text", "class_name", "rating", "stars", "tag", "genre"})
+            | frozenset({"tags", "genres", "score"}),
         ),
     }
 )

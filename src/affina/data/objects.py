@@ -185,4 +185,5 @@ def cell_of(value: Any) -> Cell:
         return "true" if value else "false"
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return repr(value)
-    return Unusable(unusable(value))
+    are_labels = isinstance(value, list) and all(isinstance(item, str | int) for item in value)
+    return Unusable(unusable(value), tuple(map(str, value)) if are_labels else None)

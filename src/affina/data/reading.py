@@ -5,13 +5,14 @@ This module does not decide the columns of a training file (`columns`) and does 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from affina.data.column_problems import MEANINGS
+from affina.data.column_problems import meaning
 from affina.data.formats import read_table
 from affina.data.items import Item
-from affina.data.names import known_columns, known_partner, match_name
+from affina.data.names import KNOWN_NAMES, known_columns, known_partner, match_name
 from affina.data.rows import Row, is_blank
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, Problem
@@ -20,12 +21,13 @@ _STRIPPED: Final = frozenset({"label", "group"})
 """Roles whose outer blanks mean nothing; a text is kept letter by letter."""
 
 
-def rows_of(table: Table, columns: Mapping[str, str]) -> tuple[Row, ...]:
+def rows_of(table: Table, columns: Mapping[str, str], *, lists: bool = False) -> tuple[Row, ...]:
     """The table's rows with the cells of the given columns; labels and groups without outer blanks.
 
     Args:
         table: the file.
         columns: role to column, the column as this file writes it.
+        lists: whether a label may be a list, which is then handed on as its JSON text.
 
     Raises:
         DataError: a list, an object or no number where a text is expected.
@@ -39,7 +41,9 @@ def rows_of(table: Table, columns: Mapping[str, str]) -> tuple[Row, ...]:
         fields = {}
         for role, place in places:
             cell = cells[place]
-            if isinstance(cell, Unusable):
+            if isinstance(cell, Unusable) and lists and role == "label" and cell.items is not None:
+                fields[role] = json.dumps(cell.items, ensure_ascii=False)
+            elif isinstance(cell, Unusable):
                 problems.append(_no_text(f"{table.where(index)}, column {columns[role]}", role, cell))
             else:
                 fields[role] = cell.strip() if role in _STRIPPED else cell
@@ -62,27 +66,28 @@ def same_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
     return {role: name for role, name in found.items() if name is not None}
 
 
-def read_texts(items: Iterable[Item], columns: Mapping[str, str], *, labelled: bool) -> tuple[Row, ...]:
+def read_texts(
+    items: Iterable[Item], columns: Mapping[str, str], *, labelled: bool, lists: bool = False
+) -> tuple[Row, ...]:
     """The rows of files for a trained model: all of them, in the files' order, so that results line up with them.
 
     Args:
         items: the files.
         columns: role to column, as the model was trained on; the same names are looked for first, then well-known ones.
-        labelled: whether the labels are needed, and returned.
+        labelled: whether the labels are needed, and returned as they stand.
+        lists: whether a label may be a list.
 
     Raises:
-        DataError: the file cannot be read, or a text, a second text or a needed label cannot be found or is blank; one
-            problem for each such row.
+        DataError: the file cannot be read, a column cannot be found, or a text or a second text is blank; one problem
+            for each such row.
     """
-    roles = [role for role in ("text", "text_pair", "label") if role in columns and (labelled or role != "label")]
+    roles = [role for role in columns if role != "group" and (labelled or not role.startswith("label"))]
     read: list[Row] = []
     for item in items:
         table = read_table(item)
         found = again(table, columns, roles=roles)
-        rows = rows_of(table, found)
+        rows = rows_of(table, found, lists=lists)
         _refuse_blank_texts(table, rows, found)
-        if labelled:
-            refuse_empty_labels(rows)
         read += rows
     return tuple(read)
 
@@ -150,7 +155,7 @@ def _well_known(table: Table, role: str, found: Mapping[str, str]) -> str | None
     free = [name for name in table.columns if name and name not in found.values() and name not in table.unread]
     if role == "text_pair":
         return known_partner(found["text"], free) if "text" in found else None
-    tiers = known_columns(role, free)
+    tiers = known_columns(role, free) if role in KNOWN_NAMES else []
     if tiers:
         return tiers[0][0] if len(tiers[0]) == 1 else None
     return table.columns[0] or None if role == "text" and len(table.columns) == 1 else None
@@ -159,19 +164,23 @@ def _well_known(table: Table, role: str, found: Mapping[str, str]) -> str | None
 def _absent(table: Table, role: str, name: str) -> Problem:
     return Problem(
         where=f"{table.file}, header",
-        expected=f"the column {name}, which holds {MEANINGS[role]} in training",
+        expected=f"the column {name}, which holds {meaning(role)} in training",
         found="the columns " + ", ".join(column or "(no name)" for column in table.columns),
-        fix=f"rename the column with {MEANINGS[role]} to {name}, or add it",
+        fix=f"rename the column with {meaning(role)} to {name}, or add it",
     )
 
 
 def _nested(table: Table, role: str, name: str) -> Problem:
     fix = f"write it out as one text for each row, or name another column: data.{role}=COLUMN"
     found = f"nested values: {table.unread[name]}"
-    expected = f"a text in each row, for {MEANINGS[role]}"
+    expected = f"a text in each row, for {meaning(role)}"
     return Problem(where=f"{table.file}, column {name}", expected=expected, found=found, fix=fix)
 
 
 def _no_text(where: str, role: str, cell: Unusable) -> Problem:
-    fix = "write one text there" if role != "label" else "write one label there, as a text or an integer"
-    return Problem(where=where, expected=f"a text, for {MEANINGS[role]}", found=cell.found, fix=fix)
+    fix = (
+        "write one text there"
+        if role != "label"
+        else ("write one label there, as a text or an integer, or where rows have several task=multi_label")
+    )
+    return Problem(where=where, expected=f"a text, for {meaning(role)}", found=cell.found, fix=fix)

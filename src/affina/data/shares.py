@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from affina.data.labelling.base import Labelling
+from affina.data.labelling.single import SingleLabels
 from affina.data.rows import Row, named
 from affina.data.splits import hold_out
 from affina.errors import DataError, Problem, RecipeError
-from affina.recipe.schema import AUTO, DataSpec
+from affina.recipe.base import AUTO
+from affina.recipe.schema import DataSpec
 from affina.values import Resolved
 
 AUTO_SHARE: Final = 0.1
@@ -20,6 +23,7 @@ USEFUL_ROWS: Final = 50
 LARGEST_AUTO_SHARE: Final = 0.15
 ROWS_FOR_TEST: Final = 200
 """Below this many rows all of them are better spent on training and validation than on an imprecise test."""
+ONE_LABEL: Final = SingleLabels()
 
 
 def is_file(value: str | float | None) -> bool:
@@ -28,11 +32,17 @@ def is_file(value: str | float | None) -> bool:
 
 
 def divide(
-    rows: Sequence[Row], spec: DataSpec, *, seed: int
+    rows: Sequence[Row], spec: DataSpec, labelling: Labelling = ONE_LABEL, *, seed: int
 ) -> tuple[dict[str, tuple[Row, ...]], dict[str, Resolved[str | float]]]:
     """The training file's rows by split, and for each `auto` what it came to, under its recipe key.
 
     A split whose rows come from a file of its own is not in the result.
+
+    Args:
+        rows: of the training file, their labels read.
+        spec: the recipe's `data`.
+        labelling: what the splits keep alike.
+        seed: decides which rows are drawn.
 
     Raises:
         DataError: no row can be held out: one group, or one text, has them all.
@@ -47,16 +57,19 @@ def divide(
             f"{len(rows)} rows are too few to hold a test out of them (from {ROWS_FOR_TEST} on); name a file for one"
         )
         chosen["data.test"] = Resolved("none", reason)
-    splits = hold_out(rows, wanted, seed=seed)
+    strata = labelling.strata(rows)
+    splits = hold_out(rows, wanted, strata, seed=seed)
     if "test" in auto & wanted.keys() and not all(splits.values()):
         reason = "no rows can be held out for a test without tearing a group apart or losing a class in training"
         chosen["data.test"] = Resolved("none", reason)
         del wanted["test"]
-        splits = hold_out(rows, wanted, seed=seed)
+        splits = hold_out(rows, wanted, strata, seed=seed)
     empty = [name for name in wanted if not splits[name]]
     if empty:
         raise DataError(*(_nothing_held_out(rows, name, spec) for name in empty))
-    chosen |= {f"data.{name}": _resolved(rows, splits[name], size) for name, size in wanted.items() if name in auto}
+    chosen |= {
+        f"data.{name}": _resolved(rows, splits[name], size, labelling) for name, size in wanted.items() if name in auto
+    }
     return splits, chosen
 
 
@@ -80,12 +93,13 @@ def _auto_rows(rows: int) -> int:
     return max(1, round(AUTO_SHARE * rows), floor)
 
 
-def _resolved(rows: Sequence[Row], held_out: Sequence[Row], wanted: int) -> Resolved[str | float]:
+def _resolved(rows: Sequence[Row], held_out: Sequence[Row], wanted: int, labelling: Labelling) -> Resolved[str | float]:
     """The share that gives the same split again, and how it came about."""
     tenth = round(AUTO_SHARE * len(rows))
     kept = "rows with the same text" + (" or group" if "group" in rows[0].fields else "")
     files = named(row.file for row in rows)
-    reason = f"{len(held_out)} of the {len(rows)} rows of {files}, stratified by label; {kept} stay together"
+    reason = f"{len(held_out)} of the {len(rows)} rows of {files}, stratified {labelling.stratified}"
+    reason += f"; {kept} stay together"
     if wanted > tenth:
         reason += f"; more than a tenth, because {tenth} rows would tell little"
     return Resolved(AUTO_SHARE if wanted == tenth else round(wanted / len(rows), 6), reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from affina.data.aligning import columns_by_file, hide_unlabelled, readings
@@ -19,12 +19,16 @@ from affina.data.columns import find_columns
 from affina.data.formats import read_table, read_tables, size_in_parts
 from affina.data.gathering import HELD_OUT, Files, files_of
 from affina.data.items import Item
-from affina.data.loading import Loaded, in_order
+from affina.data.labelling.base import Labelling, count_labels, in_order
+from affina.data.labelling.guess import Asked
+from affina.data.loading import Loaded, choose_labelling, label_column
 from affina.data.reading import rows_of, same_columns
 from affina.data.rows import Row, Splits, is_blank, named
-from affina.data.table import Table
+from affina.data.table import MOST_EXAMPLES, Table
+from affina.recipe.base import AUTO
 from affina.recipe.schema import DataSpec
 from affina.record.payloads import Finding
+from affina.values import Resolved
 
 STREAMED_BYTES: Final = 32 * 2**20
 """Training files that are larger than this together, unpacked, are streamed by the audit."""
@@ -62,9 +66,12 @@ class Streamed:
 class _Pass:
     """A split's files on their way: what is counted beside the rows."""
 
+    labelling: Labelling
+    split: str
     seed: int
     size: int
     blank: int = 0
+    noticed: dict[str, Finding] = field(default_factory=dict)
     empty: int = 0
     empty_places: list[str] = field(default_factory=list)
     seen: int = 0
@@ -75,11 +82,7 @@ class _Pass:
         draw = random.Random(self.seed)  # noqa: S311 - not a secret
         for table in tables:
             self.blank += table.blank
-            for row in rows_of(table, columns[table.file]):
-                if any(is_blank(text) for text in row.texts):
-                    self.empty += 1
-                    self.empty_places += [row.where] if self.empty <= 5 else []
-                    continue
+            for row in self._read(rows_of(table, columns[table.file], lists=self.labelling.takes_lists)):
                 place = self.seen if self.seen < self.size else draw.randrange(self.seen + 1)
                 self.seen += 1
                 if place < len(self.sample):
@@ -88,13 +91,35 @@ class _Pass:
                     self.sample.append(row)
                 yield row
 
+    def findings(self, called: str) -> tuple[Finding, ...]:
+        """What was noticed in the files, which are called so."""
+        empty = (found_empty(self.empty, self.empty_places, split=self.split),) if self.empty else ()
+        return (*found_blank(called, self.blank, split=self.split), *self.noticed.values(), *empty)
 
-def load_streamed(spec: DataSpec, *, seed: int, files: Files | None = None) -> Streamed:
+    def _read(self, rows: Sequence[Row]) -> tuple[Row, ...]:
+        """Those with a text, their labels read; what is noticed adds up."""
+        kept = []
+        for row in rows:
+            if any(is_blank(text) for text in row.texts):
+                self.empty += 1
+                self.empty_places += [row.where] if self.empty <= MOST_EXAMPLES else []
+            else:
+                kept.append(row)
+        read, findings = self.labelling.read(kept, split=self.split)
+        for finding in findings:
+            before = self.noticed.get(finding.name, replace(finding, count=0, examples=()))
+            examples = (*before.examples, *finding.examples)[:MOST_EXAMPLES]
+            self.noticed[finding.name] = replace(before, count=before.count + finding.count, examples=examples)
+        return read
+
+
+def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None = None) -> Streamed:
     """Go over the training files, and the validation and test files where there are such.
 
     Args:
-        spec: the recipe's part.
-        seed: decides the sample.
+        spec: the recipe's `data`.
+        seed: decides samples.
+        task: the recipe's `task`; where it is open, the first rows of the training files tell.
         files: what `spec` names, where that was found before.
 
     Raises:
@@ -107,6 +132,7 @@ def load_streamed(spec: DataSpec, *, seed: int, files: Files | None = None) -> S
     by_file, renamed = columns_by_file(heads["train"], found, files)
     by_file |= {head.file: same_columns(head, columns) for name in HELD_OUT for head in heads.get(name, ())}
     hidden = hide_unlabelled(heads, by_file, files)
+    means = choose_labelling(heads["train"], by_file, task)
     scans: list[Scan] = []
     findings: tuple[Finding, ...] = ()
     samples: dict[str, tuple[Row, ...]] = {"train": (), "validation": (), "test": ()}
@@ -114,32 +140,39 @@ def load_streamed(spec: DataSpec, *, seed: int, files: Files | None = None) -> S
     for split, beginnings in heads.items():
         items = files.items[split]
         called = named(item.name for item in items)
-        one = _Pass(seed, _sample_size(beginnings))
+        one = _Pass(means.value, split, seed, _sample_size(beginnings))
         tables = (table for item in items for table in read_tables(item, rows=_PART))
         scans.append(scan(one.rows(tables, by_file), split=split, file=called))
         hashes |= {item.name: item.sha256() for item in items}
         order = {item.name: place for place, item in enumerate(items)}
         samples[split] = tuple(sorted(one.sample, key=lambda row: (order[row.file], row.number)))
-        findings += found_blank(called, one.blank, split=split)
-        if one.empty:
-            findings += (found_empty(one.empty, one.empty_places, split=split),)
-    counts = scans[0].counts()
-    labels = in_order(counts)
+        findings += one.findings(called)
+    labelling = means.value
+    counts = count_labels(labelling, scans[0].counts())
+    labels = in_order(counts) or (label_column(columns),)
     total = sum(map(len, scans))
-    near, check, lengths = look_at_splits(samples, labels, seed=seed, of=total)
+    near, check, lengths = look_at_splits(samples, tuple(counts), labelling, seed=seed, of=total)
     loaded = Loaded(
         splits=Splits(**samples),
+        labelling=labelling,
         labels=labels,
         columns=columns,
         files=hashes,
-        findings=findings + look_at_files(scans, {}) + near,
+        findings=findings + look_at_files(scans, {}, labelling) + near,
         checks=(*file_checks(scans), check),
         lengths=lengths,
-        choices={**files.choices, **renamed, **readings(heads["train"], by_file), **hidden},
+        choices={
+            **files.choices,
+            **renamed,
+            **readings(heads["train"], by_file),
+            **hidden,
+            "task": Resolved(labelling.name, means.reason),
+            **labelling.choices(),
+        },
         weights=files.weights,
     )
     rows = dict.fromkeys(samples, 0) | {scanned.split: len(scanned) for scanned in scans}
-    return Streamed(loaded=loaded, rows=rows, labels={label: counts[label] for label in labels})
+    return Streamed(loaded=loaded, rows=rows, labels=counts or dict.fromkeys(labels, len(scans[0])))
 
 
 def _head(item: Item) -> Table:

@@ -23,9 +23,11 @@ class Unusable:
 
     Attributes:
         found: what it is, for a message: `a list: ["a", "b"]`.
+        items: the texts of a list of texts and integers, which can be labels; None for anything else.
     """
 
     found: str
+    items: tuple[str, ...] | None = None
 
 
 Cell = str | Unusable

@@ -1,16 +1,16 @@
-"""What a tuned classifier must beat: the majority class, and a linear probe on the untouched model's features.
+"""What a tuned model must beat: a guess that reads no text, and a linear probe on the untouched model's features.
 
-The probe is a logistic regression (L2, scikit-learn's lbfgs) on the mean of the frozen base model's last hidden
-states over the real tokens. It says how much of the result the base model brought along. The same regression starts
-the head.
+For classification these are the majority class and a logistic regression (L2, scikit-learn's lbfgs) on the mean of the
+frozen base model's last hidden states over the real tokens; other tasks' probes are in `probes`. A probe says how much
+of the result the base model brought along. The same regression starts the head.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,15 @@ START_STRENGTH: Final = 0.02
 ITERATIONS: Final = 200
 MOST_ROWS: Final = 4_000
 """Training rows that a probe is fitted on, at most; more gain it little and cost a pass over the model."""
-LEAST_LEARNT: Final = 1e-6
-"""Nats that a probe must gain on its own rows to have learnt anything; less is rounding."""
 
 Floats = NDArray[np.float64]
+
+
+def softmax(logits: NDArray[Any]) -> Floats:
+    """Logits to probabilities over the last axis, in float64: [rows, classes] to [rows, classes]."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    exponentials = np.exp(shifted)
+    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +43,22 @@ class LinearProbe:
     Attributes:
         weight: [seen, width].
         bias: [seen].
-        seen: the classes that occurred in its training rows.
-        classes: how many classes the task has.
+        seen: the outputs that it has weights for: of classes those that occurred in its training rows.
+        classes: how many outputs the task has.
+        read: logits [rows, classes] to what the task makes of them.
     """
 
     weight: Floats
     bias: Floats
     seen: tuple[int, ...]
     classes: int
+    read: Callable[[NDArray[Any]], Floats] = softmax
 
     def predict(self, features: NDArray[np.float32]) -> Floats:
-        """Probabilities [rows, classes]; a class that the probe never saw has probability 0."""
-        logits = features @ self.weight.T + self.bias
-        exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-        found = np.zeros((len(features), self.classes))
-        found[:, list(self.seen)] = exponentials / exponentials.sum(axis=1, keepdims=True)
-        return found
+        """The outputs, of classes probabilities [rows, classes]; one that the probe never saw has probability 0."""
+        logits = np.full((len(features), self.classes), -np.inf)
+        logits[:, list(self.seen)] = features @ self.weight.T + self.bias
+        return self.read(logits)
 
 
 def mean_features(hidden: Tensor, mask: Tensor) -> Tensor:
@@ -87,7 +92,7 @@ def fit_probe(
     """
     if len(set(targets)) == 1:
         return LinearProbe(np.zeros((1, features.shape[1])), np.zeros(1), (targets[0],), classes)
-    scale = float(np.sqrt(np.mean(np.square(features, dtype=np.float64)))) or 1.0
+    scale = scale_of(features)
     model = LogisticRegression(C=strength, max_iter=ITERATIONS, fit_intercept=intercept)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly converged is a fair baseline
@@ -98,63 +103,18 @@ def fit_probe(
     return LinearProbe(weight, np.asarray(bias), tuple(int(label) for label in model.classes_), classes)
 
 
-def choose_probe(
-    train: tuple[NDArray[np.float32], Sequence[int]],
-    validation: tuple[NDArray[np.float32], Sequence[int]],
-    *,
-    classes: int,
-) -> LinearProbe:
-    """The probe among `STRENGTHS` with the least cross-entropy on the validation rows.
-
-    Args:
-        train: features [rows, width] and targets to fit on.
-        validation: features and targets to choose with.
-        classes: how many classes the task has.
-    """
-    probes = [fit_probe(*train, classes=classes, strength=strength) for strength in STRENGTHS]
-    features, targets = validation
-    losses = [cross_entropy(probe.predict(features), targets) for probe in probes]
-    return probes[int(np.argmin(losses))]
+def scale_of(features: NDArray[np.float32]) -> float:
+    """The root mean square of all features, or 1 where that is 0."""
+    return float(np.sqrt(np.mean(np.square(features, dtype=np.float64)))) or 1.0
 
 
-def carried_over(
-    probe: LinearProbe,
-    train: tuple[NDArray[np.float32], Sequence[int]],
-    validation: tuple[NDArray[np.float32], Sequence[int]],
-) -> float:
-    """How much of what a probe learnt holds for rows that it did not see, from 0, nothing, to 1, all of it.
-
-    The fall of the cross-entropy below that of the training rows' shares, on the validation rows, over the same on the
-    training rows: knowing how frequent each class is takes no features. Validation rows of a class that the training
-    rows lack say nothing of what was learnt, and are left out.
-
-    Args:
-        probe: fitted on `train`.
-        train: features [rows, width] and targets.
-        validation: features and targets.
-    """
-    targets = np.asarray(validation[1])
-    known = np.isin(targets, probe.seen)
-    if not known.any():
-        return 0.0
-    learnt = _fall(probe, *train, prior=train[1])
-    held = _fall(probe, validation[0][known], targets[known].tolist(), prior=train[1])
-    return min(1.0, max(0.0, held) / learnt) if learnt > LEAST_LEARNT else 0.0
-
-
-def _fall(probe: LinearProbe, features: NDArray[np.float32], targets: Sequence[int], *, prior: Sequence[int]) -> float:
-    """How far the probe's cross-entropy is below that of the shares of the classes among `prior`, in nats."""
-    guess = majority(prior, classes=probe.classes, rows=len(targets))
-    return cross_entropy(guess, targets) - cross_entropy(probe.predict(features), targets)
-
-
-def cross_entropy(found: Floats, targets: Sequence[int]) -> float:
+def cross_entropy(found: Floats, targets: Sequence[int] | NDArray[np.int64]) -> float:
     """The mean of -log p(target) over rows, in nats, from probabilities [rows, classes]."""
     right = found[np.arange(len(targets)), np.asarray(targets)]
     return float(-np.log(np.maximum(right, np.finfo(np.float64).tiny)).mean())
 
 
-def majority(targets: Sequence[int], *, classes: int, rows: int) -> Floats:
+def majority(targets: Sequence[int] | NDArray[np.int64], *, classes: int, rows: int) -> Floats:
     """The predictor that always answers the most frequent class, with the training shares as probabilities.
 
     Returns:

@@ -48,7 +48,7 @@ class _Statistics:
     classes: int
 
 
-def quick(probabilities: Floats, targets: Sequence[int]) -> dict[str, float]:
+def quick(probabilities: Floats, targets: Sequence[int] | Integers) -> dict[str, float]:
     """The metrics without intervals, for evaluations in the middle of training."""
     statistics = _statistics(probabilities, np.asarray(targets, dtype=np.int64))
     figures = _measure(statistics, np.ones(len(targets)))[: len(METRICS)]
@@ -57,7 +57,7 @@ def quick(probabilities: Floats, targets: Sequence[int]) -> dict[str, float]:
 
 def score(  # noqa: PLR0913 - all named at the call
     probabilities: Floats,
-    targets: Sequence[int],
+    targets: Sequence[int] | Integers,
     labels: Sequence[str],
     *,
     who: str,

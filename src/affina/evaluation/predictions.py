@@ -74,7 +74,7 @@ def _check_finite(result: NDArray[np.float32], where: Where | None) -> None:
     )
 
 
-def classify(
+def logits_of(
     classifier: Classifier,
     examples: Sequence[Example],
     *,
@@ -82,8 +82,8 @@ def classify(
     budget: int,
     device: torch.device,
     where: Where | None = None,
-) -> NDArray[np.float64]:
-    """The probabilities that a classifier gives to every label.
+) -> NDArray[np.float32]:
+    """The logits that a model gives; what they mean is the task's judge's.
 
     Args:
         classifier: the model, on `device` and in evaluation mode.
@@ -94,7 +94,7 @@ def classify(
         where: names the row at a place in `examples`, for the error.
 
     Returns:
-        [examples, classes], float64.
+        [examples, outputs].
 
     Raises:
         NonFiniteError: a logit is infinite or not a number.
@@ -104,11 +104,4 @@ def classify(
         inputs = batch.to(device).inputs
         return head_logits(classifier.module, states_for_head(classifier.module, classifier.anatomy, inputs), inputs)
 
-    return probabilities(run_over(examples, forward, task=task, budget=budget, where=where))
-
-
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Softmax over the last axis, in float64: [rows, classes] to [rows, classes]."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    exponentials = np.exp(shifted)
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
+    return run_over(examples, forward, task=task, budget=budget, where=where)

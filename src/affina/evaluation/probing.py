@@ -19,20 +19,20 @@ from affina.evaluation.baselines import (
     MOST_ROWS,
     START_STRENGTH,
     LinearProbe,
-    carried_over,
-    choose_probe,
-    fit_probe,
     last_features,
     mean_features,
 )
+from affina.evaluation.carrying import carried_over, choose_probe
+from affina.evaluation.judging.base import Judge, Thresholds
 from affina.evaluation.predictions import run_over
 from affina.models import head_start
 from affina.models.anatomy import Anatomy
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits, hidden_states
+from affina.recipe.base import AUTO, Auto
 from affina.recipe.resolve import GIVEN
-from affina.recipe.schema import AUTO, Auto, HeadStart
-from affina.tasks.base import Batch, Example, Task
+from affina.recipe.schema import HeadStart
+from affina.tasks.base import Batch, Example, Target, Task
 from affina.values import Resolved
 
 LEAST_CARRIED_OVER: Final = 0.8
@@ -48,8 +48,8 @@ class Prober:
     Attributes:
         module: the model, on its device.
         anatomy: where its head is.
-        task: collates and counts the classes' targets.
-        classes: how many classes there are.
+        task: collates the examples.
+        judge: fits the probes and says what they are worth.
         budget: tokens in a batch.
         device: where the model is.
     """
@@ -57,7 +57,7 @@ class Prober:
     module: nn.Module
     anatomy: Anatomy
     task: Task
-    classes: int
+    judge: Judge
     budget: int
     device: torch.device
 
@@ -65,14 +65,14 @@ class Prober:
         """The mean last hidden state of each example, [rows, width]."""
         return run_over(examples, self._mean, task=self.task, budget=self.budget)
 
-    def baseline(self, train: Sequence[Example], validation: Sequence[Example]) -> LinearProbe:
-        """The linear probe, its strength chosen on validation rows; both bounded to `MOST_ROWS`."""
+    def baseline(
+        self, train: Sequence[Example], validation: Sequence[Example]
+    ) -> tuple[LinearProbe, Thresholds | None]:
+        """The linear probe, its strength and thresholds chosen on validation rows; both bounded to `MOST_ROWS`."""
         chosen, looked_at = _some(train), _some(validation)
-        return choose_probe(
-            (self.features(chosen), targets(chosen)),
-            (self.features(looked_at), targets(looked_at)),
-            classes=self.classes,
-        )
+        unseen = (self.features(looked_at), self.judge.targets(looked_at))
+        probe = choose_probe(self.judge, (self.features(chosen), self.judge.targets(chosen)), unseen)
+        return probe, self.judge.decide(probe.predict(unseen[0]), unseen[1])
 
     def start_head(
         self, train: Sequence[Example], validation: Sequence[Example], *, asked: HeadStart | Auto
@@ -91,13 +91,12 @@ class Prober:
         if asked == "random":
             return Resolved("random", GIVEN)
         chosen, looked_at = _some(train), _some(validation)
-        seen = (self._given_to(layer, chosen), targets(chosen))
-        unseen = (self._given_to(layer, looked_at), targets(looked_at))
-        intercept = layer.bias is not None
-        probe = fit_probe(*seen, classes=self.classes, strength=START_STRENGTH, intercept=intercept)
-        share = carried_over(probe, seen, unseen)
-        found = f"a logistic regression on its features carries {share:.0%} of what it learns over to unseen rows"
-        each = len(train) / self.classes
+        seen = (self._given_to(layer, chosen), self.judge.targets(chosen))
+        unseen = (self._given_to(layer, looked_at), self.judge.targets(looked_at))
+        probe = self.judge.fit(*seen, strength=START_STRENGTH, intercept=layer.bias is not None)
+        share = carried_over(self.judge, probe, seen, unseen)
+        found = f"a linear probe on its features carries {share:.0%} of what it learns over to unseen rows"
+        each = len(train) / probe.classes
         if each < FEW_OF_A_CLASS:
             found = f"{each:.1f} training rows for a label are too few for a random start; {found}"
         elif asked == AUTO and share < LEAST_CARRIED_OVER:
@@ -123,15 +122,17 @@ class Prober:
 
 
 def _some(examples: Sequence[Example]) -> list[Example]:
-    """At most `MOST_ROWS` of them, one of each class and the rest drawn evenly: files are often sorted by label."""
+    """At most `MOST_ROWS` of them, one of each label and the rest drawn evenly: files are often sorted by label."""
     order = np.random.default_rng(0).permutation(len(examples)).tolist()
-    of_each: dict[int | None, int] = {}
+    of_each: dict[int, int] = {}
     for place in order:
-        of_each.setdefault(examples[place].target, place)
+        for label in _labels(examples[place].target):
+            of_each.setdefault(label, place)
     chosen = dict.fromkeys([*of_each.values(), *order])
     return [examples[place] for place in list(chosen)[:MOST_ROWS]]
 
 
-def targets(examples: Sequence[Example]) -> list[int]:
-    """The targets of examples that all have one."""
-    return [example.target for example in examples if example.target is not None]
+def _labels(target: Target) -> tuple[int, ...]:
+    if isinstance(target, tuple):
+        return target
+    return (target,) if isinstance(target, int) else ()

@@ -19,9 +19,8 @@ def base_tensors(classifier: Classifier) -> Mapping[str, Tensor]:
 
     What a new head draws is not taken from the run's random numbers.
     """
-    labels = list(classifier.module.config.id2label.values())
     with torch.random.fork_rng(devices=[]):
-        return dict(load_classifier(classifier.source, labels).module.named_parameters())
+        return dict(load_classifier(classifier.source, classifier.head).module.named_parameters())
 
 
 def width(classifier: Classifier) -> int:

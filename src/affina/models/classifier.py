@@ -23,13 +23,15 @@ from transformers import (
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
 from affina.models.dropout import quicken
+from affina.models.head_start import last_layer
 from affina.models.quiet import Notify, quiet, silent
 from affina.models.settings import (
+    HeadSpec,
     dropout_rates,
     length_limit,
-    same_labels,
+    same_head,
     set_dropout,
-    set_labels,
+    set_head,
     set_no_notices,
     set_padding,
     set_plain_outputs,
@@ -37,6 +39,7 @@ from affina.models.settings import (
 )
 from affina.models.source import Source
 from affina.models.trial import check_numbers, check_vocabulary, try_out
+from affina.models.units import PLAIN, Units, to_standard, units_for
 
 UNLOADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
 """What transformers raises for files it cannot use; all end as one error that names the model."""
@@ -46,7 +49,7 @@ _MOST_MISSING: Final = 0.01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
-    """A model that gives one logit for each label, with what the stages need to know of it.
+    """A model that gives one logit for each label, or one for a number, with what the stages need to know of it.
 
     Attributes:
         module: the transformers `PreTrainedModel`, float32, in evaluation mode; its own configuration, which is
@@ -56,6 +59,8 @@ class Classifier:
         source: where it came from.
         max_length: the longest input in tokens, special tokens included; None without a limit.
         new_parameters: names of the parameters that start from random numbers, in the model's order.
+        head: what its outputs stand for.
+        units: of a regression's logit; plain for any other model.
     """
 
     module: Any
@@ -64,19 +69,21 @@ class Classifier:
     source: Source
     max_length: int | None
     new_parameters: tuple[str, ...]
+    head: HeadSpec
+    units: Units = PLAIN
 
 
 def load_classifier(
-    source: Source, labels: Sequence[str], *, dropout: float | None = None, notify: Notify = silent
+    source: Source, head: HeadSpec | Sequence[str], *, dropout: float | None = None, notify: Notify = silent
 ) -> Classifier:
-    """Load a model for classification into `labels`.
+    """Load a model whose outputs stand for `head`.
 
-    A head that was trained for the same labels in the same order is kept; any other starts anew, from torch's global
-    random state, which the caller seeds.
+    A head that was trained for the same outputs in the same order is kept; any other starts anew, from torch's global
+    random state, which the caller seeds. The logit of a regression comes in standard units (`units`).
 
     Args:
         source: from `locate`.
-        labels: the label of each class, in the order of the logits.
+        head: what the outputs stand for; labels alone are classes of which a text has one.
         dropout: replaces every dropout rate of the model's configuration; None leaves them.
         notify: told what the user should know.
 
@@ -86,8 +93,9 @@ def load_classifier(
     """
     where = f"model: {source.reference}"
     config = read_config(source, where)
-    keeps_head = same_labels(config, labels)
-    set_labels(config, labels)
+    head = head if isinstance(head, HeadSpec) else HeadSpec(labels=tuple(head))
+    keeps_head = same_head(config, head)
+    set_head(config, head)
     set_plain_outputs(config)
     rates = dropout_rates(config)
     if dropout is not None:
@@ -111,6 +119,8 @@ def load_classifier(
         notify(f"the output layer of {source.reference} was trained for other labels and starts anew")
         absent |= _start_anew(module, anatomy.output)
     new = tuple(name for name, _ in module.named_parameters() if name in absent)
+    is_new = any(name.startswith(f"{anatomy.output}.") for name in new)
+    units = _standardised(module, anatomy, head, is_new=is_new)
     return Classifier(
         module=module,
         tokenizer=tokenizer,
@@ -118,7 +128,20 @@ def load_classifier(
         source=source,
         max_length=length_limit(module, tokenizer if source.kind != "run" else None),
         new_parameters=new,
+        head=head,
+        units=units,
     )
+
+
+def _standardised(module: Any, anatomy: Anatomy, head: HeadSpec, *, is_new: bool) -> Units:
+    """The units that a regression's head trains in; one that was kept, and so is in plain units, is brought to them."""
+    if head.problem != "regression" or not head.deviation:
+        return PLAIN
+    units = units_for(module, anatomy, mean=head.mean, deviation=head.deviation)
+    layer = last_layer(module, anatomy)
+    if not is_new and layer is not None:
+        to_standard(layer, units)
+    return units
 
 
 def _load(source: Source, config: Any, where: str) -> tuple[Any, Any, dict[str, Any]]:

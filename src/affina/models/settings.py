@@ -5,29 +5,66 @@ This module reads and writes settings only; weights are loaded in `classifier`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from torch import nn
 
 from affina.errors import ModelError, Problem
 
+ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
+THRESHOLDS: Final = "label_thresholds"
+"""The key of config.json with the probability from which each label is given."""
 _DROPOUT_ENDINGS: Final = ("dropout", "pdrop", "dropout_prob", "dropout_rate")
 _NO_LIMIT: Final = 10**9
 """A tokenizer without a limit of its own reports a number far above this one, or one that is no length."""
 _LENGTH_NOTICE: Final = "sequence-length-is-longer-than-the-specified-maximum"
 
 
-def same_labels(config: Any, labels: Sequence[str]) -> bool:
-    """Tell whether the checkpoint was trained for exactly these labels in this order."""
-    return [config.id2label[number] for number in sorted(config.id2label)] == list(labels)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadSpec:
+    """What a model's outputs stand for.
+
+    Attributes:
+        labels: the name of each output, in the order of the logits.
+        problem: transformers' word for what they are, which `problem_type` in config.json says.
+        mean: of the training rows' numbers, for a regression.
+        deviation: their standard deviation; 0 leaves the numbers as they are.
+    """
+
+    labels: tuple[str, ...]
+    problem: ProblemType = "single_label_classification"
+    mean: float = 0.0
+    deviation: float = 0.0
 
 
-def set_labels(config: Any, labels: Sequence[str]) -> None:
-    """Name the model's classes, so that its outputs carry the user's own labels."""
-    config.id2label = dict(enumerate(labels))
-    config.label2id = {label: number for number, label in enumerate(labels)}
-    config.problem_type = "single_label_classification"
+def same_head(config: Any, head: HeadSpec) -> bool:
+    """Tell whether the checkpoint was trained for exactly these outputs in this order."""
+    labels = tuple(config.id2label[number] for number in sorted(config.id2label))
+    unsaid = config.problem_type is None and head.problem == "single_label_classification"
+    return labels == head.labels and (unsaid or config.problem_type == head.problem)
+
+
+def set_head(config: Any, head: HeadSpec) -> None:
+    """Name the model's outputs, so that they carry the user's own labels."""
+    config.id2label = dict(enumerate(head.labels))
+    config.label2id = {label: number for number, label in enumerate(head.labels)}
+    config.problem_type = head.problem
+    thresholds = config.to_dict().get(THRESHOLDS)
+    if thresholds is not None and head.problem != "multi_label_classification":
+        delattr(config, THRESHOLDS)
+
+
+def thresholds_of(config: Any) -> dict[str, float] | None:
+    """The probability from which each label is given, as an exported multi-label model says; None where it does not."""
+    found: dict[str, float] | None = config.to_dict().get(THRESHOLDS)
+    return found
+
+
+def set_thresholds(config: Any, thresholds: Mapping[str, float]) -> None:
+    """Write them where a reader of config.json finds them."""
+    setattr(config, THRESHOLDS, dict(thresholds))
 
 
 def set_plain_outputs(config: Any) -> None:

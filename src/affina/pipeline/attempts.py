@@ -26,6 +26,7 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Payload
 from affina.record.starts import Restarted
+from affina.reporting.formats import the
 from affina.runtime import randomness
 from affina.tasks.base import Batch
 from affina.training import checkpoint
@@ -129,7 +130,7 @@ def _run(loop: Loop[Batch], prepared: Prepared) -> Outcome:
 def _seen(prepared: Prepared, loop: Loop[Batch]) -> str:
     found, floor = loop.stopping, floor_of(prepared)
     return (
-        f"no better than the majority class ({prepared.hyper.metric.value} {found.latest:.3f} against "
+        f"no better than {the(prepared.judge.guess_name)} ({prepared.hyper.metric.value} {found.latest:.3f} against "
         f"{floor.metric:.3f}, loss {found.latest_loss:.3f} against {floor.loss:.3f})"
     )
 

@@ -14,17 +14,19 @@ import numpy as np
 
 from affina.data.audit.lengths import describe_lengths
 from affina.data.audit.personal import personal_kinds
+from affina.data.labelling.base import Labelling
 from affina.data.loading import Loaded
 from affina.data.rows import Row
+from affina.evaluation.judging.classes import ClassJudge
 from affina.evaluation.label_errors import MOST_ROWS, find_label_errors
 from affina.evaluation.language import check_language
 from affina.evaluation.probing import Prober
 from affina.models.classifier import Classifier
 from affina.models.reader import Reads
 from affina.pipeline.limits import Limited
-from affina.record.audited import Audited, Cut, Encoded
+from affina.record.audited import Audited, Check, Cut, Encoded
 from affina.record.payloads import Finding
-from affina.tasks.classification import Classification
+from affina.tasks.base import Task
 
 LIMITS: Final = (32, 64, 128, 256, 512, 1024)
 """Tokens: what each would cut is shown, up to the first that cuts nothing."""
@@ -36,7 +38,7 @@ _ROWS_TRIED: Final = 100
 
 
 def audit(
-    loaded: Loaded, limited: Limited, reader: Reads, task: Classification, *, seed: int
+    loaded: Loaded, limited: Limited, reader: Reads, task: Task, *, seed: int
 ) -> tuple[Audited, tuple[Finding, ...]]:
     """All that was looked at, and every finding of the data stage, of the limit and of the language.
 
@@ -58,7 +60,7 @@ def audit(
         checks=loaded.checks + language,
         lengths=(*loaded.lengths, *lengths),
         cuts=_cuts(limited),
-        encoded=_first_encoded(limited.rows["train"], task),
+        encoded=_first_encoded(limited.rows["train"], task, loaded.labelling),
     )
     return audited, loaded.findings + limited.findings + strange
 
@@ -79,7 +81,7 @@ def _cuts(limited: Limited) -> tuple[Cut, ...]:
     )
 
 
-def _first_encoded(rows: Sequence[Row], task: Classification) -> tuple[Encoded, ...]:
+def _first_encoded(rows: Sequence[Row], task: Task, labelling: Labelling) -> tuple[Encoded, ...]:
     """The first row in which no personal data is seen, as the model reads it."""
     clean = (row for row in rows[:_ROWS_TRIED] if not any(any(personal_kinds(text)) for text in row.texts))
     row = next(clean, None)
@@ -92,7 +94,7 @@ def _first_encoded(rows: Sequence[Row], task: Classification) -> tuple[Encoded, 
         tokens=tokens,
         trained=(False,) * len(tokens),  # the one target of a text is its label
         hidden=len(example.ids) - len(tokens),
-        target=row.fields["label"],
+        target=labelling.shown(row.fields["label"]),
     )
     return (encoded,)
 
@@ -106,7 +108,7 @@ def _written(tokenizer: Any, token: int) -> str:
 def with_label_errors(
     found: tuple[Audited, tuple[Finding, ...]],
     rows: Sequence[Row],
-    task: Classification,
+    task: Task,
     classifier: Classifier,
     *,
     seed: int,
@@ -128,10 +130,19 @@ def with_label_errors(
         module=classifier.module,
         anatomy=classifier.anatomy,
         task=task,
-        classes=len(task.labels),
+        judge=ClassJudge(task.labels),
         budget=max(BATCH_TOKENS, *(len(example.ids) for example in examples)),
         device=classifier.module.device,
     )
     features = prober.features(examples)
     more, check, listed = find_label_errors(features, chosen, task.labels, of=len(rows), seed=seed)
     return replace(audited, checks=(*audited.checks, check), suspects=listed), findings + more
+
+
+def without_label_errors(
+    found: tuple[Audited, tuple[Finding, ...]], name: str, *, rows: int
+) -> tuple[Audited, tuple[Finding, ...]]:
+    """An audit that says that probable label errors were asked for, and cannot be looked for in this task."""
+    audited, findings = found
+    how = f"not for the task {name}: confident learning doubts labels of which each row has one"
+    return replace(audited, checks=(*audited.checks, Check(name="label errors", rows=0, of=rows, how=how))), findings

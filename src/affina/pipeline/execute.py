@@ -25,7 +25,7 @@ from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
-from affina.record.payloads import NOTICE, Event, Finished, ModelLoaded, Sample, Scores, Started
+from affina.record.payloads import NOTICE, Chosen, Event, Finished, ModelLoaded, Sample, Scores, Started
 from affina.reporting import page
 from affina.runtime import machine
 from affina.training import checkpoint
@@ -167,11 +167,16 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
 
 def _after_training(prepared: Prepared, folder: RunFolder, journal: Journal, *, step: int) -> tuple[Scores, _Shown]:
     """Export the best weights and measure them on the rows that the report is about."""
-    export(prepared, folder, step=step)
+    thresholds = export(prepared, folder, step=step)
+    if thresholds is not None:
+        said = ", ".join(
+            f"{label} {value:.2f}" for label, value in zip(prepared.task.labels, thresholds.values, strict=True)
+        )
+        journal.append(Chosen(key="task.thresholds (found)", value=said, reason=thresholds.how))
     rows = prepared.rows[prepared.report_split]
     found = predict(prepared, prepared.examples[prepared.report_split], where=lambda place: rows[place].where)
-    scores = write_scores(prepared, found, who="tuned", journal=journal)
-    return scores, _Shown(shown.samples(prepared, found), shown.worst(prepared, found))
+    scores = write_scores(prepared, found, thresholds, who="tuned", journal=journal)
+    return scores, _Shown(shown.samples(prepared, found, thresholds), shown.worst(prepared, found, thresholds))
 
 
 def _finished(outcome: Outcome, clock: _Clock, rows: _Shown, *, device: torch.device) -> Finished:

@@ -18,7 +18,7 @@ from affina.models.source import fingerprint
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.rates import SETTLED
 from affina.pipeline.resolved import resolved_recipe
-from affina.recipe.schema import AUTO
+from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock

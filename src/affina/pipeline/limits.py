@@ -11,9 +11,10 @@ from affina.data.rows import Row
 from affina.data.table import MOST_EXAMPLES
 from affina.errors import DataError, Problem, RecipeError
 from affina.models.reader import Reads
-from affina.recipe.schema import AUTO, Recipe
+from affina.recipe.base import AUTO
+from affina.recipe.schema import Recipe
 from affina.record.payloads import Finding
-from affina.tasks.classification import apply_limit, measure_lengths, refuse_nothing
+from affina.tasks.texts import apply_limit, measure_lengths, refuse_nothing
 from affina.values import Resolved
 
 LONGEST_BY_DEFAULT: Final = 512
@@ -90,14 +91,16 @@ def _impossible(asked: int, least: int, most: int, model: str) -> Problem:
 
 def _check_labels_left(train: Sequence[Row], loaded: Loaded, limit: int) -> None:
     """Dropping long rows may leave a label, or all of them, without one to learn from."""
-    left = {row.fields["label"] for row in train}
-    if gone := [label for label in loaded.labels if label not in left]:
+    left = {label for row in train for label in loaded.labelling.labels_of(row.fields["label"])}
+    known = {label for row in loaded.splits.train for label in loaded.labelling.labels_of(row.fields["label"])}
+    gone = [label for label in loaded.labels if label in known - left]
+    if gone or not train:
         shown = ", ".join(repr(label) for label in gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
         raise DataError(
             Problem(
                 where="recipe key data.max_length, with data.too_long=drop",
                 expected="training rows left for every label",
-                found=f"none within {limit} tokens for {shown}",
+                found=f"none within {limit} tokens" + (f" for {shown}" if gone else ""),
                 fix="raise data.max_length, or write data.too_long=truncate",
             )
         )

@@ -24,6 +24,8 @@ FAR: Final = 4.0
 """A given rate this many times above or below the advised one explains a run that was worth nothing."""
 LITTLE: Final = 0.98
 """Of the loss before the training: what stays above it has learnt next to nothing."""
+FEW_PER_NUMBER: Final = 200
+"""Training rows of numbers of which the same is said."""
 FEW_PER_LABEL: Final = 50
 """Training rows for each label below which a fine-tuned model is seldom clearly better than a linear probe."""
 
@@ -48,6 +50,8 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
     """What the tuned model did not pass, the strongest first."""
     tuned = scores["tuned"]
     key = prepared.hyper.metric.value
+    if key not in tuned.metrics:  # a loss in standard units is of the training alone
+        key = next(iter(tuned.metrics))
     way = 1 if higher_is_better(key) else -1
     reached = tuned.metrics[key]
     rivals = {who: found.metrics[key] for who, found in scores.items() if who != "tuned" and key in found.metrics}
@@ -100,13 +104,16 @@ def _ended_early(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None
 def _few_rows(prepared: Prepared) -> tuple[str, str]:
     rows, labels = len(prepared.rows["train"]), len(prepared.task.labels)
     each = rows / labels
-    if each < FEW_PER_LABEL:
+    numbers = prepared.spec.name == "regression"
+    if each < (FEW_PER_NUMBER if numbers else FEW_PER_LABEL):
+        of = "" if numbers else f" for {labels} labels ({each:.0f} each)"
         return (
-            f"{rows:,} training rows for {labels} labels ({each:.0f} each) are few for fine-tuning",
+            f"{rows:,} training rows{of} are few for fine-tuning",
             "more rows with labels; until then a baseline may serve as well",
         )
     other = "method=full" if prepared.method.name != "full" else "another model"
+    doubts = " (affina check --labels names doubtful labels)" if prepared.spec.name == "classification" else ""
     return (
         "either the base model's features already hold all that these labels need, or the labels are noisy",
-        f"{other}, or a look at the rows that are wrong in the report (affina check --labels names doubtful labels)",
+        f"{other}, or a look at the rows that are wrong in the report{doubts}",
     )

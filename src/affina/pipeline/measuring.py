@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from affina.evaluation import metrics
-from affina.evaluation.baselines import majority
-from affina.evaluation.predictions import classify
-from affina.evaluation.probing import Prober, targets
+from affina.evaluation.baselines import Floats
+from affina.evaluation.judging.base import Sampling, Thresholds
+from affina.evaluation.predictions import logits_of
+from affina.evaluation.probing import Prober
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.shown import row_results
 from affina.recipe.schema import HeadStart
@@ -25,13 +22,14 @@ EVALUATION_FACTOR: Final = 2
 
 
 def measure_baselines(prepared: Prepared, journal: Journal) -> None:
-    """Score the majority class and a linear probe on the untouched model."""
-    classes = len(prepared.task.labels)
-    train, judged = prepared.examples["train"], prepared.examples[prepared.report_split]
-    write_scores(prepared, majority(targets(train), classes=classes, rows=len(judged)), who="majority", journal=journal)
+    """Score the guess that reads no text, and a linear probe on the untouched model."""
+    judge, train, judged = prepared.judge, prepared.examples["train"], prepared.examples[prepared.report_split]
+    known = judge.targets(train)
+    guess, thresholds = judge.guess(known, rows=len(judged)), judge.guess_thresholds(known)
+    write_scores(prepared, guess, thresholds, who=judge.guess_name, journal=journal)
     prober = _prober(prepared)
-    probe = prober.baseline(train, prepared.examples["validation"])
-    write_scores(prepared, probe.predict(prober.features(judged)), who="linear_probe", journal=journal)
+    probe, thresholds = prober.baseline(train, prepared.examples["validation"])
+    write_scores(prepared, probe.predict(prober.features(judged)), thresholds, who=judge.probe_name, journal=journal)
 
 
 def start_head(prepared: Prepared) -> Resolved[HeadStart] | None:
@@ -48,26 +46,24 @@ def _prober(prepared: Prepared) -> Prober:
         module=prepared.classifier.module,
         anatomy=prepared.classifier.anatomy,
         task=prepared.task,
-        classes=len(prepared.task.labels),
+        judge=prepared.judge,
         budget=_budget(prepared),
         device=prepared.device,
     )
 
 
-def predict(
-    prepared: Prepared, examples: Sequence[Example], *, where: Callable[[int], str] | None = None
-) -> NDArray[np.float64]:
-    """Probabilities [rows, classes] of the model as it is, in float32 whatever the training's precision.
+def predict(prepared: Prepared, examples: Sequence[Example], *, where: Callable[[int], str] | None = None) -> Floats:
+    """The outputs [rows, outputs] of the model as it is, in float32 whatever the training's precision.
 
     Args:
         prepared: the model and the task.
-        examples: what to classify.
+        examples: what to look at.
         where: names the row at a place in `examples`, for the error.
 
     Raises:
         NonFiniteError: the model gives an example infinity, or what is not a number.
     """
-    return classify(
+    logits = logits_of(
         prepared.classifier,
         examples,
         task=prepared.task,
@@ -75,29 +71,36 @@ def predict(
         device=prepared.device,
         where=where,
     )
+    return prepared.judge.read(logits)
 
 
-def write_scores(prepared: Prepared, found: NDArray[np.float64], *, who: str, journal: Journal) -> Scores:
+def decide(prepared: Prepared) -> Thresholds | None:
+    """The thresholds of the model as it is, chosen on all validation rows."""
+    validation = prepared.examples["validation"]
+    return prepared.judge.decide(predict(prepared, validation), prepared.judge.targets(validation))
+
+
+def write_scores(
+    prepared: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str, journal: Journal
+) -> Scores:
     """Record what a predictor reached, in all and row by row, and return the former."""
-    scores = score(prepared, found, who=who)
+    scores = score(prepared, found, thresholds, who=who)
     journal.append(scores)
-    if (rows := row_results(prepared, found, who=who)) is not None:
+    if (rows := row_results(prepared, found, thresholds, who=who)) is not None:
         journal.append(rows)
     return scores
 
 
-def score(prepared: Prepared, found: NDArray[np.float64], *, who: str) -> Scores:
-    """The metrics of probabilities [rows, classes] on the rows that the report is about."""
+def score(prepared: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str) -> Scores:
+    """The metrics of outputs on the rows that the report is about."""
     split, spec = prepared.report_split, prepared.recipe.evaluate
-    return metrics.score(
+    return prepared.judge.score(
         found,
-        targets(prepared.examples[split]),
-        prepared.task.labels,
+        prepared.judge.targets(prepared.examples[split]),
+        thresholds,
         who=who,
         split=split,
-        resamples=spec.resamples,
-        confidence=spec.confidence,
-        seed=prepared.recipe.seed,
+        sampling=Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=prepared.recipe.seed),
     )
 
 

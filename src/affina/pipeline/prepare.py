@@ -5,35 +5,36 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 
 from affina.data.loading import Loaded, load
-from affina.data.mixing import labels_as_seen, seen_in, weights_of
+from affina.data.mixing import seen_in, weights_of
 from affina.data.rows import Row
+from affina.evaluation.judging.base import Judge
 from affina.methods import full, partial
 from affina.methods.weights import TrainedWeights
 from affina.models.base import base_tensors, width
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.source import locate
-from affina.pipeline.auditing import audit, with_label_errors
+from affina.pipeline.answers import answers_of, units_reason
+from affina.pipeline.auditing import audit, with_label_errors, without_label_errors
+from affina.pipeline.kinds import KINDS, SettledSpec, check_keys
 from affina.pipeline.limits import Limited, within_limit
+from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
-from affina.recipe.schema import AUTO, ClassificationSpec, FullSpec, PartialSpec, Recipe
+from affina.recipe.schema import FullSpec, PartialSpec, Recipe
 from affina.record.audited import Audited
 from affina.record.payloads import Finding
 from affina.runtime import machine, randomness
-from affina.tasks.base import Example
-from affina.tasks.classification import Classification, balanced_weights
+from affina.tasks.base import Example, Task
 from affina.training import precision
 from affina.training.precision import PrecisionName
 from affina.values import Resolved
 
 DEFAULT_MODEL: Final = "starter/encoder"
-MAJORITY_SHARE: Final = 0.8
-"""With more of the rows in one class than this, `auto` weighs the classes and watches macro-F1."""
 EMBEDDINGS_SHARE: Final = 0.3
 """With more of the weights in the embeddings than this, `auto` freezes them."""
 
@@ -52,7 +53,9 @@ class Prepared:
         classifier: model and tokenizer.
         attached: the model with its method.
         task: encodes, collates, computes the loss.
-        weighted: whether the loss weighs the classes.
+        judge: says what answers are worth.
+        spec: the recipe's `task`, settled.
+        weighted: whether the loss weighs the labels.
         hyper: what the loop runs with.
         method: the method, `auto` resolved.
         device: where the model is.
@@ -70,7 +73,9 @@ class Prepared:
     examples: dict[str, list[Example]]
     classifier: Classifier
     attached: TrainedWeights
-    task: Classification
+    task: Task
+    judge: Judge
+    spec: SettledSpec
     weighted: bool
     hyper: Hyperparameters
     method: FullSpec | PartialSpec
@@ -107,28 +112,23 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     randomness.seed_everything(recipe.seed)
     device = machine.choose_device(recipe.device)
     chosen_precision = precision.choose(recipe.train.precision, device)
-    loaded = load(recipe.data, seed=recipe.seed)
+    loaded = load(recipe.data, seed=recipe.seed, task=recipe.task)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
-    choices |= loaded.choices | {"task": Resolved("classification", "the data has texts and labels")}
+    choices |= loaded.choices
+    check_keys(recipe, loaded.labelling, loaded.labels)
     classifier = _load_model(recipe, loaded, choices=choices, notify=told)
     limited = within_limit(recipe, loaded, classifier, choices)
     rows = limited.rows
-    counts = labels_as_seen(rows["train"], loaded.weights)
-    weighted = _weigh_classes(recipe, counts, choices)
-    task = Classification(
-        classifier.tokenizer,
-        loaded.labels,
-        max_length=limited.limit,
-        class_weights=balanced_weights(counts, loaded.labels) if weighted else None,
-        label_smoothing=recipe.train.label_smoothing,
-    )
+    answers = answers_of(recipe, loaded, classifier, limited, choices)
+    task, judge = answers.task, answers.judge
     classifier.module.to(device)
-    audited, findings = _audit(recipe, loaded, limited, classifier, task)
+    audited, findings = _audit(recipe, loaded, limited, classifier, task, notify=told)
     examples = {split: task.encode(part) for split, part in rows.items()}
     method = _choose_method(recipe, classifier, choices)
     attached = _attach(method, classifier)
     seen = _as_seen(examples, rows["train"], loaded, seed=recipe.seed)
-    hyper = _hyperparameters(recipe, seen, classifier, attached, method=method, weighted=weighted)
+    facts = _facts(seen, classifier, attached, method=method, task=loaded.labelling.name)
+    hyper = resolve(recipe.train, recipe.evaluate, facts, metric=judge.watched(weighted=answers.weighted))
     return Prepared(
         recipe=recipe,
         loaded=loaded,
@@ -137,7 +137,9 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         classifier=classifier,
         attached=attached,
         task=task,
-        weighted=weighted,
+        judge=judge,
+        spec=answers.spec,
+        weighted=answers.weighted,
         hyper=hyper,
         method=method,
         device=device,
@@ -159,12 +161,16 @@ def _as_seen(
 
 
 def _audit(
-    recipe: Recipe, loaded: Loaded, limited: Limited, classifier: Classifier, task: Classification
+    recipe: Recipe, loaded: Loaded, limited: Limited, classifier: Classifier, task: Task, *, notify: Notify
 ) -> tuple[Audited, tuple[Finding, ...]]:
     found = audit(loaded, limited, classifier, task, seed=recipe.seed)
     if not recipe.data.check_labels:
         return found
-    return with_label_errors(found, limited.rows["train"], task, classifier, seed=recipe.seed)
+    name, train = loaded.labelling.name, limited.rows["train"]
+    if not KINDS[name].has_single_labels:
+        notify(f"data.check_labels is not for the task {name}: probable label errors are not looked for")
+        return without_label_errors(found, name, rows=len(train))
+    return with_label_errors(found, train, task, classifier, seed=recipe.seed)
 
 
 def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:
@@ -172,24 +178,16 @@ def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:
 
 
 def _load_model(recipe: Recipe, loaded: Loaded, *, choices: dict[str, Resolved[Any]], notify: Notify) -> Classifier:
+    """The model, and what its head counts in where it predicts a number."""
     if recipe.model == AUTO:
         choices["model"] = Resolved(DEFAULT_MODEL, "small, strong on short texts, and needs no hub")
     reference = DEFAULT_MODEL if recipe.model == AUTO else recipe.model
     dropout = None if recipe.train.dropout == AUTO else recipe.train.dropout
-    return load_classifier(locate(reference, notify=notify), loaded.labels, dropout=dropout, notify=notify)
-
-
-def _weigh_classes(recipe: Recipe, counts: Counter[str], choices: dict[str, Resolved[Any]]) -> bool:
-    share = max(counts.values()) / sum(counts.values())
-    spec = recipe.task if isinstance(recipe.task, ClassificationSpec) else ClassificationSpec()
-    if spec.class_weights != AUTO:
-        return spec.class_weights == "balanced"
-    weighted = share > MAJORITY_SHARE
-    choices["task.class_weights"] = Resolved(
-        "balanced" if weighted else "none",
-        f"the largest class has {share:.0%} of the rows, {'over' if weighted else 'within'} {MAJORITY_SHARE:.0%}",
-    )
-    return weighted
+    head = KINDS[loaded.labelling.name].head(loaded.labels, loaded.labelling, loaded.splits.train)
+    classifier = load_classifier(locate(reference, notify=notify), head, dropout=dropout, notify=notify)
+    if head.problem == "regression":
+        choices["task (units)"] = units_reason(classifier)
+    return classifier
 
 
 def _choose_method(recipe: Recipe, classifier: Classifier, choices: dict[str, Resolved[Any]]) -> FullSpec | PartialSpec:
@@ -214,17 +212,17 @@ def _attach(method: FullSpec | PartialSpec, classifier: Classifier) -> TrainedWe
     return full.attach(classifier.module, classifier.anatomy, base_tensors=read_base)
 
 
-def _hyperparameters(
-    recipe: Recipe,
+def _facts(
     examples: dict[str, list[Example]],
     classifier: Classifier,
     attached: TrainedWeights,
     *,
     method: FullSpec | PartialSpec,
-    weighted: bool,
-) -> Hyperparameters:
+    task: str,
+) -> Facts:
     lengths = [len(example.ids) for example in examples["train"]]
-    facts = Facts(
+    return Facts(
+        task=task,
         rows=len(lengths),
         validation_rows=len(examples["validation"]),
         mean_length=sum(lengths) / len(lengths),
@@ -232,7 +230,3 @@ def _hyperparameters(
         width=width(classifier),
         trained=method.name if any(group.part == "body" for group in attached.parameter_groups()) else "head",
     )
-    hyper = resolve(recipe.train, recipe.evaluate, facts)
-    if weighted and recipe.evaluate.metric == AUTO:
-        return replace(hyper, metric=Resolved("macro_f1", "the classes are weighted"))
-    return hyper

@@ -15,8 +15,9 @@ from affina.models.base import width
 from affina.pipeline.measuring import start_head
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.training import guessing, plan_of, work_of
+from affina.recipe.base import AUTO
 from affina.recipe.resolve import head_rate, prior_of, rounded
-from affina.recipe.schema import AUTO, HeadStart
+from affina.recipe.schema import HeadStart
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload
 from affina.record.starts import RangeTested, Restarted
@@ -90,7 +91,7 @@ def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared
         prepared = replace(prepared, choices={**prepared.choices, HEAD_START: start})
     if not _is_head_alone(prepared) or (start is not None and start.value == "random"):
         return prepared
-    prior = prior_of("probed head", width(prepared.classifier))
+    prior = prior_of(prepared.spec.name, "probed head", width(prepared.classifier))
     prepared = replace(prepared, hyper=replace(prepared.hyper, prior=prior))
     if is_given(prepared):
         return prepared

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from affina.data.labelling.several import LABEL_ROLE
 from affina.pipeline.prepare import Prepared
-from affina.recipe.schema import ClassificationSpec, Recipe
+from affina.recipe.schema import Recipe
 
 
 def resolved_recipe(prepared: Prepared) -> Recipe:
@@ -13,17 +14,20 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
     """
     recipe, hyper = prepared.recipe, prepared.hyper
     value = {key: resolved.value for key, resolved in prepared.choices.items()}
-    roles = {role: prepared.loaded.columns.get(role, "none") for role in ("text", "text_pair", "label")}
+    columns = prepared.loaded.columns
+    several = tuple(name for role, name in columns.items() if role.startswith(LABEL_ROLE))
+    roles = {"text": columns["text"], "text_pair": columns.get("text_pair", "none")}
+    labels = {"label": several or columns["label"]}
     held_out = {key: value.get(f"data.{key}", getattr(recipe.data, key)) for key in ("validation", "test")}
-    weights = value.get("task.class_weights")
-    task = recipe.task if isinstance(recipe.task, ClassificationSpec) else ClassificationSpec()
     return recipe.model_copy(
         update={
             "model": prepared.classifier.source.reference,
-            "task": task.model_copy(update={"class_weights": weights} if weights else {}),
+            "task": prepared.spec,
             "method": prepared.method,
             "device": prepared.device.type,
-            "data": recipe.data.model_copy(update={**roles, **held_out, "max_length": prepared.task.max_length}),
+            "data": recipe.data.model_copy(
+                update={**roles, **labels, **held_out, "max_length": prepared.task.max_length}
+            ),
             "train": recipe.train.model_copy(
                 update={
                     "epochs": hyper.epochs.value,

@@ -1,7 +1,7 @@
 """What a report shows of single rows: random ones, the surest mistakes, and each row's result without its text.
 
 Texts are cut at `LONGEST`, and only `SAMPLES` and `WORST` rows are shown: a record is passed on more easily than the
-data behind it. What says how wrong a row is belongs to the classification task.
+data behind it. How wrong a row is, and how its answer is written, say the task's judge.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affina.data.rows import Row, text_key
-from affina.evaluation.probing import targets
+from affina.evaluation.judging.base import Answer, Targets, Thresholds
 from affina.pipeline.prepare import Prepared
 from affina.record.payloads import Sample
 from affina.record.row_results import RowResults
-from affina.tasks.base import Example
 
 SAMPLES: Final = 8
 WORST: Final = 20
@@ -27,52 +26,50 @@ LONGEST: Final = 300
 MOST_ROWS: Final = 200_000
 """Rows whose results are recorded one by one; of more, the record would grow by megabytes."""
 DIGITS: Final = 5
-"""Decimals of a row's loss."""
+"""Decimals of a row's part in a metric."""
 
 Floats = NDArray[np.float64]
 
 
-def samples(prepared: Prepared, found: Floats) -> tuple[Sample, ...]:
+def samples(prepared: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
     """Rows of the report's split drawn at random, by the recipe's seed.
 
     Args:
         prepared: the run.
-        found: probabilities [rows, classes].
+        found: the model's outputs [rows, outputs].
+        thresholds: of the same model.
     """
     order = np.random.default_rng(prepared.recipe.seed).permutation(len(found))[:SAMPLES]
-    return tuple(_sample(prepared, found, place) for place in order.tolist())
+    return _shown(prepared, found, thresholds, order.tolist())
 
 
-def worst(prepared: Prepared, found: Floats) -> tuple[Sample, ...]:
-    """The rows that the model was wrong about with the highest probability, the surest first."""
-    sure = found.max(axis=1)
-    wrong = np.flatnonzero(found.argmax(axis=1) != np.asarray(targets(_examples(prepared))))
-    order = wrong[np.argsort(-sure[wrong], kind="stable")][:WORST]
-    return tuple(_sample(prepared, found, place) for place in order.tolist())
+def worst(prepared: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
+    """The rows that the model was most wrong about, of those as wrong the ones that it was surest of."""
+    judge = prepared.judge
+    wrongness, sure = judge.wrongness(found, _targets(prepared), thresholds), judge.sureness(found)
+    order = np.lexsort((-sure, -wrongness))[:WORST]
+    return _shown(prepared, found, thresholds, [place for place in order.tolist() if wrongness[place]])
 
 
-def row_results(prepared: Prepared, found: Floats, *, who: str) -> RowResults | None:
+def row_results(prepared: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str) -> RowResults | None:
     """Each row's result, so that predictors can be compared row by row; None for more than `MOST_ROWS`.
 
     Args:
         prepared: the run.
-        found: probabilities [rows, classes].
+        found: the predictor's outputs [rows, outputs].
+        thresholds: of the same predictor.
         who: whose they are.
     """
     if len(found) > MOST_ROWS:
         return None
-    expected, predicted = np.asarray(targets(_examples(prepared))), found.argmax(axis=1)
-    chance = np.maximum(found[np.arange(len(found)), expected], np.finfo(np.float64).tiny)
+    rows = prepared.judge.by_row(found, _targets(prepared), thresholds)
     return RowResults(
         who=who,
         split=prepared.report_split,
         rows=_keys(prepared.rows[prepared.report_split]),
-        expected=tuple(expected.tolist()),
-        predicted=tuple(predicted.tolist()),
-        values={
-            "accuracy": tuple((expected == predicted).astype(float).tolist()),
-            "loss": tuple(np.round(-np.log(chance), DIGITS).tolist()),
-        },
+        expected=() if rows.expected is None else tuple(rows.expected.tolist()),
+        predicted=() if rows.predicted is None else tuple(rows.predicted.tolist()),
+        values={name: tuple(np.round(values, DIGITS).tolist()) for name, values in rows.values.items()},
     )
 
 
@@ -82,18 +79,33 @@ def _keys(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:8] for text in whole)
 
 
-def _sample(prepared: Prepared, found: Floats, place: int) -> Sample:
-    row = prepared.rows[prepared.report_split][place]
+def _shown(
+    prepared: Prepared, found: Floats, thresholds: Thresholds | None, places: Sequence[int]
+) -> tuple[Sample, ...]:
+    targets, judge = _targets(prepared), prepared.judge
+    return tuple(
+        _sample(
+            prepared.rows[prepared.report_split][place],
+            judge.expected(targets[place]),
+            judge.answer(found[place], thresholds),
+        )
+        for place in places
+    )
+
+
+def _sample(row: Row, expected: Answer, answer: Answer) -> Sample:
     text = " / ".join(row.texts)
+    numbers = answer.value is not None and expected.value is not None
     return Sample(
         text=text[:LONGEST],
         hidden=max(0, len(text) - LONGEST),
         where=row.where,
-        expected=row.fields["label"],
-        predicted=prepared.task.labels[int(found[place].argmax())],
-        probability=float(found[place].max()),
+        expected=expected.shown,
+        predicted=answer.shown,
+        probability=answer.probability,
+        error=(answer.value or 0.0) - (expected.value or 0.0) if numbers else None,
     )
 
 
-def _examples(prepared: Prepared) -> Sequence[Example]:
-    return prepared.examples[prepared.report_split]
+def _targets(prepared: Prepared) -> Targets:
+    return prepared.judge.targets(prepared.examples[prepared.report_split])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 
 import numpy as np
@@ -10,9 +9,6 @@ from torch import Tensor
 
 from affina.data.batching import plan_epoch
 from affina.data.mixing import seen_in, weights_of
-from affina.evaluation import metrics
-from affina.evaluation.baselines import majority
-from affina.evaluation.probing import targets
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
 from affina.pipeline.measuring import predict
@@ -21,7 +17,7 @@ from affina.recipe.resolve import warmup_steps
 from affina.recipe.schema import EarlyStoppingSpec
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.measures import higher_is_better
+from affina.record.measures import SHARES, higher_is_better
 from affina.tasks.base import Batch, Example
 from affina.training import schedule
 from affina.training.loop import Control, Floor, Loop
@@ -74,16 +70,16 @@ def rates_of(prepared: Prepared) -> Rates:
 
 
 def floor_of(prepared: Prepared) -> Floor:
-    """What guessing by the training rows' shares reaches on the rows that choose the checkpoint."""
-    judged = targets(_judged(prepared))
-    guess = majority(targets(prepared.examples["train"]), classes=len(prepared.task.labels), rows=len(judged))
-    found = metrics.quick(guess, judged)
+    """What the guess from the training rows reaches on the rows that choose the checkpoint."""
+    judge, judged = prepared.judge, prepared.judge.targets(_judged(prepared))
+    guess = judge.guess(judge.targets(prepared.examples["train"]), rows=len(judged))
+    found = judge.quick(guess, judged)
     return Floor(metric=found[prepared.hyper.metric.value], loss=found["loss"])
 
 
 def guessing(prepared: Prepared) -> float:
-    """The training loss of guessing, in nats: by the classes' shares, or evenly where the classes are weighted."""
-    return math.log(len(prepared.task.labels)) if prepared.weighted else floor_of(prepared).loss
+    """The training loss of guessing: by what the rows have, or evenly where the labels are weighted."""
+    return prepared.judge.even_loss if prepared.weighted else floor_of(prepared).loss
 
 
 def plan_of(prepared: Prepared) -> Plan:
@@ -112,7 +108,7 @@ def _stopping(prepared: Prepared) -> EarlyStopping:
         higher_is_better=higher_is_better(metric),
         patience=spec.patience if isinstance(spec, EarlyStoppingSpec) else None,
         min_delta=spec.min_delta if isinstance(spec, EarlyStoppingSpec) else 0.0,
-        rows=0 if metric == "loss" else prepared.hyper.evaluation_rows.value,
+        rows=0 if metric not in SHARES else prepared.hyper.evaluation_rows.value,
     )
 
 
@@ -127,7 +123,7 @@ def work_of(prepared: Prepared) -> Work[Batch]:
         return task.loss(hidden, partial(head_logits, module, inputs=batch.inputs), batch)[0]
 
     def evaluate() -> dict[str, float]:
-        return metrics.quick(predict(prepared, validation), targets(validation))
+        return prepared.judge.quick(predict(prepared, validation), prepared.judge.targets(validation))
 
     return Work(
         batch=lambda places: task.collate([train[place] for place in places], rows=places).to(prepared.device),

@@ -6,7 +6,6 @@ not decide what `auto` means (`resolve`).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import UnionType
@@ -16,10 +15,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from affina.errors import Problem, RecipeError
-from affina.recipe.schema import FullSpec, PartialSpec, Recipe
+from affina.recipe.refused import models_in, problems_of
+from affina.recipe.schema import Recipe
 
 RECIPE_SUFFIXES: Final = (".yaml", ".yml")
-METHODS: Final[dict[str, type[BaseModel]]] = {"full": FullSpec, "partial": PartialSpec}
 
 
 def load_recipe(path: Path | None, *, overrides: Sequence[str] = (), base: Mapping[str, Any] | None = None) -> Recipe:
@@ -44,7 +43,7 @@ def check_recipe(tree: Mapping[str, Any], *, origin: str = "recipe") -> Recipe:
     try:
         return Recipe.model_validate(dict(tree))
     except ValidationError as error:
-        raise RecipeError(*_problems(error.errors(), tree, origin=origin)) from error
+        raise RecipeError(*problems_of(error.errors(), tree, origin=origin)) from error
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -113,6 +112,8 @@ def _parse_override(word: str) -> tuple[list[str], Any]:
     if str not in kinds or kinds & {int, float}:
         return path, _number(value)
     # A text and never a number: a column called 007 or a folder called 1e4 keeps its letters.
+    if value == "" and text.strip(" \"'"):
+        return path, text  # a lone | or > opens a block in YAML; here it is what it is
     lists = any(get_origin(kind) is tuple for kind in kinds)
     keeps = value is None or isinstance(value, str) or (lists and isinstance(value, list))
     return path, value if keeps else text
@@ -120,12 +121,12 @@ def _parse_override(word: str) -> tuple[list[str], Any]:
 
 def _kinds_of(path: Sequence[str]) -> set[Any]:
     """What a key holds, as the branches of its type; nothing for an unknown key."""
-    spec: type[BaseModel] | None = Recipe
+    specs: list[type[BaseModel]] = [Recipe]
     for key in path[:-1]:
-        spec = _model_in(spec.model_fields[key].annotation) if spec and key in spec.model_fields else None
-    if spec is None or path[-1] not in spec.model_fields:
-        return set()
-    return _kinds(spec.model_fields[path[-1]].annotation)
+        inner = [spec.model_fields[key].annotation for spec in specs if key in spec.model_fields]
+        specs = [spec for annotation in inner for spec in models_in(annotation)]
+    fields = [spec.model_fields[path[-1]] for spec in specs if path[-1] in spec.model_fields]
+    return {kind for field in fields for kind in _kinds(field.annotation)}
 
 
 def _kinds(annotation: Any) -> set[Any]:
@@ -163,94 +164,3 @@ def _merge(under: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         old = merged.get(key)
         merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _problems(details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> list[Problem]:
-    """One problem a key: the branches of a union that refused the same value are one sentence."""
-    by_key: dict[str, list[Any]] = {}
-    for detail in details:
-        by_key.setdefault(".".join(_key_path(detail["loc"], tree)), []).append(detail)
-    inner = {key for key in by_key if not any(other.startswith(f"{key}.") for other in by_key)}
-    return [_explain(key, by_key[key], tree, origin=origin) for key in by_key if key in inner]
-
-
-def _explain(key: str, details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> Problem:
-    """What is wrong with one key, in the user's words."""
-    path = key.split(".")
-    where = f"{origin}, key {key}"
-    if details[0]["type"] == "extra_forbidden":
-        known = sorted(_fields(path[:-1], tree))
-        near = difflib.get_close_matches(path[-1], known, n=1) or _elsewhere(path[-1])
-        near_key = near[0] if near and "." in near[0] else ".".join([*path[:-1], *near])
-        return Problem(
-            where=where,
-            expected=f"one of {', '.join(known)}",
-            found=f"the unknown key {path[-1]!r}",
-            fix=f"write {near_key}" if near else "remove it; docs/recipe.md lists every key",
-        )
-    expected = dict.fromkeys(_expectation(detail, tree) for detail in details)
-    return Problem(
-        where=where,
-        expected=", or ".join(expected),
-        found=repr(details[0]["input"])[:200],
-        fix=f"set {key} to such a value, or leave it out",
-    )
-
-
-def _expectation(detail: Any, tree: Mapping[str, Any]) -> str:
-    if detail["type"] in {"model_type", "model_attributes_type"}:
-        return f"keys of its own: {', '.join(_fields(_key_path(detail['loc'], tree), tree))}"
-    if detail["type"] == "union_tag_not_found":
-        return f"`name` next to the other keys, one of {', '.join(METHODS)}"
-    if detail["type"] == "union_tag_invalid":
-        return ", ".join(METHODS)
-    message: str = detail["msg"]
-    return message.removeprefix("Input should be ").removeprefix("Value error, ")
-
-
-def _key_path(location: Sequence[Any], tree: Mapping[str, Any]) -> list[str]:
-    """The keys the user wrote on the way, without the names that pydantic gives to the branches of a union."""
-    path: list[str] = []
-    here: Any = tree
-    for part in location:
-        if isinstance(here, Mapping) and part in here:
-            path.append(str(part))
-            here = here[part]
-    return path or [str(location[0])]
-
-
-def _fields(path: Sequence[str], tree: Mapping[str, Any]) -> list[str]:
-    """The keys that exist under `path`, the method's by its name."""
-    spec: type[BaseModel] = Recipe
-    for key in path:
-        if key == "method":
-            spec = METHODS.get(_method_name(tree), PartialSpec)
-        else:
-            spec = _model_in(spec.model_fields[key].annotation) or spec
-    return list(spec.model_fields)
-
-
-def _method_name(tree: Mapping[str, Any]) -> str:
-    method = tree.get("method")
-    return str(method.get("name")) if isinstance(method, Mapping) else str(method)
-
-
-def _elsewhere(name: str) -> list[str]:
-    """The dotted key of the field that is called `name`, or nearly so, in another section."""
-    dotted = {
-        field: f"{section}.{field}"
-        for section, info in Recipe.model_fields.items()
-        if (spec := _model_in(info.annotation)) is not None
-        for field in spec.model_fields
-    }
-    return [dotted[near] for near in difflib.get_close_matches(name, dotted, n=1)]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The first spec class inside a possibly nested annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for part in get_args(annotation):
-        if (found := _model_in(part)) is not None:
-            return found
-    return None

@@ -47,15 +47,19 @@ PRIORS: Final = (
 
 def prior_rate(*, task: str, trained: Trained, width: int, table: Sequence[Prior] = PRIORS) -> tuple[float, str]:
     """The rate for a model of `width`, and where it comes from, in words."""
-    lines = [line for line in table if (line.task, line.trained) == (task, trained)]
+    own = [line for line in table if (line.task, line.trained) == (task, trained)]
+    lines = own or [line for line in table if (line.task, line.trained) == (USUAL, trained)]
+    borrowed = "" if own else f"; that of {USUAL}, for none was measured for {task.replace('_', '-')}"
     nearest = min(lines, key=lambda line: abs(math.log(line.width / width)))
     if nearest.width == width or trained in HEADS:
-        return nearest.rate, f"our prior for {_NAMES[trained]}, measured at a hidden size of {nearest.width}"
+        return nearest.rate, f"our prior for {_NAMES[trained]}, measured at a hidden size of {nearest.width}{borrowed}"
     rate = nearest.rate * (nearest.width / width) ** 2
-    scaled = f"measured at a hidden size of {nearest.width} and scaled to {width}"
+    scaled = f"measured at a hidden size of {nearest.width} and scaled to {width}{borrowed}"
     return min(rate, nearest.rate * MOST_UP), f"our prior for {_NAMES[trained]}, {scaled}"
 
 
+USUAL: Final = "classification"
+"""The task whose rates serve one that has no line of its own."""
 MOST_UP: Final = 10.0
 """A small model's rate is at most this many times the nearest measured one's."""
 HEADS: Final = ("head", "probed head")

@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from affina.recipe.base import AUTO, Auto
 from affina.recipe.priors import Trained, prior_rate
-from affina.recipe.schema import AUTO, Auto, EvaluateSpec, ScheduleShape, TrainSpec
+from affina.recipe.schema import EvaluateSpec, ScheduleShape, TrainSpec
 from affina.values import Resolved
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class Facts:
     """What decides the hyper-parameters.
 
     Attributes:
+        task: the task's name.
         rows: training rows.
         validation_rows: rows to choose the best checkpoint with.
         mean_length: tokens in the mean training row.
@@ -46,6 +48,7 @@ class Facts:
         trained: what moves.
     """
 
+    task: str
     rows: int
     validation_rows: int
     mean_length: float
@@ -93,9 +96,16 @@ def given_or(given: T | Auto, otherwise: Resolved[T]) -> Resolved[T]:
     return otherwise if given == AUTO else Resolved(given, GIVEN)
 
 
-def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperparameters:
-    """Decide everything that the recipe left to us."""
-    prior = prior_of(facts.trained, facts.width)
+def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: Resolved[str]) -> Hyperparameters:
+    """Decide everything that the recipe left to us.
+
+    Args:
+        train: the recipe's `train`.
+        evaluate: the recipe's `evaluate`.
+        facts: about the data and the model.
+        metric: what the task watches where the recipe does not say.
+    """
+    prior = prior_of(facts.task, facts.trained, facts.width)
     rate = given_or(train.learning_rate, _rate_of_the_head(train, facts) or prior)
     return Hyperparameters(
         prior=prior,
@@ -105,7 +115,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts) -> Hyperpara
         batch_tokens=given_or(train.batch_tokens, _batch_tokens(facts)),
         schedule=given_or(train.schedule, SCHEDULE),
         warmup=given_or(train.warmup, Resolved(WARMUP, f"the first {WARMUP:.0%} of the steps")),
-        metric=given_or(evaluate.metric, Resolved("accuracy", "one label a row")),
+        metric=Resolved(evaluate.metric, GIVEN) if evaluate.metric != AUTO else metric,
         per_epoch=given_or(evaluate.per_epoch, _per_epoch(facts)),
         evaluation_rows=_evaluation_rows(evaluate, facts),
     )
@@ -133,9 +143,9 @@ def _rate_of_the_head(train: TrainSpec, facts: Facts) -> Resolved[float] | None:
     return Resolved(train.head_learning_rate / HEAD_FACTOR, "follows the given rate of the head")
 
 
-def prior_of(trained: Trained, width: int) -> Resolved[float]:
+def prior_of(task: str, trained: Trained, width: int) -> Resolved[float]:
     """The rate that our table has for what moves in a model of this width."""
-    rate, reason = prior_rate(task="classification", trained=trained, width=width)
+    rate, reason = prior_rate(task=task, trained=trained, width=width)
     return Resolved(rounded(rate), reason)
 
 

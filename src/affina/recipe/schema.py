@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     TypeAdapter,
@@ -22,15 +20,27 @@ from pydantic import (
     model_validator,
 )
 
-Auto = Literal["auto"]
-AUTO: Auto = "auto"
+from affina.recipe.base import AUTO, Auto, Spec, by_name
+from affina.recipe.task_specs import TaskSpec, task_named
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 ScheduleShape = Literal["linear", "cosine", "constant", "slanted_triangular"]
 TooLong = Literal["truncate", "drop", "error"]
 HeadStart = Literal["probe", "random"]
-ClassWeights = Literal["none", "balanced"]
+Metric = Literal[
+    "accuracy",
+    "macro_f1",
+    "micro_f1",
+    "subset_accuracy",
+    "average_precision",
+    "rmse",
+    "mae",
+    "r2",
+    "pearson",
+    "spearman",
+    "loss",
+]
 
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -43,17 +53,6 @@ def _text(value: Any) -> Any:
 
 
 Column = Annotated[str, BeforeValidator(_text)]
-
-
-def _named(value: Any) -> Any:
-    """`method: partial` is short for `method: {name: partial}`."""
-    return {"name": value} if isinstance(value, str) and value != AUTO else value
-
-
-class Spec(BaseModel):
-    """What all parts of a recipe share: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, validate_default=True)
 
 
 class MixedFile(Spec):
@@ -99,7 +98,10 @@ class DataSpec(Spec):
     )
     text: Column | Auto = Field(AUTO, description="The column with the text.")
     text_pair: Column | Literal["auto", "none"] = Field(AUTO, description="The column with a second text, for pairs.")
-    label: Column | Auto = Field(AUTO, description="The column with the label.")
+    label: Column | Auto | Annotated[tuple[Column, ...], Field(min_length=2)] = Field(
+        AUTO,
+        description="The column with the label, or for multi-label a list of columns of 0 and 1, one for each label.",
+    )
     group: Column | None = Field(None, description="A column whose rows with the same value stay in the same split.")
     too_long: TooLong = Field("truncate", description="What happens to a text longer than the limit; always counted.")
     max_length: PositiveInt | Auto = Field(AUTO, description="The limit in tokens, special tokens included.")
@@ -112,13 +114,6 @@ class DataSpec(Spec):
     check_labels: bool = Field(
         False, description="Look for probable label errors in the training rows, with a model's features."
     )
-
-
-class ClassificationSpec(Spec):
-    """One label for each text."""
-
-    name: Literal["classification"] = "classification"
-    class_weights: ClassWeights | Auto = Field(AUTO, description="Weigh each class by its inverse frequency, or not.")
 
 
 class FullSpec(Spec):
@@ -201,22 +196,22 @@ class TrainSpec(Spec):
 class EvaluateSpec(Spec):
     """What is measured, when, and on how many rows."""
 
-    metric: Literal["accuracy", "macro_f1", "loss"] | Auto = Field(AUTO, description="Chooses the best checkpoint.")
+    metric: Metric | Auto = Field(AUTO, description="Chooses the best checkpoint; each task has its own.")
     per_epoch: PositiveInt | Auto = Field(AUTO, description="Evaluations on the validation rows in each epoch.")
     rows: PositiveInt | Literal["auto", "all"] = Field(AUTO, description="Validation rows used for each of them.")
     resamples: PositiveInt = Field(1000, description="Bootstrap resamples behind each interval.")
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="The level of the intervals.")
-    baselines: bool = Field(True, description="Measure the majority class and a linear probe next to the tuned model.")
+    baselines: bool = Field(True, description="Measure a guess and a linear probe next to the tuned model.")
 
 
 class Recipe(Spec):
     """Everything that was asked for; what was not asked for is `auto` or has its default here."""
 
     model: str = Field(AUTO, description="A folder, a hub id, a .gguf file, starter/encoder, starter/decoder or a run.")
-    task: Annotated[ClassificationSpec, BeforeValidator(_named)] | Auto = Field(
+    task: Annotated[TaskSpec | Auto, BeforeValidator(task_named)] = Field(
         AUTO, description="What a good answer is; found from the data when absent."
     )
-    method: Annotated[MethodSpec | Auto, BeforeValidator(_named)] = Field(AUTO, description="What may change.")
+    method: Annotated[MethodSpec | Auto, BeforeValidator(by_name)] = Field(AUTO, description="What may change.")
     run: str | Auto = Field(AUTO, description="The run folder.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Decides every random draw of the run.")
     device: DeviceName = Field(AUTO, description="Where the model is trained.")

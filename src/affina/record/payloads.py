@@ -56,6 +56,19 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How the numbers of the training rows are spread, where the task is to predict one."""
+
+    least: float
+    q25: float
+    median: float
+    q75: float
+    most: float
+    mean: float
+    deviation: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataRead:
     """The rows as they are trained on."""
 
@@ -66,8 +79,11 @@ class DataRead:
     rows: dict[str, int]
     """Split (train, validation, test) to its number of rows."""
     labels: dict[str, int]
-    """Label to its number of training rows, in the order of the model's classes."""
+    """Label to its number of training rows, in the order of the model's outputs; of numbers, the column's name."""
     findings: tuple[Finding, ...] = ()
+    task: str = "classification"
+    spread: Spread | None = None
+    """Of the training rows' numbers, where labels are numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +142,7 @@ class CellShare:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What one predictor reached on one split: `who` is tuned, majority or linear_probe."""
+    """What one predictor reached on one split: `who` is tuned, or a baseline's name."""
 
     who: str
     split: str
@@ -206,7 +222,7 @@ class Finished:
     samples: tuple[Sample, ...] = field(default=())
     """Rows of the report's split, drawn at random."""
     worst: tuple[Sample, ...] = field(default=())
-    """The rows of that split that the model was wrong about and surest of, the surest first."""
+    """The rows of that split that the model was most wrong about, of those as wrong the surest first."""
 
 
 Payload = (

@@ -15,7 +15,10 @@ NOT_A_NUMBER: Final = "not a number"
 NAMES: Final = {
     "tuned": "tuned model",
     "majority": "most frequent label",
+    "most_frequent_set": "most frequent set of labels",
+    "mean": "mean of the training rows",
     "linear_probe": "linear probe on the frozen model",
+    "ridge_probe": "ridge probe on the frozen model",
 }
 """What the record's names are called in a sentence; metrics have theirs in `record.measures`."""
 SINGULARS: Final = {
@@ -47,6 +50,11 @@ def name(key: str) -> str:
 def brief(who: str) -> str:
     """A predictor's name in a heading: `linear probe`."""
     return name(who).partition(" on ")[0]
+
+
+def the(key: str) -> str:
+    """A predictor's name with its article, but for what has a shorter one: `the majority class`."""
+    return "the majority class" if key == "majority" else f"the {name(key)}"
 
 
 def capital(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from affina.data.rows import Row
 Head = Callable[[Tensor], Tensor]
 """The model's output layers: hidden states [batch, time, width] to logits."""
 
+Target = int | float | tuple[int, ...] | None
+"""The place of a class, a number, or the places of the labels that a text has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -25,12 +28,12 @@ class Example:
     Attributes:
         ids: token ids, special tokens included.
         types: segment ids for models that tell a first text from a second, else None.
-        target: the index of the right answer, or None where it is not known.
+        target: the right answer, or None where it is not known.
     """
 
     ids: tuple[int, ...]
     types: tuple[int, ...] | None
-    target: int | None
+    target: Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Batch:
 
     Attributes:
         inputs: the model's arguments: `input_ids` and `attention_mask` [batch, time], `token_type_ids` where used.
-        targets: [batch], the index of each right answer.
+        targets: the right answers: [batch] indices or numbers, or [batch, labels] of 0 and 1.
         rows: the place of each example in its split.
         tokens: real tokens, padding not counted.
     """
@@ -57,6 +60,13 @@ class Batch:
 
 class Task(Protocol):
     """What the loop and the evaluation need of a task."""
+
+    tokenizer: Any
+    """The model's own (transformers)."""
+    labels: tuple[str, ...]
+    """The name of each output, in the order of the logits."""
+    max_length: int
+    """The limit in tokens, special tokens included."""
 
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """Rows to examples, in order."""

@@ -16,14 +16,15 @@ from affina.models.classifier import load_classifier
 from affina.models.reader import load_reader
 from affina.models.source import Source as Location
 from affina.models.source import locate
-from affina.pipeline.auditing import audit, with_label_errors
+from affina.pipeline.auditing import audit, with_label_errors, without_label_errors
+from affina.pipeline.kinds import KINDS
 from affina.pipeline.limits import within_limit
 from affina.pipeline.prepare import DEFAULT_MODEL
-from affina.recipe.schema import AUTO, Recipe
+from affina.recipe.base import AUTO
+from affina.recipe.schema import Recipe
 from affina.record.audited import Audited
 from affina.record.payloads import Chosen, DataRead
 from affina.runtime import machine
-from affina.tasks.classification import Classification
 from affina.values import Resolved
 from affina.verbs.train import Source, read_source
 
@@ -81,9 +82,13 @@ def check(
         reader = load_reader(model)
         limited = within_limit(recipe, loaded, reader, choices)
         rows = limited.rows
-        task = Classification(reader.tokenizer, loaded.labels, max_length=limited.limit)
+        kind, name = KINDS[loaded.labelling.name], loaded.labelling.name
+        task = kind.task(reader.tokenizer, loaded.labels, max_length=limited.limit)
         audited, findings = audit(loaded, limited, reader, task, seed=recipe.seed)
-        if recipe.data.check_labels:
+        if recipe.data.check_labels and not kind.has_single_labels:
+            notify(f"probable label errors are not looked for: that is not for the task {name}")
+            audited, findings = without_label_errors((audited, findings), name, rows=len(rows["train"]))
+        elif recipe.data.check_labels:
             classifier = load_classifier(model, loaded.labels, notify=notify)
             classifier.module.to(machine.choose_device(recipe.device))
             audited, findings = with_label_errors(
@@ -112,8 +117,8 @@ def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRe
     """The rows; or of a file that is too large to be held a sample of them, and the counts of all."""
     files = files_of(recipe.data)
     if not is_streamed(files):
-        return load(recipe.data, seed=recipe.seed, files=files), None
-    streamed = load_streamed(recipe.data, seed=recipe.seed, files=files)
+        return load(recipe.data, seed=recipe.seed, task=recipe.task, files=files), None
+    streamed = load_streamed(recipe.data, seed=recipe.seed, task=recipe.task, files=files)
     splits, total = streamed.loaded.splits, sum(streamed.rows.values())
     sample = sum(map(len, (splits.train, splits.validation, splits.test)))
     part = f"a sample of {sample:,} rows; the rest of the audit is of all {total:,}"

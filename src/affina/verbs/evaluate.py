@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
 
-from affina.data.checks import check_known_labels
 from affina.data.gathering import one_set, read_again
 from affina.data.places import locate
 from affina.data.reading import read_texts
 from affina.data.rows import Row, text_key
-from affina.evaluation import metrics
+from affina.evaluation.judging.base import Sampling
 from affina.record.payloads import Scores
 from affina.verbs.runs import OpenRun, open_run
 
@@ -65,21 +64,17 @@ def evaluate(
         DataError: the file cannot be used, or has a label that the run does not know.
     """
     opened = open_run(fspath(run), device=device)
-    rows = read_texts(one_set(locate(fspath(data))), opened.data.columns, labelled=True)
-    check_known_labels(rows, known=opened.task.labels, train="the training data")
+    rows = _labelled(opened, fspath(data), notify)
     if shared := _trained_on(opened, rows):
         notify(f"{shared:,} of these rows are also in the training files: they flatter the figures")
-    places = {label: place for place, label in enumerate(opened.task.labels)}
     spec = opened.recipe.evaluate
-    scores = metrics.score(
+    scores = opened.judge.score(
         opened.predict(rows, notify=notify),
-        [places[row.fields["label"]] for row in rows],
-        opened.task.labels,
+        opened.judge.targets(opened.task.encode(rows)),
+        opened.thresholds,
         who="tuned",
         split=fspath(data),
-        resamples=spec.resamples,
-        confidence=spec.confidence,
-        seed=opened.recipe.seed,
+        sampling=Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=opened.recipe.seed),
     )
     recorded = {record.who: record for record in opened.records if isinstance(record, Scores)}
     return Evaluation(
@@ -87,10 +82,21 @@ def evaluate(
     )
 
 
+def _labelled(opened: OpenRun, data: str, notify: Callable[[str], None]) -> tuple[Row, ...]:
+    """The file's rows with their labels, read as those of the training; what is noticed in the cells is told."""
+    labelling = opened.labelling
+    rows = read_texts(one_set(locate(data)), opened.data.columns, labelled=True, lists=labelling.takes_lists)
+    rows, findings = labelling.read(rows, split="test")
+    for finding in findings:
+        notify(f"{finding.count:,} {finding.meaning}")
+    labelling.check_known(rows, known=opened.task.labels, train="the training data")
+    return rows
+
+
 def _trained_on(opened: OpenRun, rows: Sequence[Row]) -> int:
     """How many rows have a text of the training files, where these are still as they were."""
-    trained = read_again(opened.recipe.data, opened.data.columns, opened.data.files)
-    known = {text_key(row) for row in trained}
+    texts = {role: column for role, column in opened.data.columns.items() if role in ("text", "text_pair")}
+    known = {text_key(row) for row in read_again(opened.recipe.data, texts, opened.data.files)}
     return sum(text_key(row) in known for row in rows)
 
 

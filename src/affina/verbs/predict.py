@@ -1,4 +1,4 @@
-"""Verb: predict. Labels and probabilities for one text or for the rows of a file."""
+"""Verb: predict. Labels with their probabilities, or numbers, for one text or for the rows of a file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from affina.data.places import is_place, locate
 from affina.data.reading import read_texts
 from affina.data.rows import Row, is_blank
 from affina.errors import InputError, Problem
+from affina.evaluation.judging.base import Answer
 from affina.record.files import write_text
 from affina.verbs.runs import OpenRun, open_run
 
@@ -28,17 +29,43 @@ class Prediction:
 
     Attributes:
         text: the row's text.
-        label: the most probable label.
-        probabilities: every label to its probability.
+        answer: the label, the labels or the number, and the probabilities behind them.
     """
 
     text: str
-    label: str
-    probabilities: dict[str, float]
+    answer: Answer
+
+    @property
+    def label(self) -> str:
+        """The most probable label; of several labels, or of a number, all in words."""
+        return self.answer.shown
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that are given: one, any number, or none for a number."""
+        return self.answer.labels if self.answer.labels is not None else tuple(filter(None, (self.answer.label,)))
+
+    @property
+    def value(self) -> float | None:
+        """The number; None where the task has labels."""
+        return self.answer.value
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Every label to its probability."""
+        return self.answer.probabilities or {}
 
     def as_json(self) -> dict[str, Any]:
-        """One plain object, as a line of `predictions.jsonl` holds it."""
-        return {"text": self.text, "label": self.label, "probabilities": self.probabilities}
+        """One plain object, as a line of `predictions.jsonl` holds it.
+
+        `{"text", "label", "probabilities"}` for one label a row, `{"text", "labels", "probabilities"}` for several,
+        `{"text", "value"}` for a number.
+        """
+        answer = self.answer
+        if answer.value is not None:
+            return {"text": self.text, "value": answer.value}
+        given = {"label": answer.label} if answer.labels is None else {"labels": list(answer.labels)}
+        return {"text": self.text, **given, "probabilities": self.probabilities}
 
 
 def predict(
@@ -49,7 +76,7 @@ def predict(
     device: str = "auto",
     notify: Callable[[str], None] = lambda _: None,
 ) -> list[Prediction]:
-    """Say which label each text has, with the probability of every label.
+    """Say which label or labels each text has, with the probability of every label, or which number.
 
     Args:
         run: the run folder.
@@ -68,12 +95,8 @@ def predict(
     opened = open_run(fspath(run), device=device)
     rows = _rows(opened, texts)
     found = [
-        Prediction(
-            text=row.fields["text"],
-            label=opened.task.labels[int(shares.argmax())],
-            probabilities={label: float(share) for label, share in zip(opened.task.labels, shares, strict=True)},
-        )
-        for row, shares in zip(rows, opened.predict(rows, notify=notify), strict=True)
+        Prediction(row.fields["text"], opened.judge.answer(outputs, opened.thresholds))
+        for row, outputs in zip(rows, opened.predict(rows, notify=notify), strict=True)
     ]
     if out is not None:
         lines = (json.dumps(prediction.as_json(), ensure_ascii=False) for prediction in found)

@@ -11,18 +11,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from affina.data.labelling.base import Labelling
+from affina.data.labelling.guess import labelling_of
 from affina.data.rows import Row
 from affina.errors import Problem, RunError
-from affina.evaluation.predictions import classify
+from affina.evaluation.judging.base import Judge, Thresholds
+from affina.evaluation.predictions import logits_of
 from affina.models.classifier import Classifier, load_classifier
+from affina.models.settings import thresholds_of
 from affina.models.source import locate
+from affina.pipeline.kinds import KINDS
 from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe, TooLong
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import DataRead, Payload
 from affina.runtime.machine import choose_device
-from affina.tasks.classification import Classification, apply_limit, measure_lengths, refuse_nothing
+from affina.tasks.base import Task
+from affina.tasks.texts import apply_limit, measure_lengths, refuse_nothing
 
 BATCH_TOKENS: Final = 2_048
 
@@ -38,6 +44,9 @@ class OpenRun:
         records: its whole record.
         classifier: the exported model, on `device`.
         task: encodes texts as the training did.
+        judge: reads the model's logits and measures the answers.
+        labelling: reads labels as the training did.
+        thresholds: of the exported model, where it has any.
         device: where the model is.
     """
 
@@ -46,11 +55,14 @@ class OpenRun:
     data: DataRead
     records: tuple[Payload, ...]
     classifier: Classifier
-    task: Classification
+    task: Task
+    judge: Judge
+    labelling: Labelling
+    thresholds: Thresholds | None
     device: torch.device
 
     def predict(self, rows: Sequence[Row], *, notify: Callable[[str], None]) -> NDArray[np.float64]:
-        """Probabilities [rows, labels]; texts beyond the run's limit are cut, and `notify` is told how many.
+        """The outputs [rows, outputs]; texts beyond the run's limit are cut, and `notify` is told how many.
 
         Raises:
             DataError: a text is beyond the limit and the run's recipe says `data.too_long: error`.
@@ -67,7 +79,7 @@ class OpenRun:
             notify(f"{len(beyond.rows):,} texts are cut to the run's {limit} tokens, {first} the first of them")
         examples = self.task.encode(rows)
         budget = max(BATCH_TOKENS, *(len(example.ids) for example in examples))
-        return classify(
+        logits = logits_of(
             self.classifier,
             examples,
             task=self.task,
@@ -75,6 +87,7 @@ class OpenRun:
             device=self.device,
             where=lambda place: rows[place].where,
         )
+        return self.judge.read(logits)
 
 
 def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:
@@ -97,7 +110,26 @@ def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:
         )
     recipe = load_recipe(folder.recipe)
     place = choose_device(device)
-    classifier = load_classifier(locate(str(folder.model)), tuple(data.labels))
+    labels, kind = tuple(data.labels), KINDS[data.task]
+    labelling = labelling_of([], recipe.task, columns="label" not in data.columns).value
+    classifier = load_classifier(locate(str(folder.model)), kind.head(labels, labelling, []))
     classifier.module.to(place).eval()
-    task = Classification(classifier.tokenizer, tuple(data.labels), max_length=classifier.tokenizer.model_max_length)
-    return OpenRun(folder, recipe, data, records, classifier, task, place)
+    limit = classifier.tokenizer.model_max_length
+    return OpenRun(
+        folder=folder,
+        recipe=recipe,
+        data=data,
+        records=records,
+        classifier=classifier,
+        task=kind.task(classifier.tokenizer, labels, max_length=limit),
+        judge=kind.judge(labels, kind.spec(recipe.task, labelling)),
+        labelling=labelling,
+        thresholds=_thresholds(classifier, labels),
+        device=place,
+    )
+
+
+def _thresholds(classifier: Classifier, labels: Sequence[str]) -> Thresholds | None:
+    """What the exported model's configuration says."""
+    found = thresholds_of(classifier.module.config)
+    return None if found is None else Thresholds(tuple(found[label] for label in labels), "of the exported model")

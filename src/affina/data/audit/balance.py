@@ -1,6 +1,6 @@
 """How the labels are spread over the rows, and labels that are likely slips of one another.
 
-What makes a label column unfit to learn from is an error, in `data/labels.py`.
+What makes a label column unfit to learn from is an error, in `data/labelling`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from affina.data.checks import LabelsOf
 from affina.data.rows import Row
 from affina.data.table import MOST_EXAMPLES, excerpt
 from affina.record.payloads import Finding
@@ -20,8 +21,14 @@ FEW: Final = 10
 """Rows of a label below which hardly anything of it can be learnt, or measured."""
 
 
-def find_imbalance(counts: Mapping[str, int]) -> tuple[Finding, ...]:
-    """Labels that are much rarer than the most frequent one."""
+def find_imbalance(counts: Mapping[str, int], *, rows: int, hides: str) -> tuple[Finding, ...]:
+    """Labels that are much rarer than the most frequent one.
+
+    Args:
+        counts: label to its number of rows.
+        rows: how many rows there are, with any labels.
+        hides: the metric that hardly shows rare labels.
+    """
     most = max(counts, key=lambda label: counts[label])
     rare = sorted((label for label in counts if UNEVEN * counts[label] < counts[most]), key=lambda label: counts[label])
     if not rare:
@@ -29,24 +36,27 @@ def find_imbalance(counts: Mapping[str, int]) -> tuple[Finding, ...]:
     few = sum(counts[label] < FEW for label in rare)
     meaning = (
         f"labels with less than a tenth of the rows of the most frequent one, {excerpt(most)} ({counts[most]:,} rows,"
-        f" {counts[most] / sum(counts.values()):.0%})"
+        f" {counts[most] / rows:.0%})"
         + (f"; {few} of them have fewer than {FEW} rows" if few else "")
-        + "; accuracy hardly shows them"
+        + f"; {hides} hardly shows them"
     )
     advice = "add rows of them, or write evaluate.metric=macro_f1 task.class_weights=balanced so that they count"
     examples = tuple(f"{excerpt(label)}: {counts[label]:,} rows" for label in rare[:MOST_EXAMPLES])
     return (Finding(name="rare_labels", count=len(rare), meaning=meaning, advice=advice, examples=examples),)
 
 
-def find_absent_labels(rows: Sequence[Row], labels: Iterable[str], *, split: str) -> tuple[Finding, ...]:
+def find_absent_labels(
+    rows: Sequence[Row], labels: Iterable[str], *, split: str, labels_of: LabelsOf
+) -> tuple[Finding, ...]:
     """Labels that no row of a validation or test split has; a split without any rows measures nothing, and says so.
 
     Args:
         rows: of the split, held out or from a file of its own.
         labels: all that training has.
         split: its name.
+        labels_of: the labels that the field `label` stands for.
     """
-    present = {row.fields["label"] for row in rows}
+    present = {label for row in rows for label in labels_of(row.fields["label"])}
     absent = [label for label in labels if label not in present]
     if not rows or not absent:
         return ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from affina.data.audit.balance import find_absent_labels, find_imbalance, find_similar_labels
+from affina.data.audit.balance import find_absent_labels
 from affina.data.audit.damage import CONTROLS, MOJIBAKE, REPLACED
 from affina.data.audit.groups import find_shared_groups
 from affina.data.audit.lengths import text_lengths
@@ -16,6 +16,7 @@ from affina.data.audit.near import find_near
 from affina.data.audit.personal import KINDS
 from affina.data.audit.repeats import find_repeats, find_shared
 from affina.data.audit.scan import Scan, together
+from affina.data.labelling.base import Labelling, count_labels
 from affina.data.rows import Row
 from affina.record.audited import Check, Lengths
 from affina.record.payloads import Finding
@@ -40,12 +41,15 @@ _SHOWN: Final = {
 """What a row shows by itself: what it means, and what to do."""
 
 
-def look_at_files(scans: Sequence[Scan], rows: Mapping[str, Sequence[Row]]) -> tuple[Finding, ...]:
+def look_at_files(
+    scans: Sequence[Scan], rows: Mapping[str, Sequence[Row]], labelling: Labelling
+) -> tuple[Finding, ...]:
     """What stands in the files, before any row is held out.
 
     Args:
         scans: of each file, that of the training rows first.
         rows: the same files' rows, by split; empty where they were streamed.
+        labelling: what labels mean.
     """
     findings: list[Finding] = []
     for number, scanned in enumerate(scans):
@@ -54,8 +58,7 @@ def look_at_files(scans: Sequence[Scan], rows: Mapping[str, Sequence[Row]]) -> t
             findings += find_shared(scanned, earlier)
             mine, theirs = rows.get(scanned.split, ()), rows.get(earlier.split, ())
             findings += find_shared_groups(mine, theirs, split=scanned.split, other=earlier.split)
-    counts = scans[0].counts()
-    findings += (*find_imbalance(counts), *find_similar_labels(counts))
+    findings += labelling.find_uneven(count_labels(labelling, scans[0].counts()), rows=len(scans[0]))
     for kind, (meaning, advice) in _SHOWN.items():
         if (tally := together(scans, kind)).count:
             examples = tuple(tally.examples)
@@ -64,13 +67,19 @@ def look_at_files(scans: Sequence[Scan], rows: Mapping[str, Sequence[Row]]) -> t
 
 
 def look_at_splits(
-    splits: Mapping[str, Sequence[Row]], labels: Sequence[str], *, seed: int, of: int | None = None
+    splits: Mapping[str, Sequence[Row]],
+    labels: Sequence[str],
+    labelling: Labelling,
+    *,
+    seed: int,
+    of: int | None = None,
 ) -> tuple[tuple[Finding, ...], Check, tuple[Lengths, ...]]:
     """What stands in the rows as they will be used: near duplicates, labels that a split lacks, lengths.
 
     Args:
         splits: name to rows, in the order train, validation, test.
         labels: all that training has.
+        labelling: what labels mean.
         seed: decides the samples.
         of: how many rows there are, where `splits` is a sample already.
     """
@@ -79,7 +88,7 @@ def look_at_splits(
         finding
         for name, part in splits.items()
         if name != "train"
-        for finding in find_absent_labels(part, labels, split=name)
+        for finding in find_absent_labels(part, labels, split=name, labels_of=labelling.labels_of)
     ]
     lengths = [length for name, part in splits.items() for length in text_lengths(part, split=name)]
     return (*near, *absent), check, tuple(lengths)

@@ -1,0 +1,1 @@
+"""What a label column means: one reading for each task, and the choice between them."""

@@ -1,0 +1,231 @@
+"""Any number of labels in each row: the notations in which they are written, and what cannot be read.
+
+The canonical text of a row is the JSON list of its labels, sorted and each once, so that two rows with the same labels
+have the same text. Which notation a file has is found in `guess`; a file has one.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, final
+
+from affina.data.audit.balance import find_imbalance, find_similar_labels
+from affina.data.checks import check_known_labels
+from affina.data.labelling.base import in_order
+from affina.data.rows import Row
+from affina.data.table import MOST_EXAMPLES, excerpt
+from affina.errors import DataError, Problem
+from affina.recipe.task_specs import TaskName
+from affina.record.payloads import Finding, Spread
+from affina.values import Resolved
+
+LIST: Final = "json"
+BLANK: Final = "blank"
+ALONE: Final = "none"
+COLUMNS: Final = "columns"
+"""Of 0 and 1, one for each label."""
+DELIMITERS: Final = ("|", ";", ",")
+NO_LABEL: Final = "(no label)"
+LABEL_ROLE: Final = "label "
+"""Before the label's name in the role of its column of 0 and 1."""
+_YES: Final = frozenset({"1", "1.0", "true", "yes"})
+_NO: Final = frozenset({"0", "0.0", "false", "no"})
+_FEWEST: Final = 2
+
+
+def listed(cell: str) -> tuple[str, ...] | None:
+    """The labels of a cell that is a list, as JSON or Python writes it; None for any other cell."""
+    text = cell.strip()
+    if not (text.startswith("[") and text.endswith("]")):
+        return None
+    for parse in (json.loads, ast.literal_eval):
+        try:
+            values = parse(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(values, list) and all(isinstance(value, str | int) for value in values):
+            return tuple(str(value).strip() for value in values)
+    return None
+
+
+def divided(cell: str, separator: str) -> tuple[str, ...]:
+    """The labels of a cell in a notation that is no list; empty ones, as after a last separator, are none."""
+    if separator == ALONE:
+        return tuple(filter(None, (cell.strip(),)))
+    parts = cell.split() if separator == BLANK else [part.strip() for part in cell.split(separator)]
+    return tuple(filter(None, parts))
+
+
+def named_notation(separator: str) -> str:
+    """A notation in words."""
+    words = {LIST: "a list", BLANK: "labels divided by blanks", ALONE: "one label", COLUMNS: "columns of 0 and 1"}
+    return words.get(separator, f"labels divided by {separator!r}")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LabelSets:
+    """Each row has a set of labels, which may be empty.
+
+    Attributes:
+        separator: the notation: `json`, `blank`, `none`, `columns`, or the characters between two labels.
+        found: the same with its reason, where it was not given.
+    """
+
+    separator: str
+    found: Resolved[str] | None = None
+    name: TaskName = "multi_label"
+    stratified: str = field(default="by each label, the rarest first")
+
+    @property
+    def takes_lists(self) -> bool:
+        """A JSON list is read where the notation is one."""
+        return self.separator == LIST
+
+    def read(self, rows: Sequence[Row], *, split: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+        """The rows with their labels; rows without one, and labels written twice in a cell, are counted.
+
+        Raises:
+            DataError: one problem for each cell in another notation.
+        """
+        read: list[Row] = []
+        problems: list[Problem] = []
+        none: list[str] = []
+        twice: list[str] = []
+        for row in rows:
+            labels = self._labels(row, problems)
+            once = sorted(set(labels))
+            none += [] if once else [row.where]
+            twice += [row.where] if len(once) < len(labels) else []
+            read.append(replace(row, fields={**self._other_fields(row), "label": json.dumps(once, ensure_ascii=False)}))
+        if problems:
+            raise DataError(*problems)
+        return tuple(read), (*_no_label(none, split), *_written_twice(twice, split))
+
+    def _other_fields(self, row: Row) -> dict[str, str]:
+        return {role: cell for role, cell in row.fields.items() if not role.startswith("label")}
+
+    def _labels(self, row: Row, problems: list[Problem]) -> tuple[str, ...]:
+        if self.separator == COLUMNS:
+            return _ones(row, problems)
+        cell = row.fields["label"]
+        as_list = listed(cell)
+        if self.separator == LIST:
+            if cell and (as_list is None or "" in as_list):
+                problems.append(_other_notation(row, self.separator))
+            return tuple(filter(None, as_list or ()))
+        if as_list is not None:
+            problems.append(_other_notation(row, self.separator))
+            return ()
+        return divided(cell, self.separator)
+
+    def check(self, rows: Sequence[Row], *, column: str, attested: frozenset[str]) -> None:
+        """Stop where there is nothing to tell apart, or some cells are in another notation than the rest."""
+        counts = Counter(label for row in rows for label in self.labels_of(row.fields["label"]))
+        if len(counts) < _FEWEST:
+            found = f"{len(counts)} in {len(rows)} rows" + (f": {excerpt(next(iter(counts)))}" if counts else "")
+            fix = "add rows with other labels, or check that data.label names the right column and task.separator fits"
+            where = f"{rows[0].file}, column {column}"
+            raise DataError(Problem(where=where, expected="two or more different labels", found=found, fix=fix))
+        joined = {label for label in counts if _is_joined(label, counts, self.separator)}
+        problems = [
+            _other_notation(row, self.separator)
+            for row in rows
+            if joined and joined & set(self.labels_of(row.fields["label"]))
+        ]
+        if problems:
+            raise DataError(*problems)
+
+    def names(self, rows: Iterable[Row], *, column: str) -> tuple[str, ...]:
+        """Every label that a row has."""
+        return in_order({label for row in rows for label in self.labels_of(row.fields["label"])})
+
+    def labels_of(self, canonical: str) -> tuple[str, ...]:
+        """The labels of the list."""
+        return tuple(json.loads(canonical))
+
+    def shown(self, canonical: str) -> str:
+        """The labels, or that there is none."""
+        return ", ".join(self.labels_of(canonical)) or NO_LABEL
+
+    def strata(self, rows: Sequence[Row]) -> list[tuple[str, ...]]:
+        """Each row's labels."""
+        return [self.labels_of(row.fields["label"]) for row in rows]
+
+    def check_known(self, rows: Sequence[Row], *, known: Iterable[str], train: str) -> None:
+        """Stop at labels that are not in training; a row without a label is one."""
+        check_known_labels(rows, known=known, train=train, labels_of=self.labels_of)
+
+    def find_uneven(self, counts: Mapping[str, int], *, rows: int) -> tuple[Finding, ...]:
+        """Rare labels, and those that are likely slips of one another."""
+        uneven = find_imbalance(counts, rows=rows, hides="micro-F1") if counts else ()
+        return (*uneven, *find_similar_labels(counts))
+
+    def spread(self, rows: Sequence[Row]) -> Spread | None:
+        """Labels are no numbers here."""
+        return None
+
+    def choices(self) -> dict[str, Resolved[Any]]:
+        """The notation, where it was found."""
+        return {} if self.found is None else {"task.separator": self.found}
+
+
+def _ones(row: Row, problems: list[Problem]) -> tuple[str, ...]:
+    """The labels whose columns say 1."""
+    cells = {role: cell.strip().lower() for role, cell in row.fields.items() if role.startswith(LABEL_ROLE)}
+    problems += [
+        Problem(
+            where=f"{row.where}, column {role.removeprefix(LABEL_ROLE)}",
+            expected="1 where the row has the label, 0 where it has not",
+            found=excerpt(cell) if cell else "an empty cell",
+            fix="write 0 or 1 there, or take the column out of data.label",
+        )
+        for role, cell in cells.items()
+        if cell not in _YES | _NO
+    ]
+    return tuple(role.removeprefix(LABEL_ROLE) for role, cell in cells.items() if cell in _YES)
+
+
+def _is_joined(label: str, labels: Mapping[str, int], separator: str) -> bool:
+    """Whether a label is put together of other labels by another separator than the file's."""
+    others = [mark for mark in DELIMITERS if mark not in (separator, LIST) and mark in label]
+    return any(len(parts := divided(label, mark)) > 1 and all(part in labels for part in parts) for mark in others)
+
+
+def _other_notation(row: Row, separator: str) -> Problem:
+    return Problem(
+        where=row.where,
+        expected=f"{named_notation(separator)}, as in the other rows",
+        found=excerpt(row.fields["label"]),
+        fix="write the labels of all rows in one notation, or say which one it is with task.separator",
+    )
+
+
+def _no_label(places: Sequence[str], split: str) -> tuple[Finding, ...]:
+    if not places:
+        return ()
+    finding = Finding(
+        name="rows_without_a_label" if split == "train" else f"rows_without_a_label_in_{split}",
+        count=len(places),
+        meaning=f"{split} rows with no label at all, which are taken to be just that",
+        advice="remove them if their labels are only missing",
+        examples=tuple(places[:MOST_EXAMPLES]),
+    )
+    return (finding,)
+
+
+def _written_twice(places: Sequence[str], split: str) -> tuple[Finding, ...]:
+    if not places:
+        return ()
+    finding = Finding(
+        name="labels_written_twice" if split == "train" else f"labels_written_twice_in_{split}",
+        count=len(places),
+        meaning=f"{split} rows that name a label more than once; it counts once",
+        advice="correct them if another label was meant",
+        examples=tuple(places[:MOST_EXAMPLES]),
+    )
+    return (finding,)

@@ -1,0 +1,72 @@
+"""The task of a run, decided from its rows: what is trained, what answers are worth, and whether labels are weighed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from affina.data.labelling.base import count_labels
+from affina.data.loading import Loaded
+from affina.data.mixing import labels_as_seen
+from affina.evaluation.judging.base import Judge
+from affina.models.classifier import Classifier
+from affina.models.units import PLAIN
+from affina.pipeline.kinds import KINDS, SettledSpec
+from affina.pipeline.limits import Limited
+from affina.recipe.schema import Recipe
+from affina.recipe.task_specs import RegressionSpec
+from affina.tasks.base import Task
+from affina.values import Resolved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """The task of a run, see `Prepared`."""
+
+    task: Task
+    judge: Judge
+    spec: SettledSpec
+    weighted: bool
+
+
+def answers_of(
+    recipe: Recipe, loaded: Loaded, classifier: Classifier, limited: Limited, choices: dict[str, Resolved[Any]]
+) -> Answers:
+    """What is trained, and what answers are worth."""
+    kind, rows = KINDS[loaded.labelling.name], limited.rows["train"]
+    cells = labels_as_seen(rows, loaded.weights)
+    counts = count_labels(loaded.labelling, cells)
+    open_spec = kind.spec(recipe.task, loaded.labelling)
+    spec = _weigh(open_spec, kind.weights(open_spec, counts, rows=cells.total()), choices)
+    weighted = not isinstance(spec, RegressionSpec) and spec.class_weights == "balanced"
+    task = kind.task(
+        classifier.tokenizer,
+        loaded.labels,
+        max_length=limited.limit,
+        units=classifier.units,
+        smoothing=recipe.train.label_smoothing,
+        weighed=(counts, cells.total()) if weighted else None,
+    )
+    return Answers(task=task, judge=kind.judge(loaded.labels, spec, classifier.units), spec=spec, weighted=weighted)
+
+
+def _weigh(spec: SettledSpec, found: Resolved[str] | None, choices: dict[str, Resolved[Any]]) -> SettledSpec:
+    if found is None:
+        return spec
+    choices["task.class_weights"] = found
+    return spec.model_copy(update={"class_weights": found.value})
+
+
+def units_reason(classifier: Classifier) -> Resolved[str]:
+    """What the head counts in while it trains."""
+    units, head = classifier.units, classifier.head
+    if units == PLAIN:
+        return Resolved(
+            "as given", "the head's last layer is of a make that standard units cannot be taken out of again"
+        )
+    what = f"mean {head.mean:.4g}, deviation {head.deviation:.4g} of the training rows"
+    if units.shift == 0:
+        return Resolved(
+            f"divided by {units.scale:.4g}", f"the head has no bias for a mean; {what}; exported in your own"
+        )
+    return Resolved("standardised", f"{what}; the model is exported in your own units")

@@ -1,0 +1,130 @@
+"""What is wrong with a recipe, in the user's words: one problem for each key, with what is allowed there and the fix.
+
+This module checks nothing itself: it explains what the schema refused.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
+
+from affina.errors import Problem
+from affina.recipe.schema import FullSpec, PartialSpec, Recipe
+from affina.recipe.task_specs import ClassificationSpec, GuessedSpec, MultiLabelSpec, RegressionSpec
+
+METHODS: Final[dict[str, type[BaseModel]]] = {"full": FullSpec, "partial": PartialSpec}
+TASKS: Final[dict[str, type[BaseModel]]] = {
+    "auto": GuessedSpec,
+    "classification": ClassificationSpec,
+    "multi_label": MultiLabelSpec,
+    "regression": RegressionSpec,
+}
+_BY_NAME: Final[dict[str, tuple[dict[str, type[BaseModel]], type[BaseModel]]]] = {
+    "method": (METHODS, PartialSpec),
+    "task": (TASKS, ClassificationSpec),
+}
+"""Keys whose own keys depend on a `name`: each name's spec, and whose keys are shown where there is none."""
+
+
+def problems_of(details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> list[Problem]:
+    """What pydantic refused, one problem a key: the branches of a union that refused the same value are one sentence.
+
+    Args:
+        details: `ValidationError.errors()`.
+        tree: the recipe as nested plain data.
+        origin: what it is called in messages.
+    """
+    by_key: dict[str, list[Any]] = {}
+    for detail in details:
+        by_key.setdefault(".".join(_key_path(detail["loc"], tree)), []).append(detail)
+    inner = {key for key in by_key if not any(other.startswith(f"{key}.") for other in by_key)}
+    return [_explain(key, by_key[key], tree, origin=origin) for key in by_key if key in inner]
+
+
+def _explain(key: str, details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> Problem:
+    """What is wrong with one key, in the user's words."""
+    path = key.split(".")
+    where = f"{origin}, key {key}"
+    if details[0]["type"] == "extra_forbidden":
+        known = sorted(_fields(path[:-1], tree))
+        near = difflib.get_close_matches(path[-1], known, n=1) or _elsewhere(path[-1])
+        near_key = near[0] if near and "." in near[0] else ".".join([*path[:-1], *near])
+        return Problem(
+            where=where,
+            expected=f"one of {', '.join(known)}",
+            found=f"the unknown key {path[-1]!r}",
+            fix=f"write {near_key}" if near else "remove it; docs/recipe.md lists every key",
+        )
+    expected = dict.fromkeys(_expectation(detail, tree) for detail in details)
+    return Problem(
+        where=where,
+        expected=", or ".join(expected),
+        found=repr(details[0]["input"])[:200],
+        fix=f"set {key} to such a value, or leave it out",
+    )
+
+
+def _expectation(detail: Any, tree: Mapping[str, Any]) -> str:
+    if detail["type"] in {"model_type", "model_attributes_type"}:
+        return f"keys of its own: {', '.join(_fields(_key_path(detail['loc'], tree), tree))}"
+    if detail["type"] == "union_tag_not_found":
+        return f"`name` next to the other keys, one of {', '.join(METHODS)}"
+    if detail["type"] == "union_tag_invalid":
+        return ", ".join(_BY_NAME[str(detail["loc"][0])][0])
+    message: str = detail["msg"]
+    return message.removeprefix("Input should be ").removeprefix("Value error, ")
+
+
+def _key_path(location: Sequence[Any], tree: Mapping[str, Any]) -> list[str]:
+    """The keys the user wrote on the way, without the names that pydantic gives to the branches of a union."""
+    path: list[str] = []
+    here: Any = tree
+    for part in location:
+        if isinstance(here, Mapping) and part in here:
+            path.append(str(part))
+            here = here[part]
+    return path or [str(location[0])]
+
+
+def _fields(path: Sequence[str], tree: Mapping[str, Any]) -> list[str]:
+    """The keys that exist under `path`, the method's by its name."""
+    spec: type[BaseModel] = Recipe
+    for key in path:
+        if key in _BY_NAME:
+            known, usual = _BY_NAME[key]
+            spec = known.get(_name_of(tree.get(key)), usual)
+        else:
+            spec = model_in(spec.model_fields[key].annotation) or spec
+    return list(spec.model_fields)
+
+
+def _name_of(value: Any) -> str:
+    return str(value.get("name")) if isinstance(value, Mapping) else str(value)
+
+
+def _elsewhere(name: str) -> list[str]:
+    """The dotted key of the field that is called `name`, or nearly so, in another section."""
+    dotted = {
+        field: f"{section}.{field}"
+        for section, info in Recipe.model_fields.items()
+        for spec in (_BY_NAME[section][0].values() if section in _BY_NAME else [model_in(info.annotation)])
+        if spec is not None
+        for field in spec.model_fields
+        if field != "name"
+    }
+    return [dotted[near] for near in difflib.get_close_matches(name, dotted, n=1)]
+
+
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first spec class inside a possibly nested annotation."""
+    return next(iter(models_in(annotation)), None)
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Every spec class inside a possibly nested annotation, in order."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in get_args(annotation) for found in models_in(part)]

@@ -1,0 +1,63 @@
+"""The recipe's `task`: one type for each task, with the keys that it takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from affina.recipe.base import AUTO, Auto, Spec, by_name
+
+ClassWeights = Literal["none", "balanced"]
+TaskName = Literal["classification", "multi_label", "regression"]
+
+
+class GuessedSpec(Spec):
+    """A task that is found from the data, with what is known of it already."""
+
+    name: Auto = AUTO
+    class_weights: ClassWeights | Auto = Field(AUTO, description="As of the task that is found.")
+
+
+class ClassificationSpec(Spec):
+    """One label for each text."""
+
+    name: Literal["classification"] = "classification"
+    class_weights: ClassWeights | Auto = Field(AUTO, description="Weigh each class by its inverse frequency, or not.")
+
+
+class MultiLabelSpec(Spec):
+    """Any number of labels for each text, none included."""
+
+    name: Literal["multi_label"] = "multi_label"
+    separator: Annotated[str, Field(min_length=1)] | Auto = Field(
+        AUTO,
+        description="What stands between the labels of a cell: the characters, `blank`, `json` for a list, or `none`.",
+    )
+    thresholds: Literal["shared", "per_label"] | Annotated[float, Field(gt=0, lt=1)] | Auto = Field(
+        AUTO,
+        description="The probability from which a label is given: chosen on the validation rows, one for all labels"
+        " (which `auto` is) or one for each, or a number.",
+    )
+    class_weights: ClassWeights | Auto = Field(
+        AUTO, description="Weigh each label's positives by their rarity, or not."
+    )
+
+
+class RegressionSpec(Spec):
+    """A number for each text."""
+
+    name: Literal["regression"] = "regression"
+    decimal: Literal["point", "comma"] | Auto = Field(AUTO, description="What stands before the decimals.")
+
+
+TaskSpec = Annotated[GuessedSpec | ClassificationSpec | MultiLabelSpec | RegressionSpec, Field(discriminator="name")]
+_OF_ONE_TASK: Final = {"separator": "multi_label", "thresholds": "multi_label", "decimal": "regression"}
+
+
+def task_named(value: Any) -> Any:
+    """`task: regression` is short for `task: {name: regression}`; a key that only one task has names that task."""
+    if isinstance(value, dict) and "name" not in value:
+        named = {_OF_ONE_TASK[key] for key in value if key in _OF_ONE_TASK}
+        return {"name": named.pop() if len(named) == 1 else AUTO, **value}
+    return by_name(value)

@@ -1,0 +1,155 @@
+"""Texts as a model reads them: tokens within the length limit, padding, and what too long a text means.
+
+What stands beside the texts, the target, is each task's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from affina.data.rows import Row
+from affina.errors import DataError, Problem
+from affina.recipe.schema import TooLong
+from affina.tasks.base import Batch, Example, Target
+
+MEASURED_AT_ONCE: Final = 5_000
+"""Rows whose tokens are in memory together while only their lengths are asked for."""
+LONGEST_MEASURED: Final = 500_000
+"""Characters of a text that are turned into tokens for its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLongRows:
+    """What the length limit did: the rows it touched, and the tokens cut from them."""
+
+    rows: tuple[int, ...]
+    tokens: int
+
+
+def tokenize(
+    tokenizer: Any, rows: Sequence[Row], targets: Sequence[Target], *, max_length: int | None
+) -> list[Example]:
+    """Rows to examples, in order; texts beyond the limit are cut (the longer text of a pair first).
+
+    Args:
+        tokenizer: the model's own (transformers).
+        rows: with their texts.
+        targets: of the same rows.
+        max_length: the limit in tokens, special tokens included; None cuts nothing.
+    """
+    if not rows:
+        return []
+    pairs = ["text_pair" in row.fields for row in rows]
+    texts: list[Any] = [
+        (row.fields["text"], row.fields["text_pair"]) if pair else row.fields["text"]
+        for row, pair in zip(rows, pairs, strict=True)
+    ]
+    encoded = tokenizer(texts, truncation=max_length is not None, max_length=max_length)
+    types = encoded.get("token_type_ids") or [None] * len(rows)
+    return [
+        Example(tuple(ids), tuple(kinds) if kinds is not None else None, target)
+        for ids, kinds, target in zip(encoded["input_ids"], types, targets, strict=True)
+    ]
+
+
+def pad(tokenizer: Any, examples: Sequence[Example], targets: Tensor, *, rows: Sequence[int]) -> Batch:
+    """Examples side by side, padded on the right to the longest.
+
+    Args:
+        tokenizer: has the padding token.
+        examples: at least one.
+        targets: of the same examples, [batch, ...].
+        rows: their places in the split.
+    """
+    longest = max(len(example.ids) for example in examples)
+    ids = torch.full((len(examples), longest), tokenizer.pad_token_id, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for place, example in enumerate(examples):
+        ids[place, : len(example.ids)] = torch.tensor(example.ids)
+        mask[place, : len(example.ids)] = 1
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    if examples[0].types is not None:
+        types = torch.zeros_like(ids)
+        for place, example in enumerate(examples):
+            types[place, : len(example.ids)] = torch.tensor(example.types)
+        inputs["token_type_ids"] = types
+    return Batch(inputs, targets, tuple(rows), sum(len(example.ids) for example in examples))
+
+
+def measure_lengths(tokenizer: Any, rows: Sequence[Row]) -> list[int]:
+    """The length of each row in tokens, special tokens included, nothing cut.
+
+    A row of more than `LONGEST_MEASURED` characters is estimated from its beginning: a tokenizer takes hundreds of
+    bytes for each.
+    """
+    found: list[int] = []
+    for start in range(0, len(rows), MEASURED_AT_ONCE):
+        part = rows[start : start + MEASURED_AT_ONCE]
+        examples = tokenize(tokenizer, [_beginning(row) for row in part], [None] * len(part), max_length=None)
+        lengths = [len(example.ids) for example in examples]
+        found += [_extrapolated(row, length) for row, length in zip(part, lengths, strict=True)]
+    return found
+
+
+def _beginning(row: Row) -> Row:
+    if all(len(text) <= LONGEST_MEASURED for text in row.texts):
+        return row
+    return replace(row, fields={role: text[:LONGEST_MEASURED] for role, text in row.fields.items()})
+
+
+def _extrapolated(row: Row, length: int) -> int:
+    whole, seen = sum(map(len, row.texts)), sum(min(len(text), LONGEST_MEASURED) for text in row.texts)
+    return length if whole == seen else round(length * whole / seen)
+
+
+def refuse_nothing(rows: Sequence[Row], lengths: Sequence[int]) -> None:
+    """Stop at texts of which the tokenizer makes no token: a model cannot read them.
+
+    Raises:
+        DataError: one problem for each such row.
+    """
+    problems = [
+        Problem(
+            where=row.where,
+            expected="a text that the model's tokenizer can read",
+            found=f"{row.fields['text'][:40]!r}, which is no token to it",
+            fix="write another text, or remove the row",
+        )
+        for row, length in zip(rows, lengths, strict=True)
+        if length == 0
+    ]
+    if problems:
+        raise DataError(*problems)
+
+
+def apply_limit(
+    rows: Sequence[Row], lengths: Sequence[int], *, limit: int, too_long: TooLong
+) -> tuple[tuple[Row, ...], TooLongRows]:
+    """What `data.too_long` says of rows beyond `limit` tokens: all rows (to be cut when encoded), or those that fit.
+
+    Raises:
+        DataError: a row is too long and the recipe says `error`.
+    """
+    beyond = tuple(place for place, length in enumerate(lengths) if length > limit)
+    tokens = sum(lengths[place] - limit for place in beyond)
+    if beyond and too_long == "error":
+        raise DataError(
+            *(
+                Problem(
+                    where=rows[place].where,
+                    expected=f"at most {limit} tokens (data.max_length)",
+                    found=f"{lengths[place]} tokens",
+                    fix="shorten the text, raise data.max_length, or write data.too_long=truncate or drop",
+                )
+                for place in beyond
+            )
+        )
+    if too_long == "drop":
+        gone = set(beyond)
+        return tuple(row for place, row in enumerate(rows) if place not in gone), TooLongRows(beyond, tokens)
+    return tuple(rows), TooLongRows(beyond, tokens)
