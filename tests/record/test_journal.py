@@ -25,6 +25,7 @@ from affina.record.payloads import (
     Measured,
     ModelLoaded,
     Payload,
+    Predicted,
     Sample,
     Scores,
     Started,
@@ -69,6 +70,7 @@ PAYLOADS: tuple[Payload, ...] = (
         suspects=(Suspect(where=HARD, label="a", likely=HARD, probability=0.1 + 0.2),),
     ),
     Audited(checks=()),
+    Predicted(peak_memory_bytes=2**33, seconds_per_epoch=0.5, steps=9, memory_how=HARD, seconds_how="by rule"),
     ModelLoaded(reference=HARD, family="bert", parameters=22_713_216, trained=10, fingerprint="ab" * 32),
     Scores(
         who="tuned",

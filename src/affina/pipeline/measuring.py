@@ -29,7 +29,7 @@ def measure_baselines(prepared: Prepared, journal: Journal) -> None:
     classes = len(prepared.task.labels)
     train, judged = prepared.examples["train"], prepared.examples[prepared.report_split]
     write_scores(prepared, majority(targets(train), classes=classes, rows=len(judged)), who="majority", journal=journal)
-    prober = _prober(prepared)
+    prober = prober_of(prepared)
     probe = prober.baseline(train, prepared.examples["validation"])
     write_scores(prepared, probe.predict(prober.features(judged)), who="linear_probe", journal=journal)
 
@@ -39,10 +39,11 @@ def start_head(prepared: Prepared) -> Resolved[HeadStart] | None:
     if not prepared.classifier.new_parameters:
         return None
     train, validation = prepared.examples["train"], prepared.examples["validation"]
-    return _prober(prepared).start_head(train, validation, asked=prepared.recipe.train.head_start)
+    return prober_of(prepared).start_head(train, validation, asked=prepared.recipe.train.head_start)
 
 
-def _prober(prepared: Prepared) -> Prober:
+def prober_of(prepared: Prepared) -> Prober:
+    """The model as it is, ready to give features."""
     prepared.attached.eval()
     return Prober(
         module=prepared.classifier.module,

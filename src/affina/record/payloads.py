@@ -87,6 +87,19 @@ class ModelLoaded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """What was said of the run before it started; `Finished` has what it came to."""
+
+    peak_memory_bytes: int
+    """As `Finished.memory_bytes` counts it."""
+    seconds_per_epoch: float
+    steps: int
+    """How many steps were rehearsed for it; 0 where it is from the sizes alone."""
+    memory_how: str
+    seconds_how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """A figure with its bootstrap interval over `n` rows."""
 
@@ -203,6 +216,12 @@ class Finished:
     rows_per_second: float
     tokens_per_second: float
     peak_memory_bytes: int
+    memory_bytes: int | None = None
+    """The same above what the process held before the run, on a CPU; None where it had held more before."""
+    seconds_per_epoch: float | None = None
+    """Of wall time, evaluations and writes included."""
+    cpu_seconds_per_epoch: float | None = None
+    """Of processor time."""
     samples: tuple[Sample, ...] = field(default=())
     """Rows of the report's split, drawn at random."""
     worst: tuple[Sample, ...] = field(default=())
@@ -215,6 +234,7 @@ Payload = (
     | DataRead
     | Audited
     | ModelLoaded
+    | Predicted
     | Scores
     | RowResults
     | RangeTested

@@ -25,7 +25,7 @@ from affina.record.payloads import Chosen, DataRead
 from affina.runtime import machine
 from affina.tasks.classification import Classification
 from affina.values import Resolved
-from affina.verbs.train import Source, read_source
+from affina.verbs.sources import Source, read_source
 
 
 @dataclass(frozen=True, slots=True)
