@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from affina.verbs.demo import demo as demo
     from affina.verbs.evaluate import Evaluation as Evaluation
     from affina.verbs.evaluate import evaluate as evaluate
+    from affina.verbs.plan import Planned as Planned
+    from affina.verbs.plan import plan as plan
     from affina.verbs.predict import Prediction as Prediction
     from affina.verbs.predict import predict as predict
     from affina.verbs.report import report as report
@@ -28,12 +30,14 @@ _HOMES = {
     "AffinaError": "affina.errors",
     "Checked": "affina.verbs.check",
     "Evaluation": "affina.verbs.evaluate",
+    "Planned": "affina.verbs.plan",
     "Prediction": "affina.verbs.predict",
     "Recipe": "affina.recipe.schema",
     "RunResult": "affina.pipeline.execute",
     "check": "affina.verbs.check",
     "demo": "affina.verbs.demo",
     "evaluate": "affina.verbs.evaluate",
+    "plan": "affina.verbs.plan",
     "predict": "affina.verbs.predict",
     "report": "affina.verbs.report",
     "train": "affina.verbs.train",
@@ -43,6 +47,7 @@ __all__ = [
     "AffinaError",
     "Checked",
     "Evaluation",
+    "Planned",
     "Prediction",
     "Recipe",
     "RunResult",
@@ -50,6 +55,7 @@ __all__ = [
     "check",
     "demo",
     "evaluate",
+    "plan",
     "predict",
     "report",
     "train",

@@ -7,6 +7,7 @@
     │   ├── ModelError          a model name, folder or file
     │   ├── DeviceError         a device or a precision that this machine does not have
     │   ├── RunError            a run folder that cannot be used
+    │   ├── ResourceError       a run for which this machine has not the memory or the disk
     │   └── NonFiniteError      the loss, a gradient or a prediction left the range of numbers
     └── Interrupted             exit status 130, stopped by the user and resumable
 
@@ -88,6 +89,10 @@ class DeviceError(InputError):
 
 class RunError(InputError):
     """A run folder is missing, incomplete, or belongs to another recipe."""
+
+
+class ResourceError(InputError):
+    """The machine has not the memory, or the disk, that the run needs."""
 
 
 class NonFiniteError(InputError):

@@ -31,7 +31,7 @@ from affina.record.payloads import (
     Step,
 )
 from affina.record.row_results import RowResults
-from affina.record.starts import RangeTested, Restarted
+from affina.record.starts import Predicted, RangeTested, Restarted
 
 HARD = 'caffè "x"\n\u2028\\ 🦊'
 SHARE = Measured(value=0.1 + 0.2, low=1e-300, high=0.5, n=3)
@@ -69,6 +69,7 @@ PAYLOADS: tuple[Payload, ...] = (
         suspects=(Suspect(where=HARD, label="a", likely=HARD, probability=0.1 + 0.2),),
     ),
     Audited(checks=()),
+    Predicted(peak_memory_bytes=2**33, seconds_per_epoch=0.5, steps=9, memory_how=HARD, seconds_how="by rule"),
     ModelLoaded(reference=HARD, family="bert", parameters=22_713_216, trained=10, fingerprint="ab" * 32),
     Scores(
         who="tuned",

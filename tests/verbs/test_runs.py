@@ -48,8 +48,8 @@ def stop_after(monkeypatch):
         original = train_module.execute
 
         @functools.wraps(original)
-        def execute(prepared, place, *, observers, prepared_in):
-            return original(prepared, place, observers=(*observers, observe), prepared_in=prepared_in)
+        def execute(prepared, place, *, observers, before):
+            return original(prepared, place, observers=(*observers, observe), before=before)
 
         monkeypatch.setattr(train_module, "execute", execute)
 

@@ -255,12 +255,12 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(kind, monkeypatch):
     whole = train(kind, "run=whole", "evaluate.per_epoch=2")
     original = train_module.execute
 
-    def stopped(prepared, place, *, observers, prepared_in):
+    def stopped(prepared, place, *, observers, before):
         def observe(record):
             if isinstance(record, Step) and record.step == 4:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        return original(prepared, place, observers=(*observers, observe), prepared_in=prepared_in)
+        return original(prepared, place, observers=(*observers, observe), before=before)
 
     with monkeypatch.context() as patch:
         patch.setattr(train_module, "execute", stopped)

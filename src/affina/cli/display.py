@@ -28,7 +28,7 @@ from affina.record.payloads import (
     Started,
     Step,
 )
-from affina.record.starts import RangeTested, Restarted
+from affina.record.starts import Predicted, RangeTested, Restarted
 from affina.reporting.formats import counted
 
 MOST_TOKENS: Final = 16
@@ -96,6 +96,10 @@ class Display:
                     f"{record.reference} ({record.family}), {record.parameters / 1e6:.1f} M weights, "
                     f"{percent(share)} of them trained",
                 )
+            case Predicted():
+                how = f"{record.steps} rehearsed steps" if record.steps else "the sizes alone"
+                epoch, peak = record.seconds_per_epoch, record.peak_memory_bytes / 2**20
+                self._line("forecast", f"peak memory {peak:,.0f} MiB, {epoch:,.0f} s an epoch", f"  from {how}")
             case Chosen():
                 self._line("", f"{record.key} = {record.value}", f"  {record.reason}")
             case RangeTested():

@@ -75,6 +75,29 @@ def check(
 
 
 @app.command()
+def plan(
+    source: Annotated[str, typer.Argument(help="A data file or a recipe (.yaml).", show_default=False)],
+    overrides: Overrides = None,
+    memory: Annotated[
+        float | None, typer.Option(help="GiB in the place of the memory of this machine.", min=0.0)
+    ] = None,
+    rehearse: Annotated[bool, typer.Option(help="Run up to ten steps, or judge by the sizes alone.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Say before a run what memory, time and disk it will take, whether it fits, and what would make it fit."""
+    from affina.cli.planned import show_plan  # noqa: PLC0415
+    from affina.verbs.plan import plan as verb  # noqa: PLC0415
+
+    limit = None if memory is None else round(memory * 2**30)
+    found = verb(source, overrides or (), memory_limit=limit, rehearse=rehearse, notify=_notice)
+    if as_json:
+        _print_json(found.as_json())
+    else:
+        show_plan(found, Console())
+        Console().print(f"planned in {found.seconds:.1f} s", highlight=False)
+
+
+@app.command()
 def demo(overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Fine-tune the starter encoder on customer-support messages that come with Affina; about a minute."""
     from affina.cli.running import show_result, watched  # noqa: PLC0415

@@ -20,6 +20,7 @@ from affina.pipeline.execute import RunResult
 from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload, Sample, Started
+from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import gather
 from affina.reporting.page import verdict_of
 from affina.verbs.predict import Prediction
@@ -54,6 +55,7 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
             "split": result.scores.split,
             "metrics": metrics,
             "baselines": baselines,
+            "forecast": how_far_off(journal.read(result.folder.journal)),
             "step_back": next((r.text for r in journal.read(result.folder.journal) if _is_step_back(r)), None),
         }
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -87,6 +89,8 @@ def _said(result: RunResult, records: Sequence[Payload]) -> Iterator[str]:
     """What the figures come to, in words."""
     if (found := verdict_of(gather(records))) is not None:
         yield found.sentence
+    if (off := how_far_off(records)) is not None:
+        yield f"Forecast: {off}."
     yield from (f"A step back: {record.text}" for record in records if _is_step_back(record))
     if result.scores.split == "validation":
         yield "These rows also chose the checkpoint, so the figures flatter; name or hold out test rows (data.test)."

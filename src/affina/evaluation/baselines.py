@@ -80,6 +80,7 @@ def fit_probe(
     classes: int,
     strength: float,
     intercept: bool = True,
+    iterations: int = ITERATIONS,
 ) -> LinearProbe:
     """Fit the logistic regression, on features scaled to a root mean square of 1; the scale is folded into the weight.
 
@@ -89,11 +90,12 @@ def fit_probe(
         classes: how many classes the task has.
         strength: inverse L2 strength.
         intercept: whether there is a bias.
+        iterations: of lbfgs, at most.
     """
     if len(set(targets)) == 1:
         return LinearProbe(np.zeros((1, features.shape[1])), np.zeros(1), (targets[0],), classes)
     scale = scale_of(features)
-    model = LogisticRegression(C=strength, max_iter=ITERATIONS, fit_intercept=intercept)
+    model = LogisticRegression(C=strength, max_iter=iterations, fit_intercept=intercept)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly converged is a fair baseline
         model.fit(features.astype(np.float64) / scale, np.asarray(targets))

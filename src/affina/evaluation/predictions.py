@@ -18,6 +18,7 @@ from affina.errors import NonFiniteError, Problem
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
+from affina.runtime import heap
 from affina.tasks.base import Batch, Example, Task
 
 Forward = Callable[[Batch], Tensor]
@@ -47,10 +48,12 @@ def run_over(
     """
     lengths = [len(example.ids) for example in examples]
     found: list[tuple[list[int], Tensor]] = []
+    kept_small = heap.Heap(largest=1)
     with torch.inference_mode():
         for places in by_length(lengths, budget=budget):
             batch = task.collate([examples[place] for place in places], rows=places)
             found.append((places, forward(batch).float().cpu()))
+            kept_small.settle()
     result = np.empty((len(examples), found[0][1].shape[1]), dtype=np.float32)
     for places, values in found:
         result[places] = values.numpy()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import torch
 
 from affina.data.loading import data_read
+from affina.errors import Problem, ResourceError
 from affina.models.origin import origin
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, rates, shown
@@ -25,9 +26,19 @@ from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
-from affina.record.payloads import NOTICE, Chosen, Event, Finished, ModelLoaded, Sample, Scores, Started
+from affina.record.payloads import (
+    NOTICE,
+    Chosen,
+    Event,
+    Finished,
+    ModelLoaded,
+    Sample,
+    Scores,
+    Started,
+)
+from affina.record.starts import Predicted
 from affina.reporting import page
-from affina.runtime import machine
+from affina.runtime import machine, memory
 from affina.training import checkpoint
 from affina.training.loop import Outcome
 
@@ -45,6 +56,23 @@ class RunResult:
     folder: RunFolder
     scores: Scores
     baselines: Mapping[str, Scores]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """What there was to say before the run.
+
+    Attributes:
+        seconds: that `prepare` took.
+        predicted: what the run was said to need and take.
+        held: bytes of memory that the process held when it was asked for the run,
+        held_at_most: and that it had held at any time until then.
+    """
+
+    seconds: float
+    predicted: Predicted
+    held: int
+    held_at_most: int
 
 
 @dataclass(slots=True)
@@ -71,26 +99,43 @@ class _Shown:
     worst: tuple[Sample, ...]
 
 
-def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], prepared_in: float) -> RunResult:
+def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], before: Before) -> RunResult:
     """Train, measure and write everything.
 
     Args:
         prepared: from `prepare`.
         place: the run folder, and the checkpoint to go on from.
         observers: shown every record as it is written.
-        prepared_in: seconds that `prepare` took, for the record.
+        before: for the record.
 
     Raises:
         NonFiniteError: training left the range of numbers; the best model so far is exported.
+        ResourceError: the machine ran out of memory.
         Interrupted: the user stopped the run; it can go on.
     """
     try:
-        return _execute(prepared, place, observers, _Clock({"preparation": prepared_in}))
+        return _execute(prepared, place, observers, before)
+    except (MemoryError, RuntimeError) as error:
+        if not memory.ran_out(error):
+            raise
+        raise ResourceError(_no_memory(prepared, error)) from error
     finally:
         place.lock.release()
 
 
-def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], clock: _Clock) -> RunResult:
+def _no_memory(prepared: Prepared, error: Exception) -> Problem:
+    budget = prepared.hyper.batch_tokens.value
+    return Problem(
+        where=f"memory, on {prepared.device.type}",
+        expected="enough of it for this run",
+        found=(str(error).strip().splitlines() or ["none left"])[0][:200],
+        fix=f"write train.batch_tokens={max(1, budget // 2)} train.accumulate={2 * prepared.recipe.train.accumulate}; "
+        "`affina plan` with the same words says what else would fit",
+    )
+
+
+def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], known: Before) -> RunResult:
+    clock = _Clock({"preparation": known.seconds})
     resumed = checkpoint.load(place.resume) if place.resume else None
     if resumed:
         cut(place.folder.journal, position=resumed[0].journal)
@@ -101,7 +146,9 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], cl
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
         journal.append(_started(prepared, resumed_at=resumed[0].step if resumed else None))
-        prepared = rates.recall(prepared, before) if resumed else _before_training(prepared, journal, clock)
+        prepared = (
+            rates.recall(prepared, before) if resumed else _before_training(prepared, journal, clock, known.predicted)
+        )
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("training"):
             prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=resumed, records=before)
@@ -110,14 +157,15 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], cl
             scores, rows = _after_training(prepared, place.folder, journal, step=outcome.best_step)
         with clock.stage("looking back"):
             look_back(prepared, outcome, journal, {**place.baselines(), scores.who: scores})
-        journal.append(_finished(outcome, clock, rows, device=prepared.device))
+        journal.append(_finished(outcome, clock, rows, before=known, device=prepared.device))
     page.write(place.folder.path)
     return RunResult(place.folder, scores, place.baselines())
 
 
-def _before_training(prepared: Prepared, journal: Journal, clock: _Clock) -> Prepared:
+def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> Prepared:
     """Everything between the choice of the recipe and the first step; returns the run with its rate settled."""
     _describe(prepared, journal)
+    journal.append(predicted)
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"):
             measure_baselines(prepared, journal)
@@ -179,7 +227,9 @@ def _after_training(prepared: Prepared, folder: RunFolder, journal: Journal, *, 
     return scores, _Shown(shown.samples(prepared, found, thresholds), shown.worst(prepared, found, thresholds))
 
 
-def _finished(outcome: Outcome, clock: _Clock, rows: _Shown, *, device: torch.device) -> Finished:
+def _finished(outcome: Outcome, clock: _Clock, rows: _Shown, *, before: Before, device: torch.device) -> Finished:
+    peak = machine.peak_memory_bytes(device)
+    above = peak if device.type != "cpu" else peak - before.held if peak > before.held_at_most else None
     seconds = {name: round(value, 2) for name, value in clock.seconds.items()}
     return Finished(
         steps=outcome.steps,
@@ -188,7 +238,10 @@ def _finished(outcome: Outcome, clock: _Clock, rows: _Shown, *, device: torch.de
         seconds=seconds | {"total": round(sum(clock.seconds.values()), 2)},
         rows_per_second=round(outcome.rows / outcome.seconds, 1),
         tokens_per_second=round(outcome.tokens / outcome.seconds, 1),
-        peak_memory_bytes=machine.peak_memory_bytes(device),
+        peak_memory_bytes=peak,
+        memory_bytes=above,
+        seconds_per_epoch=round(outcome.epoch_seconds, 3),
+        cpu_seconds_per_epoch=round(outcome.epoch_cpu_seconds, 3),
         samples=rows.samples,
         worst=rows.worst,
     )

@@ -27,7 +27,7 @@ def measure_baselines(prepared: Prepared, journal: Journal) -> None:
     known = judge.targets(train)
     guess, thresholds = judge.guess(known, rows=len(judged)), judge.guess_thresholds(known)
     write_scores(prepared, guess, thresholds, who=judge.guess_name, journal=journal)
-    prober = _prober(prepared)
+    prober = prober_of(prepared)
     probe, thresholds = prober.baseline(train, prepared.examples["validation"])
     write_scores(prepared, probe.predict(prober.features(judged)), thresholds, who=judge.probe_name, journal=journal)
 
@@ -37,10 +37,11 @@ def start_head(prepared: Prepared) -> Resolved[HeadStart] | None:
     if not prepared.classifier.new_parameters:
         return None
     train, validation = prepared.examples["train"], prepared.examples["validation"]
-    return _prober(prepared).start_head(train, validation, asked=prepared.recipe.train.head_start)
+    return prober_of(prepared).start_head(train, validation, asked=prepared.recipe.train.head_start)
 
 
-def _prober(prepared: Prepared) -> Prober:
+def prober_of(prepared: Prepared) -> Prober:
+    """The model as it is, ready to give features."""
     prepared.attached.eval()
     return Prober(
         module=prepared.classifier.module,

@@ -125,7 +125,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     audited, findings = _audit(recipe, loaded, limited, classifier, task, notify=told)
     examples = {split: task.encode(part) for split, part in rows.items()}
     method = _choose_method(recipe, classifier, choices)
-    attached = _attach(method, classifier)
+    attached = attach(method, classifier)
     seen = _as_seen(examples, rows["train"], loaded, seed=recipe.seed)
     facts = _facts(seen, classifier, attached, method=method, task=loaded.labelling.name)
     hyper = resolve(recipe.train, recipe.evaluate, facts, metric=judge.watched(weighted=answers.weighted))
@@ -205,7 +205,8 @@ def _choose_method(recipe: Recipe, classifier: Classifier, choices: dict[str, Re
     return PartialSpec() if frozen else FullSpec()
 
 
-def _attach(method: FullSpec | PartialSpec, classifier: Classifier) -> TrainedWeights:
+def attach(method: FullSpec | PartialSpec, classifier: Classifier) -> TrainedWeights:
+    """The model with what `method` says trains, and nothing else."""
     read_base = functools.partial(base_tensors, classifier)
     if isinstance(method, PartialSpec):
         return partial.attach(classifier.module, classifier.anatomy, method, base_tensors=read_base)

@@ -64,7 +64,7 @@ def named(prepared: Prepared, rate: float) -> str:
     return f"{RATE}={rate:g}"
 
 
-def _is_tested(prepared: Prepared) -> bool:
+def is_tested(prepared: Prepared) -> bool:
     """Whether a range test settles the rate: it was left to us, and the run is long enough to pay for the test."""
     return not is_given(prepared) and plan_of(prepared).total_steps >= WORTH_IT
 
@@ -72,7 +72,7 @@ def _is_tested(prepared: Prepared) -> bool:
 def settle(prepared: Prepared, journal: Journal) -> Prepared:
     """Start the head, and let that and the run's own rows settle the rates that were left to us."""
     prepared = with_head(prepared, start_head(prepared))
-    if _is_tested(prepared):
+    if is_tested(prepared):
         prepared = _tested(prepared, journal)
     write_choices(prepared, settles_later(prepared), journal)
     return prepared
@@ -102,8 +102,13 @@ def _is_head_alone(prepared: Prepared) -> bool:
     return all(group.part == "head" for group in prepared.attached.parameter_groups())
 
 
+def steps_of_test(prepared: Prepared) -> int:
+    """How many steps a range test of this run has."""
+    return min(MOST_STEPS, int(MOST_SHARE * plan_of(prepared).total_steps / COST))
+
+
 def _tested(prepared: Prepared, journal: Journal) -> Prepared:
-    steps = min(MOST_STEPS, int(MOST_SHARE * plan_of(prepared).total_steps / COST))
+    steps = steps_of_test(prepared)
     started = time.perf_counter()
     found = probe_rates(prepared, steps=steps)
     settled = with_rate(prepared, found.meet(prepared.hyper.prior.value), reason=_reason(found, prepared))

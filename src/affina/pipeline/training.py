@@ -22,7 +22,7 @@ from affina.tasks.base import Batch, Example
 from affina.training import schedule
 from affina.training.loop import Control, Floor, Loop
 from affina.training.optimizer import Optimizer, Rates
-from affina.training.plan import Plan
+from affina.training.plan import EpochPlanner, Plan
 from affina.training.precision import Precision
 from affina.training.stepping import Work
 from affina.training.stopping import EarlyStopping
@@ -71,7 +71,7 @@ def rates_of(prepared: Prepared) -> Rates:
 
 def floor_of(prepared: Prepared) -> Floor:
     """What the guess from the training rows reaches on the rows that choose the checkpoint."""
-    judge, judged = prepared.judge, prepared.judge.targets(_judged(prepared))
+    judge, judged = prepared.judge, prepared.judge.targets(judged_of(prepared))
     guess = judge.guess(judge.targets(prepared.examples["train"]), rows=len(judged))
     found = judge.quick(guess, judged)
     return Floor(metric=found[prepared.hyper.metric.value], loss=found["loss"])
@@ -82,8 +82,8 @@ def guessing(prepared: Prepared) -> float:
     return prepared.judge.even_loss if prepared.weighted else floor_of(prepared).loss
 
 
-def plan_of(prepared: Prepared) -> Plan:
-    """Which rows in which step, and when is evaluated."""
+def planner_of(prepared: Prepared) -> EpochPlanner:
+    """The number of an epoch to its micro-batches, as places of training rows."""
     lengths = [len(example.ids) for example in prepared.examples["train"]]
     weights = weights_of(prepared.rows["train"], prepared.loaded.weights)
     budget, seed = prepared.hyper.batch_tokens.value, prepared.draws
@@ -93,8 +93,13 @@ def plan_of(prepared: Prepared) -> Plan:
         planned = plan_epoch([lengths[place] for place in seen], budget=budget, seed=seed, epoch=epoch)
         return [[seen[place] for place in batch] for batch in planned]
 
+    return batches
+
+
+def plan_of(prepared: Prepared) -> Plan:
+    """Which rows in which step, and when is evaluated."""
     return Plan(
-        planner=batches,
+        planner=planner_of(prepared),
         accumulate=prepared.recipe.train.accumulate,
         epochs=prepared.hyper.epochs.value,
         max_steps=prepared.recipe.train.max_steps,
@@ -116,7 +121,7 @@ def work_of(prepared: Prepared) -> Work[Batch]:
     """Task, model and data as the functions that the loop calls."""
     module, anatomy, task = prepared.classifier.module, prepared.classifier.anatomy, prepared.task
     train, rows = prepared.examples["train"], prepared.rows["train"]
-    validation = _judged(prepared)
+    validation = judged_of(prepared)
 
     def loss(batch: Batch) -> Tensor:
         hidden = states_for_head(module, anatomy, batch.inputs)
@@ -134,7 +139,7 @@ def work_of(prepared: Prepared) -> Work[Batch]:
     )
 
 
-def _judged(prepared: Prepared) -> list[Example]:
+def judged_of(prepared: Prepared) -> list[Example]:
     """The validation rows that choose the checkpoint, the same ones at every evaluation."""
     examples, count = prepared.examples["validation"], prepared.hyper.evaluation_rows.value
     order = np.random.default_rng(0).permutation(len(examples))[:count]

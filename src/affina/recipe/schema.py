@@ -27,6 +27,7 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 ScheduleShape = Literal["linear", "cosine", "constant", "slanted_triangular"]
 TooLong = Literal["truncate", "drop", "error"]
+TooLarge = Literal["refuse", "try"]
 HeadStart = Literal["probe", "random"]
 Metric = Literal[
     "accuracy",
@@ -188,6 +189,9 @@ class TrainSpec(Spec):
     early_stopping: (
         Annotated[EarlyStoppingSpec, BeforeValidator(lambda given: {} if given is True else given)] | Literal[False]
     ) = Field(EarlyStoppingSpec(), description="Patience and least improvement, or false.")
+    too_large: TooLarge = Field(
+        "refuse", description="What happens to a run that this machine has not the memory or the disk for."
+    )
     restart: bool = Field(True, description="Start once again, with other draws, where a start is stuck.")
     checkpoint_every: PositiveInt | Auto = Field(AUTO, description="Steps between checkpoints.")
     keep: PositiveInt = Field(1, description="How many of the last checkpoints are kept, besides the best.")

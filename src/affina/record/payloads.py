@@ -11,7 +11,7 @@ from typing import Any
 
 from affina.record.audited import Audited
 from affina.record.row_results import RowResults
-from affina.record.starts import RangeTested, Restarted
+from affina.record.starts import Predicted, RangeTested, Restarted
 
 NOTICE = "notice"
 """The name of an event that the user was told of before the record began."""
@@ -219,6 +219,12 @@ class Finished:
     rows_per_second: float
     tokens_per_second: float
     peak_memory_bytes: int
+    memory_bytes: int | None = None
+    """The same above what the process held before the run, on a CPU; None where it had held more before."""
+    seconds_per_epoch: float | None = None
+    """Of wall time, evaluations and writes included."""
+    cpu_seconds_per_epoch: float | None = None
+    """Of processor time."""
     samples: tuple[Sample, ...] = field(default=())
     """Rows of the report's split, drawn at random."""
     worst: tuple[Sample, ...] = field(default=())
@@ -231,6 +237,7 @@ Payload = (
     | DataRead
     | Audited
     | ModelLoaded
+    | Predicted
     | Scores
     | RowResults
     | RangeTested

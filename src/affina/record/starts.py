@@ -1,4 +1,4 @@
-"""What a run writes down of how it starts: the test that settles its learning rate, and a start that was given up.
+"""What a run writes down of how it starts: what it will need, its learning rate's test, a start that was given up.
 
 The types are frozen plain data, like all of `payloads`, which has them in its union. This module computes nothing.
 """
@@ -6,6 +6,19 @@ The types are frozen plain data, like all of `payloads`, which has them in its u
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """What was said of the run before it started; `Finished` has what it came to."""
+
+    peak_memory_bytes: int
+    """As `Finished.memory_bytes` counts it."""
+    seconds_per_epoch: float
+    steps: int
+    """How many steps were rehearsed for it; 0 where it is from the sizes alone."""
+    memory_how: str
+    seconds_how: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

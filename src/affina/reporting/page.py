@@ -20,6 +20,7 @@ from affina.reporting.again import commands
 from affina.reporting.answers import answers
 from affina.reporting.asked import asked_for
 from affina.reporting.confusion import confusion
+from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.paired import CONFIDENCE, Paired, paired
 from affina.reporting.run_charts import charts, looked_at
@@ -88,6 +89,7 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
             sections=SECTIONS,
             verdict=found,
             tuned=tuned,
+            forecast=how_far_off(records),
             **_first_screen(run, found),
             asked=_asked(run),
             charts=charts(run),

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 from importlib import metadata
 from typing import Literal
 
 import torch
 
 from affina.errors import DeviceError, Problem
+from affina.runtime import memory
 
 Device = Literal["cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = ("cuda", "mps", "cpu")
@@ -79,8 +78,7 @@ def peak_memory_bytes(device: torch.device) -> int:
     """The most memory a run on `device` has held so far, in bytes: of the process, or allocated on a CUDA device."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return memory.peak()
 
 
 def facts(device: torch.device) -> dict[str, str | int | float | bool | None]:

@@ -23,7 +23,7 @@ from affina.methods.base import Attached
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Evaluated, Event, Step
-from affina.runtime import randomness
+from affina.runtime import heap, randomness
 from affina.training import checkpoint
 from affina.training.interrupts import deferred
 from affina.training.optimizer import Optimizer
@@ -35,6 +35,10 @@ from affina.training.stopping import EarlyStopping
 
 LEAST_GAIN = 0.98
 """Of the loss of guessing: what lies above it may be noise."""
+LARGEST = 2
+"""Steps that hold the largest batches: an epoch begins with them (`data.batching`)."""
+CHECKPOINT_SECONDS = 60.0
+"""Between checkpoints, at the least, where the recipe does not say."""
 LEAST_LOSS_SCALE = 1.0
 """An fp16 run whose loss scale falls below this is not overflowing now and then: its gradients are not finite."""
 
@@ -69,7 +73,7 @@ class Control:
     checkpoint_every: int | None
     keep: int
     floor: Floor | None = None
-    checkpoint_seconds: float = 60.0
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,9 @@ class Outcome:
         rows: trained on.
         tokens: trained on.
         seconds: spent on that.
+        epoch_seconds: wall seconds in an epoch of what this process did from its first step on, evaluations and writes
+            included.
+        epoch_cpu_seconds: the same of processor time.
     """
 
     steps: int
@@ -99,6 +106,8 @@ class Outcome:
     rows: int
     tokens: int
     seconds: float
+    epoch_seconds: float
+    epoch_cpu_seconds: float
 
 
 @final
@@ -149,17 +158,22 @@ class Loop(Generic[B]):
             Interrupted: the user asked to stop; a checkpoint is on disk.
         """
         self.attached.train()
+        heap.give_back()  # what came before has left gaps
+        kept_small = heap.Heap(largest=LARGEST)
         with deferred() as interrupted:
             if self.step == 0:
                 self._evaluate()  # the start is a candidate too: training that only makes it worse is seen
+            begun = (time.perf_counter(), time.process_time(), self.plan.epoch_after(self.step))
             while not self._is_over():
                 self._train_step(self.plan.window(self.step))
+                kept_small.settle()
                 if self.plan.evaluates_after(self.step):
                     self._evaluate()
                 if interrupted():
                     self._interrupt()
                 if self._checkpoint_is_due() or self._is_over():
                     self.save()
+        epochs = max(self.plan.epoch_after(self.step) - begun[2], 1e-9)
         stopped = STUCK if self._is_stuck() else "early stopping" if self.stopping.is_over else "end of the plan"
         return Outcome(
             steps=self.step,
@@ -172,6 +186,8 @@ class Loop(Generic[B]):
             rows=self.rows,
             tokens=self.tokens,
             seconds=self.seconds,
+            epoch_seconds=(time.perf_counter() - begun[0]) / epochs,
+            epoch_cpu_seconds=(time.process_time() - begun[1]) / epochs,
         )
 
     def _train_step(self, window: Window) -> None:

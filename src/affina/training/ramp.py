@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Final, final
 
 from affina.methods.base import Attached
-from affina.runtime import randomness
+from affina.runtime import heap, randomness
 from affina.training.plan import Window
 from affina.training.stepping import B, Stepper
 
@@ -38,6 +38,8 @@ FALL: Final = 0.05
 NEAR: Final = 3.0
 SMOOTHING: Final = 2
 """Neighbours on each side in the mean that smooths the curve; half as many in a ramp of under `FINE` steps."""
+LARGEST: Final = 2
+"""Steps that hold the largest batches: they come first."""
 FINE: Final = 24
 RUINED: Final = 3.0
 """Times the start's loss (but at least as many nats): no higher rate needs to be looked at."""
@@ -117,6 +119,8 @@ def range_test(
     changes: list[float] = []
     with randomness.untouched():
         attached.eval()
+        heap.give_back()
+        kept_small = heap.Heap(largest=LARGEST)
         before = [stepper.loss(window) for window in windows]
         try:
             for rate, window, first in zip(ramp.rates, windows, before, strict=True):
@@ -129,6 +133,7 @@ def range_test(
                 if not math.isfinite(stepper.gradients(window).norm) and not stepper.scales:
                     break
                 stepper.move(rate / peak)
+                kept_small.settle()
         finally:
             stepper.forget()
             attached.load_state_dict(kept)

@@ -26,7 +26,7 @@ from affina.record.audited import Audited
 from affina.record.payloads import Chosen, DataRead
 from affina.runtime import machine
 from affina.values import Resolved
-from affina.verbs.train import Source, read_source
+from affina.verbs.sources import Source, read_source
 
 
 @dataclass(frozen=True, slots=True)

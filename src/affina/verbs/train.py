@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from os import PathLike
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from affina.pipeline.execute import RunResult, execute
+from affina.pipeline.execute import Before, RunResult, execute
 from affina.pipeline.folders import choose_folder
 from affina.pipeline.prepare import prepare
-from affina.recipe.load import RECIPE_SUFFIXES, check_recipe, load_recipe
-from affina.recipe.schema import Recipe
+from affina.planning.starting import predict_run
 from affina.record.journal import Observer
-
-Source = str | PathLike[str] | Mapping[str, Any] | Recipe
+from affina.runtime import memory
+from affina.verbs.sources import Source, read_source
 
 
 def train(
@@ -43,26 +39,15 @@ def train(
 
     Raises:
         InputError: something that was given cannot be used; nothing was written.
+        ResourceError: this machine has not the memory or the disk for the run; nothing was written.
         NonFiniteError: training left the range of numbers.
         Interrupted: stopped by the user; the same call goes on.
     """
-    started = time.perf_counter()
+    started, held, held_at_most = time.perf_counter(), memory.resident(), memory.peak()
     recipe = read_source(source, overrides)
     prepared = prepare(recipe, notify=notify)
+    seconds = time.perf_counter() - started
+    predicted = predict_run(prepared, interpreter=held, prepared_in=seconds, notify=notify)
     place = choose_folder(prepared, must_resume=resume)
-    return execute(prepared, place, observers=observers, prepared_in=time.perf_counter() - started)
-
-
-def read_source(source: Source, overrides: Sequence[str]) -> Recipe:
-    """The recipe that `source` and `overrides` say."""
-    if isinstance(source, Recipe):
-        return load_recipe(None, overrides=overrides, base=source.model_dump(mode="json", exclude_unset=True))
-    if isinstance(source, Mapping):
-        check_recipe(source)
-        return load_recipe(None, overrides=overrides, base=source)
-    path = Path(source)
-    if isinstance(source, str) and source.startswith("[") and not path.exists():  # a list of files
-        return load_recipe(None, overrides=[f"data.train={source}", *overrides])
-    if path.suffix.lower() in RECIPE_SUFFIXES:
-        return load_recipe(path, overrides=overrides)
-    return load_recipe(None, overrides=overrides, base={"data": {"train": str(source)}})
+    before = Before(seconds=seconds, predicted=predicted, held=held, held_at_most=held_at_most)
+    return execute(prepared, place, observers=observers, before=before)

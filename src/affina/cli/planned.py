@@ -1,0 +1,125 @@
+"""A plan on the terminal: whether it fits first, then memory, time and disk, then what would make it smaller."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from affina.planning.fitting import helping, mebibytes, parts, shell
+from affina.planning.forecast import Change, Forecast
+from affina.verbs.plan import Planned
+
+MINUTE: Final = 60.0
+MOST_CHANGES: Final = 6
+
+
+def show_plan(planned: Planned, console: Console) -> None:
+    """Print a plan.
+
+    Args:
+        planned: what `affina.plan` returned.
+        console: where to.
+    """
+    found = planned.forecast
+
+    def line(title: str, text: str, aside: str = "") -> None:
+        console.print(
+            f"[bold]{title:<10}[/bold]{escape(text)}[dim]{escape(aside)}[/dim]", highlight=False, soft_wrap=True
+        )
+
+    line("fits", _verdict(planned))
+    if planned.note:
+        line("note", planned.note)
+    line("model", f"{found.model} ({found.family}), {found.parameters / 1e6:.1f} M weights")
+    line("trained", f"{found.trained:,} weights, {100 * found.trained / found.parameters:.1f}% of them: {found.method}")
+    line("batches", _batches(found))
+    memory = found.memory
+    line(
+        "memory",
+        f"{mebibytes(memory.peak)} at the peak ({mebibytes(memory.least)} to {mebibytes(memory.most)})",
+        f"  {_above(found)}; {memory.how}",
+    )
+    line("", "", f"by stage: {', '.join(f'{name} {mebibytes(held)}' for name, held in memory.stages.items())}")
+    line("", "", f"a training step, by the sizes: {parts(found)}")
+    time = found.time
+    line("epoch", f"{_duration(time.per_epoch)} ({_duration(time.least)} to {_duration(time.most)})", f"  {time.how}")
+    line("run", _run(found))
+    disk = found.disk
+    line(
+        "disk",
+        f"{mebibytes(disk.checkpoints)} of checkpoints, {mebibytes(disk.model)} of model, "
+        f"{mebibytes(disk.record)} of record and report; up to {mebibytes(disk.peak)} on the way",
+        f"  the model's own files take {mebibytes(disk.cached)} and are there already",
+    )
+    _show_changes(planned, console)
+
+
+def _verdict(planned: Planned) -> str:
+    fit = planned.fit
+    there = fit.bound if fit.room is None else f"{mebibytes(fit.room)} ({fit.bound})"
+    return (
+        f"{'yes' if fit.fits else 'no'}: {mebibytes(fit.needed)} of memory needed, {there} there; "
+        f"{mebibytes(fit.disk_needed)} of disk needed, {mebibytes(fit.disk_free)} free"
+    )
+
+
+def _above(found: Forecast) -> str:
+    if found.device != "cpu":
+        return f"allocated on {found.device}"
+    return f"above the {mebibytes(found.memory.interpreter)} of the interpreter after its imports"
+
+
+def _batches(found: Forecast) -> str:
+    rows = ", ".join(f"{count:,} {split}" for split, count in found.rows.items() if count)
+    return (
+        f"{rows} rows; {found.batch_tokens:,} tokens in a batch, the longest row has {found.longest:,}; "
+        f"{found.steps_per_epoch:,} steps in an epoch, {found.precision} on {found.device}"
+    )
+
+
+def _run(found: Forecast) -> str:
+    (fewest, most), (least, longest) = found.time.epochs, found.time.total
+    epochs = f"{fewest:g} to {most:g} epochs" if fewest < most else f"{most:g} epochs"
+    around = f"{_duration(found.time.before)} before the first step, {_duration(found.time.after)} after the last"
+    span = f"{_duration(least)} to {_duration(longest)}" if fewest < most else _duration(most and longest)
+    return f"{span}: {epochs}, {around}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    if seconds < 2 * MINUTE * MINUTE:
+        return f"{seconds / MINUTE:.0f} min"
+    return f"{seconds / MINUTE / MINUTE:.1f} h"
+
+
+def _show_changes(planned: Planned, console: Console) -> None:
+    changes = planned.forecast.changes
+    fitting = set(helping(planned.forecast, planned.fit))
+    if changes:
+        console.print(_table(planned, fitting))
+    if not planned.fits and planned.fit.room is not None and not fitting:
+        console.print("No change of the recipe that we know of suffices: choose a smaller model, or another machine.")
+
+
+def _table(planned: Planned, fitting: set[Change]) -> Table:
+    title = "What would make it smaller" if planned.fits else "What would make it fit"
+    table = Table(title=title, title_justify="left")
+    table.add_column("write")
+    table.add_column("peak", justify="right", no_wrap=True)
+    if not planned.fits:
+        table.add_column("fits")
+    table.add_column("costs")
+    for change in planned.forecast.changes[:MOST_CHANGES]:
+        cells = [Text(shell(change)), Text(mebibytes(change.peak))]
+        cells += [] if planned.fits else [Text(_mark(change, fitting))]
+        table.add_row(*cells, Text(change.costs))
+    return table
+
+
+def _mark(change: Change, fitting: set[Change]) -> str:
+    return "yes" if change in fitting else "no"

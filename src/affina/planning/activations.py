@@ -1,0 +1,143 @@
+"""What a forward pass keeps for the backward pass, in bytes, found by looking at passes over a few tokens.
+
+Whatever the model's family, the method and the attention's kernel: what autograd saves is counted as it is saved. A
+batch of b rows of t tokens keeps b x (linear x t + square x t^2), but for what is kept once. Below a frozen cut nothing
+is saved, so the method is seen too. The weights and the random state stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from affina.pipeline.prepare import Prepared
+from affina.pipeline.training import work_of
+from affina.runtime import randomness
+from affina.tasks.base import Batch
+from affina.training.precision import Precision
+
+ROWS: Final = 2
+LENGTHS: Final = (8, 16, 32)
+"""Tokens of the rows looked at, where the run's rows are that long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A batch: how many rows, padded to how many tokens."""
+
+    rows: int
+    length: int
+
+    @property
+    def tokens(self) -> int:
+        """Padding included."""
+        return self.rows * self.length
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Bytes of a batch: rows x (linear x length + square x length^2) + fixed."""
+
+    fixed: float
+    linear: float
+    square: float
+
+    def __call__(self, shape: Shape) -> int:
+        """Bytes of a batch of this shape."""
+        return max(0, round(self.fixed + shape.rows * (self.linear + self.square * shape.length) * shape.length))
+
+
+@dataclass(frozen=True, slots=True)
+class Activations:
+    """What batches take.
+
+    Attributes:
+        saved: kept from the forward for the backward pass.
+        largest: the largest single tensor.
+    """
+
+    saved: Growth
+    largest: Growth
+
+
+def look(prepared: Prepared) -> Activations:
+    """Run three tiny forward passes as the training does, and count."""
+    longest = max(len(example.ids) for example in prepared.examples["train"])
+    unit = max(1, min(LENGTHS[0], longest // 4))
+    lengths = [unit, 2 * unit, 4 * unit]
+    loss = work_of(prepared).loss
+    precision = Precision(prepared.precision, prepared.device)
+    prepared.attached.train()
+    found = []
+    with randomness.untouched():
+        for length in lengths:
+            batch = _batch(prepared, length)
+            with precision.autocast():
+                found.append(_count(prepared, loss, batch))
+    prepared.attached.eval()
+    saved, largest = zip(*found, strict=True)
+    return Activations(_growth(lengths, saved), _growth(lengths, largest))
+
+
+def _batch(prepared: Prepared, length: int) -> Batch:
+    """Rows of exactly so many tokens, made of the first training row's."""
+    example = prepared.examples["train"][0]
+    types = None if example.types is None else _repeated(example.types, length)
+    made = replace(example, ids=_repeated(example.ids, length), types=types)
+    return prepared.task.collate([made] * ROWS, rows=[0] * ROWS).to(prepared.device)
+
+
+def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:
+    return (tuple(values) * (length // len(values) + 1))[:length]
+
+
+def _count(prepared: Prepared, loss: Callable[[Batch], Tensor], batch: Batch) -> tuple[int, int]:
+    """Bytes that are saved, and bytes of the largest tensor."""
+    module = prepared.classifier.module
+    own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
+    seen: dict[int, Tensor] = {}
+    """By place in memory; the tensors are held, so that no place is used twice."""
+    largest = [0]
+
+    def pack(tensor: Tensor) -> Tensor:
+        place = tensor.untyped_storage().data_ptr()
+        if place not in own:
+            seen[place] = tensor
+        return tensor
+
+    with _outputs(module, largest), torch.autograd.graph.saved_tensors_hooks(pack, _same):
+        loss(batch)
+    sizes = [tensor.untyped_storage().nbytes() for tensor in seen.values()]
+    return sum(sizes), max([*sizes, *largest])
+
+
+def _same(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+@contextmanager
+def _outputs(module: Any, largest: list[int]) -> Iterator[None]:
+    """Note the largest tensor that a layer gives."""
+
+    def note(_module: Any, _inputs: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            largest[0] = max(largest[0], output.numel() * output.element_size())
+
+    handles = [child.register_forward_hook(note) for child in module.modules() if not any(child.children())]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _growth(lengths: Sequence[int], sizes: Sequence[int]) -> Growth:
+    """The parabola through three points; what it says per row holds for any number of rows."""
+    square, linear, fixed = np.polyfit(lengths, np.asarray(sizes) / ROWS, 2)
+    return Growth(ROWS * float(fixed) if fixed > 0 else 0.0, max(0.0, float(linear)), max(0.0, float(square)))

@@ -1,0 +1,154 @@
+"""What would make a run smaller, each with the peak that it would have.
+
+A change's peak is the run's own, scaled stage by stage as the sizes say; for another method the model is looked at with
+that method on it, and then put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final
+
+from affina.data.batching import plan_epoch
+from affina.pipeline.prepare import Prepared, attach
+from affina.pipeline.rates import is_tested
+from affina.planning.activations import Activations, look
+from affina.planning.estimate import Setup, evaluation_bytes, parts_of, setup_of
+from affina.planning.forecast import Change, Memory
+from affina.recipe.schema import FullSpec, PartialSpec
+from affina.runtime.machine import low_precision_missing
+
+SMALLEST: Final = 16
+"""Tokens: no shorter limit is proposed."""
+CUTS: Final = (2, 4, 8)
+
+
+def changes_of(prepared: Prepared, activations: Activations) -> dict[Change, Setup]:
+    """Smaller runs, each with what decides its memory; the peaks are still those of nothing (`weighed` fills them in).
+
+    Args:
+        prepared: the run; its method is put back afterwards.
+        activations: from `look`.
+    """
+    setup = setup_of(prepared, activations)
+    found = [*_batches(setup), *_lengths(setup), *_precision(prepared, setup), *_methods(prepared, setup)]
+    if found:
+        found.append(_all_of_them(prepared, setup))
+    return {Change(words=words, peak=0, costs=costs): smaller for words, costs, smaller in found}
+
+
+def weighed(memory: Memory, prepared: Prepared, changes: Mapping[Change, Setup], setup: Setup) -> tuple[Change, ...]:
+    """The changes with their peaks, those that make nothing smaller left out.
+
+    Args:
+        memory: the run's own, from its sizes or rehearsed.
+        prepared: the run.
+        changes: from `changes_of`.
+        setup: the run's own.
+    """
+    own = _added(prepared, setup)
+    loaded = memory.parts["weights, rows, libraries"]
+    found = []
+    for change, smaller in changes.items():
+        added = _added(prepared, smaller)
+        peak = max(
+            _scaled(held, loaded, own.get(stage, 0), added.get(stage, 0)) for stage, held in memory.stages.items()
+        )
+        if peak < 0.99 * memory.peak:
+            found.append(replace(change, peak=peak))
+    return tuple(found)
+
+
+def _scaled(held: int, loaded: int, own: int, added: int) -> int:
+    """What a stage would hold, if what it adds to the loaded model changed as the sizes say."""
+    return held if own <= 0 or held <= loaded else loaded + round((held - loaded) * added / own)
+
+
+def _added(prepared: Prepared, setup: Setup) -> dict[str, int]:
+    """Stage to the bytes that it adds to the loaded model, for the stages that depend on the setup."""
+    training = sum(parts_of(setup, seed=prepared.draws).values())
+    found = {"training": training, "evaluation": evaluation_bytes(setup)}
+    # the heap keeps what the steps held
+    found["checkpoint"] = training
+    if is_tested(prepared):
+        found["range test"] = training + setup.trained
+    return found
+
+
+_Found = tuple[tuple[str, ...], str, Setup]
+
+
+def _batches(setup: Setup) -> Iterator[_Found]:
+    longest = max(setup.lengths)
+    budgets = [setup.budget // cut for cut in CUTS if setup.budget // cut >= longest]
+    if longest < setup.budget and (not budgets or budgets[-1] > longest):
+        budgets.append(longest)
+    for budget in budgets:
+        times = max(1, round(setup.budget / budget)) * setup.accumulate
+        words = (f"train.batch_tokens={budget}", f"train.accumulate={times}")
+        yield words, "the same rows in a step, more slowly", replace(setup, budget=budget, accumulate=times)
+
+
+def _lengths(setup: Setup) -> Iterator[_Found]:
+    longest = max(setup.lengths)
+    for cut in CUTS[:2]:
+        limit = longest // cut
+        if limit < SMALLEST:
+            return
+        budget = max(limit, setup.budget // cut)
+        gone = sum(length > limit for length in setup.lengths)
+        smaller = replace(setup, lengths=_cut(setup.lengths, limit), others=_cut(setup.others, limit), budget=budget)
+        words = (f"data.max_length={limit}", f"train.batch_tokens={budget}")
+        yield words, f"{gone:,} of {len(setup.lengths):,} training texts are cut to {limit} tokens", smaller
+
+
+def _cut(lengths: object, limit: int) -> list[int]:
+    return [min(length, limit) for length in lengths]  # type: ignore[attr-defined]
+
+
+def _precision(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
+    if prepared.precision == "fp32" and low_precision_missing(prepared.device, "bf16") is None:
+        half = look(replace(prepared, precision="bf16"))
+        yield ("train.precision=bf16",), "less exact products", replace(setup, activations=half)
+
+
+def _methods(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
+    """The embeddings frozen, half of the blocks too, all of them too; as far as that is less than what trains."""
+    blocks = len(prepared.classifier.anatomy.blocks)
+    tried: list[tuple[PartialSpec, str]] = [
+        (PartialSpec(), "the embeddings stay as they are"),
+        (PartialSpec(blocks=blocks // 2), f"the lower {blocks - blocks // 2} of {blocks} blocks stay as they are too"),
+        (PartialSpec(blocks=0), "the head alone learns"),
+    ]
+    for spec, costs in tried:
+        with_it = _setup_with(prepared, spec)
+        if with_it.trained < setup.trained:
+            yield _words(spec), costs, with_it
+
+
+def _words(spec: PartialSpec) -> tuple[str, ...]:
+    return ("method=partial",) if spec.blocks == "all" else (f"method={{name: partial, blocks: {spec.blocks}}}",)
+
+
+def _setup_with(prepared: Prepared, spec: FullSpec | PartialSpec) -> Setup:
+    """The run's setup with another method; the model's own is put back."""
+    try:
+        changed = replace(prepared, attached=attach(spec, prepared.classifier), method=spec)
+        return setup_of(changed, look(changed))
+    finally:
+        attach(prepared.method, prepared.classifier)
+
+
+def _all_of_them(prepared: Prepared, setup: Setup) -> _Found:
+    """The smallest run that we know of."""
+    head = _setup_with(prepared, PartialSpec(blocks=0))
+    limit = max(SMALLEST, max(setup.lengths) // 4)
+    lengths, others = _cut(setup.lengths, limit), _cut(setup.others, limit)
+    budget = max(lengths)
+    batches = len(plan_epoch(lengths, budget=setup.budget, seed=prepared.draws, epoch=0))
+    times = max(1, len(plan_epoch(lengths, budget=budget, seed=prepared.draws, epoch=0)) // max(1, batches))
+    words = (*_words(PartialSpec(blocks=0)), f"data.max_length={limit}")
+    words += (f"train.batch_tokens={budget}", f"train.accumulate={times}")
+    smaller = replace(head, lengths=lengths, others=others, budget=budget, accumulate=times)
+    return words, "all of that together, the head alone", smaller

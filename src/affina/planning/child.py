@@ -1,0 +1,121 @@
+"""The process in which a rehearsal is run, so that nothing but the run is in its memory.
+
+It reads one request as JSON from standard input and writes its answers as JSON, one a line, to standard output:
+notices, then a forecast from the sizes, then the rehearsed one; or the problems of an error. It imports what a training
+process imports, and reads what it holds at that point: that is the interpreter's share. Its parent is `process`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import torch
+
+import affina.pipeline.execute  # what a training process has imported before it reads anything
+import affina.pipeline.folders  # noqa: F401
+from affina.errors import AffinaError
+from affina.pipeline.prepare import Prepared, prepare
+from affina.planning.changes import changes_of, weighed
+from affina.planning.estimate import setup_of
+from affina.planning.fitting import free_disk, judge
+from affina.planning.forecast import Forecast
+from affina.planning.foresee import foresee, plain, rehearsed
+from affina.planning.kept import keep
+from affina.planning.rehearsal import Rehearsed, rehearse
+from affina.planning.room import room_for
+from affina.recipe.load import check_recipe
+from affina.recipe.schema import Recipe
+from affina.runtime import memory
+
+FIRST_TO_GO: Final = "1000"
+"""Of all processes, this one is ended first where memory runs out (Linux)."""
+SPARE_DISK: Final = 2**30
+Tell = Callable[[str, Any], None]
+
+
+def main() -> None:
+    """Answer one request."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
+    with _answers() as out:
+
+        def tell(kind: str, value: Any) -> None:
+            out.write(json.dumps({"kind": kind, "value": value}) + "\n")
+            out.flush()
+
+        try:
+            answer(json.load(sys.stdin), tell)
+        except AffinaError as error:
+            problems = [asdict(problem) for problem in error.problems]
+            tell("error", {"name": type(error).__name__, "problems": problems})
+        except (MemoryError, RuntimeError) as error:
+            if not memory.ran_out(error):
+                raise
+            tell("out of memory", str(error))
+
+
+@contextmanager
+def _answers() -> Iterator[TextIO]:
+    """The real standard output; whatever else writes there is sent to standard error."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
+        os.dup2(2, 1)
+        yield out
+
+
+def answer(request: dict[str, Any], tell: Tell) -> None:
+    """Prepare the run that is asked for, forecast it, and rehearse it where that is asked for and may fit.
+
+    Args:
+        request: `recipe`, `folder`, `memory`, `rehearse` and `threads`, as `process` makes it.
+        tell: given the kind of each answer, and what it says.
+    """
+    interpreter = memory.resident()
+    if request["threads"]:
+        torch.set_num_threads(request["threads"])
+    recipe = check_recipe(request["recipe"])
+    started = time.perf_counter()
+    memory.forget_peak()
+    prepared = prepare(_without_label_check(recipe), notify=lambda text: tell("notice", text))
+    loading = memory.peak()
+    forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=time.perf_counter() - started)
+    room = room_for(prepared.device, given=request["memory"])
+    folder = Path(request["folder"])
+
+    def told(found: Forecast) -> None:
+        tell("forecast", {"forecast": plain(found), "fit": asdict(judge(found, room, folder=folder))})
+
+    told(forecast)
+    if request["rehearse"] and not judge(forecast, room, folder=folder).cannot:
+        seen = _rehearse(prepared, forecast)
+        if prepared.device.type == "cpu":
+            seen.stages["loading"] = loading
+        forecast = rehearsed(forecast, prepared, seen)
+        keep(forecast)
+    # after the rehearsal: what this holds in memory is no part of a run
+    changes = weighed(forecast.memory, prepared, changes_of(prepared, activations), setup_of(prepared, activations))
+    told(replace(forecast, changes=changes))
+
+
+def _rehearse(prepared: Prepared, forecast: Forecast) -> Rehearsed:
+    with tempfile.TemporaryDirectory(prefix="affina-plan-") as folder:
+        path = Path(folder)
+        writes = free_disk(path) > forecast.disk.peak + SPARE_DISK
+        return rehearse(prepared, path, writes=writes)
+
+
+def _without_label_check(recipe: Recipe) -> Recipe:
+    """The look for wrong labels is a pass over the rows before anything is trained: no part of a rehearsal."""
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"check_labels": False})})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""What batches cost to compute, in floating point operations: what seconds are divided among.
+
+A block's product takes two operations for each weight and token forward, and as many backward for the states and for
+the weights that train, as far as the backward pass reaches; attention comes on top.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+
+from affina.data.batching import by_length
+from affina.models.base import width
+from affina.pipeline.measuring import EVALUATION_FACTOR
+from affina.pipeline.prepare import Prepared
+from affina.pipeline.training import planner_of
+from affina.planning.activations import Shape
+from affina.planning.estimate import shapes
+from affina.tasks.base import Example
+
+PRODUCTS: Final = 5
+"""Matrix products whose speed is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """A model with its method, as far as it decides what a batch costs.
+
+    Attributes:
+        forward_weights: in all blocks.
+        backward_weights: weights of the blocks that the backward pass comes through, those that train counted twice.
+        blocks: how many there are,
+        reached: and how many of them the backward pass comes through.
+        width: of the hidden states.
+    """
+
+    forward_weights: int
+    backward_weights: int
+    blocks: int
+    reached: int
+    width: int
+
+    def forward(self, shape: Shape) -> float:
+        """Operations of a forward pass."""
+        return 2.0 * self.forward_weights * shape.tokens + self.blocks * self._attention(shape)
+
+    def backward(self, shape: Shape) -> float:
+        """Operations of a backward pass."""
+        return 2.0 * self.backward_weights * shape.tokens + 2 * self.reached * self._attention(shape)
+
+    def step(self, shape: Shape) -> float:
+        """Operations of both."""
+        return self.forward(shape) + self.backward(shape)
+
+    def _attention(self, shape: Shape) -> float:
+        return 4.0 * shape.length * shape.tokens * self.width
+
+
+def costs_of(prepared: Prepared) -> Costs:
+    """The costs of a run's model with the method that is on it."""
+    anatomy = prepared.classifier.anatomy
+    lowest = _first_trained(prepared)
+    forward = backward = 0
+    for name, parameter in prepared.classifier.module.named_parameters():
+        number = anatomy.block_of(name)
+        if number is not None:
+            forward += parameter.numel()
+            backward += parameter.numel() * (1 + parameter.requires_grad) * (number >= lowest)
+    return Costs(
+        forward_weights=forward,
+        backward_weights=backward,
+        blocks=len(anatomy.blocks),
+        reached=len(anatomy.blocks) - lowest,
+        width=width(prepared.classifier),
+    )
+
+
+def _first_trained(prepared: Prepared) -> int:
+    """The number of the lowest block that the backward pass comes through."""
+    anatomy = prepared.classifier.anatomy
+    trained = list(prepared.attached.state_dict())
+    if any(anatomy.part_of(name) == "embeddings" for name in trained):
+        return 0
+    numbers = [number for name in trained if (number := anatomy.block_of(name)) is not None]
+    return min(numbers, default=len(anatomy.blocks))
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The micro-batches of the first epoch: places of rows, and shapes."""
+
+    places: list[list[int]]
+    shapes: list[Shape]
+
+
+def batches_of(prepared: Prepared) -> Batches:
+    """The micro-batches that the run begins with."""
+    lengths = [len(example.ids) for example in prepared.examples["train"]]
+    places = planner_of(prepared)(0)
+    return Batches(places, shapes(lengths, places))
+
+
+def evaluation_budget(prepared: Prepared) -> int:
+    """Tokens in a batch of an evaluation."""
+    return EVALUATION_FACTOR * prepared.hyper.batch_tokens.value
+
+
+def evaluation_cost(prepared: Prepared, costs: Costs, examples: Sequence[Example]) -> float:
+    """Operations of an evaluation of these rows."""
+    lengths = [len(example.ids) for example in examples]
+    batches = by_length(lengths, budget=evaluation_budget(prepared))
+    return sum(costs.forward(shape) for shape in shapes(lengths, batches))
+
+
+def operations_per_second(prepared: Prepared) -> float:
+    """The speed of matrix products of the model's width here and now, measured in a few hundredths of a second."""
+    wide, device = width(prepared.classifier), prepared.device
+    left = torch.ones(512, wide, device=device)
+    right = torch.ones(wide, 4 * wide, device=device)
+    (left @ right).sum().item()
+    seconds = []
+    for _ in range(PRODUCTS):
+        started = time.perf_counter()
+        (left @ right).sum().item()
+        seconds.append(time.perf_counter() - started)
+    return 2.0 * 512 * wide * 4 * wide * PRODUCTS / max(sum(seconds), 1e-9)

@@ -1,0 +1,152 @@
+"""A forecast from sizes alone: no training step is run, so that it costs a start next to nothing.
+
+What counts on a CPU is what the process holds; the weights are there already, so the estimate stands on what is held
+now. How far it is off, `benchmarks/plan` measures; `LEAST` and `MOST` say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from affina.data.batching import by_length, plan_epoch
+from affina.evaluation.baselines import MOST_ROWS
+from affina.models.base import width
+from affina.pipeline.measuring import EVALUATION_FACTOR
+from affina.pipeline.prepare import Prepared
+from affina.pipeline.rates import is_tested
+from affina.pipeline.training import planner_of
+from affina.planning.activations import Activations, Shape
+from affina.planning.forecast import Memory
+
+LEAST: Final = 0.7
+"""Of an estimate from the sizes alone: the least that the peak was, on a machine where the run ended well."""
+MOST: Final = 1.4
+TRANSIENT: Final = 3.0
+"""Tensors of the largest kind that a step holds beside what is saved: a gradient, a product, a copy."""
+HEAP: Final = 1.25
+"""Times what a stage adds to the loaded model: the gaps of the heap (docs/log.md)."""
+BESIDE: Final = 45 * 2**20
+"""Bytes that a stage adds whatever the model: code that is loaded when it is first used, buffers of the kernels."""
+MOMENTS: Final = 2
+"""AdamW keeps two numbers for each weight that trains."""
+HISTORY: Final = 25
+"""Vectors of the size of the weights that L-BFGS keeps while a probe is fitted (ten pairs and its work space)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What decides the memory of a run.
+
+    Attributes:
+        lengths: tokens of each training row, as often as an epoch has it.
+        others: tokens of each row that is only evaluated.
+        budget: tokens of a micro-batch.
+        accumulate: micro-batches of a step.
+        trained: bytes of what trains.
+        activations: what batches take.
+    """
+
+    lengths: Sequence[int]
+    others: Sequence[int]
+    budget: int
+    accumulate: int
+    trained: int
+    activations: Activations
+
+
+def setup_of(prepared: Prepared, activations: Activations) -> Setup:
+    """The run as it is asked for."""
+    lengths = {split: [len(example.ids) for example in part] for split, part in prepared.examples.items()}
+    return Setup(
+        lengths=[lengths["train"][place] for batch in planner_of(prepared)(0) for place in batch],
+        others=[*lengths["validation"], *lengths["test"]],
+        budget=prepared.hyper.batch_tokens.value,
+        accumulate=prepared.recipe.train.accumulate,
+        trained=trained_bytes(prepared),
+        activations=activations,
+    )
+
+
+def trained_bytes(prepared: Prepared) -> int:
+    """Of the weights that train."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in prepared.attached.state_dict().values())
+
+
+def weight_bytes(module: Any) -> int:
+    """Of all weights, each counted once."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in module.parameters())
+
+
+def shapes(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> list[Shape]:
+    """The batches' rows and lengths."""
+    return [Shape(len(batch), max(1, *(lengths[row] for row in batch), 1)) for batch in batches]
+
+
+def training_shapes(setup: Setup, *, seed: int) -> list[Shape]:
+    """The micro-batches of the first epoch."""
+    return shapes(setup.lengths, plan_epoch(setup.lengths, budget=setup.budget, seed=seed, epoch=0))
+
+
+def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
+    """What a training step holds at its peak beside the weights, in bytes."""
+    batches = training_shapes(setup, seed=seed)
+    saved = max(setup.activations.saved(shape) for shape in batches)
+    largest = max(setup.activations.largest(shape) for shape in batches)
+    gradients = setup.trained
+    # The activations go as the gradients come, but for what earlier micro-batches left of these.
+    together = saved + gradients if setup.accumulate > 1 else max(saved, gradients)
+    return {
+        "optimizer": MOMENTS * setup.trained,
+        "activations and gradients": together,
+        "temporary": round(TRANSIENT * largest),
+    }
+
+
+def evaluation_bytes(setup: Setup) -> int:
+    """What the largest evaluation batch holds: nothing is saved, a few of the largest tensors are there at once."""
+    lengths = setup.others or setup.lengths
+    batches = shapes(lengths, by_length(lengths, budget=EVALUATION_FACTOR * setup.budget))
+    return round(TRANSIENT * max(setup.activations.largest(shape) for shape in batches))
+
+
+def probe_bytes(prepared: Prepared) -> int:
+    """What the linear probe holds while it is fitted: features, their scaled copies, L-BFGS's own."""
+    counts = [min(MOST_ROWS, len(prepared.examples[split])) for split in ("train", "validation")]
+    fitted, classes, wide = counts[0], len(prepared.task.labels), width(prepared.classifier)
+    features = 4 * wide * sum(counts) + 16 * wide * fitted
+    return features + 8 * classes * (3 * fitted + HISTORY * wide)
+
+
+def memory_of(prepared: Prepared, activations: Activations, *, held: int, interpreter: int) -> Memory:
+    """The peak, from the sizes.
+
+    Args:
+        prepared: the run, its model loaded.
+        activations: from `look`.
+        held: bytes that are held now: by the process on a CPU, by the weights on another device.
+        interpreter: bytes that the process held after its imports.
+    """
+    setup = setup_of(prepared, activations)
+    loaded = held - interpreter if prepared.device.type == "cpu" else weight_bytes(prepared.classifier.module)
+    parts = parts_of(setup, seed=prepared.draws)
+    added = {"evaluation": evaluation_bytes(setup), "training": sum(parts.values())}
+    on_cpu = prepared.device.type == "cpu"
+    if on_cpu and (prepared.recipe.evaluate.baselines or prepared.classifier.new_parameters):
+        added["probe"] = probe_bytes(prepared)
+    if is_tested(prepared) and on_cpu:
+        added["range test"] = added["training"] + setup.trained
+    stages = {stage: loaded + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
+    stages["loading"] = loaded
+    parts["gaps of the heap, buffers"] = stages["training"] - loaded - added["training"]
+    peak = max(stages.values())
+    return Memory(
+        peak=peak,
+        least=round(LEAST * peak),
+        most=round(MOST * peak),
+        interpreter=interpreter,
+        stages=stages,
+        parts={"weights, rows, libraries": loaded, **parts},
+        how="from the sizes of the model and the batches; no step was run",
+    )

@@ -1,0 +1,135 @@
+"""Whether a run fits: what it needs beside what is there, for memory and for disk.
+
+Owns the sentence that says so, and the error of a run that cannot fit. It looks at nothing but the figures it is given.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from affina.errors import Problem, ResourceError
+from affina.planning.forecast import MEBI, Change, Forecast
+from affina.runtime.memory import Room
+
+OVERRIDE: Final = "train.too_large=try"
+SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What is needed beside what is there, in bytes.
+
+    Attributes:
+        fits: whether memory and disk suffice by the forecast.
+        cannot: whether they do not suffice even if the forecast is as far too high as we have seen one.
+        needed: memory: the peak, with the interpreter on a CPU.
+        room: the memory that is there for it; None where nothing tells.
+        bound: what bounds it, in words.
+        disk_needed: the most that the run folder takes.
+        disk_free: on its disk.
+    """
+
+    fits: bool
+    cannot: bool
+    needed: int
+    room: int | None
+    bound: str
+    disk_needed: int
+    disk_free: int
+
+
+def judge(forecast: Forecast, room: Room | None, *, folder: Path) -> Fit:
+    """Compare a forecast with what is there.
+
+    Args:
+        forecast: of the run.
+        room: the memory that the whole process may come to hold; None if nothing tells.
+        folder: the run folder, which need not exist.
+    """
+    base = forecast.memory.interpreter if forecast.device == "cpu" else 0
+    needed, least = base + forecast.memory.peak, base + forecast.memory.least
+    free = free_disk(folder)
+    no_disk = forecast.disk.peak > free
+    return Fit(
+        fits=(room is None or needed <= room.free) and not no_disk,
+        cannot=(room is not None and least > room.free + room.spare) or no_disk,
+        needed=needed,
+        room=None if room is None else room.free,
+        bound="nothing tells how much memory is there" if room is None else room.what,
+        disk_needed=forecast.disk.peak,
+        disk_free=free,
+    )
+
+
+def free_disk(folder: Path) -> int:
+    """Bytes on the disk where `folder` is or will be."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def helping(forecast: Forecast, fit: Fit) -> tuple[Change, ...]:
+    """The changes with which the run would fit into the memory."""
+    if fit.room is None:
+        return ()
+    base = fit.needed - forecast.memory.peak
+    return tuple(change for change in forecast.changes if base + change.peak <= fit.room)
+
+
+def mebibytes(count: float) -> str:
+    """`1234567890` as `1,177 MiB`."""
+    return f"{count / MEBI:,.0f} MiB"
+
+
+def refusal(forecast: Forecast, fit: Fit) -> ResourceError:
+    """The error of a run that cannot fit."""
+    problems = []
+    if fit.room is not None and fit.needed > fit.room:
+        problems.append(
+            Problem(
+                where="memory",
+                expected=f"at most {mebibytes(fit.room)}: {fit.bound}",
+                found=f"a run that needs about {mebibytes(fit.needed)} ({spread(forecast)}): {parts(forecast)}",
+                fix=_fix(helping(forecast, fit)),
+            )
+        )
+    if fit.disk_needed > fit.disk_free:
+        problems.append(
+            Problem(
+                where="disk of the run folder",
+                expected=f"at most {mebibytes(fit.disk_free)}, which are free there",
+                found=f"a run that writes up to {mebibytes(fit.disk_needed)} of checkpoints and models at a time",
+                fix=f"make room, write run=... on another disk or train.keep=1, or {OVERRIDE} to try it all the same",
+            )
+        )
+    return ResourceError(*problems)
+
+
+def spread(forecast: Forecast) -> str:
+    """How sure the peak is."""
+    memory = forecast.memory
+    return f"the peak between {mebibytes(memory.least)} and {mebibytes(memory.most)}, {memory.how}"
+
+
+def parts(forecast: Forecast) -> str:
+    """What the peak of the training consists of, the largest part first."""
+    ordered = sorted(forecast.memory.parts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {mebibytes(size)}" for name, size in ordered)
+
+
+def _fix(changes: Sequence[Change]) -> str:
+    if not changes:
+        return (
+            "choose a smaller model or a machine with more memory; no change of the recipe that we know of suffices; "
+            f"{OVERRIDE} tries it all the same"
+        )
+    shown = "; or ".join(f"{shell(change)} ({mebibytes(change.peak)})" for change in changes[:SHOWN])
+    return f"write {shown}; `affina plan` says more, {OVERRIDE} tries it all the same"
+
+
+def shell(change: Change) -> str:
+    """The change as one types it."""
+    return " ".join(f"'{word}'" if " " in word else word for word in change.words)

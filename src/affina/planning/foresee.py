@@ -1,0 +1,157 @@
+"""A prepared run's forecast, put together: from its sizes alone, or with what a rehearsal saw in their place."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import replace
+from typing import Final
+
+import torch
+
+from affina.models.source import fingerprint
+from affina.pipeline.prepare import Prepared
+from affina.pipeline.resolved import resolved_recipe
+from affina.pipeline.training import plan_of
+from affina.planning.activations import Activations, look
+from affina.planning.estimate import memory_of, trained_bytes, weight_bytes
+from affina.planning.forecast import Disk, Forecast, Memory, Time
+from affina.planning.pace import pace_by_rule, pace_of, steps_per_epoch, time_of
+from affina.planning.rehearsal import Rehearsed
+from affina.runtime import memory
+from affina.training.loop import CHECKPOINT_SECONDS
+
+LEAST: Final = 0.8
+"""Of a rehearsed peak: the least that the run's was,"""
+MOST: Final = 1.2
+"""and the most."""
+DRIFT: Final = 0.04
+"""Of what the rehearsed steps added: what a whole epoch of batches of all sizes adds to it, in the heap's gaps."""
+FLOOR: Final = 16 * 2**20
+"""Bytes on top, of stages that go over more rows than were rehearsed."""
+STATE_BYTES: Final = 20_000
+TOKENIZER_BYTES: Final = 2_000_000
+RECORD_BYTES: Final = 250_000
+"""Of the record and the report, beside a line for each step."""
+STEP_BYTES: Final = 420
+"""Of the record and the report, for each step."""
+
+
+def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tuple[Forecast, Activations]:
+    """The forecast from the sizes; it takes a fraction of a second.
+
+    Args:
+        prepared: the run, its model loaded and nothing else done.
+        interpreter: bytes that this process held after its imports.
+        prepared_in: seconds that the preparation took.
+    """
+    held = memory.resident()
+    activations = look(prepared)
+    found = memory_of(prepared, activations, held=held, interpreter=interpreter)
+    time = time_of(prepared, pace_by_rule(prepared), prepared_in=prepared_in)
+    parameters = list(prepared.classifier.module.parameters())
+    forecast = Forecast(
+        key=key_of(prepared),
+        model=prepared.classifier.source.reference,
+        family=prepared.classifier.module.config.model_type,
+        method=described(prepared),
+        device=prepared.device.type,
+        precision=prepared.precision,
+        parameters=sum(parameter.numel() for parameter in parameters),
+        trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        rows={split: len(rows) for split, rows in prepared.rows.items()},
+        batch_tokens=prepared.hyper.batch_tokens.value,
+        longest=max(len(example.ids) for example in prepared.examples["train"]),
+        steps_per_epoch=steps_per_epoch(prepared),
+        memory=found,
+        time=time,
+        disk=_disk(prepared, time, _sizes_by_rule(prepared)),
+    )
+    return forecast, activations
+
+
+def rehearsed(forecast: Forecast, prepared: Prepared, seen: Rehearsed) -> Forecast:
+    """The forecast with what a rehearsal saw in the place of what the sizes say."""
+    time = time_of(prepared, pace_of(prepared, seen), prepared_in=_prepared_in(forecast, prepared))
+    sizes = _sizes_by_rule(prepared) | {name: size for name, (size, _) in seen.writes.items()}
+    return replace(
+        forecast,
+        memory=_memory(forecast.memory, prepared, seen),
+        time=time,
+        disk=_disk(prepared, time, sizes),
+        steps=seen.steps,
+    )
+
+
+def described(prepared: Prepared) -> str:
+    """The method in a few words."""
+    spec = prepared.method
+    if spec.name == "full":
+        return "full"
+    what = f"layers {', '.join(spec.layers)}" if spec.layers else f"{spec.blocks} blocks, embeddings {spec.embeddings}"
+    return f"partial ({what})"
+
+
+def key_of(prepared: Prepared) -> str:
+    """The same for the same recipe, data, model, device and threads, whatever the run's folder."""
+    recipe = resolved_recipe(prepared).model_dump(mode="json", exclude={"run": True, "train": {"too_large"}})
+    source = prepared.classifier.source
+    parts = [recipe, prepared.loaded.files, fingerprint(source.folder), prepared.device.type, torch.get_num_threads()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _prepared_in(forecast: Forecast, prepared: Prepared) -> float:
+    """What the preparation took, by the forecast from the sizes."""
+    around = time_of(prepared, pace_by_rule(prepared), prepared_in=0.0).before
+    return max(0.0, forecast.time.before - around)
+
+
+def _memory(estimate: Memory, prepared: Prepared, seen: Rehearsed) -> Memory:
+    stages = dict(seen.stages)
+    below = 0
+    if prepared.device.type == "cpu":
+        below = estimate.interpreter
+        drift = round(DRIFT * max(0, stages["training"] - stages["evaluation"])) + FLOOR
+        stages = {name: held if name == "loading" else held + drift for name, held in stages.items()}
+    stages = {name: max(0, held - below) for name, held in stages.items()}
+    peak = max(stages.values())
+    return replace(
+        estimate,
+        peak=peak,
+        least=round(LEAST * peak),
+        most=round(MOST * peak),
+        stages=stages,
+        how=f"from {seen.steps} rehearsed steps, the largest batches among them",
+    )
+
+
+def _sizes_by_rule(prepared: Prepared) -> dict[str, int]:
+    trained, weights = trained_bytes(prepared), weight_bytes(prepared.classifier.module)
+    return {"best": trained, "checkpoint": 3 * trained + STATE_BYTES, "model": weights + TOKENIZER_BYTES}
+
+
+def _disk(prepared: Prepared, time: Time, sizes: dict[str, int]) -> Disk:
+    plan, train = plan_of(prepared), prepared.recipe.train
+    spaced = max(time.per_epoch / prepared.hyper.per_epoch.value, 1e-6)
+    """Seconds between evaluations, each of which may leave the best weights until the next checkpoint."""
+    evaluations = 1 + round(prepared.hyper.per_epoch.value * time.epochs[1])
+    waiting = min(evaluations, 2 + int(CHECKPOINT_SECONDS / spaced))
+    if isinstance(train.checkpoint_every, int):
+        between = max(1, steps_per_epoch(prepared) // prepared.hyper.per_epoch.value)
+        waiting = min(evaluations, 2 + train.checkpoint_every // between)
+    kept = train.keep * sizes["checkpoint"] + sizes["best"]
+    record = RECORD_BYTES + STEP_BYTES * plan.total_steps
+    most = (train.keep + 1) * sizes["checkpoint"] + waiting * sizes["best"]
+    return Disk(
+        checkpoints=kept,
+        model=sizes["model"],
+        record=record,
+        peak=max(most, kept + sizes["model"]) + record,
+        cached=sum(file.stat().st_size for file in prepared.classifier.source.folder.rglob("*") if file.is_file()),
+    )
+
+
+def plain(forecast: Forecast) -> dict[str, object]:
+    """As JSON data."""
+    return dataclasses.asdict(forecast)

@@ -1,0 +1,182 @@
+"""How long a run takes, from how fast its parts are: the same sum for measured speeds and for speeds by rule.
+
+Owns what an epoch, and what comes before and after all epochs, is made of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
+from affina.pipeline.prepare import Prepared
+from affina.pipeline.rates import is_tested, steps_of_test
+from affina.pipeline.training import judged_of, plan_of
+from affina.planning.costs import Costs, batches_of, costs_of, evaluation_cost, operations_per_second
+from affina.planning.estimate import trained_bytes, weight_bytes
+from affina.planning.forecast import Time
+from affina.planning.rehearsal import Rehearsed
+from affina.recipe.schema import EarlyStoppingSpec
+from affina.tasks.base import Example
+from affina.training.loop import CHECKPOINT_SECONDS
+from affina.training.stopping import CLEARLY_WORSE
+
+MEASURED: Final = (0.65, 1.35)
+"""Of what a rehearsal says: the least and the most that an epoch took."""
+BY_RULE: Final = (0.3, 3.0)
+"""The same of an estimate from the sizes."""
+WRITTEN_PER_SECOND: Final = 300e6
+"""Bytes, where no write was timed."""
+MOVED_PER_SECOND: Final = 0.5e9
+"""Bytes of weights that AdamW moves, where no step was timed."""
+BATCH_SECONDS: Final = 0.003
+"""Of Python and kernels' starts, for each block of a micro-batch, forward and backward."""
+FIT_PER_SECOND: Final = 2e9
+"""Floating point operations of a probe's fit."""
+ITERATIONS_OF_A_FIT: Final = 60
+"""That L-BFGS usually takes."""
+EFFICIENCY: Final = 0.5
+"""Share of a plain matrix product's speed that a whole step reaches."""
+STEP_OF_TEST: Final = 5 / 3
+"""Of a range test, in steps of training: two forward passes come with it."""
+PAGE_SECONDS: Final = 1.0
+"""Intervals, samples and the report."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast the parts of a run are.
+
+    Attributes:
+        gradients: seconds for an operation (`costs`) of a training step.
+        batch: seconds of a micro-batch on top of that.
+        move: seconds of the optimizer in a step.
+        evaluation: seconds for an operation of an evaluation.
+        fit: seconds of one probe.
+        best: seconds to write the best weights.
+        checkpoint: seconds to write a checkpoint.
+        model: seconds to export the model.
+        processor: processor seconds in one second of a step; None if not measured.
+        how: where this is from.
+    """
+
+    gradients: float
+    batch: float
+    move: float
+    evaluation: float
+    fit: float
+    best: float
+    checkpoint: float
+    model: float
+    processor: float | None
+    how: str
+
+
+def pace_by_rule(prepared: Prepared) -> Pace:
+    """From the speed of one matrix product here and now, and figures by rule for the rest."""
+    second = 1 / (EFFICIENCY * operations_per_second(prepared))
+    trained, weights = trained_bytes(prepared), weight_bytes(prepared.classifier.module)
+    rows = min(MOST_ROWS, len(prepared.examples["train"]))
+    width = prepared.classifier.module.config.get_text_config().hidden_size
+    operations = 8.0 * rows * width * len(prepared.task.labels) * ITERATIONS_OF_A_FIT
+    return Pace(
+        gradients=second,
+        batch=BATCH_SECONDS * (1 + len(prepared.classifier.anatomy.blocks)),
+        move=trained / MOVED_PER_SECOND,
+        evaluation=second,
+        fit=operations / FIT_PER_SECOND,
+        best=trained / WRITTEN_PER_SECOND,
+        checkpoint=3 * trained / WRITTEN_PER_SECOND,
+        model=weights / WRITTEN_PER_SECOND,
+        processor=None,
+        how="from the sizes and the speed of a matrix product; no step was run",
+    )
+
+
+def pace_of(prepared: Prepared, seen: Rehearsed) -> Pace:
+    """From a rehearsal."""
+    rule = pace_by_rule(prepared)
+    seconds = {name: written for name, (_, written) in seen.writes.items()}
+    timed = round(seen.moves.cost)
+    return Pace(
+        gradients=seen.gradients.rate,
+        batch=0.0,  # it is in the batches that were timed
+        move=seen.moves.rate,
+        evaluation=seen.evaluations.rate,
+        fit=seen.fits.rate * ITERATIONS_OF_A_FIT,
+        best=seconds.get("best", rule.best),
+        checkpoint=seconds.get("checkpoint", rule.checkpoint),
+        model=seconds.get("model", rule.model),
+        processor=(seen.gradients.processor + seen.moves.processor) / (seen.gradients.wall + seen.moves.wall),
+        how=f"from {timed} timed steps, drawn evenly by their cost, and {len(seen.writes) or 'no'} timed writes",
+    )
+
+
+def time_of(prepared: Prepared, pace: Pace, *, prepared_in: float) -> Time:
+    """What an epoch takes, and what comes around.
+
+    Args:
+        prepared: the run.
+        pace: how fast it is.
+        prepared_in: seconds that the preparation took.
+    """
+    plan, epoch, costs = plan_of(prepared), batches_of(prepared), costs_of(prepared)
+    per_epoch_evaluations = prepared.hyper.per_epoch.value
+    gradients = sum(map(costs.step, epoch.shapes)) * pace.gradients + len(epoch.places) * pace.batch
+    steps = gradients + steps_per_epoch(prepared) * pace.move
+    evaluation = _forward(prepared, costs, pace, judged_of(prepared))
+    most = plan.epoch_after(plan.total_steps)
+    checkpoints = max(1 / max(most, 1e-9), min(per_epoch_evaluations, steps / CHECKPOINT_SECONDS))
+    writes = pace.best * per_epoch_evaluations + pace.checkpoint * checkpoints
+    per_epoch = steps + evaluation * per_epoch_evaluations + writes
+    low, high = BY_RULE if pace.processor is None else MEASURED
+    tested = steps_of_test(prepared) * STEP_OF_TEST * steps / steps_per_epoch(prepared) if is_tested(prepared) else 0.0
+    return Time(
+        per_epoch=per_epoch,
+        least=low * per_epoch,
+        most=high * per_epoch,
+        steps=steps,
+        evaluations=evaluation * per_epoch_evaluations,
+        writes=writes,
+        cpu_per_epoch=None if pace.processor is None else per_epoch * pace.processor,
+        epochs=(min(_fewest(prepared), most), most),
+        before=prepared_in + evaluation + _baselines(prepared, costs, pace) + tested,
+        after=pace.model + PAGE_SECONDS + _forward(prepared, costs, pace, prepared.examples[prepared.report_split]),
+        how=pace.how,
+    )
+
+
+def steps_per_epoch(prepared: Prepared) -> int:
+    """Optimizer steps in a whole epoch."""
+    return math.ceil(len(batches_of(prepared).places) / prepared.recipe.train.accumulate)
+
+
+def _fewest(prepared: Prepared) -> float:
+    """Epochs after which early stopping can end a run at the earliest."""
+    spec = prepared.recipe.train.early_stopping
+    if not isinstance(spec, EarlyStoppingSpec):
+        return math.inf
+    return min(spec.patience, 1 + CLEARLY_WORSE) / prepared.hyper.per_epoch.value
+
+
+def _forward(
+    prepared: Prepared, costs: Costs, pace: Pace, examples: Sequence[Example], *, most: int | None = None
+) -> float:
+    """Seconds of a pass over examples, or over so many of them."""
+    share = 1.0 if most is None else min(1.0, most / max(1, len(examples)))
+    return evaluation_cost(prepared, costs, examples) * share * pace.evaluation if examples else 0.0
+
+
+def _baselines(prepared: Prepared, costs: Costs, pace: Pace) -> float:
+    """The linear probe, and the probe that starts a head."""
+    splits = (prepared.examples["train"], prepared.examples["validation"])
+    features = sum(_forward(prepared, costs, pace, part, most=MOST_ROWS) for part in splits)
+    seconds = 0.0
+    if prepared.recipe.evaluate.baselines:
+        reported = prepared.examples[prepared.report_split]
+        seconds += features + _forward(prepared, costs, pace, reported) + len(STRENGTHS) * pace.fit
+    if prepared.classifier.new_parameters and prepared.recipe.train.head_start != "random":
+        seconds += features + pace.fit
+    return seconds

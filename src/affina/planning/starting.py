@@ -1,0 +1,58 @@
+"""What is said of a run as it starts: the forecast, and the refusal of what cannot fit; it takes part of a second.
+
+A forecast that `affina plan` made of the same run is taken; otherwise the sizes tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from affina.pipeline.prepare import Prepared
+from affina.planning.changes import changes_of, weighed
+from affina.planning.estimate import setup_of
+from affina.planning.fitting import OVERRIDE, judge, refusal
+from affina.planning.foresee import foresee
+from affina.planning.kept import recall
+from affina.planning.room import room_for
+from affina.recipe.base import AUTO
+from affina.record.starts import Predicted
+
+
+def predict_run(
+    prepared: Prepared, *, interpreter: int, prepared_in: float, notify: Callable[[str], None]
+) -> Predicted:
+    """Forecast a run, and stop one that cannot fit.
+
+    Args:
+        prepared: the run; nothing of it is changed.
+        interpreter: bytes that the process held before the run.
+        prepared_in: seconds that the preparation took.
+        notify: told of a run that may not fit.
+
+    Raises:
+        ResourceError: the run cannot fit, and `train.too_large` is `refuse`.
+    """
+    forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=prepared_in)
+    if (planned := recall(forecast.key)) is not None:
+        forecast = replace(planned, memory=replace(planned.memory, interpreter=interpreter))
+    recipe = prepared.recipe
+    folder = Path("runs" if recipe.run == AUTO else recipe.run)
+    fit = judge(forecast, room_for(prepared.device), folder=folder)
+    if not fit.fits:
+        setup = setup_of(prepared, activations)
+        changes = weighed(forecast.memory, prepared, changes_of(prepared, activations), setup)
+        error = refusal(replace(forecast, changes=changes), fit)
+        if fit.cannot and recipe.train.too_large == "refuse":
+            raise error
+        certain = f"tried all the same ({OVERRIDE})" if fit.cannot else "it is tried"
+        for problem in error.problems:
+            notify(f"{problem.where}: {problem.expected}; {problem.found}; {certain}. If it fails: {problem.fix}")
+    return Predicted(
+        peak_memory_bytes=forecast.memory.peak,
+        seconds_per_epoch=round(forecast.time.per_epoch, 3),
+        steps=forecast.steps,
+        memory_how=forecast.memory.how,
+        seconds_how=forecast.time.how,
+    )

@@ -1,0 +1,50 @@
+"""What a few tokens tell of what large batches keep."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from affina.pipeline.training import work_of
+from affina.planning import activations
+from affina.planning.activations import Shape, look
+from forecasts import prepared_run
+
+LARGE = Shape(5, 48)
+FAMILIES = ("bert", "gpt2", "llama", "roberta", "distilbert", "modernbert", "deberta-v2")
+
+
+def counted(prepared, shape, monkeypatch):
+    """Bytes that a training pass of this shape saves."""
+    monkeypatch.setattr(activations, "ROWS", shape.rows)
+    batch = activations._batch(prepared, shape.length)
+    prepared.attached.train()
+    return activations._count(prepared, work_of(prepared).loss, batch)[0]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_large_batch_is_told_from_small_ones(tmp_path, monkeypatch, family):
+    prepared = prepared_run(tmp_path, "method=full", family=family)
+    said = look(prepared).saved(LARGE)
+    assert said == pytest.approx(counted(prepared, LARGE, monkeypatch), rel=0.1)
+
+
+def test_nothing_is_saved_below_a_frozen_cut(tmp_path):
+    saved = [
+        look(prepared_run(tmp_path, method)).saved(LARGE)
+        for method in ("method=full", "method={name: partial, blocks: 2}", "method={name: partial, blocks: 0}")
+    ]
+    assert saved[0] > 1.3 * saved[1] > 4 * saved[2]
+
+
+def test_the_run_is_not_touched(tmp_path):
+    prepared = prepared_run(tmp_path, "method=full")
+    before = {name: tensor.clone() for name, tensor in prepared.attached.state_dict().items()}
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    look(prepared)
+    assert torch.equal(torch.rand(4), expected)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in prepared.attached.state_dict().items())
+    assert not prepared.classifier.module.training
+    assert all(parameter.grad is None for parameter in prepared.classifier.module.parameters())

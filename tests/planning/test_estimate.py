@@ -1,0 +1,97 @@
+"""The forecast from sizes: its parts, the changes, and what names a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from affina.planning.activations import Activations, Growth, Shape, look
+from affina.planning.changes import changes_of, weighed
+from affina.planning.costs import costs_of
+from affina.planning.estimate import Setup, memory_of, parts_of, setup_of, trained_bytes
+from affina.planning.fitting import shell
+from affina.planning.foresee import foresee, key_of
+from affina.recipe.load import load_recipe
+from affina.runtime import memory
+from forecasts import prepared_run, recipe_words
+
+FLAT = Activations(Growth(0.0, 100.0, 1.0), Growth(0.0, 10.0, 0.0))
+
+
+def setup(**changed):
+    given = {"lengths": [10, 20, 40] * 10, "others": [30], "budget": 80, "accumulate": 1, "trained": 1000}
+    return Setup(**{**given, "activations": FLAT, **changed})
+
+
+def test_the_moments_are_two_numbers_a_weight_and_activations_go_as_gradients_come():
+    found = parts_of(setup(), seed=0)
+    assert found["optimizer"] == 2000
+    assert found["activations and gradients"] == 80 * 100 + 2 * 40 * 40
+    assert found["temporary"] == 3 * 800
+
+
+def test_earlier_micro_batches_leave_their_gradients():
+    found = parts_of(setup(accumulate=2), seed=0)
+    assert found["activations and gradients"] == 80 * 100 + 2 * 40 * 40 + 1000
+
+
+def test_a_shorter_limit_and_a_smaller_batch_take_less():
+    whole = sum(parts_of(setup(), seed=0).values())
+    assert sum(parts_of(setup(budget=40), seed=0).values()) < whole
+    assert sum(parts_of(setup(lengths=[10] * 30), seed=0).values()) < whole
+
+
+def test_frozen_blocks_are_run_forward_only(tmp_path):
+    shape = Shape(4, 10)
+    full = costs_of(prepared_run(tmp_path, "method=full"))
+    assert full.backward(shape) == pytest.approx(2 * full.forward(shape))
+    top = costs_of(prepared_run(tmp_path, "method={name: partial, blocks: 1}"))
+    assert top.forward(shape) == full.forward(shape)
+    assert top.backward(shape) == pytest.approx(full.backward(shape) / 3, rel=0.01)
+    assert costs_of(prepared_run(tmp_path, "method={name: partial, blocks: 0}")).backward(shape) == 0
+
+
+def test_a_forecast_says_what_trains_and_what_is_written(tmp_path):
+    prepared = prepared_run(tmp_path, "method=full", "train.epochs=2", "train.keep=2")
+    found, _ = foresee(prepared, interpreter=memory.resident() - 5_000_000, prepared_in=1.5)
+    assert found.trained == found.parameters == sum(p.numel() for p in prepared.classifier.module.parameters())
+    assert found.rows["train"] == len(prepared.rows["train"])
+    assert found.steps == 0
+    trained = trained_bytes(prepared)
+    assert found.disk.checkpoints == pytest.approx(2 * 3 * trained + trained, abs=50_000)
+    assert found.disk.peak > found.disk.checkpoints
+    assert found.time.epochs == (2.0, 2.0)
+    assert found.time.before > 1.5
+    assert found.memory.least < found.memory.peak < found.memory.most
+    assert found.memory.peak == max(found.memory.stages.values())
+
+
+def test_early_stopping_gives_a_range_of_epochs(tmp_path):
+    found, _ = foresee(prepared_run(tmp_path, "train.epochs=9"), interpreter=0, prepared_in=0.0)
+    fewest, most = found.time.epochs
+    assert (fewest, most) == (3.0, 9.0)
+    assert found.time.total[0] < found.time.total[1]
+    words = ("train.epochs=9", "train.early_stopping=false")
+    never, _ = foresee(prepared_run(tmp_path, *words), interpreter=0, prepared_in=0.0)
+    assert never.time.epochs == (9.0, 9.0)
+
+
+def test_the_changes_are_recipes_and_smaller(tmp_path):
+    prepared = prepared_run(tmp_path, "method=full", "train.batch_tokens=512", rows=90)
+    activations = look(prepared)
+    own = memory_of(prepared, activations, held=50_000_000, interpreter=0)
+    names = [name for name, p in prepared.classifier.module.named_parameters() if p.requires_grad]
+    found = weighed(own, prepared, changes_of(prepared, activations), setup_of(prepared, activations))
+    assert [name for name, p in prepared.classifier.module.named_parameters() if p.requires_grad] == names
+    assert all(change.peak < own.peak for change in found)
+    keys = {word.partition("=")[0] for change in found for word in change.words}
+    assert {"train.batch_tokens", "train.accumulate", "method"} <= keys
+    for change in found:
+        load_recipe(None, overrides=change.words)
+    assert any("'" in shell(change) for change in found)
+
+
+def test_the_same_run_has_the_same_key_in_another_folder(tmp_path):
+    one = prepared_run(tmp_path, "run=a")
+    assert key_of(one) == key_of(prepared_run(tmp_path, "run=b", "train.too_large=try"))
+    assert key_of(one) != key_of(prepared_run(tmp_path, "run=a", "train.batch_tokens=40"))
+    assert recipe_words(tmp_path, "run=a")["run"] == "a"
