@@ -12,7 +12,7 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 from affina.data.conversations import Turn
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
-from affina.tasks.lessons import Lesson, Passage, Reading
+from affina.tasks.lessons import Lesson, Passage, Question, Reading
 from affina.tasks.token_loss import IGNORED
 from affina.tasks.turns import DEFAULT_TEMPLATE, prompt, render
 from tiny_models import make_tiny
@@ -91,7 +91,7 @@ def test_the_answer_and_its_end_token_are_learned_even_where_it_pads(family: str
     assert made.tokenizer.pad_token_id == made.tokenizer.eos_token_id
     assert learned[-1] == made.tokenizer.eos_token_id
     assert made.tokenizer.decode(learned[:-1]).strip() == TEXTS[1]
-    asked = Reading(made).prompt(prompt(made.tokenizer, (Turn("user", TEXTS[0]),)))
+    asked = Reading(made).ask(Question(prompt(made.tokenizer, (Turn("user", TEXTS[0]),))))
     assert passage.ids[: len(asked)] == asked
     assert not any(passage.learned[: len(asked)])
 

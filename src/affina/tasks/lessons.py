@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, final
+from typing import Any, Final, Protocol, final
 
 import torch
 from torch import Tensor
 
+from affina.data.rows import Row
 from affina.models.language import LanguageModel
 from affina.models.output_layer import OutputLayer
 from affina.tasks.token_loss import IGNORED, token_loss
@@ -38,6 +39,38 @@ class Lesson:
     learned: tuple[tuple[int, int], ...]
     source: str | None = None
     plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked, without anything of the answer; `plain` as in `Lesson`."""
+
+    text: str
+    plain: bool = False
+
+
+class Teacher(Protocol):
+    """A language task: what a row teaches, what it asks, and what the right answer is."""
+
+    def lesson(self, row: Row) -> Lesson:
+        """The row as it is trained on.
+
+        Raises:
+            UnfitRow: it cannot be.
+        """
+        ...
+
+    def question(self, row: Row, *, shots: Sequence[Row] = ()) -> Question:
+        """What the model is asked for this row, after `shots` rows with their answers (Brown et al. 2020, 2).
+
+        Raises:
+            UnfitRow: it cannot be asked.
+        """
+        ...
+
+    def answer(self, row: Row) -> str:
+        """The text that the row has as its answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +165,12 @@ class Reading:
             cut_learned=sum(passage.learned[limit:]),
         )
 
-    def prompt(self, text: str, *, plain: bool = False) -> tuple[int, ...]:
-        """The tokens of what the model is asked, with nothing of the answer."""
+    def ask(self, question: Question) -> tuple[int, ...]:
+        """The tokens of what the model is asked."""
         if self._start is not None:
-            return tuple(self._tokenizer(text)["input_ids"])
-        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
-        return (*self._lead, *ids) if plain else tuple(ids)
+            return tuple(self._tokenizer(question.text)["input_ids"])
+        ids = self._tokenizer(question.text, add_special_tokens=False)["input_ids"]
+        return (*self._lead, *ids) if question.plain else tuple(ids)
 
     def collate(self, passages: Sequence[Passage], *, rows: Sequence[int]) -> Lines:
         """Passages side by side, padded on the right to the longest; `rows` are their places in the split."""
