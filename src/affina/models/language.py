@@ -23,6 +23,8 @@ from transformers import (
 )
 
 from affina.errors import ModelError, Problem
+from affina.models.anatomy import Anatomy
+from affina.models.anatomy_of_writers import describe_writer
 from affina.models.classifier import UNLOADABLE, unloadable
 from affina.models.output_layer import OutputLayer, OwnLogits, last_states, read_output_layer
 from affina.models.quiet import Notify, quiet, silent
@@ -46,6 +48,7 @@ class LanguageModel:
     Attributes:
         module: the transformers `PreTrainedModel`, float32, in evaluation mode.
         tokenizer: its tokenizer, padding on the right.
+        anatomy: which parameters are which part.
         source: where it came from.
         max_length: the longest text in tokens that it can read, for an encoder-decoder on either side; None without
             a limit.
@@ -55,6 +58,7 @@ class LanguageModel:
 
     module: Any
     tokenizer: Any
+    anatomy: Anatomy
     source: Source
     max_length: int | None
     output: OutputLayer
@@ -96,6 +100,7 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
     return LanguageModel(
         module=module,
         tokenizer=tokenizer,
+        anatomy=describe_writer(module),
         source=source,
         max_length=length_limit(module, tokenizer if source.kind != "run" else None),
         output=_output(module, tokenizer, where=where, notify=notify),
