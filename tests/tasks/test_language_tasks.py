@@ -10,9 +10,11 @@ import pytest
 from affina.data.conversations import Turn, dump
 from affina.data.rows import Row
 from affina.errors import UnfitRow
+from affina.models.languages import Direction
 from affina.tasks.chat import Chat, choose_template
 from affina.tasks.generation import Generation
 from affina.tasks.lessons import Lesson
+from affina.tasks.translation import Translation
 
 TOKENIZER: Any = SimpleNamespace(eos_token="</s>")
 
@@ -112,3 +114,32 @@ def test_a_model_without_a_template_gets_one_and_it_is_said() -> None:
     assert tokenizer.chat_template
     assert "saved with it" in chosen.reason
     assert choose_template(tokenizer).value == "the model's own"
+
+
+def translation(*, reads_apart: bool) -> Translation:
+    told = Direction(before=">>fra<< ")
+    return Translation(TOKENIZER, reads_apart=reads_apart, direction=told, languages=("en", "fr"))
+
+
+def test_an_encoder_decoder_reads_the_source_and_writes_the_target() -> None:
+    lesson = translation(reads_apart=True).lesson(row(source="a cat", target="un chat"))
+
+    assert (lesson.source, lesson.text) == (">>fra<< a cat", "un chat")
+
+
+def test_a_decoder_is_asked_in_words_and_learns_the_target() -> None:
+    task, given = translation(reads_apart=False), row(source="a cat", target="un chat")
+
+    assert task.lesson(given).text == "Translate from English to French.\na cat\nun chat</s>"
+    assert learned(task.lesson(given)) == ["un chat</s>"]
+    shots = [row(source="a dog", target="un chien")]
+    assert task.question(given, shots=shots).text == "Translate from English to French.\na dog\nun chien\n\na cat\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said"),
+    [("", "un chat", "source is empty"), ("a cat", " ", "target is empty"), ("a cat ", "a cat", "the same text")],
+)
+def test_a_pair_that_teaches_nothing_is_unfit(source: str, target: str, said: str) -> None:
+    with pytest.raises(UnfitRow, match=said):
+        translation(reads_apart=True).lesson(row(source=source, target=target))
