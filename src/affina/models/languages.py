@@ -1,8 +1,8 @@
 """How a translation model is told its languages: by codes in its vocabulary, by words before the text, or not at all.
 
-Four ways are known: language codes that a tokenizer puts around its texts (mBART, NLLB, M2M100), a target code in front
-of the source (multilingual Marian models), a sentence in front of it (T5), and nothing (a model of one direction). Which
-one a model has is read off its tokenizer and its configuration. This module translates nothing.
+Four ways are known: language codes that a tokenizer puts around its texts (mBART, NLLB, M2M100), a target code in
+front of the source (multilingual Marian models), a sentence in front of it (T5), and nothing (models of one direction).
+Which one a model has is read off its tokenizer and its configuration. This module translates nothing.
 """
 
 from __future__ import annotations
