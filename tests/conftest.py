@@ -1,5 +1,6 @@
 """Puts tests/ on the import path for what tests share, keeps the clock out of tests, and cleans up after each one."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -18,3 +19,12 @@ def _close_journals():
     shared = sys.modules.get("bench_of_loops")
     while shared and shared.OPEN:
         shared.OPEN.pop().close()
+
+
+@pytest.fixture
+def data():
+    """The folder with the data sets."""
+    folder = Path(os.environ.get("AFFINA_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not (folder / "banking77").is_dir():
+        pytest.skip("the data sets are not here: set AFFINA_DATA to their folder")
+    return folder

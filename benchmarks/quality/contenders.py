@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import plan
 import sets
 from ledger import HERE, Run, commit, now, without_paths
+
+import plan
 
 NO_SETFIT: Final = "no environment with SetFit was named (--setfit-python)"
 

@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from plan import SETFIT_STEPS, Task
 from sets import Splits
+
+from plan import SETFIT_STEPS, Task
 
 ROWS_PER_SECOND: Final = {"affina defaults": 85.0, "trainer defaults": 32.0, "trainer grid": 50.0, "trainer best": 50.0}
 """Trained by one thread, texts of 60 characters."""

@@ -16,13 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import plan
 import sets
 from contenders import Contenders
 from estimate import Estimate, clock, size
 from ledger import HERE, Results, conditions
 from schedule import work
 
+import plan
 from affina.models.source import locate
 
 OUT = HERE.parent / "results" / "quality.json"

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
-import plan
 from estimate import Estimate, clock
 from ledger import Key, Results, Run, key
+
+import plan
 
 
 class Runner(Protocol):

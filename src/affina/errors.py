@@ -12,6 +12,7 @@
     └── Interrupted             exit status 130, stopped by the user and resumable
 
 An error is one or more problems; a problem says where it is, what was expected, what was found and how to fix it.
+`UnfitRow` never reaches a reader: whoever goes through the rows counts it, and says it as a problem or a finding.
 This module does not decide when something is wrong, and it prints nothing.
 """
 
@@ -103,3 +104,7 @@ class Interrupted(AffinaError):  # noqa: N818 - not an error of anybody's
     """The user stopped the run; a checkpoint was written and the same command goes on."""
 
     exit_status: ClassVar[int] = 130
+
+
+class UnfitRow(ValueError):  # noqa: N818 - one row's, not a run's
+    """One row that cannot be trained on, with the reason as its text; the caller knows the row's address."""

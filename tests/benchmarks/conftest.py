@@ -1,6 +1,5 @@
 """Puts the scripts of `benchmarks/quality` on the import path."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -8,15 +7,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks" / "quality"))
-
-
-@pytest.fixture
-def data():
-    """The folder with the data sets."""
-    folder = Path(os.environ.get("AFFINA_DATA", ROOT.parent / "shared" / "data"))
-    if not (folder / "banking77").is_dir():
-        pytest.skip("the data sets are not here: set AFFINA_DATA to their folder")
-    return folder
 
 
 @pytest.fixture

@@ -4,13 +4,14 @@ import json
 import sys
 from pathlib import Path
 
-import plan
 import pytest
 from contenders import NO_SETFIT, Contenders
 from estimate import Estimate, Size
 from ledger import Results, key, without_paths
-from plan import Task
 from schedule import work
+
+import plan
+from plan import Task
 
 HEAD = {"versions": {"python": "3"}, "threads": 1}
 SIZES = {"trec": Size(4907, 1045, 60.0), "sst2": Size(6920, 2693, 100.0), "banking77-500": Size(450, 3130, 60.0)}

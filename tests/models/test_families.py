@@ -233,7 +233,7 @@ def test_dropout_replaces_every_rate(tiny, family):
 @pytest.mark.parametrize("family", DECODERS)
 def test_no_token_is_added_for_padding(tiny, family):
     loaded = load(tiny(family))
-    assert loaded.tokenizer.pad_token == "</s>"  # noqa: S105
+    assert loaded.tokenizer.pad_token == "</s>"
     assert loaded.module.get_input_embeddings().padding_idx is None
 
 

@@ -6,7 +6,7 @@ needs nothing here. This module trains and freezes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ _MOST_BESIDE_BLOCKS: Final = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anatomy:
-    """The parts of a classification model as prefixes of parameter names; every parameter has exactly one part.
+    """The parts of a model as prefixes of parameter names; every parameter has exactly one part.
 
     Attributes:
         backbone: the module path of the pre-trained model inside.
@@ -61,13 +61,13 @@ class Anatomy:
             ("head", self.head),
         )
         for part, prefixes in parts:
-            if any(_under(name, prefix) for prefix in prefixes):
+            if any(under(name, prefix) for prefix in prefixes):
                 return part
         raise KeyError(name)
 
     def block_of(self, name: str) -> int | None:
         """Return the number of the block, from 0 at the bottom, that a parameter is in, or None."""
-        return next((number for number, prefix in enumerate(self.blocks) if _under(name, prefix)), None)
+        return next((number for number, prefix in enumerate(self.blocks) if under(name, prefix)), None)
 
 
 def describe(module: Any) -> Anatomy:
@@ -81,45 +81,49 @@ def describe(module: Any) -> Anatomy:
     backbone = str(module.base_model_prefix)
     if module.base_model is module:
         raise _unknown(module, "no pre-trained model inside it")
-    blocks = _blocks(module, backbone)
-    order = _watch(module, blocks)
+    blocks = blocks_of(module.base_model, backbone)
+    order = watch(module, blocks, two_tokens(module))
     owners = {name.rpartition(".")[0] for name, _ in module.named_parameters()}
     parts = {name: _part(name, backbone, blocks, order) for name, _ in module.named_parameters()}
     return Anatomy(
         backbone=backbone,
-        embeddings=tuple(_prefixes(module, "", parts, "embeddings")),
+        embeddings=tuple(prefixes(module, "", parts, "embeddings")),
         blocks=blocks,
-        final=tuple(_prefixes(module, "", parts, "final")),
-        head=tuple(_prefixes(module, "", parts, "head")),
-        output=[path for path in order if path in owners and not _under(path, backbone)][-1],
-        order=tuple(path for path in order if _under(path, backbone) and not _under(path, f"{backbone}.pooler")),
+        final=tuple(prefixes(module, "", parts, "final")),
+        head=tuple(prefixes(module, "", parts, "head")),
+        output=[path for path in order if path in owners and not under(path, backbone)][-1],
+        order=tuple(path for path in order if under(path, backbone) and not under(path, f"{backbone}.pooler")),
     )
 
 
-def _under(name: str, prefix: str) -> bool:
+def under(name: str, prefix: str) -> bool:
+    """Whether `name` is `prefix` or inside it."""
     return name == prefix or name.startswith(prefix + ".")
 
 
-def _blocks(module: Any, backbone: str) -> tuple[str, ...]:
-    """Return the module paths of the blocks: the outermost list of like layers that holds the most parameters."""
+def blocks_of(module: Any, path: str) -> tuple[str, ...]:
+    """The paths of the blocks inside the module at `path`: its outermost list of like layers with most parameters."""
     lists: dict[str, nn.ModuleList] = {}
-    for path, child in module.base_model.named_modules(prefix=backbone):
-        inside = any(_under(path, outer) for outer in lists)
+    for name, child in module.named_modules(prefix=path):
+        inside = any(under(name, outer) for outer in lists)
         if isinstance(child, nn.ModuleList) and len({type(layer) for layer in child}) == 1 and not inside:
-            lists[path] = child
-    sizes = {path: sum(p.numel() for p in layers.parameters()) for path, layers in lists.items()}
+            lists[name] = child
+    sizes = {name: sum(p.numel() for p in layers.parameters()) for name, layers in lists.items()}
     if not sizes or not max(sizes.values()):
         raise _unknown(module, "no list of like layers")
-    best = max(sizes, key=lambda path: sizes[path])
+    best = max(sizes, key=lambda name: sizes[name])
     if sum(sizes.values()) - sizes[best] > _MOST_BESIDE_BLOCKS * sizes[best]:
         raise _unknown(module, f"several lists of layers: {', '.join(sizes)}")
     return tuple(f"{best}.{number}" for number in range(len(lists[best])))
 
 
-def _watch(module: Any, blocks: tuple[str, ...]) -> dict[str, bool]:
-    """Run two tokens through the model; return the path of each module, in order of its first call.
+def watch(module: Any, blocks: tuple[str, ...], inputs: Mapping[str, Any]) -> dict[str, bool]:
+    """Run `inputs` through the model; return the path of each module, in order of its first call.
 
     Nothing inside a block is returned. The value tells whether the last block had been run by then.
+
+    Raises:
+        ModelError: the last block is never called as a whole.
     """
     order: dict[str, bool] = {}
     done: list[str] = []
@@ -133,19 +137,24 @@ def _watch(module: Any, blocks: tuple[str, ...]) -> dict[str, bool]:
     handles = [
         child.register_forward_pre_hook(partial(note, path))
         for path, child in module.named_modules()
-        if path in blocks or not any(_under(path, block) for block in blocks)
+        if path in blocks or not any(under(path, block) for block in blocks)
     ]
     handles.append(module.get_submodule(blocks[-1]).register_forward_hook(finish))
     try:
         with _evaluating(module), torch.inference_mode():
-            tokens = torch.zeros(1, 2, dtype=torch.long, device=next(module.parameters()).device)
-            module(input_ids=tokens, attention_mask=torch.ones_like(tokens))
+            module(**inputs)
     finally:
         for handle in handles:
             handle.remove()
     if not done:
         raise _unknown(module, f"layers in {blocks[-1].rpartition('.')[0]} that are not called as a whole")
     return order
+
+
+def two_tokens(module: Any) -> dict[str, Any]:
+    """The shortest text that a model can be watched with."""
+    tokens = torch.zeros(1, 2, dtype=torch.long, device=next(module.parameters()).device)
+    return {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
 
 
 @contextmanager
@@ -160,23 +169,23 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def _part(name: str, backbone: str, blocks: tuple[str, ...], order: dict[str, bool]) -> Part:
-    if not _under(name, backbone) or _under(name, f"{backbone}.pooler"):
+    if not under(name, backbone) or under(name, f"{backbone}.pooler"):
         return "head"
-    if any(_under(name, block) for block in blocks):
+    if any(under(name, block) for block in blocks):
         return "block"
     return "final" if order.get(name.rpartition(".")[0], False) else "embeddings"
 
 
-def _prefixes(module: nn.Module, path: str, parts: dict[str, Part], wanted: Part) -> Iterator[str]:
+def prefixes(module: nn.Module, path: str, parts: dict[str, Part], wanted: Part) -> Iterator[str]:
     """Yield the shortest prefixes that cover exactly the parameters of one part, in the model's own order."""
-    here = {part for name, part in parts.items() if not path or _under(name, path)}
+    here = {part for name, part in parts.items() if not path or under(name, path)}
     if here == {wanted}:
         yield path
     elif wanted in here:
         own = (f"{path}.{name}".lstrip(".") for name, _ in module.named_parameters(recurse=False))
         yield from (name for name in own if parts[name] == wanted)
         for name, child in module.named_children():
-            yield from _prefixes(child, f"{path}.{name}".lstrip("."), parts, wanted)
+            yield from prefixes(child, f"{path}.{name}".lstrip("."), parts, wanted)
 
 
 def _unknown(module: Any, found: str) -> ModelError:

@@ -1,0 +1,132 @@
+"""Slot coverage of data-to-text: which attributes of its input a text states, which it misses, which it invents.
+
+An attribute with its value is stated by the value's own words, or by a phrase that the training texts use for it and
+for hardly anything else ("5 star" for `rating[5 out of 5]`). The phrases are learned from the training rows: an
+approximation, whose error is what the references themselves seem to miss and invent; that figure belongs beside every
+other.
+
+This module reads no file and generates nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+Slot = tuple[str, str]
+"""An attribute and its value."""
+Words = tuple[str, ...]
+
+LONGEST_PHRASE: Final = 4
+LEAST_SUPPORT: Final = 10
+"""Training texts with a phrase, below which it says nothing."""
+PRECISION: Final = 0.9
+"""Share of the texts with a phrase whose input has the slot that it stands for (docs/log.md has other shares)."""
+MOST_ROWS: Final = 5_000
+"""Training rows that phrases are learned from."""
+_WORD: Final = re.compile(r"\w+")
+_BRACKETS: Final = re.compile(r"\s*([^\[\],|]+)\[([^\]]*)\]\s*[,|]?")
+_PAIR: Final = re.compile(r"\s*([^:=|;]+?)\s*[:=]\s*([^|;]*?)\s*(?:[|;]|$)")
+
+
+def parse_slots(given: str) -> tuple[Slot, ...]:
+    """Attributes with values as people write them: `a[x], b[y]`, `a: x | b: y` or `a = x; b = y`; else nothing."""
+    for pattern in (_BRACKETS, _PAIR):
+        found = []
+        position = 0
+        while position < len(given.rstrip()) and (match := pattern.match(given, position)) and match.end() > position:
+            found.append((match[1].strip(), match[2].strip()))
+            position = match.end()
+        if found and position >= len(given.rstrip()):
+            return tuple(found)
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a text says of its input."""
+
+    stated: tuple[Slot, ...]
+    missed: tuple[Slot, ...]
+    invented: tuple[Slot, ...]
+    """Values that it states and that its input does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """What the training texts say for each slot.
+
+    Attributes:
+        meanings: a phrase to the slot that it stands for.
+    """
+
+    meanings: Mapping[Words, Slot]
+
+    def coverage(self, text: str, slots: Sequence[Slot]) -> Coverage:
+        """What `text` states, misses and invents of `slots`."""
+        phrases = set(_phrases(_words(text), longest=max(map(len, self.meanings), default=1)))
+        said = {self.meanings[phrase] for phrase in phrases if phrase in self.meanings}
+        given = dict(slots)
+        stated = tuple(slot for slot in slots if slot in said or _literally(slot, phrases))
+        invented = tuple(sorted(slot for slot in said if given.get(slot[0]) != slot[1]))
+        return Coverage(stated, tuple(slot for slot in slots if slot not in stated), invented)
+
+
+def learn(rows: Sequence[tuple[Sequence[Slot], str]]) -> Phrases:
+    """The phrases that stand for a slot, from training rows.
+
+    Args:
+        rows: the slots of each input with a text that was written for it.
+    """
+    texts: Counter[Words] = Counter()
+    together: dict[Words, Counter[Slot]] = defaultdict(Counter)
+    for slots, text in rows[:MOST_ROWS]:
+        for phrase in set(_phrases(_words(text), longest=LONGEST_PHRASE)):
+            texts[phrase] += 1
+            together[phrase].update(slots)
+    meanings = {
+        phrase: found[0][0]
+        for phrase, count in texts.items()
+        if count >= LEAST_SUPPORT and (found := together[phrase].most_common(2)) and _stands_for(found, count)
+    }
+    own = {tuple(_words(slot[1])): slot for slots, _ in rows for slot in slots}
+    shared = Counter(tuple(_words(value)) for _, value in {slot for slots, _ in rows for slot in slots})
+    literal = {words: slot for words, slot in own.items() if len(words) and shared[words] == 1 and not _vague(words)}
+    return Phrases(_shortest(meanings) | literal)
+
+
+def _stands_for(found: Sequence[tuple[Slot, int]], count: int) -> bool:
+    """Whether a phrase goes with its first slot nearly always, and with no second one as often."""
+    return found[0][1] >= PRECISION * count and (len(found) == 1 or found[1][1] < PRECISION * count)
+
+
+def _shortest(meanings: Mapping[Words, Slot]) -> dict[Words, Slot]:
+    """Without phrases that hold a shorter one of the same meaning."""
+    return {
+        phrase: slot
+        for phrase, slot in meanings.items()
+        if not any(part != phrase and meanings.get(part) == slot for part in _phrases(phrase, longest=len(phrase)))
+    }
+
+
+def _literally(slot: Slot, phrases: set[Words]) -> bool:
+    words = tuple(_words(slot[1]))
+    return not _vague(words) and words in phrases
+
+
+def _vague(words: Words) -> bool:
+    """A value such as `yes` or `no`, which says nothing without its attribute."""
+    return not words or (len(words) == 1 and (len(words[0]) <= 3 or words[0] in {"true", "false", "none"}))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
+
+
+def _phrases(words: Sequence[str], *, longest: int) -> Iterator[Words]:
+    for length in range(1, longest + 1):
+        for start in range(len(words) - length + 1):
+            yield tuple(words[start : start + length])

@@ -1,0 +1,196 @@
+"""A pre-trained model that writes: a decoder, or an encoder with a decoder, loaded ready to be trained.
+
+Loaded is what transformers defines for the checkpoint; its output layer is read off its own logits (`output_layer`).
+This module decides nothing about training and writes no text (`writing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+)
+
+from affina.errors import ModelError, Problem
+from affina.models.anatomy import Anatomy
+from affina.models.anatomy_of_writers import describe_writer
+from affina.models.classifier import UNLOADABLE, unloadable
+from affina.models.output_layer import OutputLayer, OwnLogits, last_states, read_output_layer
+from affina.models.quiet import Notify, quiet, silent
+from affina.models.settings import (
+    dropout_rates,
+    length_limit,
+    set_dropout,
+    set_no_notices,
+    set_padding,
+)
+from affina.models.source import Source
+from affina.models.trial import check_numbers, check_vocabulary
+
+_SAMPLE: Final = "one two three four"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageModel:
+    """A model that predicts the next token, with what the stages need to know of it.
+
+    Attributes:
+        module: the transformers `PreTrainedModel`, float32, in evaluation mode.
+        tokenizer: its tokenizer, padding on the right.
+        anatomy: which parameters are which part.
+        source: where it came from.
+        max_length: the longest text in tokens that it can read, for an encoder-decoder on either side; None without
+            a limit.
+        output: from states to logits.
+        reads_apart: an encoder reads the input and a decoder writes the answer; else one text holds both.
+    """
+
+    module: Any
+    tokenizer: Any
+    anatomy: Anatomy
+    source: Source
+    max_length: int | None
+    output: OutputLayer
+    reads_apart: bool
+
+    def states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """What `output` makes logits of, [B, T, width]; gradients flow."""
+        if isinstance(self.output, OwnLogits):
+            logits: Tensor = self.module(**inputs, use_cache=False).logits
+            return logits
+        return last_states(self.module, inputs)
+
+
+def load_language_model(source: Source, *, dropout: float | None = None, notify: Notify = silent) -> LanguageModel:
+    """Load a model that writes.
+
+    Args:
+        source: from `locate`.
+        dropout: replaces every dropout rate of the model's configuration; None leaves them.
+        notify: told what the user should know.
+
+    Raises:
+        ModelError: the model is of a kind that does not write, incomplete, damaged, or cannot be run on a text.
+    """
+    where = f"model: {source.reference}"
+    config = _read_config(source, where)
+    if dropout is not None:
+        rates = dropout_rates(config)
+        set_dropout(config, dict.fromkeys(rates, dropout))
+        if not rates:
+            notify(f"train.dropout has no effect: a {config.model_type} model has no dropout")
+    module, tokenizer, info = _load(source, config, where)
+    _check_whole(module, info, where)
+    set_padding(module, tokenizer, where=where)
+    set_no_notices(tokenizer)
+    check_numbers(module, where=where)
+    check_vocabulary(module, tokenizer, where=where)
+    _check_end(tokenizer, where)
+    return LanguageModel(
+        module=module,
+        tokenizer=tokenizer,
+        anatomy=describe_writer(module),
+        source=source,
+        max_length=length_limit(module, tokenizer if source.kind != "run" else None),
+        output=_output(module, tokenizer, where=where, notify=notify),
+        reads_apart=bool(config.is_encoder_decoder),
+    )
+
+
+def _read_config(source: Source, where: str) -> Any:
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+    kind = type(config)
+    if config.is_encoder_decoder:
+        writes = kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+    else:  # transformers lets BERT's kin be run as decoders; they are none
+        encodes = kind in MODEL_FOR_MASKED_LM_MAPPING and not config.to_dict().get("is_decoder")
+        writes = kind in MODEL_FOR_CAUSAL_LM_MAPPING and not encodes
+    if not writes:
+        raise ModelError(
+            Problem(
+                where=where,
+                expected="a model that writes: a decoder (GPT-2, Llama, ...) or an encoder-decoder (T5, BART, ...)",
+                found=f"model_type {config.model_type!r}, which reads only",
+                fix="choose another model, such as starter/decoder",
+            )
+        )
+    return config
+
+
+def _load(source: Source, config: Any, where: str) -> tuple[Any, Any, dict[str, Any]]:
+    build = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            module, info = build.from_pretrained(
+                source.folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+                trust_remote_code=False,
+                local_files_only=True,
+            )
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+    module.config.name_or_path = ""  # a path of this machine has no place in a model that is passed on
+    return module.eval(), tokenizer, info
+
+
+def _check_whole(module: Any, info: Mapping[str, Any], where: str) -> None:
+    """Refuse a checkpoint that leaves weights to chance: nobody asked for a new output layer."""
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ModelError(
+            Problem(
+                where=where,
+                expected=f"all the weights of a {type(module).__name__}",
+                found=f"{len(missing)} tensors are not there: {', '.join(missing[:3])}",
+                fix="choose the checkpoint that was trained to write, not one of its classifier or its backbone",
+            )
+        )
+
+
+def _check_end(tokenizer: Any, where: str) -> None:
+    if tokenizer.eos_token_id is None:
+        raise ModelError(
+            Problem(
+                where=where,
+                expected="a tokenizer with an end token, by which the model says that its answer is whole",
+                found="none",
+                fix="set `eos_token` in the model's tokenizer_config.json to a token of its vocabulary",
+            )
+        )
+
+
+def _output(module: Any, tokenizer: Any, *, where: str, notify: Notify) -> OutputLayer:
+    inputs = tokenizer(_SAMPLE, return_tensors="pt", return_token_type_ids=False)
+    fed: dict[str, Tensor] = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+    if module.config.is_encoder_decoder:
+        fed["decoder_input_ids"] = fed["input_ids"]
+    try:
+        found = read_output_layer(module, fed)
+    except ModelError:
+        raise
+    except Exception as error:  # a family's own code, given inputs that it may not be made for
+        raise unloadable(where, error) from error
+    if found is not None:
+        return found
+    kind = type(module).__name__
+    notify(f"the output layer of a {kind} is no plain product: its logits are computed for every token, all at once")
+    return OwnLogits(vocabulary=int(module.config.get_text_config().vocab_size))

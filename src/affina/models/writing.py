@@ -1,0 +1,146 @@
+"""Texts that a model writes: generation in batches of like length, the same for the same seed.
+
+Generation itself is transformers'. This module decides what is batched with what, where a text ends and which random
+numbers a batch draws; it knows no task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig
+
+from affina.models.language import LanguageModel
+
+TOGETHER: Final = 16
+"""Prompts in a batch, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HowToWrite:
+    """How tokens are chosen.
+
+    Attributes:
+        most_tokens: new tokens, at most.
+        temperature: 0 takes the likeliest token (or beam); above it tokens are drawn.
+        top_p: drawn from the likeliest tokens that have this probability together (Holtzman et al. 2020, section 3).
+        beams: texts that are followed at once; 1 for none beside the first.
+        seed: decides what is drawn.
+    """
+
+    most_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    beams: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A text with how it ended.
+
+    Attributes:
+        text: without special tokens.
+        tokens: how many were written, the end token included.
+        ended: the model ended it; else it was cut at the most tokens.
+    """
+
+    text: str
+    tokens: int
+    ended: bool
+
+
+def write(
+    model: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    how: HowToWrite,
+    *,
+    ends: Sequence[int] = (),
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Written]:
+    """A text for each prompt, in order.
+
+    Args:
+        model: in evaluation mode; left so.
+        prompts: token ids; for an encoder-decoder what the encoder reads.
+        how: how tokens are chosen.
+        ends: tokens that end a text beside the tokenizer's own end token.
+        progress: told how many texts are done.
+    """
+    found: dict[int, Written] = {}
+    stops = sorted({model.tokenizer.eos_token_id, *ends})
+    for number, places in enumerate(_batches([len(prompt) for prompt in prompts])):
+        batch = [prompts[place] for place in places]
+        with torch.random.fork_rng(devices=_devices(model.module)):
+            torch.manual_seed(how.seed + number)
+            rows = _generate(model, batch, how, stops)
+        found |= {place: _read(model, row, stops) for place, row in zip(places, rows, strict=True)}
+        progress(len(found))
+    return [found[place] for place in range(len(prompts))]
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places in order of length, the longest first, so that what does not fit shows at once."""
+    order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
+    for start in range(0, len(order), TOGETHER):
+        yield order[start : start + TOGETHER]
+
+
+def _generate(
+    model: LanguageModel, batch: Sequence[Sequence[int]], how: HowToWrite, stops: list[int]
+) -> list[list[int]]:
+    ids, mask = _padded_on_the_left(batch, model.tokenizer.pad_token_id)
+    device = next(model.module.parameters()).device
+    with torch.inference_mode():
+        made: Tensor = model.module.generate(
+            input_ids=ids.to(device),
+            attention_mask=mask.to(device),
+            generation_config=_configuration(model, how, stops),
+        )
+    start = 1 if model.reads_apart else ids.shape[1]  # a decoder of its own begins with its start token
+    return [row[start:].tolist() for row in made]
+
+
+def _padded_on_the_left(batch: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
+    longest = max(map(len, batch))
+    ids = torch.full((len(batch), longest), pad, dtype=torch.long)
+    mask = torch.zeros_like(ids)
+    for row, prompt in enumerate(batch):
+        ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
+        mask[row, longest - len(prompt) :] = 1
+    return ids, mask
+
+
+def _configuration(model: LanguageModel, how: HowToWrite, stops: list[int]) -> GenerationConfig:
+    """Affina's own settings alone: a checkpoint's sampling settings would decide quietly."""
+    drawn: dict[str, Any] = {"temperature": how.temperature, "top_p": how.top_p, "top_k": 0} if how.temperature else {}
+    own = model.module.generation_config
+    return GenerationConfig(
+        max_new_tokens=how.most_tokens,
+        do_sample=bool(how.temperature),
+        num_beams=how.beams,
+        eos_token_id=stops,
+        pad_token_id=model.tokenizer.pad_token_id,
+        bos_token_id=own.bos_token_id,
+        decoder_start_token_id=own.decoder_start_token_id,
+        forced_bos_token_id=own.forced_bos_token_id,
+        bad_words_ids=own.bad_words_ids,
+        use_cache=True,
+        **drawn,
+    )
+
+
+def _read(model: LanguageModel, row: list[int], stops: Sequence[int]) -> Written:
+    end = next((place for place, token in enumerate(row) if token in stops), None)
+    kept = row if end is None else row[:end]
+    text: str = model.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return Written(text, len(kept) + (end is not None), end is not None)
+
+
+def _devices(module: Any) -> list[torch.device]:
+    device = next(module.parameters()).device
+    return [device] if device.type == "cuda" else []

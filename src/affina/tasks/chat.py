@@ -1,0 +1,84 @@
+"""Task: chat. An assistant's turns, in the model's own chat template.
+
+Every turn of the assistant is learned, with the token that ends it; what the system and the user say is read. A model
+without a template gets a plain one of Affina's, which is saved with it. An encoder-decoder, which has no template,
+reads the conversation in plain words and writes the last answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, final
+
+from affina.data.conversations import ASSISTANT, SYSTEM, Turn, check, parse
+from affina.data.rows import Row
+from affina.tasks.lessons import Lesson, Question
+from affina.tasks.turns import DEFAULT_TEMPLATE, prompt, render
+from affina.values import Resolved
+
+ROLE: Final = "messages"
+"""The field of a row that holds its conversation, as `data.conversations.dump` writes it."""
+_SPOKEN: Final = {"system": "", "user": "User: ", "assistant": "Assistant: "}
+
+
+@final
+class Chat:
+    """Conversations to lessons.
+
+    Args:
+        tokenizer: the model's own, with a chat template (`choose_template`).
+        reads_apart: the model is an encoder-decoder.
+    """
+
+    def __init__(self, tokenizer: Any, *, reads_apart: bool = False) -> None:
+        self._tokenizer, self._reads_apart = tokenizer, reads_apart
+
+    def lesson(self, row: Row) -> Lesson:
+        """The conversation with every answer learned; of an encoder-decoder's the last one.
+
+        Raises:
+            UnfitRow: no assistant can learn from it, or the template cannot be followed.
+        """
+        turns = parse(row.fields[ROLE])
+        check(turns)
+        if self._reads_apart:
+            return Lesson(turns[-1].content, (), source=_in_words(turns[:-1]))
+        rendered = render(self._tokenizer, turns)
+        return Lesson(rendered.text, rendered.answers)
+
+    def question(self, row: Row, *, shots: Sequence[Row] = ()) -> Question:
+        """The conversation up to its last answer; the turns of `shots` go before it, its system turn first.
+
+        Raises:
+            UnfitRow: the template refuses it.
+        """
+        turns = parse(row.fields[ROLE])
+        asked = turns[:-1] if turns[-1].role == ASSISTANT else turns
+        told = tuple(turn for turn in asked if turn.role == SYSTEM)
+        shown = [turn for shot in shots for turn in parse(shot.fields[ROLE]) if turn.role != SYSTEM]
+        whole = (*told, *shown, *(turn for turn in asked if turn.role != SYSTEM))
+        return Question(_in_words(whole) if self._reads_apart else prompt(self._tokenizer, whole))
+
+    def answer(self, row: Row) -> str:
+        """The assistant's last words."""
+        return parse(row.fields[ROLE])[-1].content
+
+
+def choose_template(tokenizer: Any) -> Resolved[str]:
+    """Give a tokenizer without a chat template Affina's own; it is saved with the model.
+
+    Returns:
+        Which one it has now, with the reason.
+    """
+    if tokenizer.chat_template:
+        return Resolved("the model's own", "it has one")
+    tokenizer.chat_template = DEFAULT_TEMPLATE
+    return Resolved("User: ... Assistant: ...", "the model has no chat template; this one is saved with it")
+
+
+def _in_words(turns: Sequence[Turn]) -> str:
+    """A conversation for a model that knows no turns; a lone question as it is."""
+    spoken = [turn for turn in turns if turn.role != SYSTEM]
+    if len(turns) == len(spoken) == 1:
+        return turns[0].content
+    return "\n".join(_SPOKEN[turn.role] + turn.content for turn in turns)

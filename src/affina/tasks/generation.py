@@ -1,0 +1,67 @@
+"""Task: generation. A text for an input, or the going on of texts.
+
+A decoder reads the input, a line break, and learns the output with its end token; an encoder-decoder reads the one and
+writes the other. A row without an input is learned from its first word to its last: adaptation to a domain. Attributes
+that steer a text are part of its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, final
+
+from affina.data.rows import Row, is_blank
+from affina.errors import UnfitRow
+from affina.tasks.lessons import Lesson, Question
+
+INPUT: Final = "input"
+OUTPUT: Final = "output"
+"""The fields of a row."""
+BETWEEN: Final = "\n"
+"""What stands between input and output."""
+BETWEEN_SHOTS: Final = "\n\n"
+
+
+@final
+class Generation:
+    """Inputs with outputs to lessons.
+
+    Args:
+        tokenizer: the model's own, with an end token.
+        reads_apart: the model is an encoder-decoder.
+        instruction: goes before every input; empty for none.
+    """
+
+    def __init__(self, tokenizer: Any, *, reads_apart: bool = False, instruction: str = "") -> None:
+        self._end, self._reads_apart = tokenizer.eos_token, reads_apart
+        self._instruction = instruction
+
+    def lesson(self, row: Row) -> Lesson:
+        """The output, learned; a row with nothing but a text is learned whole.
+
+        Raises:
+            UnfitRow: the output is empty.
+        """
+        output = self.answer(row)
+        if is_blank(output):
+            raise UnfitRow("the output is empty")
+        if self._reads_apart:
+            return Lesson(output, (), source=self._asked(row))
+        asked = self._asked(row) + BETWEEN if INPUT in row.fields else ""
+        text = asked + output + self._end
+        return Lesson(text, ((len(asked), len(text)),), plain=True)
+
+    def question(self, row: Row, *, shots: Sequence[Row] = ()) -> Question:
+        """The input, after `shots` inputs with their outputs."""
+        shown = "".join(self._asked(shot) + BETWEEN + self.answer(shot) + BETWEEN_SHOTS for shot in shots)
+        return Question(shown + self._asked(row) + ("" if self._reads_apart else BETWEEN), plain=True)
+
+    def answer(self, row: Row) -> str:
+        """The output."""
+        return row.fields[OUTPUT]
+
+    def _asked(self, row: Row) -> str:
+        given = row.fields.get(INPUT, "")
+        if is_blank(given) and INPUT in row.fields:
+            raise UnfitRow("the input is empty")
+        return self._instruction + given

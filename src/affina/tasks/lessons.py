@@ -1,0 +1,239 @@
+"""What the language tasks share: a row as text with the characters to learn, as tokens, as a batch, and its loss.
+
+Chat, generation and translation differ in how a row becomes a `Lesson`; from there on they are the same. A decoder
+reads one text of which some characters are to be learned; an encoder-decoder reads one text and learns another. A token
+is learned if any of its characters is: so the end token is learned like any other, also where it is the padding token.
+
+Owns tokens, batches and the loss. It does not decide what is learned (the tasks do), and generates nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol, final
+
+import torch
+from torch import Tensor
+
+from affina.data.rows import Row
+from affina.models.language import LanguageModel
+from affina.models.output_layer import OutputLayer
+from affina.tasks.token_loss import IGNORED, token_loss
+
+_PROBE: Final = "one"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A row as the model reads it.
+
+    Attributes:
+        text: for a decoder prompt and answers, special tokens written out; for an encoder-decoder what is written.
+        learned: the characters of `text` that are learned, [start, end) each, in order.
+        source: what an encoder reads; None for a decoder.
+        plain: the text is no chat template's: the tokenizer's own beginning (a begin-of-text token) goes before it.
+    """
+
+    text: str
+    learned: tuple[tuple[int, int], ...]
+    source: str | None = None
+    plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked, without anything of the answer; `plain` as in `Lesson`."""
+
+    text: str
+    plain: bool = False
+
+
+class Teacher(Protocol):
+    """A language task: what a row teaches, what it asks, and what the right answer is."""
+
+    def lesson(self, row: Row) -> Lesson:
+        """The row as it is trained on.
+
+        Raises:
+            UnfitRow: it cannot be.
+        """
+        ...
+
+    def question(self, row: Row, *, shots: Sequence[Row] = ()) -> Question:
+        """What the model is asked for this row, after `shots` rows with their answers (Brown et al. 2020, 2).
+
+        Raises:
+            UnfitRow: it cannot be asked.
+        """
+        ...
+
+    def answer(self, row: Row) -> str:
+        """The text that the row has as its answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A lesson as tokens.
+
+    Attributes:
+        ids: what a decoder reads, or what an encoder-decoder's decoder is to write.
+        learned: for each of them whether it is learned.
+        source: what an encoder reads; empty for a decoder.
+        cut: tokens beyond the limit, which are gone.
+        cut_learned: how many of those would have been learned.
+    """
+
+    ids: tuple[int, ...]
+    learned: tuple[bool, ...]
+    source: tuple[int, ...] = ()
+    cut: int = 0
+    cut_learned: int = 0
+
+    def __len__(self) -> int:
+        """Tokens that the model reads."""
+        return len(self.ids) + len(self.source)
+
+    @property
+    def targets(self) -> int:
+        """Tokens that are learned; a decoder's first token has nothing before it that could predict it."""
+        return sum(self.learned) if self.source else sum(self.learned[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Passages side by side, padded on the right.
+
+    Attributes:
+        inputs: the model's arguments, [batch, time] each.
+        targets: [batch, time], aligned with what the model's states predict; -100 where nothing is learned.
+        rows: the place of each passage in its split.
+        tokens: real tokens, padding not counted.
+    """
+
+    inputs: Mapping[str, Tensor]
+    targets: Tensor
+    rows: tuple[int, ...]
+    tokens: int
+
+    def to(self, device: torch.device) -> Lines:
+        """The same batch with its tensors on `device`."""
+        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
+        return replace(self, inputs=inputs, targets=self.targets.to(device, non_blocking=True))
+
+
+@final
+class Reading:
+    """Lessons to passages to batches to a loss, for one model.
+
+    Args:
+        model: whose tokens these are.
+        max_length: the limit in tokens of each side; None without one.
+        label_smoothing: share of a target's probability that is spread over the vocabulary.
+    """
+
+    def __init__(self, model: LanguageModel, *, max_length: int | None = None, label_smoothing: float = 0.0) -> None:
+        self._tokenizer = model.tokenizer
+        self._max_length, self._smoothing = max_length, label_smoothing
+        self._start = _decoder_start(model.module) if model.reads_apart else None
+        self._lead = _lead(model.tokenizer)
+
+    def encode(self, lessons: Sequence[Lesson]) -> list[Passage]:
+        """Lessons to passages, in order; what is beyond the limit is cut at the end, and counted."""
+        return [self._encode(lesson) for lesson in lessons]
+
+    def _encode(self, lesson: Lesson) -> Passage:
+        if lesson.source is not None:
+            ids = tuple(self._tokenizer(text_target=lesson.text)["input_ids"])
+            source = tuple(self._tokenizer(lesson.source)["input_ids"])
+            return self._limited(Passage(ids, (True,) * len(ids), source))
+        found = self._tokenizer(lesson.text, add_special_tokens=False, return_offsets_mapping=True)
+        learned = _overlaps(found["offset_mapping"], lesson.learned)
+        lead = self._lead if lesson.plain else ()
+        return self._limited(Passage((*lead, *found["input_ids"]), (*(False for _ in lead), *learned)))
+
+    def _limited(self, passage: Passage) -> Passage:
+        limit = self._max_length
+        if limit is None or max(len(passage.ids), len(passage.source)) <= limit:
+            return passage
+        return Passage(
+            passage.ids[:limit],
+            passage.learned[:limit],
+            passage.source[:limit],
+            cut=max(0, len(passage.ids) - limit) + max(0, len(passage.source) - limit),
+            cut_learned=sum(passage.learned[limit:]),
+        )
+
+    def ask(self, question: Question) -> tuple[int, ...]:
+        """The tokens of what the model is asked."""
+        if self._start is not None:
+            return tuple(self._tokenizer(question.text)["input_ids"])
+        ids = self._tokenizer(question.text, add_special_tokens=False)["input_ids"]
+        return (*self._lead, *ids) if question.plain else tuple(ids)
+
+    def collate(self, passages: Sequence[Passage], *, rows: Sequence[int]) -> Lines:
+        """Passages side by side, padded on the right to the longest; `rows` are their places in the split."""
+        pad = self._tokenizer.pad_token_id
+        learned = _block([passage.learned for passage in passages], fill=0).bool()
+        ids = _block([passage.ids for passage in passages], fill=pad)
+        tokens = sum(map(len, passages))
+        if self._start is None:
+            targets = torch.full_like(ids, IGNORED)
+            targets[:, :-1] = ids[:, 1:].masked_fill(~learned[:, 1:], IGNORED)
+            mask = _block([(1,) * len(passage.ids) for passage in passages], fill=0)
+            return Lines({"input_ids": ids, "attention_mask": mask}, targets, tuple(rows), tokens)
+        inputs = {
+            "input_ids": _block([passage.source for passage in passages], fill=pad),
+            "attention_mask": _block([(1,) * len(passage.source) for passage in passages], fill=0),
+            "decoder_input_ids": torch.cat([torch.full_like(ids[:, :1], self._start), ids[:, :-1]], dim=1),
+        }
+        return Lines(inputs, ids.masked_fill(~learned, IGNORED), tuple(rows), tokens)
+
+    def weight(self, batch: Lines) -> float:
+        """The number of targets: what `loss` is divided by, known before the forward pass."""
+        return float((batch.targets != IGNORED).sum())
+
+    def loss(self, states: Tensor, output: OutputLayer, batch: Lines) -> tuple[Tensor, float]:
+        """The sum of the targets' cross-entropies in nats, and `weight(batch)`.
+
+        Args:
+            states: [batch, time, width], from `LanguageModel.states`.
+            output: the model's output layer.
+            batch: the targets.
+        """
+        summed = token_loss(states, batch.targets, output, label_smoothing=self._smoothing)
+        return summed, self.weight(batch)
+
+
+def _block(lines: Sequence[Sequence[int]], *, fill: int) -> Tensor:
+    block = torch.full((len(lines), max(map(len, lines))), fill, dtype=torch.long)
+    for place, line in enumerate(lines):
+        block[place, : len(line)] = torch.tensor(line, dtype=torch.long)
+    return block
+
+
+def _overlaps(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
+    """For each token, in order, whether it has a character of a span."""
+    found = []
+    place = 0
+    for start, end in offsets:
+        while place < len(spans) and spans[place][1] <= start:
+            place += 1
+        found.append(place < len(spans) and end > spans[place][0] and end > start)
+    return found
+
+
+def _lead(tokenizer: Any) -> tuple[int, ...]:
+    """What the tokenizer puts before a text of its own accord: a begin-of-text token, or nothing."""
+    whole: list[int] = tokenizer(_PROBE)["input_ids"]
+    bare: list[int] = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+    return tuple(next((whole[:k] for k in range(len(whole)) if whole[k : k + len(bare)] == bare), []))
+
+
+def _decoder_start(module: Any) -> int:
+    """The token that a decoder of its own starts with."""
+    start = module.generation_config.decoder_start_token_id
+    if start is None:
+        start = module.config.decoder_start_token_id
+    return int(module.generation_config.bos_token_id if start is None else start)

@@ -1,0 +1,145 @@
+"""What chat and generation make of a row: lesson, question, answer; with shots, for decoders and encoder-decoders."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from affina.data.conversations import Turn, dump
+from affina.data.rows import Row
+from affina.errors import UnfitRow
+from affina.models.languages import Direction
+from affina.tasks.chat import Chat, choose_template
+from affina.tasks.generation import Generation
+from affina.tasks.lessons import Lesson
+from affina.tasks.translation import Translation
+
+TOKENIZER: Any = SimpleNamespace(eos_token="</s>")
+
+
+def row(**fields: str) -> Row:
+    return Row(fields, "a.csv", 1, 2)
+
+
+def learned(lesson: Lesson) -> list[str]:
+    return [lesson.text[start:end] for start, end in lesson.learned]
+
+
+def test_of_an_input_and_an_output_the_output_is_learned() -> None:
+    lesson = Generation(TOKENIZER).lesson(row(input="name[Zizzi]", output="Zizzi is a pub."))
+
+    assert lesson.text == "name[Zizzi]\nZizzi is a pub.</s>"
+    assert learned(lesson) == ["Zizzi is a pub.</s>"]
+    assert lesson.plain
+
+
+def test_a_text_alone_is_learned_whole() -> None:
+    lesson = Generation(TOKENIZER).lesson(row(output="Once upon a time."))
+
+    assert learned(lesson) == [lesson.text] == ["Once upon a time.</s>"]
+
+
+def test_the_question_is_what_stands_before_the_output() -> None:
+    task, given = Generation(TOKENIZER, instruction="Describe: "), row(input="x", output="y")
+
+    assert task.lesson(given).text == task.question(given).text + "y</s>" == "Describe: x\ny</s>"
+
+
+def test_shots_are_inputs_with_their_outputs() -> None:
+    found = Generation(TOKENIZER).question(row(input="x", output="y"), shots=[row(input="a", output="b")])
+
+    assert found.text == "a\nb\n\nx\n"
+
+
+def test_an_encoder_decoder_reads_the_input_and_writes_the_output() -> None:
+    lesson = Generation(TOKENIZER, reads_apart=True).lesson(row(input="x", output="y"))
+
+    assert (lesson.source, lesson.text) == ("x", "y")
+
+
+@pytest.mark.parametrize("fields", [{"input": "x", "output": " "}, {"input": "", "output": "y"}])
+def test_an_empty_side_is_unfit(fields: dict[str, str]) -> None:
+    with pytest.raises(UnfitRow, match="is empty"):
+        Generation(TOKENIZER).lesson(row(**fields))
+
+
+class Speaks:
+    """As much of a tokenizer as a template needs."""
+
+    def __init__(self) -> None:
+        self.eos_token = "</s>"
+        self.all_special_tokens = [self.eos_token]
+        self.added_tokens_decoder: dict[int, Any] = {}
+        self.chat_template: str | None = None
+
+    def apply_chat_template(self, messages: Any, *, tokenize: bool, add_generation_prompt: bool) -> str:
+        assert not tokenize
+        said = [f"{m['role'][0]}:{m['content']}" + ("</s>" if m["role"] == "assistant" else "") for m in messages]
+        return "|".join(said) + ("|a:" if add_generation_prompt else "")
+
+
+TOLD = (Turn("system", "Be kind."), Turn("user", "Hi"), Turn("assistant", "Hello."))
+
+
+def test_chat_learns_the_answers_and_asks_up_to_the_last() -> None:
+    task, given = Chat(Speaks()), row(messages=dump(TOLD))
+
+    assert learned(task.lesson(given)) == ["Hello.</s>"]
+    assert task.question(given).text == "s:Be kind.|u:Hi|a:"
+    assert task.answer(given) == "Hello."
+
+
+def test_the_turns_of_shots_go_between_the_system_turn_and_the_question() -> None:
+    shot = row(messages=dump((Turn("system", "Other."), Turn("user", "1?"), Turn("assistant", "1!"))))
+    found = Chat(Speaks()).question(row(messages=dump(TOLD)), shots=[shot])
+
+    assert found.text == "s:Be kind.|u:1?|a:1!</s>|u:Hi|a:"
+
+
+def test_an_encoder_decoder_reads_the_conversation_in_words() -> None:
+    task = Chat(Speaks(), reads_apart=True)
+    longer = (*TOLD, Turn("user", "Bye"), Turn("assistant", "So long."))
+
+    assert task.lesson(row(messages=dump(TOLD[1:]))).source == "Hi"
+    assert task.lesson(row(messages=dump(longer))).source == "Be kind.\nUser: Hi\nAssistant: Hello.\nUser: Bye"
+    assert task.lesson(row(messages=dump(longer))).text == "So long."
+
+
+def test_a_model_without_a_template_gets_one_and_it_is_said() -> None:
+    tokenizer = Speaks()
+    chosen = choose_template(tokenizer)
+
+    assert tokenizer.chat_template
+    assert "saved with it" in chosen.reason
+    assert choose_template(tokenizer).value == "the model's own"
+
+
+def translation(*, reads_apart: bool) -> Translation:
+    told = Direction(before=">>fra<< ")
+    return Translation(TOKENIZER, reads_apart=reads_apart, direction=told, languages=("en", "fr"))
+
+
+def test_an_encoder_decoder_reads_the_source_and_writes_the_target() -> None:
+    lesson = translation(reads_apart=True).lesson(row(source="a cat", target="un chat"))
+
+    assert (lesson.source, lesson.text) == (">>fra<< a cat", "un chat")
+
+
+def test_a_decoder_is_asked_in_words_and_learns_the_target() -> None:
+    task, given = translation(reads_apart=False), row(source="a cat", target="un chat")
+
+    assert task.lesson(given).text == "Translate from English to French.\na cat\nun chat</s>"
+    assert learned(task.lesson(given)) == ["un chat</s>"]
+    shots = [row(source="a dog", target="un chien")]
+    assert task.question(given, shots=shots).text == "Translate from English to French.\na dog\nun chien\n\na cat\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said"),
+    [("", "un chat", "source is empty"), ("a cat", " ", "target is empty"), ("a cat ", "a cat", "the same text")],
+)
+def test_a_pair_that_teaches_nothing_is_unfit(source: str, target: str, said: str) -> None:
+    with pytest.raises(UnfitRow, match=said):
+        translation(reads_apart=True).lesson(row(source=source, target=target))
