@@ -48,13 +48,17 @@ GIVEN_VALUES = {
     "evaluate.metric": "loss",
     "evaluate.per_epoch": 9,
     "evaluate.rows": 123,
+    "train.early_stopping.patience": 3,
 }
 
 
 @pytest.mark.parametrize("key", GIVEN_VALUES)
 def test_a_given_value_wins_and_the_others_stay_auto(key):
-    section, name = key.split(".")
-    found = decided(**{section: {name: GIVEN_VALUES[key]}}).by_key()
+    section, *names = key.split(".")
+    value = GIVEN_VALUES[key]
+    for name in reversed(names):
+        value = {name: value}
+    found = decided(**{section: value}).by_key()
     assert set(found) == set(GIVEN_VALUES)
     assert found[key] == Resolved(GIVEN_VALUES[key], GIVEN)
     assert all(resolved.reason != GIVEN for other, resolved in found.items() if other != key)

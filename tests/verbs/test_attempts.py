@@ -212,6 +212,22 @@ def head_of(folder):
     return chosen
 
 
+@pytest.mark.parametrize(("start", "patience"), [("probe", 14), ("random", 6)])
+def test_a_head_that_starts_as_a_probe_is_trained_to_the_plans_end(start, patience):
+    result = train(f"train.head_start={start}", "train.epochs=13", "run=waits")
+    assert recipe_of(result)["train"]["early_stopping"]["patience"] == patience
+    said = {record.key: record for record in read(result.folder.journal) if isinstance(record, Chosen)}
+    assert said["train.early_stopping.patience"].value == patience
+    assert said["train.early_stopping.patience"].reason
+
+
+def test_a_given_patience_counts_however_the_head_starts():
+    result = train("train.head_start=probe", "train.epochs=9", "train.early_stopping.patience=2", "run=given")
+    assert recipe_of(result)["train"]["early_stopping"]["patience"] == 2
+    whole = train("train.head_start=probe", "train.epochs=1", "train.early_stopping=false", "run=never")
+    assert recipe_of(whole)["train"]["early_stopping"] is False
+
+
 @pytest.mark.parametrize("start", ["probe", "random"])
 def test_how_the_head_starts_can_be_given(start):
     result = train(f"train.head_start={start}", "train.max_steps=1", "run=mine")

@@ -5,7 +5,10 @@ This module creates the folder and its lock and nothing else; what a stopped run
 
 from __future__ import annotations
 
+import copy
+import functools
 import itertools
+import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -167,13 +170,14 @@ def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tu
 
 def _as_trained(started: Started, records: Sequence[Payload]) -> dict[str, Any]:
     """The resolved recipe with what was settled after it was written down: what recipe.yaml came to say."""
-    settled: dict[str, Any] = {}
+    found = copy.deepcopy(started.resolved)
     for record in records:
         if isinstance(record, Chosen) and record.key in SETTLED:
-            settled[record.key.rpartition(".")[2]] = record.value
+            *path, name = record.key.split(".")
+            functools.reduce(operator.getitem, path, found)[name] = record.value
         elif isinstance(record, Restarted):
-            settled |= {"learning_rate": record.learning_rate, "head_learning_rate": record.head_learning_rate}
-    return {**started.resolved, "train": {**started.resolved["train"], **settled}}
+            found["train"] |= {"learning_rate": record.learning_rate, "head_learning_rate": record.head_learning_rate}
+    return found
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -16,8 +16,8 @@ from affina.pipeline.measuring import start_head
 from affina.pipeline.prepare import Prepared
 from affina.pipeline.training import guessing, plan_of, work_of
 from affina.recipe.base import AUTO
-from affina.recipe.resolve import head_rate, prior_of, rounded
-from affina.recipe.schema import HeadStart
+from affina.recipe.resolve import head_rate, patience_of, prior_of, rounded
+from affina.recipe.schema import EarlyStoppingSpec, HeadStart
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload
 from affina.record.starts import RangeTested, Restarted
@@ -39,14 +39,16 @@ STEPS_OF_ADVICE: Final = 24
 RATE: Final = "train.learning_rate"
 HEAD_RATE: Final = "train.head_learning_rate"
 HEAD_START: Final = "train.head_start"
+PATIENCE: Final = "train.early_stopping.patience"
 RATES: Final = (RATE, HEAD_RATE)
-SETTLED: Final = (*RATES, HEAD_START)
+SETTLED: Final = (*RATES, HEAD_START, PATIENCE)
 """What may be decided after the record has begun."""
 
 
 def settles_later(prepared: Prepared) -> tuple[str, ...]:
     """The keys that are decided only when the head has started."""
-    later = (HEAD_START,) if prepared.classifier.new_parameters else ()
+    later: tuple[str, ...] = (HEAD_START,) if prepared.classifier.new_parameters else ()
+    later += (PATIENCE,) if later and _may_wait(prepared) else ()
     return later + (() if is_given(prepared) else RATES)
 
 
@@ -88,7 +90,7 @@ def write_choices(prepared: Prepared, keys: Iterable[str], journal: Journal) -> 
 def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared:
     """The run with a head that starts so: the prior of a head alone depends on it."""
     if start is not None:
-        prepared = replace(prepared, choices={**prepared.choices, HEAD_START: start})
+        prepared = _with_patience(replace(prepared, choices={**prepared.choices, HEAD_START: start}), start)
     if not _is_head_alone(prepared) or (start is not None and start.value == "random"):
         return prepared
     prior = prior_of(prepared.spec.name, "probed head", width(prepared.classifier))
@@ -96,6 +98,21 @@ def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared
     if is_given(prepared):
         return prepared
     return with_rate(prepared, prior.value, reason=prior.reason)
+
+
+def _with_patience(prepared: Prepared, start: Resolved[HeadStart]) -> Prepared:
+    """The run with the patience that was left to us: a head that starts as a probe is trained to the plan's end."""
+    if not _may_wait(prepared):
+        return prepared
+    patience = patience_of(prepared.hyper, probed=start.value == "probe")
+    hyper = replace(prepared.hyper, patience=patience)
+    return replace(prepared, hyper=hyper, choices={**prepared.choices, PATIENCE: patience})
+
+
+def _may_wait(prepared: Prepared) -> bool:
+    """Whether patience was left to us."""
+    spec = prepared.recipe.train.early_stopping
+    return isinstance(spec, EarlyStoppingSpec) and spec.patience == AUTO
 
 
 def _is_head_alone(prepared: Prepared) -> bool:

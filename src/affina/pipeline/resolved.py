@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from affina.data.labelling.several import LABEL_ROLE
 from affina.pipeline.prepare import Prepared
-from affina.recipe.schema import Recipe
+from affina.recipe.schema import EarlyStoppingSpec, Recipe
 
 
 def resolved_recipe(prepared: Prepared) -> Recipe:
@@ -38,6 +40,7 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                     "schedule": hyper.schedule.value,
                     "warmup": hyper.warmup.value,
                     "precision": prepared.precision,
+                    "early_stopping": _early_stopping(prepared),
                 }
             ),
             "evaluate": recipe.evaluate.model_copy(
@@ -49,3 +52,10 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
             ),
         }
     )
+
+
+def _early_stopping(prepared: Prepared) -> EarlyStoppingSpec | Literal[False]:
+    spec, patience = prepared.recipe.train.early_stopping, prepared.hyper.patience
+    if spec is False or patience is None:
+        return False
+    return spec.model_copy(update={"patience": patience.value})

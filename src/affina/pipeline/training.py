@@ -111,7 +111,7 @@ def _stopping(prepared: Prepared) -> EarlyStopping:
     metric, spec = prepared.hyper.metric.value, prepared.recipe.train.early_stopping
     return EarlyStopping(
         higher_is_better=higher_is_better(metric),
-        patience=spec.patience if isinstance(spec, EarlyStoppingSpec) else None,
+        patience=prepared.hyper.patience.value if prepared.hyper.patience else None,
         min_delta=spec.min_delta if isinstance(spec, EarlyStoppingSpec) else 0.0,
         rows=0 if metric not in SHARES else prepared.hyper.evaluation_rows.value,
     )

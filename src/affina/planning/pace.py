@@ -18,7 +18,6 @@ from affina.planning.costs import Costs, batches_of, costs_of, evaluation_cost, 
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
-from affina.recipe.schema import EarlyStoppingSpec
 from affina.tasks.base import Example
 from affina.training.loop import CHECKPOINT_SECONDS
 from affina.training.stopping import CLEARLY_WORSE
@@ -155,10 +154,10 @@ def steps_per_epoch(prepared: Prepared) -> int:
 
 def _fewest(prepared: Prepared) -> float:
     """Epochs after which early stopping can end a run at the earliest."""
-    spec = prepared.recipe.train.early_stopping
-    if not isinstance(spec, EarlyStoppingSpec):
+    patience = prepared.hyper.patience
+    if patience is None:
         return math.inf
-    return min(spec.patience, 1 + CLEARLY_WORSE) / prepared.hyper.per_epoch.value
+    return min(patience.value, 1 + CLEARLY_WORSE) / prepared.hyper.per_epoch.value
 
 
 def _forward(

@@ -31,6 +31,8 @@ MOST_EPOCHS: Final = 40.0
 """and no more than these."""
 LONG_EPOCH: Final = 32_000
 """Up to so many training rows there is one evaluation an epoch, so that patience lasts whole epochs."""
+PATIENCE: Final = 6
+"""Evaluations in a row without an improvement."""
 LEAST_EVALUATION_ROWS: Final = 500
 
 
@@ -63,6 +65,7 @@ class Hyperparameters:
 
     Attributes:
         prior: the rate that our table has for this run, whatever was given; a range test looks around it.
+        patience: None where nothing stops a run before its end.
     """
 
     prior: Resolved[float]
@@ -75,9 +78,11 @@ class Hyperparameters:
     metric: Resolved[str]
     per_epoch: Resolved[int]
     evaluation_rows: Resolved[int]
+    patience: Resolved[int] | None
 
     def by_key(self) -> dict[str, Resolved[float] | Resolved[int] | Resolved[str]]:
         """Recipe key to value."""
+        patience = {} if self.patience is None else {"train.early_stopping.patience": self.patience}
         return {
             "train.epochs": self.epochs,
             "train.learning_rate": self.learning_rate,
@@ -88,6 +93,7 @@ class Hyperparameters:
             "evaluate.metric": self.metric,
             "evaluate.per_epoch": self.per_epoch,
             "evaluate.rows": self.evaluation_rows,
+            **patience,
         }
 
 
@@ -118,6 +124,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
         metric=Resolved(evaluate.metric, GIVEN) if evaluate.metric != AUTO else metric,
         per_epoch=given_or(evaluate.per_epoch, _per_epoch(facts)),
         evaluation_rows=_evaluation_rows(evaluate, facts),
+        patience=_patience(train),
     )
 
 
@@ -153,6 +160,21 @@ def _epochs(facts: Facts) -> Resolved[float]:
     epochs = next(epochs for rows, epochs in EPOCHS if facts.rows <= rows)
     enough = min(MOST_EPOCHS, float(round(ROWS_SEEN / facts.rows)))
     return Resolved(max(epochs, enough), f"at most, for {facts.rows:,} training rows; early stopping may end sooner")
+
+
+def _patience(train: TrainSpec) -> Resolved[int] | None:
+    if train.early_stopping is False:
+        return None
+    return given_or(train.early_stopping.patience, Resolved(PATIENCE, "evaluations without an improvement"))
+
+
+def patience_of(hyper: Hyperparameters, *, probed: bool) -> Resolved[int]:
+    """The patience that was left to us: a run whose head starts as a probe goes on to its end."""
+    if not probed:
+        return Resolved(PATIENCE, "evaluations without an improvement")
+    looks = math.ceil(hyper.epochs.value) * hyper.per_epoch.value
+    reason = "the head starts nearly as good as it gets, and few rows cannot tell when it has stopped getting better"
+    return Resolved(max(PATIENCE, looks + 1), reason)
 
 
 def _per_epoch(facts: Facts) -> Resolved[int]:

@@ -157,8 +157,8 @@ MethodSpec = Annotated[FullSpec | PartialSpec, Field(discriminator="name")]
 class EarlyStoppingSpec(Spec):
     """When to stop before the planned end."""
 
-    patience: PositiveInt = Field(
-        6, description="Evaluations in a row without an improvement before stopping; two clearly worse ones suffice."
+    patience: PositiveInt | Auto = Field(
+        AUTO, description="Evaluations in a row without an improvement before stopping; two clearly worse ones suffice."
     )
     min_delta: Annotated[float, Field(ge=0)] = Field(0.0, description="The least change that is an improvement.")
 
