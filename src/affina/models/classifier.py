@@ -10,21 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-    AutoConfig,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
 )
 
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
 from affina.models.dropout import quicken
+from affina.models.files import config_of, load_files
 from affina.models.head_start import last_layer
-from affina.models.quiet import Notify, quiet, silent
+from affina.models.quiet import Notify, silent
 from affina.models.settings import (
     HeadSpec,
     dropout_rates,
@@ -41,8 +38,6 @@ from affina.models.source import Source
 from affina.models.trial import check_numbers, check_vocabulary, try_out
 from affina.models.units import PLAIN, Units, to_standard, units_for
 
-UNLOADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
-"""What transformers raises for files it cannot use; all end as one error that names the model."""
 _MOST_MISSING: Final = 0.01
 """Share of the backbone's parameters that may be missing in a checkpoint (each is said); more is another model."""
 
@@ -102,7 +97,9 @@ def load_classifier(
         set_dropout(config, dict.fromkeys(rates, dropout))
         if not rates:
             notify(f"train.dropout has no effect: a {config.model_type} model has no dropout")
-    module, tokenizer, info = _load(source, config, where)
+    module, tokenizer, info = load_files(
+        AutoModelForSequenceClassification, source, config, where=where, may_differ=True
+    )
     set_padding(module, tokenizer, where=where)
     # what is inside the module keeps the shared configuration: some blocks read their rates from it as they run
     module.config = copy.deepcopy(module.config)
@@ -144,37 +141,13 @@ def _standardised(module: Any, anatomy: Anatomy, head: HeadSpec, *, is_new: bool
     return units
 
 
-def _load(source: Source, config: Any, where: str) -> tuple[Any, Any, dict[str, Any]]:
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-            module, info = AutoModelForSequenceClassification.from_pretrained(
-                source.folder,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-                trust_remote_code=False,
-                local_files_only=True,
-            )
-    except UNLOADABLE as error:
-        raise unloadable(where, error) from error
-    module.config.name_or_path = ""  # a path of this machine has no place in a model that is passed on
-    return module, tokenizer, info
-
-
 def read_config(source: Source, where: str) -> Any:
     """A model's configuration.
 
     Raises:
         ModelError: it cannot be read, or is of a kind that cannot classify.
     """
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    except UNLOADABLE as error:
-        raise unloadable(where, error) from error
+    config = config_of(source, where)
     _check_kind(config, where)
     return config
 
@@ -231,16 +204,3 @@ def _start_anew(module: Any, output: str) -> set[str]:
 def _some(names: Sequence[str]) -> str:
     hidden = len(names) - 3
     return ", ".join(names[:3]) + (f" and {hidden} more" if hidden > 0 else "")
-
-
-def unloadable(where: str, error: Exception) -> ModelError:
-    """What transformers raised for a model's files, as an error that names the model."""
-    said = (str(error).strip().splitlines() or [""])[0]
-    return ModelError(
-        Problem(
-            where=where,
-            expected="a model and a tokenizer that transformers can load",
-            found=f"{type(error).__name__}: {said}"[:300],
-            fix="check that config.json, the weights and the tokenizer files there belong to one and the same model",
-        )
-    )

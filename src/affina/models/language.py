@@ -10,24 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import torch
 from torch import Tensor
 from transformers import (
     MODEL_FOR_CAUSAL_LM_MAPPING,
     MODEL_FOR_MASKED_LM_MAPPING,
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
-    AutoTokenizer,
 )
 
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
 from affina.models.anatomy_of_writers import describe_writer
-from affina.models.classifier import UNLOADABLE, unloadable
+from affina.models.files import config_of, load_files, unloadable
 from affina.models.output_layer import OutputLayer, OwnLogits, last_states, read_output_layer
-from affina.models.quiet import Notify, quiet, silent
+from affina.models.quiet import Notify, silent
 from affina.models.settings import (
     dropout_rates,
     length_limit,
@@ -90,7 +87,9 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
         set_dropout(config, dict.fromkeys(rates, dropout))
         if not rates:
             notify(f"train.dropout has no effect: a {config.model_type} model has no dropout")
-    module, tokenizer, info = _load(source, config, where)
+    build = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    module, tokenizer, info = load_files(build, source, config, where=where, may_differ=False)
+    module.eval()
     _check_whole(module, info, where)
     set_padding(module, tokenizer, where=where)
     set_no_notices(tokenizer)
@@ -109,11 +108,7 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
 
 
 def _read_config(source: Source, where: str) -> Any:
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-    except UNLOADABLE as error:
-        raise unloadable(where, error) from error
+    config = config_of(source, where)
     kind = type(config)
     if config.is_encoder_decoder:
         writes = kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
@@ -130,26 +125,6 @@ def _read_config(source: Source, where: str) -> Any:
             )
         )
     return config
-
-
-def _load(source: Source, config: Any, where: str) -> tuple[Any, Any, dict[str, Any]]:
-    build = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
-            module, info = build.from_pretrained(
-                source.folder,
-                config=config,
-                dtype=torch.float32,
-                use_safetensors=True,
-                output_loading_info=True,
-                trust_remote_code=False,
-                local_files_only=True,
-            )
-    except UNLOADABLE as error:
-        raise unloadable(where, error) from error
-    module.config.name_or_path = ""  # a path of this machine has no place in a model that is passed on
-    return module.eval(), tokenizer, info
 
 
 def _check_whole(module: Any, info: Mapping[str, Any], where: str) -> None:

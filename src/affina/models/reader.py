@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from affina.models.classifier import UNLOADABLE, read_config, unloadable
+from affina.models.classifier import read_config
+from affina.models.files import UNLOADABLE, unloadable
 from affina.models.quiet import quiet
 from affina.models.settings import length_limit, set_no_notices, set_padding, set_special_tokens
 from affina.models.source import Source

@@ -1,0 +1,79 @@
+"""Reading a model's files through transformers: configuration, tokenizer and weights, never code, never the network.
+
+What cannot be read ends as one error that names the model. Which class a model is loaded as is the caller's choice.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer
+
+from affina.errors import ModelError, Problem
+from affina.models.quiet import quiet
+from affina.models.source import Source
+
+UNLOADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
+"""What transformers raises for files it cannot use; all end as one error that names the model."""
+
+
+def config_of(source: Source, where: str) -> Any:
+    """A model's configuration.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    try:
+        with quiet():
+            return AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+
+
+def load_files(
+    build: Any, source: Source, config: Any, *, where: str, may_differ: bool
+) -> tuple[Any, Any, dict[str, Any]]:
+    """A model in float32, its tokenizer, and what transformers says of tensors that were missing or of another shape.
+
+    Args:
+        build: one of transformers' `AutoModelFor...`.
+        source: the files.
+        config: the model's configuration, as it is to be used.
+        where: what the user wrote as `model:`.
+        may_differ: a tensor of another shape is no error but starts anew.
+
+    Raises:
+        ModelError: the files cannot be used.
+    """
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            module, info = build.from_pretrained(
+                source.folder,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                ignore_mismatched_sizes=may_differ,
+                output_loading_info=True,
+                trust_remote_code=False,
+                local_files_only=True,
+            )
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+    module.config.name_or_path = ""  # a path of this machine has no place in a model that is passed on
+    return module, tokenizer, info
+
+
+def unloadable(where: str, error: Exception) -> ModelError:
+    """What transformers raised for a model's files, as an error that names the model."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    return ModelError(
+        Problem(
+            where=where,
+            expected="a model and a tokenizer that transformers can load",
+            found=f"{type(error).__name__}: {said}"[:300],
+            fix="check that config.json, the weights and the tokenizer files there belong to one and the same model",
+        )
+    )
