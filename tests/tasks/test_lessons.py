@@ -12,6 +12,7 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 from affina.data.conversations import Turn
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
+from affina.models.writing import HowToWrite, write
 from affina.tasks.lessons import Lesson, Passage, Question, Reading
 from affina.tasks.token_loss import IGNORED
 from affina.tasks.turns import DEFAULT_TEMPLATE, prompt, render
@@ -133,3 +134,12 @@ def test_padding_has_no_target(model: LanguageModel) -> None:
     for place, passage in enumerate(passages):
         beyond: Any = batch.targets[place, len(passage.ids) :]
         assert bool((beyond == IGNORED).all())
+
+
+def test_a_text_is_written_in_a_batch_as_alone(model: LanguageModel) -> None:
+    reading, how = Reading(model), HowToWrite(most_tokens=6)
+    asked = [reading.ask(Question(text)) for text in TEXTS]
+
+    together = write(model, asked, how)
+
+    assert together == [write(model, [one], how)[0] for one in asked]

@@ -107,7 +107,7 @@ class Display:
             case Event() if record.name not in (NOTICE, STEP_BACK):
                 self._line("note", f"step {record.step}: {record.text}")
             case Scores():
-                self._line(record.who.replace("_", " "), f"{scores_line(record)} on {record.split}")
+                self._line(f"{record.who.replace('_', ' ')} ", f"{scores_line(record)} on {record.split}")
 
     def _restarted(self, record: Restarted) -> None:
         self._line("restarted", record.text)

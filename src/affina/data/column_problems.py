@@ -77,7 +77,14 @@ def unclear_columns(table: Table, missing: list[str], found: Mapping[str, Resolv
         fix += f", or for a pair of texts: data.text={texts[0][0]} data.text_pair={texts[0][1]}"
     elif len(missing) == 1 and len(candidates[missing[0]]) > 1:
         fix += " (or " + ", ".join(f"data.{missing[0]}={name}" for name in candidates[missing[0]][1:4]) + ")"
+    marks = [name for name in candidates.get("label", ()) if _is_zero_or_one(table, name)]
+    if len(marks) > 1:
+        fix += f", or where each label has a column of 0 and 1: 'data.label=[{', '.join(marks)}]'"
     return Problem(where=table.file, expected=f"a clear column for {meanings}", found=_shown(table), fix=fix)
+
+
+def _is_zero_or_one(table: Table, name: str) -> bool:
+    return {cell.strip() for cell in table.column(name) if isinstance(cell, str)} == {"0", "1"}
 
 
 def _candidates(table: Table, role: str, found: Mapping[str, Resolved[str]]) -> list[str]:

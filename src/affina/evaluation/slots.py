@@ -69,9 +69,9 @@ class Phrases:
         """What `text` states, misses and invents of `slots`."""
         phrases = set(_phrases(_words(text), longest=max(map(len, self.meanings), default=1)))
         said = {self.meanings[phrase] for phrase in phrases if phrase in self.meanings}
-        given = dict(slots)
+        given = set(slots)
         stated = tuple(slot for slot in slots if slot in said or _literally(slot, phrases))
-        invented = tuple(sorted(slot for slot in said if given.get(slot[0]) != slot[1]))
+        invented = tuple(sorted(slot for slot in said if slot not in given))
         return Coverage(stated, tuple(slot for slot in slots if slot not in stated), invented)
 
 

@@ -93,7 +93,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 def _generate(
     model: LanguageModel, batch: Sequence[Sequence[int]], how: HowToWrite, stops: list[int]
 ) -> list[list[int]]:
-    ids, mask = _padded_on_the_left(batch, model.tokenizer.pad_token_id)
+    ids, mask = _padded(batch, model.tokenizer.pad_token_id, on_the_left=not model.reads_apart)
     device = next(model.module.parameters()).device
     with torch.inference_mode():
         made: Tensor = model.module.generate(
@@ -105,13 +105,15 @@ def _generate(
     return [row[start:].tolist() for row in made]
 
 
-def _padded_on_the_left(batch: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
+def _padded(batch: Sequence[Sequence[int]], pad: int, *, on_the_left: bool) -> tuple[Tensor, Tensor]:
+    """A decoder goes on at the end of its row; an encoder may count positions from the beginning."""
     longest = max(map(len, batch))
     ids = torch.full((len(batch), longest), pad, dtype=torch.long)
     mask = torch.zeros_like(ids)
     for row, prompt in enumerate(batch):
-        ids[row, longest - len(prompt) :] = torch.tensor(list(prompt))
-        mask[row, longest - len(prompt) :] = 1
+        start = longest - len(prompt) if on_the_left else 0
+        ids[row, start : start + len(prompt)] = torch.tensor(list(prompt))
+        mask[row, start : start + len(prompt)] = 1
     return ids, mask
 
 

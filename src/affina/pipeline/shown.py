@@ -25,8 +25,8 @@ LONGEST: Final = 300
 """Characters of a text that are recorded."""
 MOST_ROWS: Final = 200_000
 """Rows whose results are recorded one by one; of more, the record would grow by megabytes."""
-DIGITS: Final = 5
-"""Decimals of a row's part in a metric."""
+DIGITS: Final = 6
+"""Significant digits of a row's part in a metric."""
 
 Floats = NDArray[np.float64]
 
@@ -69,8 +69,14 @@ def row_results(prepared: Prepared, found: Floats, thresholds: Thresholds | None
         rows=_keys(prepared.rows[prepared.report_split]),
         expected=() if rows.expected is None else tuple(rows.expected.tolist()),
         predicted=() if rows.predicted is None else tuple(rows.predicted.tolist()),
-        values={name: tuple(np.round(values, DIGITS).tolist()) for name, values in rows.values.items()},
+        values={name: _rounded(values) for name, values in rows.values.items()},
+        parts={name: tuple(map(_rounded, parts)) for name, parts in rows.parts.items()},
     )
+
+
+def _rounded(values: Floats) -> tuple[float, ...]:
+    """To `DIGITS` significant digits: errors may be of any size."""
+    return tuple(float(f"{value:.{DIGITS}g}") for value in values.tolist())
 
 
 def _keys(rows: Sequence[Row]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ The type is frozen plain data, like all of `payloads`, which has it in its union
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,8 @@ class RowResults:
     """Eight hexadecimal digits for each row, of the SHA-256 of its text and what is expected of it."""
     values: dict[str, tuple[float, ...]]
     """Metric to each row's part in it: the metric is their mean."""
+    parts: dict[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    """Metric that is no mean over rows to each row's share in the sums that it is made of (`reporting.paired`)."""
     expected: tuple[int, ...] = ()
     """The place of each row's class, where there are classes."""
     predicted: tuple[int, ...] = ()

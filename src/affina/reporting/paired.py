@@ -9,6 +9,7 @@ of row results does not need it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 RESAMPLES: Final = 1_000
 CONFIDENCE: Final = 0.95
 MACRO_F1: Final = "macro_f1"
-"""The one metric that is no mean over rows and is still computed here, from the rows' classes."""
+"""Is computed here from the rows' classes."""
+SHAPES: Final[Mapping[str, Callable[[list[float]], float]]] = {
+    "micro_f1": lambda means: means[0] / means[1] if means[1] else 0.0,
+    "rmse": lambda means: math.sqrt(means[0]),
+}
+"""Metric to what it is of the means of its parts (`RowResults.parts`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ def paired(first: RowResults, second: RowResults, metric: str, *, confidence: fl
         if not all(map(math.isfinite, (ours.sum(), theirs.sum()))):
             return None
         return Paired(_mean_difference(ours - theirs, confidence), _discordant(ours, theirs), confidence)
+    if metric in SHAPES and metric in first.parts and metric in second.parts:
+        return Paired(_shaped_difference(first, second, metric, order=order, confidence=confidence), None, confidence)
     if metric == MACRO_F1 and first.expected and second.expected:
         return Paired(_f1_difference(first, second, order=order, confidence=confidence), None, confidence)
     return None
@@ -137,6 +145,24 @@ def _mean_difference(differences: NDArray[Any], confidence: float) -> Measured:
     generator, rows = np.random.default_rng(0), len(differences)
     draws = [float(differences[generator.integers(0, rows, rows)].mean()) for _ in range(RESAMPLES)]
     return _measured(float(differences.mean()), draws, rows=rows, confidence=confidence)
+
+
+def _shaped_difference(
+    first: RowResults, second: RowResults, metric: str, *, order: tuple[list[int], list[int]], confidence: float
+) -> Measured:
+    import numpy as np  # noqa: PLC0415
+
+    ours, theirs = (
+        np.asarray(one.parts[metric])[:, places] for one, places in zip((first, second), order, strict=True)
+    )
+    shape, rows = SHAPES[metric], ours.shape[1]
+    generator = np.random.default_rng(0)
+
+    def difference(chosen: Any) -> float:
+        return shape(ours[:, chosen].mean(axis=1).tolist()) - shape(theirs[:, chosen].mean(axis=1).tolist())
+
+    draws = [difference(generator.integers(0, rows, rows)) for _ in range(RESAMPLES)]
+    return _measured(difference(np.arange(rows)), draws, rows=rows, confidence=confidence)
 
 
 def _f1_difference(

@@ -19,6 +19,8 @@ from affina.tasks.base import Batch, Example, Target
 
 MEASURED_AT_ONCE: Final = 5_000
 """Rows whose tokens are in memory together while only their lengths are asked for."""
+CHARACTERS_PER_TOKEN: Final = 40
+"""Characters that are turned into tokens for each token that is kept; where that is not enough, more."""
 LONGEST_MEASURED: Final = 500_000
 """Characters of a text that are turned into tokens for its length."""
 
@@ -49,12 +51,45 @@ def tokenize(
         (row.fields["text"], row.fields["text_pair"]) if pair else row.fields["text"]
         for row, pair in zip(rows, pairs, strict=True)
     ]
-    encoded = tokenizer(texts, truncation=max_length is not None, max_length=max_length)
+    encoded = _encode(tokenizer, texts, max_length)
     types = encoded.get("token_type_ids") or [None] * len(rows)
     return [
         Example(tuple(ids), tuple(kinds) if kinds is not None else None, target)
         for ids, kinds, target in zip(encoded["input_ids"], types, targets, strict=True)
     ]
+
+
+def _encode(tokenizer: Any, texts: Sequence[Any], max_length: int | None) -> Any:
+    """The tokenizer's own encoding; of a text far beyond the limit the beginning alone is turned into tokens.
+
+    A tokenizer takes hundreds of bytes for each character. Twice the limit of tokens must come out of the beginning, so
+    that what is cut off has no part in what is kept; else more of it is taken.
+    """
+    if max_length is None:
+        return tokenizer(list(texts), truncation=False)
+    most = CHARACTERS_PER_TOKEN * max_length
+    while any(len(part) > most for text in texts for part in _parts(text)):
+        short = [_cut(text, most) for text in texts]
+        counts = [_fewest_tokens(tokenizer, text, cut) for text, cut in zip(texts, short, strict=True)]
+        if all(count >= 2 * max_length for count in counts if count is not None):
+            return tokenizer(short, truncation=True, max_length=max_length)
+        most *= 8
+    return tokenizer(list(texts), truncation=True, max_length=max_length)
+
+
+def _parts(text: Any) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text)
+
+
+def _cut(text: Any, most: int) -> Any:
+    return text[:most] if isinstance(text, str) else tuple(part[:most] for part in text)
+
+
+def _fewest_tokens(tokenizer: Any, text: Any, cut: Any) -> int | None:
+    """The tokens of the shortest part that was cut; None where none was."""
+    pairs = zip(_parts(text), _parts(cut), strict=True)
+    short = [part for whole, part in pairs if len(part) < len(whole)]
+    return min((len(tokenizer(part, add_special_tokens=False)["input_ids"]) for part in short), default=None)
 
 
 def pad(tokenizer: Any, examples: Sequence[Example], targets: Tensor, *, rows: Sequence[int]) -> Batch:

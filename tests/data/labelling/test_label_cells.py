@@ -264,3 +264,60 @@ def test_a_streamed_file_is_read_as_a_held_one(tmp_path, monkeypatch):
         seen = {finding.name: finding.count for finding in streamed.loaded.findings}
         assert seen == {finding.name: finding.count for finding in held.findings}
         assert data_read(streamed.loaded).spread == data_read(held).spread
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [f"{whole},{part}" for whole in range(6) for part in ("25", "5", "75", "05")] * 10,
+        [f"{whole},{part}" for whole in range(10) for part in range(10)] * 3,
+        [f"{whole},95" for whole in range(1, 60)],
+        ["12,95", "3", "7,5", "1,25", "8,0"] * 8,
+    ],
+)
+def test_decimal_commas_are_numbers_and_no_pairs_of_labels(cells):
+    found = guess(*cells)
+    assert found.value.name == "regression"
+    assert found.value.decimal == "comma"
+    assert "task=classification" in found.reason
+
+
+def test_pairs_of_numbered_labels_are_no_decimals():
+    cells = [f"{first},{second}" for first in range(1, 9) for second in range(first + 1, 9)] * 3
+    assert guess(*cells, *"12345678").value.name == "multi_label"
+
+
+@pytest.mark.parametrize("slip", ["3.l4", "n/a", "4,5"])
+def test_a_slip_among_decimals_is_named_with_its_row(slip):
+    cells = [f"{number / 7:.2f}" for number in range(1, 120)]
+    cells[16] = slip
+    found = guess(*cells)
+    assert found.value.name == "regression"
+    with pytest.raises(DataError, match="row 17") as raised:
+        read(found.value, *cells)
+    assert len(raised.value.problems) == 1
+
+
+def test_a_slip_among_few_cells_is_no_slip():
+    assert guess("1.5", "2.5", "low", "high", "1.5", "low").value.name == "classification"
+
+
+def test_amounts_that_hardly_repeat_are_numbers():
+    prices = np.random.default_rng(0).integers(60, 540, 600).tolist()
+    assert guess(*map(str, prices + list(range(600, 900, 2)))).value.name == "regression"
+
+
+def test_marks_of_0_and_1_in_lists_are_not_taken_for_labels():
+    cells = ["[1, 0, 1]", "[0, 0, 1]", "[0, 1, 0]"] * 5
+    found = guess(*cells).value
+    with pytest.raises(DataError, match="marks of 0 and 1") as raised:
+        read(found, *cells)
+    assert "data.label=[" in raised.value.problems[0].fix
+
+
+def test_a_file_of_lists_is_read_by_a_run_whose_labels_are_divided():
+    labelling = LabelSets(",")
+    assert labelling.takes_lists
+    assert read(labelling, '["a", "b"]', "[]")[0] == read(labelling, "b,a", "")[0]
+    with pytest.raises(DataError):
+        read(labelling, '["a", "b"]', "a,b")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from affina.data.labelling.base import Labelling
-from affina.data.labelling.numbers import NUMBER, Numbers, decimal_of
+from affina.data.labelling.numbers import NUMBER, Numbers, decimal_of, nearly_all
 from affina.data.labelling.several import ALONE, BLANK, COLUMNS, DELIMITERS, LIST, LabelSets, divided, listed
 from affina.data.labelling.single import SingleLabels
 from affina.data.table import Cell, excerpt
@@ -100,6 +100,8 @@ def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
     change = "write task=classification if {} are classes"
     if has_lists or (texts and all(listed(text) is not None for text in texts)):
         return Resolved(LabelSets(LIST, Resolved(LIST, "cells are lists")), "label cells are lists")
+    if _have_decimal_commas(texts):
+        return _amounts(texts)
     distinct = set(texts)
     for mark in (*DELIMITERS, BLANK):
         if _are_composed(distinct, mark) or (mark != BLANK and _are_combined(texts, mark)):
@@ -108,10 +110,28 @@ def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
             reason = f"cells such as {excerpt(example)} are several labels, divided by {shown}"
             found = Resolved(mark, "it stands between labels that come back")
             return Resolved(LabelSets(mark, found), f"{reason}; {change.format('whole cells')}")
-    if (why := _are_amounts(texts)) is not None:
-        reason = f"{why}, as of an amount; {change.format('they')}"
-        return Resolved(Numbers.of(texts, RegressionSpec()), reason)
-    return Resolved(SingleLabels(), ONE_LABEL)
+    return _amounts(texts) if _are_amounts(texts) is not None else Resolved(SingleLabels(), ONE_LABEL)
+
+
+def _amounts(texts: Sequence[str]) -> Resolved[Labelling]:
+    reason = f"{_are_amounts(texts)}, as of an amount; write task=classification if they are classes"
+    return Resolved(Numbers.of(texts, RegressionSpec()), reason)
+
+
+def _have_decimal_commas(texts: Sequence[str]) -> bool:
+    """Whether cells such as `5,25` are numbers and no pairs of labels.
+
+    Labels stand on both sides of a comma, once in a cell, without a needless zero in front; decimals are as they come.
+    """
+    if decimal_of(texts, AUTO)[0] != "comma":
+        return False
+    parts = {tuple(text.strip().lstrip("+-").split(",")) for text in texts if "," in text}
+    pairs = [(part[0], part[1]) for part in parts if len(part) == 2]
+    if any(before == after or (len(after) > 1 and after.startswith("0")) for before, after in pairs):
+        return True
+    before = {text.strip().lstrip("+-").partition(",")[0] for text in texts}
+    after = {part[1] for part in pairs}
+    return 2 * len(after - before) > len(after)
 
 
 def _are_composed(distinct: Iterable[str], mark: str) -> bool:
@@ -140,19 +160,22 @@ def _are_combined(texts: Sequence[str], mark: str) -> bool:
 
 def _are_amounts(texts: Sequence[str]) -> str | None:
     """Why the cells are amounts and no classes; None where they may well be classes."""
-    decimal, _ = decimal_of(texts, AUTO)
-    if not texts or not all(NUMBER[decimal].fullmatch(text.strip()) for text in texts):
+    cells = [text.strip() for text in texts]
+    numbers = [cell for cell in cells if any(form.fullmatch(cell) for form in NUMBER.values())]
+    if not numbers or not nearly_all(len(numbers), len(cells)):
         return None
-    values = [float(text.replace(",", ".")) for text in texts]
+    values = [float(cell.replace(",", ".")) for cell in numbers]
+    of = "all" if len(numbers) == len(cells) else f"{len(numbers):,} of"
     fractions = [value for value in values if not value.is_integer()]
     distinct = len(set(values))
     if fractions:
-        return f"all {len(values):,} labels are numbers, {len(fractions):,} of them with decimals"
-    written_whole = all(text.strip().lstrip("+-").isdigit() for text in texts)
+        return f"{of} {len(cells):,} labels are numbers, {len(fractions):,} of them with decimals"
+    written_whole = all(cell.lstrip("+-").isdigit() for cell in numbers)
     spread = max(values) - min(values) + 1
     numbered = spread == distinct == len(values)  # consecutive, each once: numbers of rows
     if not written_whole or numbered or distinct < MANY_VALUES or ROWS_EACH * distinct < len(values):
         return None
-    if spread <= FAR_APART * distinct:
+    alone = sum(count == 1 for count in Counter(values).values())
+    if spread <= FAR_APART * distinct and 2 * alone < distinct:
         return None
     return f"{distinct:,} different integers from {min(values):g} to {max(values):g} in {len(values):,} rows"

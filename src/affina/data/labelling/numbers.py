@@ -27,21 +27,30 @@ _GROUPED: Final = re.compile(
     r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?|[+-]?\d{1,3}(\.\d{3})+(,\d+)?|[+-]?\d{1,3}([ '_]\d{3})+([.,]\d+)?"
 )
 """With marks between the thousands."""
+MANY: Final = 20
+NEARLY_ALL: Final = 0.9
+"""Of `MANY` cells or more: the others are then slips, and are named."""
 BANDS: Final = 10
 """Equal parts of the sorted numbers: a split that is made has its share of each."""
 
 
+def nearly_all(numbers: int, cells: int) -> bool:
+    """Whether so many of the cells being numbers makes the others slips: all of few cells, nine in ten of many."""
+    return numbers == cells or (cells >= MANY and numbers >= NEARLY_ALL * cells)
+
+
 def decimal_of(cells: Iterable[str], asked: Decimal | Auto) -> tuple[Decimal, Resolved[Decimal] | None]:
-    """What stands before the decimals: what is asked for, or a comma where cells have one and none has a point.
+    """What stands before the decimals: what is asked for, or a comma where cells have one and next to none has a point.
 
     A comma before exactly three digits in every cell may as well divide thousands, and is not taken for decimals.
     """
     if asked != AUTO:
         return asked, None
-    written = [cell.strip() for cell in cells]
-    commas = [cell for cell in written if "," in cell]
+    written = [cell.strip() for cell in cells if cell.strip()]
+    numbers = [cell for cell in written if NUMBER["comma"].fullmatch(cell)]
+    commas = [cell for cell in numbers if "," in cell]
     decimals = any(len(cell.rpartition(",")[2]) != 3 for cell in commas)
-    if commas and decimals and all(NUMBER["comma"].fullmatch(cell) for cell in written if cell):
+    if commas and decimals and nearly_all(len(numbers), len(written)):
         return "comma", Resolved("comma", f"{len(commas):,} cells such as {excerpt(commas[0])} have one")
     return "point", None
 

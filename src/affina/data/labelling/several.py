@@ -66,6 +66,22 @@ def named_notation(separator: str) -> str:
     return words.get(separator, f"labels divided by {separator!r}")
 
 
+def _are_marks(cells: Sequence[str]) -> bool:
+    """Whether lists are no labels but a mark of 0 or 1 for each label that there is: all as long, two or more."""
+    lists = [listed(cell) or () for cell in cells]
+    lengths = {len(marks) for marks in lists}
+    return len(lengths) == 1 and lengths.pop() > 1 and {mark for marks in lists for mark in marks} == {"0", "1"}
+
+
+def _marks_in_lists(row: Row) -> Problem:
+    return Problem(
+        where=f"{row.where} and all others",
+        expected="lists of labels by name",
+        found=f"lists of as many marks of 0 and 1 as there are labels, such as {excerpt(row.fields['label'])}",
+        fix="write each row's labels by name, or give each label a column of 0 and 1: 'data.label=[first, second]'",
+    )
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class LabelSets:
@@ -83,11 +99,13 @@ class LabelSets:
 
     @property
     def takes_lists(self) -> bool:
-        """A JSON list is read where the notation is one."""
-        return self.separator == LIST
+        """A JSON list is read, but where each label has a column."""
+        return self.separator != COLUMNS
 
     def read(self, rows: Sequence[Row], *, split: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
         """The rows with their labels; rows without one, and labels written twice in a cell, are counted.
+
+        A file whose cells are all lists is read so, whatever the notation of the training file.
 
         Raises:
             DataError: one problem for each cell in another notation.
@@ -96,12 +114,17 @@ class LabelSets:
         problems: list[Problem] = []
         none: list[str] = []
         twice: list[str] = []
+        cells = [row.fields.get("label", "") for row in rows]
+        in_lists = any(cells) and all(listed(cell) is not None for cell in cells if cell)
+        reading = replace(self, separator=LIST) if in_lists and self.takes_lists else self
         for row in rows:
-            labels = self._labels(row, problems)
+            labels = reading._labels(row, problems)
             once = sorted(set(labels))
             none += [] if once else [row.where]
             twice += [row.where] if len(once) < len(labels) else []
             read.append(replace(row, fields={**self._other_fields(row), "label": json.dumps(once, ensure_ascii=False)}))
+        if reading.separator == LIST and _are_marks(cells):
+            problems = [_marks_in_lists(rows[0])]
         if problems:
             raise DataError(*problems)
         return tuple(read), (*_no_label(none, split), *_written_twice(twice, split))

@@ -8,7 +8,7 @@ rows, and they are handed around so that every predictor has its own, chosen on 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,11 +69,13 @@ class ByRow:
 
     Attributes:
         values: metric to each row's part in it, [rows]; the metric is their mean.
+        parts: metric that is no such mean to each row's share in the sums that it is made of.
         expected: [rows], the places of the right classes, where each row has one.
         predicted: [rows], those of the answers.
     """
 
     values: dict[str, Floats]
+    parts: dict[str, tuple[Floats, ...]] = field(default_factory=dict)
     expected: NDArray[np.int64] | None = None
     predicted: NDArray[np.int64] | None = None
 

@@ -106,7 +106,9 @@ class ClassJudge:
         predicted = outputs.argmax(axis=1)
         chance = np.maximum(outputs[np.arange(len(outputs)), targets], np.finfo(np.float64).tiny)
         return ByRow(
-            {"accuracy": (predicted == targets).astype(np.float64), "loss": -np.log(chance)}, targets, predicted
+            {"accuracy": (predicted == targets).astype(np.float64), "loss": -np.log(chance)},
+            expected=targets,
+            predicted=predicted,
         )
 
     def sureness(self, outputs: Floats) -> Floats:

@@ -98,8 +98,9 @@ class NumberJudge:
         )
 
     def by_row(self, outputs: Floats, targets: Targets, thresholds: Thresholds | None) -> ByRow:
-        """The absolute error."""
-        return ByRow({"mae": np.abs(outputs[:, 0] - targets)})
+        """The absolute error, and its square for the root of their mean."""
+        error = outputs[:, 0] - targets
+        return ByRow({"mae": np.abs(error)}, {"rmse": (error**2,)})
 
     def sureness(self, outputs: Floats) -> Floats:
         """A number has no probability."""
@@ -107,7 +108,7 @@ class NumberJudge:
 
     def answer(self, outputs: Floats, thresholds: Thresholds | None) -> Answer:
         """The number."""
-        return Answer(f"{outputs[0]:.4g}", value=float(outputs[0]))
+        return Answer(_written(outputs[0]), value=float(outputs[0]))
 
     def wrongness(self, outputs: Floats, targets: Targets, thresholds: Thresholds | None) -> Floats:
         """The size of the error."""
@@ -115,4 +116,9 @@ class NumberJudge:
 
     def expected(self, target: Any) -> Answer:
         """The number."""
-        return Answer(f"{target:.4g}", value=float(target))
+        return Answer(_written(target), value=float(target))
+
+
+def _written(value: float) -> str:
+    """A number as people write it: six significant digits, and every digit before the point."""
+    return f"{value:,.0f}".replace(",", "") if 1e5 <= abs(value) < 1e15 else f"{value:.6g}"

@@ -126,10 +126,12 @@ class SetJudge:
         )
 
     def by_row(self, outputs: Floats, targets: Targets, thresholds: Thresholds | None) -> ByRow:
-        """Subset accuracy and binary cross-entropy."""
-        right = ((outputs >= self._at(thresholds)) == targets).all(axis=1)
+        """Subset accuracy and binary cross-entropy; micro-F1 as twice the right labels over those given and there."""
+        given = outputs >= self._at(thresholds)
+        right = (given == targets).all(axis=1)
+        halves = (2.0 * (given & targets).sum(axis=1), (given.astype(np.float64) + targets).sum(axis=1))
         loss = set_metrics.cross_entropy(outputs, targets)
-        return ByRow({"subset_accuracy": right.astype(np.float64), "loss": loss})
+        return ByRow({"subset_accuracy": right.astype(np.float64), "loss": loss}, {"micro_f1": halves})
 
     def sureness(self, outputs: Floats) -> Floats:
         """A set of labels has no probability."""
