@@ -341,3 +341,20 @@ def test_all_of_a_run_is_inside_its_folder(tmp_path):
     assert len({*places, folder.step(1)}) == 7
     assert all(place.is_relative_to(tmp_path) for place in places)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"values": {"accuracy": (1.0,)}},
+        {"parts": {"micro_f1": ((1.0, 2.0), (1.0,))}},
+        {"expected": (0, 1), "predicted": (0,)},
+        {"expected": (0, 1), "predicted": (0, -1)},
+    ],
+)
+def test_results_of_other_rows_are_no_record(broken):
+    line = {"kind": "rowresults", "who": "tuned", "split": "test", "rows": ["a", "b"], "values": {}, **broken}
+    found = lines.parse(json.dumps(line).encode())
+
+    assert found.payload is None
+    assert found.strange

@@ -62,9 +62,16 @@ def _classes(metadata: Mapping[bytes, bytes]) -> dict[str, tuple[str, ...]]:
     """Column to the names of its classes, where the library `datasets` wrote them down (its `ClassLabel`)."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        return {name: tuple(map(str, kind["names"])) for name, kind in features.items() if "names" in kind}
+        within = {name: _within(kind) for name, kind in features.items()}
+        return {name: tuple(map(str, kind["names"])) for name, kind in within.items() if "names" in kind}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _within(feature: Any) -> Mapping[str, Any]:
+    """What a list holds, in any of the ways in which a list is written down; the feature itself where it is none."""
+    inner = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
+    return inner if isinstance(inner, Mapping) else {}
 
 
 def _column(kind: Any, classes: tuple[str, ...]) -> Column:
@@ -74,7 +81,8 @@ def _column(kind: Any, classes: tuple[str, ...]) -> Column:
     inner = plain.value_type if types.is_dictionary(plain) else plain
     if types.is_nested(inner):
         short = types.is_list(inner) or types.is_large_list(inner)
-        return Column(str(plain), unread=not (short and _is_word(inner.value_type)))
+        named = classes if short and types.is_integer(inner.value_type) else ()
+        return Column(str(plain), named, unread=not (short and _is_word(inner.value_type)))
     return Column(str(plain), classes if types.is_integer(inner) else ())
 
 
@@ -117,16 +125,35 @@ def cells_of(array: Any, column: Column) -> list[Cell]:
     array = getattr(array, "storage", array)
     array = array.dictionary_decode() if types.is_dictionary(array.type) else array
     if types.is_nested(array.type):
-        return [cell_of(value) for value in array.to_pylist()]
+        return [cell_of(_named(value, column.classes)) for value in array.to_pylist()]
     if column.classes:
         return _names(array, column.classes)
     if types.is_floating(array.type):
         array = compute.if_else(compute.is_nan(array), None, array)
     try:
         texts = compute.cast(array, pyarrow.string())
-    except pyarrow.ArrowInvalid:
-        return [Unusable(f"bytes that are not UTF-8 ({column.kind})")] * len(array)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):  # of one cell, or of a kind without a text
+        return [_alone(array.slice(place, 1), column) for place in range(len(array))]
     return ["" if text is None else text for text in texts.to_pylist()]
+
+
+def _alone(cell: Any, column: Column) -> Cell:
+    """One cell of a column that is no text as a whole."""
+    import pyarrow  # noqa: PLC0415
+    from pyarrow import compute  # noqa: PLC0415
+
+    try:
+        text: str | None = compute.cast(cell, pyarrow.string())[0].as_py()
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError):
+        return Unusable(f"a value that is no text ({column.kind})")
+    return text or ""
+
+
+def _named(values: list[Any] | None, classes: tuple[str, ...]) -> list[Any] | None:
+    """A list of places among `classes` as their names; another list as it is."""
+    if not classes or values is None:
+        return values
+    return [classes[place] if place is not None and 0 <= place < len(classes) else place for place in values]
 
 
 def _names(array: Any, classes: tuple[str, ...]) -> list[Cell]:

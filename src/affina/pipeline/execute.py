@@ -240,8 +240,12 @@ def _finished(outcome: Outcome, clock: _Clock, rows: _Shown, *, before: Before, 
         tokens_per_second=round(outcome.tokens / outcome.seconds, 1),
         peak_memory_bytes=peak,
         memory_bytes=above,
-        seconds_per_epoch=round(outcome.epoch_seconds, 3),
-        cpu_seconds_per_epoch=round(outcome.epoch_cpu_seconds, 3),
+        seconds_per_epoch=_rounded(outcome.epoch_seconds),
+        cpu_seconds_per_epoch=_rounded(outcome.epoch_cpu_seconds),
         samples=rows.samples,
         worst=rows.worst,
     )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -23,3 +23,16 @@ class RowResults:
     expected: tuple[int, ...] = ()
     """The place of each row's class, where there are classes."""
     predicted: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse results that are not of the same rows.
+
+        Raises:
+            ValueError: lists of different lengths, or the place of no class.
+        """
+        columns = [*self.values.values(), *(part for parts in self.parts.values() for part in parts)]
+        columns += [places for places in (self.expected, self.predicted) if places]
+        if any(len(column) != len(self.rows) for column in columns) or len(self.expected) != len(self.predicted):
+            raise ValueError(f"results of other rows than the {len(self.rows)} that are named")
+        if min((*self.expected, *self.predicted), default=0) < 0:
+            raise ValueError("the place of a class below 0")

@@ -43,6 +43,8 @@ LEAST_LOSS_SCALE = 1.0
 """An fp16 run whose loss scale falls below this is not overflowing now and then: its gradients are not finite."""
 
 
+WHOLE = 0.99
+"""Epochs from which the seconds of one can be told: less holds an evaluation at its end that is not a share of it."""
 STUCK = "stuck start"
 """Why a run ended that was no better than guessing at a quarter of its steps."""
 
@@ -106,8 +108,8 @@ class Outcome:
     rows: int
     tokens: int
     seconds: float
-    epoch_seconds: float
-    epoch_cpu_seconds: float
+    epoch_seconds: float | None
+    epoch_cpu_seconds: float | None
 
 
 @final
@@ -186,8 +188,8 @@ class Loop(Generic[B]):
             rows=self.rows,
             tokens=self.tokens,
             seconds=self.seconds,
-            epoch_seconds=(time.perf_counter() - begun[0]) / epochs,
-            epoch_cpu_seconds=(time.process_time() - begun[1]) / epochs,
+            epoch_seconds=(time.perf_counter() - begun[0]) / epochs if epochs > WHOLE else None,
+            epoch_cpu_seconds=(time.process_time() - begun[1]) / epochs if epochs > WHOLE else None,
         )
 
     def _train_step(self, window: Window) -> None:
