@@ -145,7 +145,7 @@ def _below(runs: Sequence[Run]) -> str:
     marks = "".join(CAPPED.format(steps=steps, planned=planned) for steps, planned in capped)
     probe = f"Affina's runs that ended at or below their linear probe: {len(low)} of {len(affina)}{said}."
     seeds = ", ".join(str(seed) for seed in sorted({run["seed"] for run in affina}))
-    return f"{marks}{probe} Seeds of Affina's runs: {seeds or NONE}."
+    return f"{marks}{probe} Affina was run with the seeds: {seeds or NONE}."
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def test_the_readmes_table_is_that_of_the_results():
 
 def test_a_line_of_the_table(runs):
     assert lines(runs) == [["trec", "4,907", "96.0 (95.0-97.0)", "80.0", "60.0", "93.8 (2e-4)", NONE, "+2.2"]]
-    assert "at or below their linear probe: 0 of 2. Seeds of Affina's runs: 0, 1." in table.table(runs)
+    assert "at or below their linear probe: 0 of 2. Affina was run with the seeds: 0, 1." in table.table(runs)
 
 
 def test_the_gain_is_on_the_seeds_that_both_have(runs):
