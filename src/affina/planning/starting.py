@@ -56,6 +56,7 @@ def predict_run(
         steps=forecast.steps,
         memory_how=forecast.memory.how,
         seconds_how=forecast.time.how,
+        interpreter_bytes=interpreter if forecast.device == "cpu" else 0,
     )
 
 
