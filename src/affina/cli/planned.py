@@ -112,7 +112,7 @@ def _show_changes(planned: Planned, console: Console) -> None:
 
 def _table(planned: Planned, fitting: set[Change]) -> Table:
     found = planned.forecast
-    title = "What would make it smaller" if planned.fits else "What would make it fit"
+    title = "What would make it fit" if fitting and not planned.fits else "What would make it smaller"
     table = Table(title=title, title_justify="left")
     table.add_column("write")
     table.add_column("needs in all", justify="right", no_wrap=True)
