@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -179,6 +180,8 @@ PROBLEM = Problem(where="here", expected="this", found="[b]that[/b]", fix="do it
         (Interrupted(PROBLEM), 130, "stopped: here"),
         (KeyboardInterrupt(), 130, ""),
         (RuntimeError("[oops]"), 1, "a fault of ours: RuntimeError: [oops]"),
+        (MemoryError(), 2, "error: memory"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 2, "error: memory"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -1,6 +1,7 @@
 """Single lines of a run on the terminal: what is kept is not said of every evaluation, counts and nouns agree."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -9,7 +10,7 @@ from affina.cli.display import Display
 from affina.cli.tables import samples_table
 from affina.record.audited import Audited, Cut, Lengths
 from affina.record.payloads import DataRead, Evaluated, Finding, Finished, Sample, Started
-from affina.record.starts import Restarted
+from affina.record.starts import Predicted, Restarted
 
 SCORES = {"accuracy": 0.5, "macro_f1": 0.4, "loss": 1.0}
 
@@ -42,6 +43,20 @@ def test_the_end_says_which_weights_are_kept_and_what_its_seconds_are_of():
     assert "1 step in 2 s for both starts (" in shown(again, end())
     start = Started(time="", versions={}, machine={}, asked={}, resolved={}, resumed_at=7)
     assert "1 step in 2 s since step 7 (" in shown(start, end())
+
+
+def test_peaks_say_what_they_are_of():
+    predicted = Predicted(
+        peak_memory_bytes=400 * 2**20, seconds_per_epoch=1, steps=0, memory_how="", seconds_how="", interpreter_bytes=0
+    )
+    assert "peak memory 400 MiB, 1 s an epoch" in shown(predicted)
+    assert "peak memory 700 MiB in all, 400 MiB of them the run's own, 1 s" in shown(
+        replace(predicted, interpreter_bytes=300 * 2**20)
+    )
+    assert "the time is rough" in shown(predicted)
+    assert "rough" not in shown(replace(predicted, steps=9))
+    for own, said in ((None, "1 MiB\n"), (2**20, "1 MiB\n"), (0, "1 MiB in all, 0 MiB of them the run's own\n")):
+        assert shown(end(memory_bytes=own)).endswith(f"peak memory {said}")
 
 
 def test_a_long_text_takes_no_screen_of_its_own():

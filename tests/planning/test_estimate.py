@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from affina.planning.activations import Activations, Growth, Shape, look
 from affina.planning.changes import changes_of, weighed
 from affina.planning.costs import costs_of
-from affina.planning.estimate import Setup, memory_of, parts_of, setup_of, trained_bytes
+from affina.planning.estimate import BESIDE, HEAP, Setup, memory_of, parts_of, setup_of, trained_bytes
 from affina.planning.fitting import shell
+from affina.planning.forecast import Change
 from affina.planning.foresee import foresee, key_of
 from affina.recipe.load import load_recipe
 from affina.runtime import memory
-from forecasts import prepared_run, recipe_words
+from forecasts import forecast, prepared_run, recipe_words
 
 FLAT = Activations(Growth(0.0, 100.0, 1.0), Growth(0.0, 10.0, 0.0))
 
@@ -88,6 +91,34 @@ def test_the_changes_are_recipes_and_smaller(tmp_path):
     for change in found:
         load_recipe(None, overrides=change.words)
     assert any("'" in shell(change) for change in found)
+
+
+def test_no_stage_of_the_rehearsed_run_is_a_floor_for_a_smaller_one(tmp_path):
+    """The export holds what training left; of the parts that do not change, only they stay."""
+    prepared = prepared_run(tmp_path, "method=full", "train.learning_rate=1e-4")
+    mib = 2**20
+    stages = {"loading": 200 * mib, "evaluation": 260 * mib, "training": 645 * mib, "export": 545 * mib}
+    own = replace(forecast().memory, peak=645 * mib, stages=stages, parts={"weights, rows, libraries": 200 * mib})
+    whole, half, head = (Change(words=(name,), peak=0, costs="") for name in ("whole", "half", "head"))
+    sizes = {whole: 100 * mib, half: 50 * mib, head: 0}
+    changes = {change: setup(trained=size) for change, size in sizes.items()}
+    found = {change.words[0]: change.peak / mib for change in weighed(own, prepared, changes, changes[whole])}
+    assert set(found) == {"half", "head"}
+    assert found["half"] == pytest.approx(245 + 400 / 2, rel=0.01), "45 MiB are added whatever trains"
+    assert found["head"] == pytest.approx(260, rel=0.01), "the evaluation's"
+
+
+def test_by_the_sizes_a_change_has_the_peak_that_its_own_forecast_has(tmp_path):
+    prepared = prepared_run(tmp_path, "method=full")
+    activations = look(prepared)
+    own = memory_of(prepared, activations, held=200 * 2**20, interpreter=0)
+    larger = replace(setup_of(prepared, activations), trained=10**8)
+    grown = {**own.stages, "training": own.parts["weights, rows, libraries"] + BESIDE + round(HEAP * 3e8)}
+    change = Change(words=("half",), peak=0, costs="")
+    [found] = weighed(
+        replace(own, peak=max(grown.values()), stages=grown), prepared, {change: replace(larger, trained=0)}, larger
+    )
+    assert found.peak == pytest.approx(own.peak, rel=0.02)
 
 
 def test_the_same_run_has_the_same_key_in_another_folder(tmp_path):

@@ -35,6 +35,16 @@ def test_on_another_device_the_interpreter_does_not_count(tmp_path):
     assert fit(1000, device="cuda", tmp_path=tmp_path).fits
 
 
+def test_address_space_is_compared_with_address_space(tmp_path):
+    """What is mapped and not held counts against `ulimit -v`: on the side of what is needed."""
+    for free, fits in ((1700, True), (1699, False)):
+        room = Room("ulimit -v", free * MIB, beside=400 * MIB)
+        found = judge(forecast(), room, folder=tmp_path)
+        assert (found.fits, found.needed) == (fits, 1700 * MIB)
+    assert [change.peak for change in helping(forecast(), found)] == [500 * MIB, 250 * MIB]
+    assert judge(forecast(), Room("ulimit -v", 1499 * MIB, beside=400 * MIB), folder=tmp_path).cannot
+
+
 def test_a_full_disk(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * MIB))
     found = fit(9999, tmp_path=tmp_path)
@@ -57,7 +67,7 @@ def test_the_error_has_the_figures_and_the_changes_that_suffice(tmp_path):
     assert "600 MiB: free RAM" in problem.expected
     assert "1,300 MiB" in problem.found
     assert "activations 750 MiB" in problem.found
-    assert "'method={name: partial, blocks: 0}' (250 MiB)" in problem.fix
+    assert "'method={name: partial, blocks: 0}' (550 MiB)" in problem.fix
     assert "batch_tokens" not in problem.fix, "half the peak does not suffice"
     assert "train.too_large=try" in problem.fix
 
@@ -65,4 +75,9 @@ def test_the_error_has_the_figures_and_the_changes_that_suffice(tmp_path):
 def test_where_no_change_suffices_that_is_said(tmp_path):
     found = fit(10, tmp_path=tmp_path)
     assert helping(forecast(), found) == ()
-    assert "a smaller model" in refusal(forecast(), found).problems[0].fix
+    said = refusal(forecast(), found).problems[0].fix
+    assert "the interpreter with its libraries alone needs 300 MiB" in said
+    assert "a smaller model" not in said
+    said = refusal(forecast(), fit(310, tmp_path=tmp_path)).problems[0].fix
+    assert "a smaller model" in said
+    assert "no change of the recipe that we know of" in said

@@ -111,7 +111,8 @@ def test_the_limit_of_the_address_space(system, monkeypatch):
 
     monkeypatch.setattr(resource, "getrlimit", lambda _: (GIB, resource.RLIM_INFINITY))
     found = least(rooms(*system({"proc/self/status": STATUS, "proc/meminfo": MEMINFO})))
-    assert found == Room("the limit of 1.0 GiB that ulimit -v sets", GIB - 8000 * 1024)
+    what = "the limit of 1.0 GiB of address space that ulimit -v sets"
+    assert found == Room(what, GIB - 8000 * 1024 - memory.ARENA, beside=6000 * 1024 + memory.ARENA)
 
 
 def test_a_machine_without_any_of_the_files_tells_of_all_its_ram(tmp_path):

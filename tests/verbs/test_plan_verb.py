@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,6 +17,7 @@ from affina.cli.planned import show_plan
 from affina.errors import AffinaError, DataError, ModelError, RecipeError, ResourceError
 from affina.planning import child, process, starting
 from affina.planning.fitting import Fit, judge
+from affina.planning.forecast import Change
 from affina.record import journal
 from affina.record.payloads import Finished
 from affina.record.starts import Predicted
@@ -106,12 +109,17 @@ def test_what_is_printed(data, here):
     assert json.loads(ended.out)["fits"] is False
     ended = command("plan", data, *words("method=full"), "--memory", "0.001", "--no-rehearse")
     assert ended.out.startswith("fits      no:")
-    assert "choose a smaller model" in ended.out
+    assert "no change of the recipe can help: choose a machine with more memory" in ended.out
 
 
 @pytest.mark.parametrize(
     ("free", "says"),
-    [(2000, "What would make it smaller"), (900, "What would make it fit"), (10, "No change of the recipe")],
+    [
+        (2000, "What would make it smaller"),
+        (900, "What would make it fit"),
+        (310, "No change of the recipe"),
+        (10, "interpreter"),
+    ],
 )
 def test_the_table_of_changes(tmp_path, free, says):
     fit = judge(forecast(), Room("free RAM", free * MIB), folder=tmp_path)
@@ -119,6 +127,18 @@ def test_the_table_of_changes(tmp_path, free, says):
     show_plan(Planned(forecast(), fit, "", 1.0), Console(file=out, width=100))
     assert says in out.getvalue()
     assert "train.batch_tokens=64 train.accumulate=4" in out.getvalue()
+    assert "800 MiB" in out.getvalue(), "with the interpreter's 300: what is compared with the room"
+
+
+def test_what_suffices_is_shown_however_many_do_not(tmp_path):
+    many = tuple(Change(words=(f"train.batch_tokens={n}",), peak=900 * MIB, costs="") for n in range(9))
+    last = Change(words=("method=partial",), peak=100 * MIB, costs="")
+    found = replace(forecast(), changes=(*many, last))
+    out = io.StringIO()
+    fit = judge(found, Room("free RAM", 500 * MIB), folder=tmp_path)
+    show_plan(Planned(found, fit, "", 1.0), Console(file=out, width=100))
+    assert "method=partial" in out.getvalue()
+    assert "400 MiB" in out.getvalue()
 
 
 @pytest.mark.slow
@@ -189,6 +209,7 @@ def test_told_to_try_it_is_tried_and_said(data, monkeypatch):
         (RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried"), 2),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"), 2),
         (MemoryError(), 2),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), 2),
         (RuntimeError("shapes do not match"), 1),
     ],
 )
@@ -200,6 +221,18 @@ def test_memory_that_runs_out_on_the_way_is_no_fault_of_ours(data, monkeypatch, 
     ended = command("train", data, *words("evaluate.baselines=false", "train.batch_tokens=64", "run=runs/out"))
     assert ended.status == status, ended
     assert ("train.batch_tokens=32 train.accumulate=2" in " ".join(ended.err.split())) == (status == 2)
+
+
+@pytest.mark.parametrize("place", ["prepare", "predict_run"])
+def test_memory_that_runs_out_before_the_run_too(data, tmp_path, monkeypatch, place):
+    def fail(*_, **__):
+        raise MemoryError("Cannot allocate memory (os error 12)")
+
+    monkeypatch.setattr(f"affina.verbs.train.{place}", fail)
+    before = files_under(tmp_path)
+    check_refused(command("train", data, *words()), tmp_path, before, says=("error: memory", "os error 12", "ulimit"))
+    with pytest.raises(ResourceError):
+        affina.train(data, words())
 
 
 def test_a_run_that_may_not_fit_is_told_of_and_not_refused(data, monkeypatch):
@@ -248,8 +281,9 @@ def test_the_line_needs_both_ends():
     )
     assert how_far_off([predicted]) is how_far_off([finished]) is None
     assert how_far_off([predicted, finished]) == (
-        "peak memory 110 MiB predicted, 100 MiB measured (+10%); 9.0 s an epoch predicted, 10.0 s measured (-10%)"
-        " (predicted by the sizes alone)"
+        "peak memory above the 400 MiB of the interpreter: 110 MiB predicted, 100 MiB measured (+10%); "
+        "9.0 s an epoch predicted, 10.0 s measured (-10%)"
+        " (predicted by the sizes alone, which is rough for the time)"
     )
 
 

@@ -31,6 +31,7 @@ from affina.record.payloads import (
 from affina.record.starts import Predicted, RangeTested, Restarted
 from affina.reporting.formats import counted
 
+MEBI: Final = 2**20
 MOST_TOKENS: Final = 16
 """Of the first row, as it is read."""
 SMOOTHING: Final = 0.9
@@ -97,9 +98,9 @@ class Display:
                     f"{percent(share)} of them trained",
                 )
             case Predicted():
-                how = f"{record.steps} rehearsed steps" if record.steps else "the sizes alone"
-                epoch, peak = record.seconds_per_epoch, record.peak_memory_bytes / 2**20
-                self._line("forecast", f"peak memory {peak:,.0f} MiB, {epoch:,.0f} s an epoch", f"  from {how}")
+                how = f"{record.steps} rehearsed steps" if record.steps else "the sizes alone; the time is rough"
+                epoch = record.seconds_per_epoch
+                self._line("forecast", f"{_foretold(record)}, {epoch:,.0f} s an epoch", f"  from {how}")
             case Chosen():
                 self._line("", f"{record.key} = {record.value}", f"  {record.reason}")
             case RangeTested():
@@ -177,8 +178,22 @@ class Display:
             "finished",
             f"{counted(record.steps, 'steps')} in {record.seconds['training']:.0f} s{self._spent} ({record.stopped}; "
             f"the weights after step {record.best_step:,} are kept), {record.rows_per_second:,.0f} rows/s, "
-            f"{record.tokens_per_second:,.0f} tokens/s, peak memory {record.peak_memory_bytes / 2**20:,.0f} MiB",
+            f"{record.tokens_per_second:,.0f} tokens/s, {_held(record)}",
         )
+
+
+def _held(record: Finished) -> str:
+    """The peak of the process, and of the run alone where the process held much before it."""
+    whole, own = record.peak_memory_bytes, record.memory_bytes
+    text = f"peak memory {whole / MEBI:,.0f} MiB"
+    return text if own in (None, whole) else f"{text} in all, {own / MEBI:,.0f} MiB of them the run's own"
+
+
+def _foretold(record: Predicted) -> str:
+    """The same of a run to come."""
+    own, below = record.peak_memory_bytes, record.interpreter_bytes
+    text = f"peak memory {(own + below) / MEBI:,.0f} MiB"
+    return f"{text} in all, {own / MEBI:,.0f} MiB of them the run's own" if below else text
 
 
 def _found(test: RangeTested) -> str:

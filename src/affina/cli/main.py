@@ -5,6 +5,7 @@ Verbs are imported when they run, so that `affina --help` never loads torch.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -15,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from affina.errors import AffinaError, Interrupted
+from affina.errors import AffinaError, Interrupted, ResourceError
+from affina.runtime.exhausted import no_memory, ran_out
 
 app = typer.Typer(
     name="affina",
@@ -171,28 +173,43 @@ def schema() -> None:
 
 def run() -> None:
     """The entry point: errors of ours as words, everything else as a fault of ours."""
+    if (error := _error()) is not None:
+        gc.collect()
+        _fail(error)
+
+
+def _error() -> AffinaError | None:
+    """Run the command; what it failed with comes without its traceback.
+
+    A traceback holds the model, and there may be no memory left to say that there is none, nor to end the interpreter.
+    """
     try:
         app()
-    except AffinaError as error:
-        _fail(error)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAULT)
     except Exception as error:
+        if not isinstance(error, ResourceError) and ran_out(error):
+            return no_memory(error)
+        if isinstance(error, AffinaError):
+            return type(error)(*error.problems)
         if os.environ.get(TRACEBACK):
             raise
         console = Console(stderr=True)
         console.print(f"[bold red]affina: a fault of ours[/]: {escape(type(error).__name__)}: {escape(str(error))}")
         console.print(f"Set {TRACEBACK}=1 and give the command again to see where; please report it with that.")
         sys.exit(FAULT)
+    return None
 
 
 def _fail(error: AffinaError) -> None:
-    console = Console(stderr=True)
     title = "[bold]stopped[/]" if isinstance(error, Interrupted) else "[bold red]error[/]"
-    console.print(f"{title}: {escape(str(error))}", highlight=False, soft_wrap=True)
+    try:
+        Console(stderr=True).print(f"{title}: {escape(str(error))}", highlight=False, soft_wrap=True)
+    except MemoryError:
+        sys.stderr.write(f"error: {error}\n")
     sys.exit(error.exit_status)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console
@@ -9,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from affina.planning.fitting import helping, mebibytes, parts, shell
+from affina.planning.fitting import below, helping, mebibytes, nothing_helps, parts, shell
 from affina.planning.forecast import Change, Forecast
 from affina.verbs.plan import Planned
 
@@ -103,22 +104,32 @@ def _show_changes(planned: Planned, console: Console) -> None:
     if changes:
         console.print(_table(planned, fitting))
     if not planned.fits and planned.fit.room is not None and not fitting:
-        console.print("No change of the recipe that we know of suffices: choose a smaller model, or another machine.")
+        alone = below(planned.forecast, planned.fit) >= planned.fit.room
+        choice = "choose a machine with more memory" if alone else "choose a smaller model, or another machine"
+        why = nothing_helps(planned.forecast, planned.fit)
+        console.print(f"{why[0].upper()}{why[1:]}: {choice}.", highlight=False, soft_wrap=True)
 
 
 def _table(planned: Planned, fitting: set[Change]) -> Table:
-    title = "What would make it smaller" if planned.fits else "What would make it fit"
+    found = planned.forecast
+    title = "What would make it fit" if fitting and not planned.fits else "What would make it smaller"
     table = Table(title=title, title_justify="left")
     table.add_column("write")
-    table.add_column("peak", justify="right", no_wrap=True)
+    table.add_column("needs in all", justify="right", no_wrap=True)
     if not planned.fits:
         table.add_column("fits")
     table.add_column("costs")
-    for change in planned.forecast.changes[:MOST_CHANGES]:
-        cells = [Text(shell(change)), Text(mebibytes(change.peak))]
+    for change in _shown(found.changes, fitting):
+        cells = [Text(shell(change)), Text(mebibytes(below(found, planned.fit) + change.peak))]
         cells += [] if planned.fits else [Text(_mark(change, fitting))]
         table.add_row(*cells, Text(change.costs))
     return table
+
+
+def _shown(changes: Sequence[Change], fitting: set[Change]) -> list[Change]:
+    """As many as there is room for, in their order: those that suffice first of all."""
+    ranked = sorted(changes, key=lambda change: change not in fitting)[:MOST_CHANGES]
+    return [change for change in changes if change in ranked]
 
 
 def _mark(change: Change, fitting: set[Change]) -> str:

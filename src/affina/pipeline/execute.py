@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 import torch
 
 from affina.data.loading import data_read
-from affina.errors import Problem, ResourceError
 from affina.models.origin import origin
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, rates, shown
@@ -38,7 +37,7 @@ from affina.record.payloads import (
 )
 from affina.record.starts import Predicted
 from affina.reporting import page
-from affina.runtime import machine, memory
+from affina.runtime import exhausted, machine
 from affina.training import checkpoint
 from affina.training.loop import Outcome
 
@@ -114,23 +113,17 @@ def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], 
         Interrupted: the user stopped the run; it can go on.
     """
     try:
-        return _execute(prepared, place, observers, before)
-    except (MemoryError, RuntimeError) as error:
-        if not memory.ran_out(error):
-            raise
-        raise ResourceError(_no_memory(prepared, error)) from error
+        with exhausted.told(where=f"memory, on {prepared.device.type}", fix=lambda: _smaller(prepared)):
+            return _execute(prepared, place, observers, before)
     finally:
         place.lock.release()
 
 
-def _no_memory(prepared: Prepared, error: Exception) -> Problem:
-    budget = prepared.hyper.batch_tokens.value
-    return Problem(
-        where=f"memory, on {prepared.device.type}",
-        expected="enough of it for this run",
-        found=(str(error).strip().splitlines() or ["none left"])[0][:200],
-        fix=f"write train.batch_tokens={max(1, budget // 2)} train.accumulate={2 * prepared.recipe.train.accumulate}; "
-        "`affina plan` with the same words says what else would fit",
+def _smaller(prepared: Prepared) -> str:
+    return (
+        f"write train.batch_tokens={max(1, prepared.hyper.batch_tokens.value // 2)} "
+        f"train.accumulate={2 * prepared.recipe.train.accumulate}; "
+        "`affina plan` with the same words says what else would fit"
     )
 
 

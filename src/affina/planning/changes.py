@@ -14,7 +14,7 @@ from affina.data.batching import plan_epoch
 from affina.pipeline.prepare import Prepared, attach
 from affina.pipeline.rates import is_tested
 from affina.planning.activations import Activations, look
-from affina.planning.estimate import Setup, evaluation_bytes, parts_of, setup_of
+from affina.planning.estimate import BESIDE, Setup, evaluation_bytes, parts_of, setup_of
 from affina.planning.forecast import Change, Memory
 from affina.recipe.schema import FullSpec, PartialSpec
 from affina.runtime.machine import low_precision_missing
@@ -48,29 +48,29 @@ def weighed(memory: Memory, prepared: Prepared, changes: Mapping[Change, Setup],
         setup: the run's own.
     """
     own = _added(prepared, setup)
-    loaded = memory.parts["weights, rows, libraries"]
+    below = memory.parts["weights, rows, libraries"] + (BESIDE if prepared.device.type == "cpu" else 0)
     found = []
     for change, smaller in changes.items():
         added = _added(prepared, smaller)
         peak = max(
-            _scaled(held, loaded, own.get(stage, 0), added.get(stage, 0)) for stage, held in memory.stages.items()
+            _scaled(held, below, own.get(stage, 0), added.get(stage, 0)) for stage, held in memory.stages.items()
         )
         if peak < 0.99 * memory.peak:
             found.append(replace(change, peak=peak))
     return tuple(found)
 
 
-def _scaled(held: int, loaded: int, own: int, added: int) -> int:
-    """What a stage would hold, if what it adds to the loaded model changed as the sizes say."""
-    return held if own <= 0 or held <= loaded else loaded + round((held - loaded) * added / own)
+def _scaled(held: int, below: int, own: int, added: int) -> int:
+    """What a stage would hold, if what it adds to what every setup holds changed as the sizes say."""
+    return held if own <= 0 or held <= below else below + round((held - below) * added / own)
 
 
 def _added(prepared: Prepared, setup: Setup) -> dict[str, int]:
     """Stage to the bytes that it adds to the loaded model, for the stages that depend on the setup."""
     training = sum(parts_of(setup, seed=prepared.draws).values())
     found = {"training": training, "evaluation": evaluation_bytes(setup)}
-    # the heap keeps what the steps held
-    found["checkpoint"] = training
+    # the heap keeps what the steps held, and the best weights are as large as what trains
+    found["checkpoint"] = found["export"] = training
     if is_tested(prepared):
         found["range test"] = training + setup.trained
     return found

@@ -34,7 +34,7 @@ from affina.planning.rehearsal import Rehearsed, rehearse
 from affina.planning.room import room_for
 from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
-from affina.runtime import memory
+from affina.runtime import exhausted, memory
 
 FIRST_TO_GO: Final = "1000"
 """Of all processes, this one is ended first where memory runs out (Linux)."""
@@ -54,13 +54,14 @@ def main() -> None:
 
         try:
             answer(json.load(sys.stdin), tell)
-        except AffinaError as error:
-            problems = [asdict(problem) for problem in error.problems]
-            tell("error", {"name": type(error).__name__, "problems": problems})
-        except (MemoryError, RuntimeError) as error:
-            if not memory.ran_out(error):
+        except Exception as error:
+            if exhausted.ran_out(error):
+                tell("out of memory", str(error))
+            elif isinstance(error, AffinaError):
+                problems = [asdict(problem) for problem in error.problems]
+                tell("error", {"name": type(error).__name__, "problems": problems})
+            else:
                 raise
-            tell("out of memory", str(error))
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Owns the sentence that says so, and the error of a run that cannot fit. It looks
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +25,8 @@ class Fit:
     Attributes:
         fits: whether memory and disk suffice by the forecast.
         cannot: whether they do not suffice even if the forecast is as far too high as we have seen one.
-        needed: memory: the peak, with the interpreter on a CPU.
+        needed: memory: the peak, with the interpreter on a CPU, and with what is only mapped where address space
+            is bounded.
         room: the memory that is there for it; None where nothing tells.
         bound: what bounds it, in words.
         disk_needed: the most that the run folder takes.
@@ -51,6 +51,7 @@ def judge(forecast: Forecast, room: Room | None, *, folder: Path) -> Fit:
         folder: the run folder, which need not exist.
     """
     base = forecast.memory.interpreter if forecast.device == "cpu" else 0
+    base += 0 if room is None else room.beside
     needed, least = base + forecast.memory.peak, base + forecast.memory.least
     free = free_disk(folder)
     no_disk = forecast.disk.peak > free
@@ -75,8 +76,25 @@ def helping(forecast: Forecast, fit: Fit) -> tuple[Change, ...]:
     """The changes with which the run would fit into the memory."""
     if fit.room is None:
         return ()
-    base = fit.needed - forecast.memory.peak
+    base = below(forecast, fit)
     return tuple(change for change in forecast.changes if base + change.peak <= fit.room)
+
+
+def below(forecast: Forecast, fit: Fit) -> int:
+    """Bytes that are needed whatever the recipe says: the interpreter's on a CPU, and what is only mapped."""
+    return fit.needed - forecast.memory.peak
+
+
+def nothing_helps(forecast: Forecast, fit: Fit) -> str:
+    """Why no change of the recipe would make the run fit."""
+    if fit.room is not None and (base := below(forecast, fit)) >= fit.room:
+        return (
+            f"the interpreter with its libraries alone needs {mebibytes(base)}, before any model is loaded, "
+            "so no change of the recipe can help"
+        )
+    if not forecast.changes:
+        return "what would make it smaller could not be looked at"
+    return "no change of the recipe that we know of suffices"
 
 
 def mebibytes(count: float) -> str:
@@ -93,7 +111,7 @@ def refusal(forecast: Forecast, fit: Fit) -> ResourceError:
                 where="memory",
                 expected=f"at most {mebibytes(fit.room)}: {fit.bound}",
                 found=f"a run that needs about {mebibytes(fit.needed)} ({spread(forecast)}): {parts(forecast)}",
-                fix=_fix(helping(forecast, fit)),
+                fix=_fix(forecast, fit),
             )
         )
     if fit.disk_needed > fit.disk_free:
@@ -111,7 +129,7 @@ def refusal(forecast: Forecast, fit: Fit) -> ResourceError:
 def spread(forecast: Forecast) -> str:
     """How sure the peak is."""
     memory = forecast.memory
-    return f"the peak between {mebibytes(memory.least)} and {mebibytes(memory.most)}, {memory.how}"
+    return f"of them between {mebibytes(memory.least)} and {mebibytes(memory.most)} the run's own, {memory.how}"
 
 
 def parts(forecast: Forecast) -> str:
@@ -120,13 +138,15 @@ def parts(forecast: Forecast) -> str:
     return ", ".join(f"{name} {mebibytes(size)}" for name, size in ordered)
 
 
-def _fix(changes: Sequence[Change]) -> str:
+def _fix(forecast: Forecast, fit: Fit) -> str:
+    changes = helping(forecast, fit)
     if not changes:
-        return (
-            "choose a smaller model or a machine with more memory; no change of the recipe that we know of suffices; "
-            f"{OVERRIDE} tries it all the same"
+        choice = (
+            "choose a machine" if below(forecast, fit) >= (fit.room or 0) else "choose a smaller model or a machine"
         )
-    shown = "; or ".join(f"{shell(change)} ({mebibytes(change.peak)})" for change in changes[:SHOWN])
+        return f"{choice} with more memory: {nothing_helps(forecast, fit)}; {OVERRIDE} tries it all the same"
+    base = below(forecast, fit)
+    shown = "; or ".join(f"{shell(change)} ({mebibytes(base + change.peak)})" for change in changes[:SHOWN])
     return f"write {shown}; `affina plan` says more, {OVERRIDE} tries it all the same"
 
 

@@ -22,6 +22,7 @@ from affina.planning.fitting import Fit
 from affina.planning.forecast import Forecast, read_forecast
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
+from affina.runtime.exhausted import says_so
 
 KILLED: Final = -9
 NO_MEMORY: Final = "the rehearsal ran out of memory, so these figures are from the sizes alone"
@@ -80,7 +81,10 @@ def ask(recipe: Recipe, *, memory: int | None, rehearse: bool, notify: Callable[
             child.wait()
         if found is None or (not found.note and found.forecast.steps == 0 and child.returncode not in (0, KILLED)):
             said.seek(0)
-            raise AffinaError(_failed(child.returncode, said.read().decode(errors="replace")))
+            words = said.read().decode(errors="replace")
+            if says_so(words):  # before it could answer, while its libraries were loaded
+                raise ResourceError(_not_even_loaded(words.strip().splitlines()[-1]))
+            raise AffinaError(_failed(child.returncode, words))
     if rehearse and (found.note or child.returncode == KILLED):
         again = ask(recipe, memory=memory, rehearse=False, notify=notify)
         return replace(again, note=NO_MEMORY, fit=replace(again.fit, fits=False))

@@ -25,4 +25,4 @@ def room_for(device: torch.device, *, given: int | None = None) -> Room | None:
     if device.type == "mps":
         return Room("what Metal recommends to hold", torch.mps.recommended_max_memory())
     found = memory.least(memory.rooms())
-    return None if found is None else replace(found, free=found.free + memory.resident())
+    return None if found is None else replace(found, free=found.free + memory.resident() + found.beside)

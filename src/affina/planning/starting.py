@@ -10,14 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from affina.pipeline.prepare import Prepared
+from affina.planning.activations import Activations
 from affina.planning.changes import changes_of, weighed
 from affina.planning.estimate import setup_of
 from affina.planning.fitting import OVERRIDE, judge, refusal
+from affina.planning.forecast import Change, Forecast
 from affina.planning.foresee import foresee
 from affina.planning.kept import recall
 from affina.planning.room import room_for
 from affina.recipe.base import AUTO
 from affina.record.starts import Predicted
+from affina.runtime.exhausted import ran_out
 
 
 def predict_run(
@@ -41,9 +44,7 @@ def predict_run(
     folder = Path("runs" if recipe.run == AUTO else recipe.run)
     fit = judge(forecast, room_for(prepared.device), folder=folder)
     if not fit.fits:
-        setup = setup_of(prepared, activations)
-        changes = weighed(forecast.memory, prepared, changes_of(prepared, activations), setup)
-        error = refusal(replace(forecast, changes=changes), fit)
+        error = refusal(replace(forecast, changes=_changes(forecast, prepared, activations)), fit)
         if fit.cannot and recipe.train.too_large == "refuse":
             raise error
         certain = f"tried all the same ({OVERRIDE})" if fit.cannot else "it is tried"
@@ -55,4 +56,15 @@ def predict_run(
         steps=forecast.steps,
         memory_how=forecast.memory.how,
         seconds_how=forecast.time.how,
+        interpreter_bytes=interpreter if forecast.device == "cpu" else 0,
     )
+
+
+def _changes(forecast: Forecast, prepared: Prepared, activations: Activations) -> tuple[Change, ...]:
+    """What would make it smaller; nothing where there is not the memory to look."""
+    try:
+        return weighed(forecast.memory, prepared, changes_of(prepared, activations), setup_of(prepared, activations))
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        return ()

@@ -19,6 +19,8 @@ class Predicted:
     """How many steps were rehearsed for it; 0 where it is from the sizes alone."""
     memory_how: str
     seconds_how: str
+    interpreter_bytes: int = 0
+    """What the process held before the run, which `peak_memory_bytes` is above; 0 on another device than a CPU."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,14 +18,20 @@ def how_far_off(records: Sequence[Payload]) -> str | None:
     if predicted is None or finished is None:
         return None
     found = "; ".join(_figures(predicted, finished))
-    how = f"by {predicted.steps} rehearsed steps" if predicted.steps else "by the sizes alone"
+    how = (
+        f"by {predicted.steps} rehearsed steps"
+        if predicted.steps
+        else "by the sizes alone, which is rough for the time"
+    )
     return f"{found} (predicted {how})" if found else None
 
 
 def _figures(predicted: Predicted, finished: Finished) -> Iterator[str]:
     if finished.memory_bytes:
         before, now = predicted.peak_memory_bytes / MEBI, finished.memory_bytes / MEBI
-        yield f"peak memory {before:,.0f} MiB predicted, {now:,.0f} MiB measured ({before / now - 1:+.0%})"
+        below = (finished.peak_memory_bytes - finished.memory_bytes) / MEBI
+        above = f"above the {below:,.0f} MiB of the interpreter: " if below else ""
+        yield f"peak memory {above}{before:,.0f} MiB predicted, {now:,.0f} MiB measured ({before / now - 1:+.0%})"
     if finished.seconds_per_epoch:
         before_s, now_s = predicted.seconds_per_epoch, finished.seconds_per_epoch
         yield f"{before_s:,.1f} s an epoch predicted, {now_s:,.1f} s measured ({before_s / now_s - 1:+.0%})"

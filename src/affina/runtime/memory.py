@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,7 +17,8 @@ from typing import Any, Final
 
 PROC: Final = Path("/proc")
 CGROUPS: Final = Path("/sys/fs/cgroup")
-_NO_MEMORY: Final = re.compile("out of memory|not enough memory|(can't|unable to|failed to) allocate", re.IGNORECASE)
+ARENA: Final = 64 * 2**20
+"""Bytes of address space that glibc sets aside for a thread's heap: that of the backward pass is yet to come."""
 UNLIMITED: Final = 1 << 60
 """A cgroup of the first version without a limit says a number about as large as this or larger."""
 
@@ -31,11 +31,13 @@ class Room:
         what: the source, in words for the user.
         free: bytes that can still be taken.
         spare: bytes on top of that which are slow: swap.
+        beside: bytes that count against this bound although they are not held: address space.
     """
 
     what: str
     free: int
     spare: int = 0
+    beside: int = 0
 
 
 def resident(proc: Path = PROC) -> int:
@@ -71,11 +73,6 @@ def rooms(proc: Path = PROC, cgroups: Path = CGROUPS) -> tuple[Room, ...]:
 def least(found: tuple[Room, ...]) -> Room | None:
     """The bound that is met first."""
     return min(found, key=lambda room: room.free, default=None)
-
-
-def ran_out(error: Exception) -> bool:
-    """Whether an error says that there was no memory left: Python's, or torch's on any device."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
 
 
 def _status(proc: Path, key: str) -> int | None:
@@ -161,7 +158,8 @@ def _address_space(proc: Path) -> Iterator[Room]:
 
     limit, used = resource.getrlimit(resource.RLIMIT_AS)[0], _status(proc, "VmSize")
     if limit != resource.RLIM_INFINITY and used is not None:
-        yield Room(f"the limit of {limit / 2**30:.1f} GiB that ulimit -v sets", max(0, limit - used))
+        what = f"the limit of {limit / 2**30:.1f} GiB of address space that ulimit -v sets"
+        yield Room(what, limit - used - ARENA, beside=max(0, used - resident(proc)) + ARENA)
 
 
 def _peak_elsewhere() -> int:

@@ -106,8 +106,10 @@ def _disk(disk: Disk, fit: Fit) -> dict[str, Any]:
 
 
 def _change(change: Change, memory: Memory, fit: Fit) -> dict[str, Any]:
-    fits = fit.room is None or fit.needed - memory.peak + change.peak <= fit.room
-    return {"words": list(change.words), "peak_bytes": change.peak, "costs": change.costs, "fits": fits}
+    needed = fit.needed - memory.peak + change.peak
+    fits = fit.room is None or needed <= fit.room
+    words, costs = list(change.words), change.costs
+    return {"words": words, "peak_bytes": change.peak, "needed_bytes": needed, "costs": costs, "fits": fits}
 
 
 def plan(

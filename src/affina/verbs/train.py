@@ -10,7 +10,7 @@ from affina.pipeline.folders import choose_folder
 from affina.pipeline.prepare import prepare
 from affina.planning.starting import predict_run
 from affina.record.journal import Observer
-from affina.runtime import memory
+from affina.runtime import exhausted, memory
 from affina.verbs.sources import Source, read_source
 
 
@@ -45,9 +45,10 @@ def train(
     """
     started, held, held_at_most = time.perf_counter(), memory.resident(), memory.peak()
     recipe = read_source(source, overrides)
-    prepared = prepare(recipe, notify=notify)
-    seconds = time.perf_counter() - started
-    predicted = predict_run(prepared, interpreter=held, prepared_in=seconds, notify=notify)
+    with exhausted.told():
+        prepared = prepare(recipe, notify=notify)
+        seconds = time.perf_counter() - started
+        predicted = predict_run(prepared, interpreter=held, prepared_in=seconds, notify=notify)
     place = choose_folder(prepared, must_resume=resume)
     before = Before(seconds=seconds, predicted=predicted, held=held, held_at_most=held_at_most)
     return execute(prepared, place, observers=observers, before=before)
