@@ -34,6 +34,28 @@ def drop_empty_texts(rows: Sequence[Row], *, file: str, split: str) -> tuple[tup
     return kept, (found_empty(len(dropped), dropped, split=split),)
 
 
+def name_in(name: str, split: str) -> str:
+    """A finding's name, which says the split where that is not train."""
+    return name if split == "train" else f"{name}_in_{split}"
+
+
+def noticed(name: str, places: Sequence[str], *, split: str, meaning: str, advice: str) -> tuple[Finding, ...]:
+    """What is noticed of some rows of a split; nothing where there are none.
+
+    Args:
+        name: the finding's, as of train.
+        places: the rows' addresses.
+        split: which rows these are.
+        meaning: what it means.
+        advice: what to do about it.
+    """
+    if not places:
+        return ()
+    examples = tuple(places[:MOST_EXAMPLES])
+    finding = Finding(name=name_in(name, split), count=len(places), meaning=meaning, advice=advice, examples=examples)
+    return (finding,)
+
+
 def found_empty(count: int, places: Sequence[str], *, split: str) -> Finding:
     """Rows without a text, which are left out.
 
@@ -43,7 +65,7 @@ def found_empty(count: int, places: Sequence[str], *, split: str) -> Finding:
         split: the split whose file they stand in.
     """
     return Finding(
-        name="empty_texts" if split == "train" else f"empty_texts_in_{split}",
+        name=name_in("empty_texts", split),
         count=count,
         meaning="these rows have no text and were left out",
         advice="give them a text if they should count",
@@ -55,9 +77,16 @@ def found_blank(file: str, blank: int, *, split: str) -> tuple[Finding, ...]:
     """Wholly blank rows, which the reader leaves out."""
     if not blank:
         return ()
-    name = "blank_rows" if split == "train" else f"blank_rows_in_{split}"
     meaning = "wholly blank rows, which were left out"
-    return (Finding(name=name, count=blank, meaning=meaning, advice="there is nothing to do", examples=(file,)),)
+    return (
+        Finding(
+            name=name_in("blank_rows", split),
+            count=blank,
+            meaning=meaning,
+            advice="there is nothing to do",
+            examples=(file,),
+        ),
+    )
 
 
 def _has_text(row: Row) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from affina.data.checks import noticed
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.data.table import MOST_EXAMPLES
 from affina.errors import DataError, Problem, RecipeError
 from affina.models.reader import Reads
 from affina.recipe.base import AUTO
@@ -107,14 +107,7 @@ def _check_labels_left(train: Sequence[Row], loaded: Loaded, limit: int) -> None
 
 
 def _too_long(split: str, policy: str, places: Sequence[str], tokens: int, limit: int) -> list[Finding]:
-    if not places:
-        return []
     done = f"dropped from {split}" if policy == "drop" else f"cut to {limit} tokens, {tokens:,} tokens lost"
-    finding = Finding(
-        name="too_long" if split == "train" else f"too_long_in_{split}",
-        count=len(places),
-        meaning=f"{split} rows longer than {limit} tokens are {done}",
-        advice="data.max_length and data.too_long change that",
-        examples=tuple(places[:MOST_EXAMPLES]),
-    )
-    return [finding]
+    meaning = f"{split} rows longer than {limit} tokens are {done}"
+    advice = "data.max_length and data.too_long change that"
+    return list(noticed("too_long", places, split=split, meaning=meaning, advice=advice))

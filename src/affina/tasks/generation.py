@@ -12,14 +12,11 @@ from typing import Any, Final, final
 
 from affina.data.rows import Row, is_blank
 from affina.errors import UnfitRow
-from affina.tasks.lessons import Lesson, Question
+from affina.tasks.lessons import BETWEEN, BETWEEN_SHOTS, Lesson, Question
 
 INPUT: Final = "input"
 OUTPUT: Final = "output"
 """The fields of a row."""
-BETWEEN: Final = "\n"
-"""What stands between input and output."""
-BETWEEN_SHOTS: Final = "\n\n"
 
 
 @final

@@ -22,6 +22,10 @@ from affina.models.output_layer import OutputLayer
 from affina.tasks.token_loss import IGNORED, token_loss
 
 _PROBE: Final = "one"
+BETWEEN: Final = "\n"
+"""What stands between what a decoder is asked and what it answers, outside a chat template,"""
+BETWEEN_SHOTS: Final = "\n\n"
+"""and between two such pairs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,11 @@ from typing import Any, Final, final
 from affina.data.rows import Row, is_blank
 from affina.errors import UnfitRow
 from affina.models.languages import Direction, name_of
-from affina.tasks.lessons import Lesson, Question
+from affina.tasks.lessons import BETWEEN, BETWEEN_SHOTS, Lesson, Question
 
 SOURCE: Final = "source"
 TARGET: Final = "target"
 """The fields of a row."""
-BETWEEN: Final = "\n"
-BETWEEN_SHOTS: Final = "\n\n"
 
 
 @final

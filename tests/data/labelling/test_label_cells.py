@@ -282,6 +282,12 @@ def test_decimal_commas_are_numbers_and_no_pairs_of_labels(cells):
     assert "task=classification" in found.reason
 
 
+def test_whole_numbers_with_decimal_commas_may_be_classes_as_those_with_points():
+    found = guess(*["1,0", "2,0", "3,0"] * 10)
+    assert found.value.name == guess(*["1.0", "2.0", "3.0"] * 10).value.name == "classification"
+    assert "None" not in found.reason
+
+
 def test_pairs_of_numbered_labels_are_no_decimals():
     cells = [f"{first},{second}" for first in range(1, 9) for second in range(first + 1, 9)] * 3
     assert guess(*cells, *"12345678").value.name == "multi_label"

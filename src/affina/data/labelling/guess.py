@@ -101,7 +101,7 @@ def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
     if has_lists or (texts and all(listed(text) is not None for text in texts)):
         return Resolved(LabelSets(LIST, Resolved(LIST, "cells are lists")), "label cells are lists")
     if _have_decimal_commas(texts):
-        return _amounts(texts)
+        return _amounts(texts) or Resolved(SingleLabels(), ONE_LABEL)
     distinct = set(texts)
     for mark in (*DELIMITERS, BLANK):
         if _are_composed(distinct, mark) or (mark != BLANK and _are_combined(texts, mark)):
@@ -110,11 +110,14 @@ def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
             reason = f"cells such as {excerpt(example)} are several labels, divided by {shown}"
             found = Resolved(mark, "it stands between labels that come back")
             return Resolved(LabelSets(mark, found), f"{reason}; {change.format('whole cells')}")
-    return _amounts(texts) if _are_amounts(texts) is not None else Resolved(SingleLabels(), ONE_LABEL)
+    return _amounts(texts) or Resolved(SingleLabels(), ONE_LABEL)
 
 
-def _amounts(texts: Sequence[str]) -> Resolved[Labelling]:
-    reason = f"{_are_amounts(texts)}, as of an amount; write task=classification if they are classes"
+def _amounts(texts: Sequence[str]) -> Resolved[Labelling] | None:
+    """The cells read as numbers; None where they may well be classes."""
+    if (why := _are_amounts(texts)) is None:
+        return None
+    reason = f"{why}, as of an amount; write task=classification if they are classes"
     return Resolved(Numbers.of(texts, RegressionSpec()), reason)
 
 

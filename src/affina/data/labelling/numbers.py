@@ -10,8 +10,9 @@ from typing import Any, Final, Literal, final
 
 import numpy as np
 
+from affina.data.checks import noticed
 from affina.data.rows import Row
-from affina.data.table import MOST_EXAMPLES, excerpt
+from affina.data.table import excerpt
 from affina.errors import DataError, Problem
 from affina.recipe.base import AUTO, Auto
 from affina.recipe.task_specs import RegressionSpec, TaskName
@@ -105,14 +106,9 @@ class Numbers:
         if self.decimal == "point":
             return ()
         places = [row.where for row in rows if "," in row.fields["label"]]
-        finding = Finding(
-            name="decimal_commas" if split == "train" else f"decimal_commas_in_{split}",
-            count=len(places),
-            meaning="numbers with a comma, which is read as what stands before the decimals",
-            advice="write task.decimal=point if it is not",
-            examples=tuple(places[:MOST_EXAMPLES]),
-        )
-        return (finding,) if places else ()
+        meaning = "numbers with a comma, which is read as what stands before the decimals"
+        advice = "write task.decimal=point if it is not"
+        return noticed("decimal_commas", places, split=split, meaning=meaning, advice=advice)
 
     def _problem(self, row: Row) -> Problem:
         cell = row.fields["label"]

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, final
 
 from affina.data.audit.balance import find_imbalance, find_similar_labels
-from affina.data.checks import check_known_labels
+from affina.data.checks import check_known_labels, noticed
 from affina.data.labelling.base import in_order
 from affina.data.rows import Row
-from affina.data.table import MOST_EXAMPLES, excerpt
+from affina.data.table import excerpt
 from affina.errors import DataError, Problem
 from affina.recipe.task_specs import TaskName
 from affina.record.payloads import Finding, Spread
@@ -229,26 +229,12 @@ def _other_notation(row: Row, separator: str) -> Problem:
 
 
 def _no_label(places: Sequence[str], split: str) -> tuple[Finding, ...]:
-    if not places:
-        return ()
-    finding = Finding(
-        name="rows_without_a_label" if split == "train" else f"rows_without_a_label_in_{split}",
-        count=len(places),
-        meaning=f"{split} rows with no label at all, which are taken to be just that",
-        advice="remove them if their labels are only missing",
-        examples=tuple(places[:MOST_EXAMPLES]),
-    )
-    return (finding,)
+    meaning = f"{split} rows with no label at all, which are taken to be just that"
+    advice = "remove them if their labels are only missing"
+    return noticed("rows_without_a_label", places, split=split, meaning=meaning, advice=advice)
 
 
 def _written_twice(places: Sequence[str], split: str) -> tuple[Finding, ...]:
-    if not places:
-        return ()
-    finding = Finding(
-        name="labels_written_twice" if split == "train" else f"labels_written_twice_in_{split}",
-        count=len(places),
-        meaning=f"{split} rows that name a label more than once; it counts once",
-        advice="correct them if another label was meant",
-        examples=tuple(places[:MOST_EXAMPLES]),
-    )
-    return (finding,)
+    meaning = f"{split} rows that name a label more than once; it counts once"
+    advice = "correct them if another label was meant"
+    return noticed("labels_written_twice", places, split=split, meaning=meaning, advice=advice)
