@@ -70,3 +70,10 @@ def test_a_metric_that_is_no_mean_is_paired_by_its_parts(case, metric):
     assert pair.difference.low <= pair.difference.value <= pair.difference.high
     assert pair.settled
     assert paired(rows["one"], rows["one"], metric).difference.value == 0
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_thresholds_are_found_where_a_judge_says_that_it_has_them(case):
+    judge, outputs, targets, _ = CASES[case]
+
+    assert judge.has_thresholds == (judge.decide(outputs, targets) is not None)

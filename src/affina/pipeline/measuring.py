@@ -76,7 +76,9 @@ def predict(prepared: Prepared, examples: Sequence[Example], *, where: Callable[
 
 
 def decide(prepared: Prepared) -> Thresholds | None:
-    """The thresholds of the model as it is, chosen on all validation rows."""
+    """The thresholds of the model as it is, chosen on all validation rows; None, and no look at them, without any."""
+    if not prepared.judge.has_thresholds:
+        return None
     validation = prepared.examples["validation"]
     return prepared.judge.decide(predict(prepared, validation), prepared.judge.targets(validation))
 

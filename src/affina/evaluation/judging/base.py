@@ -104,6 +104,11 @@ class Judge(Protocol):
         ...
 
     @property
+    def has_thresholds(self) -> bool:
+        """Whether `decide` finds thresholds on validation rows."""
+        ...
+
+    @property
     def even_loss(self) -> float:
         """The loss of a guess that knows nothing, where both sides or all classes weigh the same."""
         ...

@@ -31,6 +31,7 @@ class ClassJudge:
     metrics: tuple[str, ...] = metrics.METRICS
     guess_name: str = "majority"
     probe_name: str = "linear_probe"
+    has_thresholds: bool = False
     strengths: tuple[float, ...] = STRENGTHS
 
     @property

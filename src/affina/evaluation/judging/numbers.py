@@ -32,6 +32,7 @@ class NumberJudge:
     metrics: tuple[str, ...] = number_metrics.METRICS
     guess_name: str = "mean"
     probe_name: str = "ridge_probe"
+    has_thresholds: bool = False
     strengths: tuple[float, ...] = RIDGE_STRENGTHS
     even_loss: float = 1.0
 

@@ -41,6 +41,7 @@ class SetJudge:
     metrics: tuple[str, ...] = set_metrics.METRICS
     guess_name: str = "most_frequent_set"
     probe_name: str = "linear_probe"
+    has_thresholds: bool = True
     strengths: tuple[float, ...] = STRENGTHS
     even_loss: float = math.log(2)
 
