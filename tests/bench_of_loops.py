@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from affina.pipeline.prepare import Prepared, prepare
+from affina.pipeline.prepare import prepare
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import build_loop
 from affina.recipe.load import check_recipe
 from affina.record.folder import RunFolder

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affina.pipeline.prepare import Prepared, prepare
+from affina.pipeline.prepare import prepare
+from affina.pipeline.prepared import Prepared
 from affina.planning.forecast import Change, Disk, Forecast, Memory, Time
 from affina.recipe.load import load_recipe
 from workbench import sample_rows, tiny, write_csv

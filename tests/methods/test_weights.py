@@ -19,7 +19,7 @@ METHODS = {
 
 
 def parameters(prepared):
-    return {name: tensor.detach().clone() for name, tensor in prepared.classifier.module.named_parameters()}
+    return {name: tensor.detach().clone() for name, tensor in prepared.model.module.named_parameters()}
 
 
 def expected_to_train(method, anatomy, name):
@@ -41,7 +41,7 @@ def test_what_trains_moves_and_what_is_frozen_stays_bit_for_bit(tmp_path, method
     loop, _ = start_loop(prepared, tmp_path / "run")
     loop.run()
     after = parameters(prepared)
-    anatomy = prepared.classifier.anatomy
+    anatomy = prepared.model.anatomy
     assert set(prepared.attached.state_dict()) == {n for n in before if expected_to_train(method, anatomy, n)}
     for name in before:
         moved = not torch.equal(before[name], after[name])
@@ -52,7 +52,10 @@ def test_what_trains_moves_and_what_is_frozen_stays_bit_for_bit(tmp_path, method
 @pytest.mark.parametrize("method", ["full", "two blocks", "head"])
 def test_disabled_is_the_base_model_bit_for_bit(tmp_path, family, method):
     prepared = prepared_run(tmp_path, family=family, method=METHODS[method], train={"epochs": 1})
-    module, batch = prepared.classifier.module, prepared.task.collate(prepared.examples["validation"], rows=range(8))
+    module, batch = (
+        prepared.model.module,
+        prepared.subject.task.collate(prepared.subject.examples["validation"], rows=range(8)),
+    )
     module.eval()
     with torch.no_grad():
         base = hidden_states(module, batch.inputs)
@@ -85,8 +88,8 @@ def test_base_tensors_are_the_checkpoint(tmp_path):
     with torch.no_grad():
         for tensor in prepared.attached.state_dict().values():
             tensor.add_(1)
-    base = base_tensors(prepared.classifier)
-    new = set(prepared.classifier.new_parameters)
+    base = base_tensors(prepared.model)
+    new = set(prepared.model.new_parameters)
     assert all(torch.equal(base[name], before[name]) for name in before if name not in new)
 
 
@@ -95,18 +98,18 @@ def test_reading_the_base_takes_nothing_from_the_random_numbers_of_the_run(tmp_p
     torch.manual_seed(3)
     expected = torch.rand(4)
     torch.manual_seed(3)
-    base_tensors(prepared.classifier)
+    base_tensors(prepared.model)
     assert torch.equal(torch.rand(4), expected)
 
 
 def test_frozen_blocks_run_without_dropout(tmp_path):
     method = METHODS["two blocks"]
     prepared = prepared_run(tmp_path, method=method, train={"dropout": 0.5})
-    batch = prepared.task.collate(prepared.examples["train"][:4], rows=range(4))
+    batch = prepared.subject.task.collate(prepared.subject.examples["train"][:4], rows=range(4))
     prepared.attached.train()
-    module = prepared.classifier.module
+    module = prepared.model.module
     seen = []
-    blocks = prepared.classifier.anatomy.blocks
+    blocks = prepared.model.anatomy.blocks
     for path in blocks:
         module.get_submodule(path).register_forward_hook(lambda _, __, output: seen.append(first(output)))
     with torch.no_grad():

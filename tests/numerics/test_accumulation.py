@@ -23,7 +23,7 @@ def distance(one, other):
 def test_micro_batches_give_the_gradient_of_the_large_batch(tmp_path, family, dtype, tolerance, weights):
     task = {"name": "classification", "class_weights": weights}
     prepared = prepared_run(tmp_path, family=family, task=task, method="full")
-    prepared.classifier.module.to(dtype)
+    prepared.model.module.to(dtype)
     whole = gradients(prepared, [ROWS])
     assert whole.norm() > 0
     for window in WINDOWS:
@@ -33,7 +33,7 @@ def test_micro_batches_give_the_gradient_of_the_large_batch(tmp_path, family, dt
 def test_a_mean_of_means_would_be_seen(tmp_path):
     """The tolerance is not so wide that the usual mistake passes."""
     prepared = prepared_run(tmp_path, method="full")
-    prepared.classifier.module.double()
+    prepared.model.module.double()
     whole = gradients(prepared, [ROWS])
     parts = [gradients(prepared, [rows]) for rows in WINDOWS[0]]
     assert distance(sum(parts) / len(parts), whole) > 1e-3
@@ -45,7 +45,7 @@ def test_the_loop_itself_takes_the_same_steps_whatever_the_micro_batches(tmp_pat
     for name, accumulate, budget in (("one", 1, 4000), ("many", 1000, 60)):
         train = {"accumulate": accumulate, "batch_tokens": budget, "dropout": 0.0, "epochs": 3}
         prepared = prepared_run(tmp_path, method="full", train=train)
-        prepared.classifier.module.double()
+        prepared.model.module.double()
         loop, steps = start_loop(prepared, tmp_path / name)
         loop.run()
         assert loop.step == len(steps) == 3  # every epoch is one window

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 import torch
 
-from affina.pipeline.training import work_of
 from affina.planning import activations
 from affina.planning.activations import Shape, look
 from forecasts import prepared_run
@@ -14,19 +13,18 @@ LARGE = Shape(5, 48)
 FAMILIES = ("bert", "gpt2", "llama", "roberta", "distilbert", "modernbert", "deberta-v2")
 
 
-def counted(prepared, shape, monkeypatch):
+def counted(prepared, shape):
     """Bytes that a training pass of this shape saves."""
-    monkeypatch.setattr(activations, "ROWS", shape.rows)
-    batch = activations._batch(prepared, shape.length)
+    batch = prepared.subject.rows_of(shape.length, count=shape.rows)
     prepared.attached.train()
-    return activations._count(prepared, work_of(prepared).loss, batch)[0]
+    return activations._count(prepared, prepared.subject.work(prepared).loss, batch)[0]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_large_batch_is_told_from_small_ones(tmp_path, monkeypatch, family):
+def test_a_large_batch_is_told_from_small_ones(tmp_path, family):
     prepared = prepared_run(tmp_path, "method=full", family=family)
     said = look(prepared).saved(LARGE)
-    assert said == pytest.approx(counted(prepared, LARGE, monkeypatch), rel=0.1)
+    assert said == pytest.approx(counted(prepared, LARGE), rel=0.1)
 
 
 def test_nothing_is_saved_below_a_frozen_cut(tmp_path):
@@ -46,5 +44,5 @@ def test_the_run_is_not_touched(tmp_path):
     look(prepared)
     assert torch.equal(torch.rand(4), expected)
     assert all(torch.equal(tensor, before[name]) for name, tensor in prepared.attached.state_dict().items())
-    assert not prepared.classifier.module.training
-    assert all(parameter.grad is None for parameter in prepared.classifier.module.parameters())
+    assert not prepared.model.module.training
+    assert all(parameter.grad is None for parameter in prepared.model.module.parameters())

@@ -56,7 +56,7 @@ def test_frozen_blocks_are_run_forward_only(tmp_path):
 def test_a_forecast_says_what_trains_and_what_is_written(tmp_path):
     prepared = prepared_run(tmp_path, "method=full", "train.epochs=2", "train.keep=2")
     found, _ = foresee(prepared, interpreter=memory.resident() - 5_000_000, prepared_in=1.5)
-    assert found.trained == found.parameters == sum(p.numel() for p in prepared.classifier.module.parameters())
+    assert found.trained == found.parameters == sum(p.numel() for p in prepared.model.module.parameters())
     assert found.rows["train"] == len(prepared.rows["train"])
     assert found.steps == 0
     trained = trained_bytes(prepared)
@@ -82,9 +82,9 @@ def test_the_changes_are_recipes_and_smaller(tmp_path):
     prepared = prepared_run(tmp_path, "method=full", "train.batch_tokens=512", rows=90)
     activations = look(prepared)
     own = memory_of(prepared, activations, held=50_000_000, interpreter=0)
-    names = [name for name, p in prepared.classifier.module.named_parameters() if p.requires_grad]
+    names = [name for name, p in prepared.model.module.named_parameters() if p.requires_grad]
     found = weighed(own, prepared, changes_of(prepared, activations), setup_of(prepared, activations))
-    assert [name for name, p in prepared.classifier.module.named_parameters() if p.requires_grad] == names
+    assert [name for name, p in prepared.model.module.named_parameters() if p.requires_grad] == names
     assert all(change.peak < own.peak for change in found)
     keys = {word.partition("=")[0] for change in found for word in change.words}
     assert {"train.batch_tokens", "train.accumulate", "method"} <= keys

@@ -71,7 +71,7 @@ def test_micro_batches_give_the_gradient_of_the_large_batch(tmp_path, task, weig
     write_csv(tmp_path / "rows.csv", zip([text for text, _ in sample_rows(40)], labels, strict=True))
     spec = {"name": task, **({"class_weights": weights} if task == "multi_label" else {})}
     prepared = prepared_run(tmp_path, family="gpt2", task=spec, method="full")
-    prepared.classifier.module.double()
+    prepared.model.module.double()
     whole = gradients(prepared, [list(range(24))])
     assert whole.norm() > 0
     parts = gradients(prepared, [[0], [1, 2, 3, 4], list(range(5, 24))])

@@ -52,7 +52,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights_move(tmp
     loop, _ = start_loop(prepared, tmp_path / "run")
     before = {name: tensor.clone() for name, tensor in prepared.attached.state_dict().items()}
     name, spoiled = next(iter(prepared.attached.state_dict().items()))
-    parameter = dict(prepared.classifier.module.named_parameters())[name]
+    parameter = dict(prepared.model.module.named_parameters())[name]
     parameter.register_hook(lambda gradient: gradient * math.nan)
     with pytest.raises(NonFiniteError, match="gradient"):
         loop.run()
@@ -115,7 +115,7 @@ def test_the_record_counts_real_tokens_and_rows(tmp_path):
     loop, _ = start_loop(prepared, tmp_path / "run")
     outcome = loop.run()
     steps = [record for record in journal.read(loop.folder.journal) if isinstance(record, Step)]
-    lengths = [len(example.ids) for example in prepared.examples["train"]]
+    lengths = [len(example.ids) for example in prepared.subject.examples["train"]]
     assert sum(record.tokens for record in steps) == outcome.tokens == sum(lengths)
     assert sum(record.rows for record in steps) == outcome.rows == len(lengths)
     first = [row for batch in loop.plan.window(0) for row in batch]

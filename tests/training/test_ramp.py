@@ -71,12 +71,12 @@ def test_the_ramp_is_even_in_the_logarithm_around_the_prior():
 @pytest.mark.parametrize("method", ["full", {"name": "partial", "blocks": 1}, {"name": "partial", "blocks": 0}])
 def test_weights_and_random_draws_stand_where_they_stood(tmp_path, method):
     prepared = prepared_run(tmp_path, method=method)
-    before = {name: tensor.clone() for name, tensor in prepared.classifier.module.named_parameters()}
+    before = {name: tensor.clone() for name, tensor in prepared.model.module.named_parameters()}
     state = randomness.capture()
     found = probe_rates(prepared, steps=12)
     assert len(found.rates) == len(found.changes) == len(found.smooth) <= 12
     assert randomness.capture() == state
-    for name, tensor in prepared.classifier.module.named_parameters():
+    for name, tensor in prepared.model.module.named_parameters():
         assert torch.equal(tensor, before[name]), name
         assert tensor.grad is None
 

@@ -74,7 +74,7 @@ def test_the_steps_of_an_epoch_have_each_row_as_often_as_its_weight_says():
         assert sum(own["b.csv"]) == 2 * len(own["b.csv"]) + round(len(own["b.csv"]) / 2)
         drawn.append(tuple(own["b.csv"]))
     assert len(set(drawn)) == 3
-    assert len(prepared.examples["train"]) == len(rows) == len({(row.file, row.number) for row in rows})
+    assert len(prepared.subject.examples["train"]) == len(rows) == len({(row.file, row.number) for row in rows})
 
 
 def test_a_zip_with_splits_is_trained_on_and_each_of_its_files_can_be_used():

@@ -1,28 +1,58 @@
-"""The base model's own tensors, as they were before any training: what `disabled()` swaps in.
+"""What every loaded model is to the stages, whatever it was loaded for, and its tensors as they were before training.
 
-They are read by loading the model a second time, which takes its memory once more: only transformers knows which
-tensor of a file becomes which parameter.
+The base tensors are read by loading the model a second time, which takes its memory once more: only transformers knows
+which tensor of a file becomes which parameter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from affina.models.classifier import Classifier, load_classifier
+from affina.models.anatomy import Anatomy
+from affina.models.source import Source
 
 
-def base_tensors(classifier: Classifier) -> Mapping[str, Tensor]:
+class Pretrained(Protocol):
+    """A loaded model with its tokenizer: a `Classifier`, or a `LanguageModel`."""
+
+    @property
+    def module(self) -> Any:
+        """The transformers `PreTrainedModel`."""
+        ...
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer, padding on the right."""
+        ...
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Which parameters are which part."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """Where it came from."""
+        ...
+
+    def again(self) -> Any:
+        """The module read from its files once more; parameters that are in no file are random."""
+        ...
+
+
+def base_tensors(model: Pretrained) -> Mapping[str, Tensor]:
     """The parameters of the base model by name, read again from its files; a new head's are random and mean nothing.
 
     What a new head draws is not taken from the run's random numbers.
     """
     with torch.random.fork_rng(devices=[]):
-        return dict(load_classifier(classifier.source, classifier.head).module.named_parameters())
+        return dict(model.again().named_parameters())
 
 
-def width(classifier: Classifier) -> int:
+def width(model: Pretrained) -> int:
     """The model's hidden size."""
-    return int(classifier.module.config.get_text_config().hidden_size)
+    return int(model.module.config.get_text_config().hidden_size)

@@ -67,6 +67,10 @@ class Classifier:
     head: HeadSpec
     units: Units = PLAIN
 
+    def again(self) -> Any:
+        """The module read from its files once more; a new head is random."""
+        return load_classifier(self.source, self.head).module
+
 
 def load_classifier(
     source: Source, head: HeadSpec | Sequence[str], *, dropout: float | None = None, notify: Notify = silent

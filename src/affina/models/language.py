@@ -68,6 +68,10 @@ class LanguageModel:
             return logits
         return last_states(self.module, inputs)
 
+    def again(self) -> Any:
+        """The module read from its files once more."""
+        return load_language_model(self.source).module
+
 
 def load_language_model(source: Source, *, dropout: float | None = None, notify: Notify = silent) -> LanguageModel:
     """Load a model that writes.

@@ -11,24 +11,21 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 
 from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
-from affina.pipeline.exporting import export
-from affina.pipeline.measuring import start_head
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
-from affina.pipeline.training import build_loop, floor_of
+from affina.pipeline.training import build_loop
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Payload
 from affina.record.starts import Restarted
 from affina.reporting.formats import the
 from affina.runtime import randomness
-from affina.tasks.base import Batch
 from affina.training import checkpoint
 from affina.training.loop import STUCK, Floor, Loop, Outcome
 
@@ -85,21 +82,17 @@ def _forget_given_up(folder: RunFolder) -> None:
 
 
 def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
-    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it.
-
-    Where the classes are weighted, a model that learns may well stay below the majority's figures, and is not judged.
-    """
+    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it."""
     second = any(isinstance(record, Restarted) for record in records)
-    may = prepared.recipe.train.restart and not prepared.weighted and not second
-    return floor_of(prepared) if may else None
+    return prepared.subject.floor(prepared) if prepared.recipe.train.restart and not second else None
 
 
 def start_again(prepared: Prepared) -> Prepared:
     """Put the model back to the base, with a head drawn from `prepared.draws` and started anew."""
     randomness.seed_everything(prepared.draws)
-    base = base_tensors(prepared.classifier)
+    base = base_tensors(prepared.model)
     prepared.attached.load_state_dict({name: base[name] for name in prepared.attached.state_dict()})
-    return with_head(prepared, start_head(prepared))
+    return with_head(prepared, prepared.subject.start_head(prepared))
 
 
 def advised_anew(prepared: Prepared, journal: Journal) -> tuple[float, str] | None:
@@ -118,19 +111,21 @@ def times_apart(rate: float, other: float) -> float:
     return max(rate / other, other / rate)
 
 
-def _run(loop: Loop[Batch], prepared: Prepared) -> Outcome:
+def _run(loop: Loop[Any], prepared: Prepared) -> Outcome:
     try:
         return loop.run()
     except NonFiniteError as error:
         if loop.folder.best(loop.stopping.best_step).exists():
-            export(prepared, loop.folder, step=loop.stopping.best_step)
+            prepared.subject.export(prepared, loop.folder, step=loop.stopping.best_step)
         raise _with_advice(error, prepared, journal=loop.journal) from error
 
 
-def _seen(prepared: Prepared, loop: Loop[Batch]) -> str:
-    found, floor = loop.stopping, floor_of(prepared)
+def _seen(prepared: Prepared, loop: Loop[Any]) -> str:
+    found, floor = loop.stopping, loop.control.floor
+    if floor is None:
+        raise ValueError("a loop without a floor is never stuck")
     return (
-        f"no better than {the(prepared.judge.guess_name)} ({prepared.hyper.metric.value} {found.latest:.3f} against "
+        f"no better than {the(prepared.subject.guess_name)} ({prepared.hyper.metric.value} {found.latest:.3f} against "
         f"{floor.metric:.3f}, loss {found.latest_loss:.3f} against {floor.loss:.3f})"
     )
 

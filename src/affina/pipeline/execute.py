@@ -14,12 +14,10 @@ import torch
 from affina.data.loading import data_read
 from affina.models.origin import origin
 from affina.models.source import fingerprint
-from affina.pipeline import attempts, rates, shown
-from affina.pipeline.exporting import export
+from affina.pipeline import attempts, rates
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import look_back
-from affina.pipeline.measuring import measure_baselines, predict, write_scores
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
@@ -27,11 +25,9 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
 from affina.record.payloads import (
     NOTICE,
-    Chosen,
     Event,
     Finished,
     ModelLoaded,
-    Sample,
     Scores,
     Started,
 )
@@ -90,14 +86,6 @@ class _Clock:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """Single rows of the report's split."""
-
-    samples: tuple[Sample, ...]
-    worst: tuple[Sample, ...]
-
-
 def execute(prepared: Prepared, place: Place, *, observers: Sequence[Observer], before: Before) -> RunResult:
     """Train, measure and write everything.
 
@@ -147,12 +135,13 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
             prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=resumed, records=before)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("evaluation"):
-            scores, rows = _after_training(prepared, place.folder, journal, step=outcome.best_step)
+            prepared.subject.export(prepared, place.folder, step=outcome.best_step, journal=journal)
+            measured = prepared.subject.measure(prepared, journal)
         with clock.stage("looking back"):
-            look_back(prepared, outcome, journal, {**place.baselines(), scores.who: scores})
-        journal.append(_finished(outcome, clock, rows, before=known, device=prepared.device))
+            look_back(prepared, outcome, journal, {**place.baselines(), "tuned": measured.scores})
+        journal.append(_finished(outcome, clock, measured, before=known, device=prepared.device))
     page.write(place.folder.path)
-    return RunResult(place.folder, scores, place.baselines())
+    return RunResult(place.folder, measured.scores, place.baselines())
 
 
 def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> Prepared:
@@ -161,7 +150,7 @@ def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predic
     journal.append(predicted)
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"):
-            measure_baselines(prepared, journal)
+            prepared.subject.baselines(prepared, journal)
     with clock.stage("head and rates"):
         return rates.settle(prepared, journal)
 
@@ -179,18 +168,18 @@ def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:
 
 def _describe(prepared: Prepared, journal: Journal) -> None:
     """Write down the data, the model and every choice, before anything is trained."""
-    classifier = prepared.classifier
-    parameters = list(classifier.module.parameters())
-    known = origin(classifier.source)
+    model = prepared.model
+    parameters = list(model.module.parameters())
+    known = origin(model.source)
     journal.append(replace(data_read(prepared.loaded, rows=prepared.rows), findings=prepared.findings))
     journal.append(prepared.audited)
     journal.append(
         ModelLoaded(
-            reference=classifier.source.reference,
-            family=classifier.module.config.model_type,
+            reference=model.source.reference,
+            family=model.module.config.model_type,
             parameters=sum(parameter.numel() for parameter in parameters),
             trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
-            fingerprint=fingerprint(classifier.source.folder),
+            fingerprint=fingerprint(model.source.folder),
             hub_id=known.hub_id,
             licence=known.licence,
             languages=known.languages,
@@ -198,7 +187,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     )
     for text in prepared.notices:
         journal.append(Event(step=0, name=NOTICE, text=text))
-    longest = max(len(example.ids) for example in prepared.examples["train"])
+    longest = max(prepared.subject.lengths["train"])
     if longest > (budget := prepared.hyper.batch_tokens.value):
         text = f"rows of up to {longest} tokens are longer than train.batch_tokens={budget}: each is a batch of its own"
         journal.append(Event(step=0, name="batch", text=text))
@@ -206,21 +195,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
     rates.write_choices(prepared, [key for key in prepared.choices if key not in later], journal)
 
 
-def _after_training(prepared: Prepared, folder: RunFolder, journal: Journal, *, step: int) -> tuple[Scores, _Shown]:
-    """Export the best weights and measure them on the rows that the report is about."""
-    thresholds = export(prepared, folder, step=step)
-    if thresholds is not None:
-        said = ", ".join(
-            f"{label} {value:.2f}" for label, value in zip(prepared.task.labels, thresholds.values, strict=True)
-        )
-        journal.append(Chosen(key="task.thresholds (found)", value=said, reason=thresholds.how))
-    rows = prepared.rows[prepared.report_split]
-    found = predict(prepared, prepared.examples[prepared.report_split], where=lambda place: rows[place].where)
-    scores = write_scores(prepared, found, thresholds, who="tuned", journal=journal)
-    return scores, _Shown(shown.samples(prepared, found, thresholds), shown.worst(prepared, found, thresholds))
-
-
-def _finished(outcome: Outcome, clock: _Clock, rows: _Shown, *, before: Before, device: torch.device) -> Finished:
+def _finished(outcome: Outcome, clock: _Clock, measured: Measured, *, before: Before, device: torch.device) -> Finished:
     peak = machine.peak_memory_bytes(device)
     above = peak if device.type != "cpu" else peak - before.held if peak > before.held_at_most else None
     seconds = {name: round(value, 2) for name, value in clock.seconds.items()}
@@ -235,8 +210,8 @@ def _finished(outcome: Outcome, clock: _Clock, rows: _Shown, *, before: Before, 
         memory_bytes=above,
         seconds_per_epoch=_rounded(outcome.epoch_seconds),
         cpu_seconds_per_epoch=_rounded(outcome.epoch_cpu_seconds),
-        samples=rows.samples,
-        worst=rows.worst,
+        samples=measured.samples,
+        worst=measured.worst,
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 from affina.data.gathering import name_after
 from affina.errors import Problem, RunError
 from affina.models.source import fingerprint
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.base import AUTO
@@ -158,7 +158,7 @@ def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tu
             now = prepared.loaded.files
             yield from ((file, record.files.get(file, ""), now.get(file, "")) for file in {**record.files, **now})
         elif isinstance(record, ModelLoaded):
-            source = prepared.classifier.source
+            source = prepared.model.source
             yield f"the model {source.reference}", record.fingerprint, fingerprint(source.folder)
         elif record is first:  # what it went on with later is the same, in other words
             asked = prepared.recipe.model_dump(mode="json")

@@ -1,20 +1,23 @@
-"""The length limit of a run: how many tokens a text may have, and what that does to the rows."""
+"""The length limit of a run: how many tokens a row may have, and what that does to the rows.
+
+How long a row is, says the kind of run: a text, or a prompt with its answer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from affina.data.checks import noticed
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.errors import DataError, Problem, RecipeError
+from affina.errors import Problem, RecipeError
 from affina.models.reader import Reads
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
 from affina.record.payloads import Finding
-from affina.tasks.texts import apply_limit, measure_lengths, refuse_nothing
+from affina.tasks.texts import apply_limit
 from affina.values import Resolved
 
 LONGEST_BY_DEFAULT: Final = 512
@@ -40,7 +43,22 @@ class Limited:
     findings: tuple[Finding, ...]
 
 
-def within_limit(recipe: Recipe, loaded: Loaded, reader: Reads, choices: dict[str, Resolved[Any]]) -> Limited:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """How a kind of run counts tokens.
+
+    Attributes:
+        lengths: rows to the tokens of each, special tokens included, nothing cut.
+        least: tokens that the shortest possible row has.
+    """
+
+    lengths: Callable[[Sequence[Row]], list[int]]
+    least: int
+
+
+def within_limit(
+    recipe: Recipe, loaded: Loaded, reader: Reads, measure: Measure, choices: dict[str, Resolved[Any]]
+) -> Limited:
     """The rows of each split that are used, the limit, and what it did to them.
 
     Rows of validation and test are never dropped, so that figures stay about all of them; they are cut and counted.
@@ -48,18 +66,18 @@ def within_limit(recipe: Recipe, loaded: Loaded, reader: Reads, choices: dict[st
     Args:
         recipe: `data.max_length` and `data.too_long`.
         loaded: the rows.
-        reader: the model's tokenizer and its own limit.
+        reader: the model's own limit.
+        measure: counts their tokens.
         choices: gets the limit, where it was `auto`.
 
     Raises:
         RecipeError: a limit that the model does not have, or that leaves no room for a text.
-        DataError: a text is too long where the recipe says `error`, or dropping leaves a label without rows.
+        DataError: a text is too long where the recipe says `error`.
     """
     asked = recipe.data.max_length
     most = reader.max_length or LONGEST_WITHOUT_LIMIT
-    least = reader.tokenizer.num_special_tokens_to_add(pair="text_pair" in loaded.columns) + 1
-    if asked != AUTO and not least <= asked <= most:
-        raise RecipeError(_impossible(asked, least, most, reader.source.reference))
+    if asked != AUTO and not measure.least <= asked <= most:
+        raise RecipeError(_impossible(asked, measure.least, most, reader.source.reference))
     limit = min(most, LONGEST_BY_DEFAULT) if asked == AUTO else asked
     splits = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
     kept: dict[str, tuple[Row, ...]] = {}
@@ -67,12 +85,9 @@ def within_limit(recipe: Recipe, loaded: Loaded, reader: Reads, choices: dict[st
     measured: dict[str, list[int]] = {}
     for split, rows in splits.items():
         policy = "truncate" if recipe.data.too_long == "drop" and split != "train" else recipe.data.too_long
-        lengths = measure_lengths(reader.tokenizer, rows)
-        refuse_nothing(rows, lengths)
-        measured[split] = lengths
-        kept[split], beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
+        measured[split] = measure.lengths(rows)
+        kept[split], beyond = apply_limit(rows, measured[split], limit=limit, too_long=policy)
         findings += _too_long(split, policy, [rows[place].where for place in beyond.rows], beyond.tokens, limit)
-    _check_labels_left(kept["train"], loaded, limit)
     if asked == AUTO:
         longest = max(max(lengths, default=0) for lengths in measured.values())
         why = "the model's limit" if limit == most else "longer texts cost much time and memory"
@@ -87,23 +102,6 @@ def _impossible(asked: int, least: int, most: int, model: str) -> Problem:
         found=str(asked),
         fix=f"write data.max_length={min(most, LONGEST_BY_DEFAULT)}, or leave it out",
     )
-
-
-def _check_labels_left(train: Sequence[Row], loaded: Loaded, limit: int) -> None:
-    """Dropping long rows may leave a label, or all of them, without one to learn from."""
-    left = {label for row in train for label in loaded.labelling.labels_of(row.fields["label"])}
-    known = {label for row in loaded.splits.train for label in loaded.labelling.labels_of(row.fields["label"])}
-    gone = [label for label in loaded.labels if label in known - left]
-    if gone or not train:
-        shown = ", ".join(repr(label) for label in gone[:3]) + (f" and {len(gone) - 3} more" if len(gone) > 3 else "")
-        raise DataError(
-            Problem(
-                where="recipe key data.max_length, with data.too_long=drop",
-                expected="training rows left for every label",
-                found=f"none within {limit} tokens" + (f" for {shown}" if gone else ""),
-                fix="raise data.max_length, or write data.too_long=truncate",
-            )
-        )
 
 
 def _too_long(split: str, policy: str, places: Sequence[str], tokens: int, limit: int) -> list[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from affina.pipeline.attempts import advised_anew, times_apart
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_given, named
 from affina.record.journal import Journal
 from affina.record.measures import higher_is_better
@@ -24,10 +24,6 @@ FAR: Final = 4.0
 """A given rate this many times above or below the advised one explains a run that was worth nothing."""
 LITTLE: Final = 0.98
 """Of the loss before the training: what stays above it has learnt next to nothing."""
-FEW_PER_NUMBER: Final = 200
-"""Training rows of numbers of which the same is said."""
-FEW_PER_LABEL: Final = 50
-"""Training rows for each label below which a fine-tuned model is seldom clearly better than a linear probe."""
 
 
 def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, scores: Mapping[str, Scores]) -> None:
@@ -75,7 +71,7 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
 
 def _cause(prepared: Prepared, outcome: Outcome, journal: Journal) -> tuple[str, str]:
     """The likely cause, and what to try next."""
-    return _rate_is_off(prepared, journal) or _ended_early(prepared, outcome) or _few_rows(prepared)
+    return _rate_is_off(prepared, journal) or _ended_early(prepared, outcome) or prepared.subject.doubts(prepared)
 
 
 def _rate_is_off(prepared: Prepared, journal: Journal) -> tuple[str, str] | None:
@@ -99,21 +95,3 @@ def _ended_early(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None
         longer = f"train.max_steps={2 * prepared.recipe.train.max_steps}, or without it"
     what = "the model was still getting better" if outcome.improving else "the validation loss was still falling"
     return f"{what} when the run ended", longer
-
-
-def _few_rows(prepared: Prepared) -> tuple[str, str]:
-    rows, labels = len(prepared.rows["train"]), len(prepared.task.labels)
-    each = rows / labels
-    numbers = prepared.spec.name == "regression"
-    if each < (FEW_PER_NUMBER if numbers else FEW_PER_LABEL):
-        of = "" if numbers else f" for {labels} labels ({each:.0f} each)"
-        return (
-            f"{rows:,} training rows{of} are few for fine-tuning",
-            "more rows with labels; until then a baseline may serve as well",
-        )
-    other = "method=full" if prepared.method.name != "full" else "another model"
-    doubts = " (affina check --labels names doubtful labels)" if prepared.spec.name == "classification" else ""
-    return (
-        "either the base model's features already hold all that these labels need, or the labels are noisy",
-        f"{other}, or a look at the rows that are wrong in the report{doubts}",
-    )

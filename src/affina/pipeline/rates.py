@@ -12,9 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from affina.models.base import width
-from affina.pipeline.measuring import start_head
-from affina.pipeline.prepare import Prepared
-from affina.pipeline.training import guessing, plan_of, work_of
+from affina.pipeline.prepared import Prepared
+from affina.pipeline.training import plan_of
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import head_rate, patience_of, prior_of, rounded
 from affina.recipe.schema import EarlyStoppingSpec, HeadStart
@@ -47,7 +46,7 @@ SETTLED: Final = (*RATES, HEAD_START, PATIENCE)
 
 def settles_later(prepared: Prepared) -> tuple[str, ...]:
     """The keys that are decided only when the head has started."""
-    later: tuple[str, ...] = (HEAD_START,) if prepared.classifier.new_parameters else ()
+    later: tuple[str, ...] = (HEAD_START,) if prepared.subject.has_new_head else ()
     later += (PATIENCE,) if later and _may_wait(prepared) else ()
     return later + (() if is_given(prepared) else RATES)
 
@@ -73,7 +72,7 @@ def is_tested(prepared: Prepared) -> bool:
 
 def settle(prepared: Prepared, journal: Journal) -> Prepared:
     """Start the head, and let that and the run's own rows settle the rates that were left to us."""
-    prepared = with_head(prepared, start_head(prepared))
+    prepared = with_head(prepared, prepared.subject.start_head(prepared))
     if is_tested(prepared):
         prepared = _tested(prepared, journal)
     write_choices(prepared, settles_later(prepared), journal)
@@ -93,7 +92,7 @@ def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared
         prepared = _with_patience(replace(prepared, choices={**prepared.choices, HEAD_START: start}), start)
     if not _is_head_alone(prepared) or (start is not None and start.value == "random"):
         return prepared
-    prior = prior_of(prepared.spec.name, "probed head", width(prepared.classifier))
+    prior = prior_of(prepared.subject.spec.name, "probed head", width(prepared.model))
     prepared = replace(prepared, hyper=replace(prepared.hyper, prior=prior))
     if is_given(prepared):
         return prepared
@@ -178,12 +177,12 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
     precision = Precision(prepared.precision, prepared.device)
     windows = [plan.window(step % plan.total_steps) for step in range(steps)]
     return range_test(
-        Stepper(work_of(prepared), optimizer, precision=precision, clip=train.clip),
+        Stepper(prepared.subject.work(prepared), optimizer, precision=precision, clip=train.clip),
         windows,
         prepared.attached,
         ramp=Ramp(prior, steps=steps),
         peak=prior,
-        goal=Goal.of(guessing(prepared), head_alone=_is_head_alone(prepared)),
+        goal=Goal.of(prepared.subject.guessing(prepared), head_alone=_is_head_alone(prepared)),
     )
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from affina.data.labelling.several import LABEL_ROLE
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.recipe.schema import EarlyStoppingSpec, Recipe
 
 
@@ -16,19 +15,19 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
     """
     recipe, hyper = prepared.recipe, prepared.hyper
     value = {key: resolved.value for key, resolved in prepared.choices.items()}
-    columns = prepared.loaded.columns
-    several = tuple(name for role, name in columns.items() if role.startswith(LABEL_ROLE))
-    roles = {"text": columns["text"], "text_pair": columns.get("text_pair", "none")}
-    labels = {"label": several or columns["label"]}
     held_out = {key: value.get(f"data.{key}", getattr(recipe.data, key)) for key in ("validation", "test")}
     return recipe.model_copy(
         update={
-            "model": prepared.classifier.source.reference,
-            "task": prepared.spec,
+            "model": prepared.model.source.reference,
+            "task": prepared.subject.spec,
             "method": prepared.method,
             "device": prepared.device.type,
             "data": recipe.data.model_copy(
-                update={**roles, **labels, **held_out, "max_length": prepared.task.max_length}
+                update={
+                    **prepared.subject.data_keys(prepared.loaded),
+                    **held_out,
+                    "max_length": prepared.subject.max_length,
+                }
             ),
             "train": recipe.train.model_copy(
                 update={

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from affina.data.batching import plan_epoch
 from affina.data.mixing import seen_in, weights_of
-from affina.models.first_position import states_for_head
-from affina.models.heads import head_logits
-from affina.pipeline.measuring import predict
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.recipe.resolve import warmup_steps
 from affina.recipe.schema import EarlyStoppingSpec
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.measures import SHARES, higher_is_better
-from affina.tasks.base import Batch, Example
 from affina.training import schedule
 from affina.training.loop import Control, Floor, Loop
 from affina.training.optimizer import Optimizer, Rates
 from affina.training.plan import EpochPlanner, Plan
 from affina.training.precision import Precision
-from affina.training.stepping import Work
 from affina.training.stopping import EarlyStopping
 
 
-def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor: Floor | None = None) -> Loop[Batch]:
+def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor: Floor | None = None) -> Loop[Any]:
     """The training loop of a prepared run, at its first step.
 
     Args:
@@ -40,7 +34,7 @@ def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor
     train, hyper = prepared.recipe.train, prepared.hyper
     plan = plan_of(prepared)
     return Loop(
-        work=work_of(prepared),
+        work=prepared.subject.work(prepared),
         plan=plan,
         attached=prepared.attached,
         optimizer=Optimizer(prepared.attached.parameter_groups(), rates_of(prepared)),
@@ -69,22 +63,9 @@ def rates_of(prepared: Prepared) -> Rates:
     return Rates(body=hyper.learning_rate.value, head=hyper.head_learning_rate.value, weight_decay=decay)
 
 
-def floor_of(prepared: Prepared) -> Floor:
-    """What the guess from the training rows reaches on the rows that choose the checkpoint."""
-    judge, judged = prepared.judge, prepared.judge.targets(judged_of(prepared))
-    guess = judge.guess(judge.targets(prepared.examples["train"]), rows=len(judged))
-    found = judge.quick(guess, judged)
-    return Floor(metric=found[prepared.hyper.metric.value], loss=found["loss"])
-
-
-def guessing(prepared: Prepared) -> float:
-    """The training loss of guessing: by what the rows have, or evenly where the labels are weighted."""
-    return prepared.judge.even_loss if prepared.weighted else floor_of(prepared).loss
-
-
 def planner_of(prepared: Prepared) -> EpochPlanner:
     """The number of an epoch to its micro-batches, as places of training rows."""
-    lengths = [len(example.ids) for example in prepared.examples["train"]]
+    lengths = prepared.subject.lengths["train"]
     weights = weights_of(prepared.rows["train"], prepared.loaded.weights)
     budget, seed = prepared.hyper.batch_tokens.value, prepared.draws
 
@@ -117,30 +98,7 @@ def _stopping(prepared: Prepared) -> EarlyStopping:
     )
 
 
-def work_of(prepared: Prepared) -> Work[Batch]:
-    """Task, model and data as the functions that the loop calls."""
-    module, anatomy, task = prepared.classifier.module, prepared.classifier.anatomy, prepared.task
-    train, rows = prepared.examples["train"], prepared.rows["train"]
-    validation = judged_of(prepared)
-
-    def loss(batch: Batch) -> Tensor:
-        hidden = states_for_head(module, anatomy, batch.inputs)
-        return task.loss(hidden, partial(head_logits, module, inputs=batch.inputs), batch)[0]
-
-    def evaluate() -> dict[str, float]:
-        return prepared.judge.quick(predict(prepared, validation), prepared.judge.targets(validation))
-
-    return Work(
-        batch=lambda places: task.collate([train[place] for place in places], rows=places).to(prepared.device),
-        weight=task.weight,
-        loss=loss,
-        evaluate=evaluate,
-        where=lambda place: rows[place].where,
-    )
-
-
-def judged_of(prepared: Prepared) -> list[Example]:
-    """The validation rows that choose the checkpoint, the same ones at every evaluation."""
-    examples, count = prepared.examples["validation"], prepared.hyper.evaluation_rows.value
-    order = np.random.default_rng(0).permutation(len(examples))[:count]
-    return [examples[place] for place in sorted(order)]
+def judged_places(prepared: Prepared) -> list[int]:
+    """The places of the validation rows that choose the checkpoint, the same ones at every evaluation."""
+    count, rows = prepared.hyper.evaluation_rows.value, len(prepared.rows["validation"])
+    return sorted(np.random.default_rng(0).permutation(rows)[:count].tolist())

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from affina.pipeline.prepare import Prepared
-from affina.pipeline.training import work_of
+from affina.pipeline.prepared import Prepared
 from affina.runtime import randomness
-from affina.tasks.base import Batch
 from affina.training.precision import Precision
+from affina.training.stepping import MicroBatch
 
 ROWS: Final = 2
 LENGTHS: Final = (8, 16, 32)
@@ -68,16 +67,16 @@ class Activations:
 
 def look(prepared: Prepared) -> Activations:
     """Run three tiny forward passes as the training does, and count."""
-    longest = max(len(example.ids) for example in prepared.examples["train"])
+    longest = max(prepared.subject.lengths["train"])
     unit = max(1, min(LENGTHS[0], longest // 4))
     lengths = [unit, 2 * unit, 4 * unit]
-    loss = work_of(prepared).loss
+    loss = prepared.subject.work(prepared).loss
     precision = Precision(prepared.precision, prepared.device)
     prepared.attached.train()
     found = []
     with randomness.untouched():
         for length in lengths:
-            batch = _batch(prepared, length)
+            batch = prepared.subject.rows_of(length, count=ROWS)
             with precision.autocast():
                 found.append(_count(prepared, loss, batch))
     prepared.attached.eval()
@@ -85,21 +84,9 @@ def look(prepared: Prepared) -> Activations:
     return Activations(_growth(lengths, saved), _growth(lengths, largest))
 
 
-def _batch(prepared: Prepared, length: int) -> Batch:
-    """Rows of exactly so many tokens, made of the first training row's."""
-    example = prepared.examples["train"][0]
-    types = None if example.types is None else _repeated(example.types, length)
-    made = replace(example, ids=_repeated(example.ids, length), types=types)
-    return prepared.task.collate([made] * ROWS, rows=[0] * ROWS).to(prepared.device)
-
-
-def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:
-    return (tuple(values) * (length // len(values) + 1))[:length]
-
-
-def _count(prepared: Prepared, loss: Callable[[Batch], Tensor], batch: Batch) -> tuple[int, int]:
+def _count(prepared: Prepared, loss: Callable[[Any], Tensor], batch: MicroBatch) -> tuple[int, int]:
     """Bytes that are saved, and bytes of the largest tensor."""
-    module = prepared.classifier.module
+    module = prepared.model.module
     own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
     seen: dict[int, Tensor] = {}
     """By place in memory; the tensors are held, so that no place is used twice."""

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from affina.data.batching import plan_epoch
-from affina.pipeline.prepare import Prepared, attach
+from affina.pipeline.prepare import attach
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_tested
 from affina.planning.activations import Activations, look
 from affina.planning.estimate import BESIDE, Setup, evaluation_bytes, parts_of, setup_of
@@ -115,7 +116,7 @@ def _precision(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
 
 def _methods(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
     """The embeddings frozen, half of the blocks too, all of them too; as far as that is less than what trains."""
-    blocks = len(prepared.classifier.anatomy.blocks)
+    blocks = len(prepared.model.anatomy.blocks)
     tried: list[tuple[PartialSpec, str]] = [
         (PartialSpec(), "the embeddings stay as they are"),
         (PartialSpec(blocks=blocks // 2), f"the lower {blocks - blocks // 2} of {blocks} blocks stay as they are too"),
@@ -134,10 +135,10 @@ def _words(spec: PartialSpec) -> tuple[str, ...]:
 def _setup_with(prepared: Prepared, spec: FullSpec | PartialSpec) -> Setup:
     """The run's setup with another method; the model's own is put back."""
     try:
-        changed = replace(prepared, attached=attach(spec, prepared.classifier), method=spec)
+        changed = replace(prepared, attached=attach(spec, prepared.model), method=spec)
         return setup_of(changed, look(changed))
     finally:
-        attach(prepared.method, prepared.classifier)
+        attach(prepared.method, prepared.model)
 
 
 def _all_of_them(prepared: Prepared, setup: Setup) -> _Found:

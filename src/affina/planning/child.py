@@ -23,7 +23,8 @@ import torch
 import affina.pipeline.execute  # what a training process has imported before it reads anything
 import affina.pipeline.folders  # noqa: F401
 from affina.errors import AffinaError
-from affina.pipeline.prepare import Prepared, prepare
+from affina.pipeline.prepare import prepare
+from affina.pipeline.prepared import Prepared
 from affina.planning.changes import changes_of, weighed
 from affina.planning.estimate import setup_of
 from affina.planning.fitting import free_disk, judge

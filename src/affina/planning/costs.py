@@ -15,12 +15,10 @@ import torch
 
 from affina.data.batching import by_length
 from affina.models.base import width
-from affina.pipeline.measuring import EVALUATION_FACTOR
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Shape
 from affina.planning.estimate import shapes
-from affina.tasks.base import Example
 
 PRODUCTS: Final = 5
 """Matrix products whose speed is measured."""
@@ -62,10 +60,10 @@ class Costs:
 
 def costs_of(prepared: Prepared) -> Costs:
     """The costs of a run's model with the method that is on it."""
-    anatomy = prepared.classifier.anatomy
+    anatomy = prepared.model.anatomy
     lowest = _first_trained(prepared)
     forward = backward = 0
-    for name, parameter in prepared.classifier.module.named_parameters():
+    for name, parameter in prepared.model.module.named_parameters():
         number = anatomy.block_of(name)
         if number is not None:
             forward += parameter.numel()
@@ -75,13 +73,13 @@ def costs_of(prepared: Prepared) -> Costs:
         backward_weights=backward,
         blocks=len(anatomy.blocks),
         reached=len(anatomy.blocks) - lowest,
-        width=width(prepared.classifier),
+        width=width(prepared.model),
     )
 
 
 def _first_trained(prepared: Prepared) -> int:
     """The number of the lowest block that the backward pass comes through."""
-    anatomy = prepared.classifier.anatomy
+    anatomy = prepared.model.anatomy
     trained = list(prepared.attached.state_dict())
     if any(anatomy.part_of(name) == "embeddings" for name in trained):
         return 0
@@ -99,26 +97,20 @@ class Batches:
 
 def batches_of(prepared: Prepared) -> Batches:
     """The micro-batches that the run begins with."""
-    lengths = [len(example.ids) for example in prepared.examples["train"]]
+    lengths = prepared.subject.lengths["train"]
     places = planner_of(prepared)(0)
     return Batches(places, shapes(lengths, places))
 
 
-def evaluation_budget(prepared: Prepared) -> int:
-    """Tokens in a batch of an evaluation."""
-    return EVALUATION_FACTOR * prepared.hyper.batch_tokens.value
-
-
-def evaluation_cost(prepared: Prepared, costs: Costs, examples: Sequence[Example]) -> float:
-    """Operations of an evaluation of these rows."""
-    lengths = [len(example.ids) for example in examples]
-    batches = by_length(lengths, budget=evaluation_budget(prepared))
+def evaluation_cost(prepared: Prepared, costs: Costs, lengths: Sequence[int]) -> float:
+    """Operations of an evaluation of rows of these lengths."""
+    batches = by_length(lengths, budget=prepared.evaluation_budget)
     return sum(costs.forward(shape) for shape in shapes(lengths, batches))
 
 
 def operations_per_second(prepared: Prepared) -> float:
     """The speed of matrix products of the model's width here and now, measured in a few hundredths of a second."""
-    wide, device = width(prepared.classifier), prepared.device
+    wide, device = width(prepared.model), prepared.device
     left = torch.ones(512, wide, device=device)
     right = torch.ones(wide, 4 * wide, device=device)
     (left @ right).sum().item()

@@ -13,8 +13,7 @@ from typing import Any, Final
 from affina.data.batching import by_length, plan_epoch
 from affina.evaluation.baselines import MOST_ROWS
 from affina.models.base import width
-from affina.pipeline.measuring import EVALUATION_FACTOR
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import is_tested
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape
@@ -58,7 +57,7 @@ class Setup:
 
 def setup_of(prepared: Prepared, activations: Activations) -> Setup:
     """The run as it is asked for."""
-    lengths = {split: [len(example.ids) for example in part] for split, part in prepared.examples.items()}
+    lengths = prepared.subject.lengths
     return Setup(
         lengths=[lengths["train"][place] for batch in planner_of(prepared)(0) for place in batch],
         others=[*lengths["validation"], *lengths["test"]],
@@ -111,10 +110,16 @@ def evaluation_bytes(setup: Setup) -> int:
     return round(TRANSIENT * max(setup.activations.largest(shape) for shape in batches))
 
 
+def fits_probes(prepared: Prepared) -> bool:
+    """Whether linear probes are fitted before the training."""
+    wanted = prepared.recipe.evaluate.baselines or prepared.subject.has_new_head
+    return wanted and prepared.subject.outputs > 0
+
+
 def probe_bytes(prepared: Prepared) -> int:
     """What the linear probe holds while it is fitted: features, their scaled copies, L-BFGS's own."""
-    counts = [min(MOST_ROWS, len(prepared.examples[split])) for split in ("train", "validation")]
-    fitted, classes, wide = counts[0], len(prepared.task.labels), width(prepared.classifier)
+    counts = [min(MOST_ROWS, len(prepared.rows[split])) for split in ("train", "validation")]
+    fitted, classes, wide = counts[0], prepared.subject.outputs, width(prepared.model)
     features = 4 * wide * sum(counts) + 16 * wide * fitted
     return features + 8 * classes * (3 * fitted + HISTORY * wide)
 
@@ -129,11 +134,11 @@ def memory_of(prepared: Prepared, activations: Activations, *, held: int, interp
         interpreter: bytes that the process held after its imports.
     """
     setup = setup_of(prepared, activations)
-    loaded = held - interpreter if prepared.device.type == "cpu" else weight_bytes(prepared.classifier.module)
+    loaded = held - interpreter if prepared.device.type == "cpu" else weight_bytes(prepared.model.module)
     parts = parts_of(setup, seed=prepared.draws)
     added = {"evaluation": evaluation_bytes(setup), "training": sum(parts.values())}
     on_cpu = prepared.device.type == "cpu"
-    if on_cpu and (prepared.recipe.evaluate.baselines or prepared.classifier.new_parameters):
+    if on_cpu and fits_probes(prepared):
         added["probe"] = probe_bytes(prepared)
     if is_tested(prepared) and on_cpu:
         added["range test"] = added["training"] + setup.trained

@@ -11,7 +11,7 @@ from typing import Final
 import torch
 
 from affina.models.source import fingerprint
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.training import plan_of
 from affina.planning.activations import Activations, look
@@ -50,11 +50,11 @@ def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tupl
     activations = look(prepared)
     found = memory_of(prepared, activations, held=held, interpreter=interpreter)
     time = time_of(prepared, pace_by_rule(prepared), prepared_in=prepared_in)
-    parameters = list(prepared.classifier.module.parameters())
+    parameters = list(prepared.model.module.parameters())
     forecast = Forecast(
         key=key_of(prepared),
-        model=prepared.classifier.source.reference,
-        family=prepared.classifier.module.config.model_type,
+        model=prepared.model.source.reference,
+        family=prepared.model.module.config.model_type,
         method=described(prepared),
         device=prepared.device.type,
         precision=prepared.precision,
@@ -62,7 +62,7 @@ def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tupl
         trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
         rows={split: len(rows) for split, rows in prepared.rows.items()},
         batch_tokens=prepared.hyper.batch_tokens.value,
-        longest=max(len(example.ids) for example in prepared.examples["train"]),
+        longest=max(prepared.subject.lengths["train"]),
         steps_per_epoch=steps_per_epoch(prepared),
         memory=found,
         time=time,
@@ -96,7 +96,7 @@ def described(prepared: Prepared) -> str:
 def key_of(prepared: Prepared) -> str:
     """The same for the same recipe, data, model, device and threads, whatever the run's folder."""
     recipe = resolved_recipe(prepared).model_dump(mode="json", exclude={"run": True, "train": {"too_large"}})
-    source = prepared.classifier.source
+    source = prepared.model.source
     parts = [recipe, prepared.loaded.files, fingerprint(source.folder), prepared.device.type, torch.get_num_threads()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -127,7 +127,7 @@ def _memory(estimate: Memory, prepared: Prepared, seen: Rehearsed) -> Memory:
 
 
 def _sizes_by_rule(prepared: Prepared) -> dict[str, int]:
-    trained, weights = trained_bytes(prepared), weight_bytes(prepared.classifier.module)
+    trained, weights = trained_bytes(prepared), weight_bytes(prepared.model.module)
     return {"best": trained, "checkpoint": 3 * trained + STATE_BYTES, "model": weights + TOKENIZER_BYTES}
 
 
@@ -148,7 +148,7 @@ def _disk(prepared: Prepared, time: Time, sizes: dict[str, int]) -> Disk:
         model=sizes["model"],
         record=record,
         peak=max(most, kept + sizes["model"]) + record,
-        cached=sum(file.stat().st_size for file in prepared.classifier.source.folder.rglob("*") if file.is_file()),
+        cached=sum(file.stat().st_size for file in prepared.model.source.folder.rglob("*") if file.is_file()),
     )
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_tested, steps_of_test
-from affina.pipeline.training import judged_of, plan_of
+from affina.pipeline.training import judged_places, plan_of
 from affina.planning.costs import Costs, batches_of, costs_of, evaluation_cost, operations_per_second
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
-from affina.tasks.base import Example
 from affina.training.loop import CHECKPOINT_SECONDS
 from affina.training.stopping import CLEARLY_WORSE
 
@@ -76,13 +75,13 @@ class Pace:
 def pace_by_rule(prepared: Prepared) -> Pace:
     """From the speed of one matrix product here and now, and figures by rule for the rest."""
     second = 1 / (EFFICIENCY * operations_per_second(prepared))
-    trained, weights = trained_bytes(prepared), weight_bytes(prepared.classifier.module)
-    rows = min(MOST_ROWS, len(prepared.examples["train"]))
-    width = prepared.classifier.module.config.get_text_config().hidden_size
-    operations = 8.0 * rows * width * len(prepared.task.labels) * ITERATIONS_OF_A_FIT
+    trained, weights = trained_bytes(prepared), weight_bytes(prepared.model.module)
+    rows = min(MOST_ROWS, len(prepared.rows["train"]))
+    width = prepared.model.module.config.get_text_config().hidden_size
+    operations = 8.0 * rows * width * prepared.subject.outputs * ITERATIONS_OF_A_FIT
     return Pace(
         gradients=second,
-        batch=BATCH_SECONDS * (1 + len(prepared.classifier.anatomy.blocks)),
+        batch=BATCH_SECONDS * (1 + len(prepared.model.anatomy.blocks)),
         move=trained / MOVED_PER_SECOND,
         evaluation=second,
         fit=operations / FIT_PER_SECOND,
@@ -125,7 +124,7 @@ def time_of(prepared: Prepared, pace: Pace, *, prepared_in: float) -> Time:
     per_epoch_evaluations = prepared.hyper.per_epoch.value
     gradients = sum(map(costs.step, epoch.shapes)) * pace.gradients + len(epoch.places) * pace.batch
     steps = gradients + steps_per_epoch(prepared) * pace.move
-    evaluation = _forward(prepared, costs, pace, judged_of(prepared))
+    evaluation = _forward(prepared, costs, pace, _judged(prepared))
     most = plan.epoch_after(plan.total_steps)
     checkpoints = max(1 / max(most, 1e-9), min(per_epoch_evaluations, steps / CHECKPOINT_SECONDS))
     writes = pace.best * per_epoch_evaluations + pace.checkpoint * checkpoints
@@ -142,7 +141,9 @@ def time_of(prepared: Prepared, pace: Pace, *, prepared_in: float) -> Time:
         cpu_per_epoch=None if pace.processor is None else per_epoch * pace.processor,
         epochs=(min(_fewest(prepared), most), most),
         before=prepared_in + evaluation + _baselines(prepared, costs, pace) + tested,
-        after=pace.model + PAGE_SECONDS + _forward(prepared, costs, pace, prepared.examples[prepared.report_split]),
+        after=pace.model
+        + PAGE_SECONDS
+        + _forward(prepared, costs, pace, prepared.subject.lengths[prepared.report_split]),
         how=pace.how,
     )
 
@@ -160,22 +161,26 @@ def _fewest(prepared: Prepared) -> float:
     return min(patience.value, 1 + CLEARLY_WORSE) / prepared.hyper.per_epoch.value
 
 
-def _forward(
-    prepared: Prepared, costs: Costs, pace: Pace, examples: Sequence[Example], *, most: int | None = None
-) -> float:
-    """Seconds of a pass over examples, or over so many of them."""
-    share = 1.0 if most is None else min(1.0, most / max(1, len(examples)))
-    return evaluation_cost(prepared, costs, examples) * share * pace.evaluation if examples else 0.0
+def _forward(prepared: Prepared, costs: Costs, pace: Pace, lengths: Sequence[int], *, most: int | None = None) -> float:
+    """Seconds of a pass over rows of these lengths, or over so many of them."""
+    share = 1.0 if most is None else min(1.0, most / max(1, len(lengths)))
+    return evaluation_cost(prepared, costs, lengths) * share * pace.evaluation if lengths else 0.0
+
+
+def _judged(prepared: Prepared) -> list[int]:
+    """The lengths of the rows that choose the checkpoint."""
+    lengths = prepared.subject.lengths["validation"]
+    return [lengths[place] for place in judged_places(prepared)]
 
 
 def _baselines(prepared: Prepared, costs: Costs, pace: Pace) -> float:
     """The linear probe, and the probe that starts a head."""
-    splits = (prepared.examples["train"], prepared.examples["validation"])
+    splits = (prepared.subject.lengths["train"], prepared.subject.lengths["validation"])
     features = sum(_forward(prepared, costs, pace, part, most=MOST_ROWS) for part in splits)
     seconds = 0.0
     if prepared.recipe.evaluate.baselines:
-        reported = prepared.examples[prepared.report_split]
+        reported = prepared.subject.lengths[prepared.report_split]
         seconds += features + _forward(prepared, costs, pace, reported) + len(STRENGTHS) * pace.fit
-    if prepared.classifier.new_parameters and prepared.recipe.train.head_start != "random":
+    if prepared.subject.has_new_head and prepared.recipe.train.head_start != "random":
         seconds += features + pace.fit
     return seconds

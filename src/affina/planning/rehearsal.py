@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -20,17 +20,14 @@ import torch
 from affina.data.batching import by_length
 from affina.evaluation.baselines import MOST_ROWS, START_STRENGTH, fit_probe
 from affina.models.base import width
-from affina.pipeline.exporting import export
-from affina.pipeline.measuring import predict, prober_of
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_tested, probe_rates
 from affina.pipeline.training import build_loop
-from affina.planning.costs import batches_of, costs_of, evaluation_budget, evaluation_cost
-from affina.planning.estimate import shapes
+from affina.planning.costs import batches_of, costs_of, evaluation_cost
+from affina.planning.estimate import fits_probes, shapes
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.runtime import heap, memory
-from affina.tasks.base import Batch
 from affina.training import checkpoint
 from affina.training.loop import Loop
 from affina.training.stepping import Stepper
@@ -123,7 +120,7 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
     found = Rehearsed()
     with found.stage("evaluation", prepared.device):
         _evaluate(prepared, found)
-    if prepared.recipe.evaluate.baselines or prepared.classifier.new_parameters:
+    if fits_probes(prepared):
         with found.stage("probe", prepared.device):
             _fit(prepared, found)
     if is_tested(prepared):
@@ -141,40 +138,37 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
     del loop  # as in a run, the optimizer is gone before the model is exported
     if writes:
         with found.stage("export", prepared.device), _written(found, "model", run.model):
-            export(prepared, run, step=0)
+            prepared.subject.export(prepared, run, step=0)
     return found
 
 
 def _evaluate(prepared: Prepared, found: Rehearsed) -> None:
     """The batch with the longest row, the one with most tokens, and one from the middle, of all rows ever evaluated."""
-    examples = [example for part in prepared.examples.values() for example in part]
-    lengths = [len(example.ids) for example in examples]
-    batches = by_length(lengths, budget=evaluation_budget(prepared))
+    rows = [(split, place) for split, part in prepared.rows.items() for place in range(len(part))]
+    lengths = [prepared.subject.lengths[split][place] for split, place in rows]
+    batches = by_length(lengths, budget=prepared.evaluation_budget)
     tokens = [shape.tokens for shape in shapes(lengths, batches)]
     chosen = [batches[place] for place in dict.fromkeys((0, int(np.argmax(tokens)), len(batches) // 2))]
     costs = costs_of(prepared)
     prepared.attached.eval()
-    predict(prepared, [examples[chosen[-1][0]]])  # what is done once is not timed
-    if prepared.recipe.evaluate.baselines:
-        prober_of(prepared).features([examples[row] for row in chosen[0]])
+    prepared.subject.look_at(prepared, [rows[place] for place in chosen[0]], warm=True)
     for batch in chosen:
-        part = [examples[row] for row in batch]
-        with found.evaluations.on(evaluation_cost(prepared, costs, part)):
-            predict(prepared, part)
+        with found.evaluations.on(evaluation_cost(prepared, costs, [lengths[place] for place in batch])):
+            prepared.subject.look_at(prepared, [rows[place] for place in batch])
 
 
 def _fit(prepared: Prepared, found: Rehearsed) -> None:
     """A linear probe on as many features as there will be, for a few iterations."""
-    rows = [min(MOST_ROWS, len(prepared.examples[split])) for split in ("train", "validation")]
+    rows = [min(MOST_ROWS, len(prepared.rows[split])) for split in ("train", "validation")]
     generator = np.random.default_rng(0)
-    features = [generator.standard_normal((count, width(prepared.classifier)), dtype=np.float32) for count in rows]
-    classes = len(prepared.task.labels)
+    features = [generator.standard_normal((count, width(prepared.model)), dtype=np.float32) for count in rows]
+    classes = prepared.subject.outputs
     targets = [row % classes for row in range(rows[0])]
     with found.fits.on(PROBE_ITERATIONS):
         fit_probe(features[0], targets, classes=classes, strength=START_STRENGTH, iterations=PROBE_ITERATIONS)
 
 
-def _train(prepared: Prepared, loop: Loop[Batch], found: Rehearsed) -> None:
+def _train(prepared: Prepared, loop: Loop[Any], found: Rehearsed) -> None:
     epoch, weighing = batches_of(prepared), costs_of(prepared)
     batches, costs = epoch.places, [weighing.step(shape) for shape in epoch.shapes]
     order = sorted(range(len(batches)), key=lambda place: costs[place])
@@ -208,7 +202,7 @@ def _evenly(order: Sequence[int], count: int) -> list[int]:
     return sorted(chosen, key=lambda place: abs(chosen.index(place) - (parts - 1) / 2))
 
 
-def _write(loop: Loop[Batch], found: Rehearsed) -> None:
+def _write(loop: Loop[Any], found: Rehearsed) -> None:
     """The best weights and a checkpoint."""
     with _written(found, "best", loop.folder.best(0)):
         checkpoint.save_best(loop.folder, loop.attached.state_dict(), step=0)

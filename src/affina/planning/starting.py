@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.planning.activations import Activations
 from affina.planning.changes import changes_of, weighed
 from affina.planning.estimate import setup_of

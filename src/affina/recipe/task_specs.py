@@ -52,6 +52,8 @@ class RegressionSpec(Spec):
 
 
 TaskSpec = Annotated[GuessedSpec | ClassificationSpec | MultiLabelSpec | RegressionSpec, Field(discriminator="name")]
+SettledSpec = ClassificationSpec | MultiLabelSpec | RegressionSpec
+"""A task that is known."""
 _OF_ONE_TASK: Final = {"separator": "multi_label", "thresholds": "multi_label", "decimal": "regression"}
 
 

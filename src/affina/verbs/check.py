@@ -16,9 +16,10 @@ from affina.models.classifier import load_classifier
 from affina.models.reader import load_reader
 from affina.models.source import Source as Location
 from affina.models.source import locate
-from affina.pipeline.auditing import audit, with_label_errors, without_label_errors
-from affina.pipeline.kinds import KINDS
-from affina.pipeline.limits import within_limit
+from affina.pipeline.answering.auditing import encoder, with_label_errors, without_label_errors
+from affina.pipeline.answering.kinds import KINDS
+from affina.pipeline.answering.limits import limit_texts
+from affina.pipeline.auditing import audit
 from affina.pipeline.prepare import DEFAULT_MODEL
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
@@ -80,11 +81,11 @@ def check(
     model = _locate(recipe, notify)
     if model is not None:
         reader = load_reader(model)
-        limited = within_limit(recipe, loaded, reader, choices)
+        limited = limit_texts(recipe, loaded, reader, choices)
         rows = limited.rows
         kind, name = KINDS[loaded.labelling.name], loaded.labelling.name
         task = kind.task(reader.tokenizer, loaded.labels, max_length=limited.limit)
-        audited, findings = audit(loaded, limited, reader, task, seed=recipe.seed)
+        audited, findings = audit(loaded, limited, reader, encoder(task, loaded.labelling), seed=recipe.seed)
         if recipe.data.check_labels and not kind.has_single_labels:
             notify(f"probable label errors are not looked for: that is not for the task {name}")
             audited, findings = without_label_errors((audited, findings), name, rows=len(rows["train"]))

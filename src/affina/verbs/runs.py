@@ -18,9 +18,9 @@ from affina.errors import Problem, RunError
 from affina.evaluation.judging.base import Judge, Thresholds
 from affina.evaluation.predictions import logits_of
 from affina.models.classifier import Classifier, load_classifier
-from affina.models.settings import thresholds_of
 from affina.models.source import locate
-from affina.pipeline.kinds import KINDS
+from affina.pipeline.answering.kinds import KINDS
+from affina.pipeline.answering.measuring import exported_thresholds
 from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe, TooLong
 from affina.record import journal
@@ -124,12 +124,6 @@ def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:
         task=kind.task(classifier.tokenizer, labels, max_length=limit),
         judge=kind.judge(labels, kind.spec(recipe.task, labelling)),
         labelling=labelling,
-        thresholds=_thresholds(classifier, labels),
+        thresholds=exported_thresholds(classifier),
         device=place,
     )
-
-
-def _thresholds(classifier: Classifier, labels: Sequence[str]) -> Thresholds | None:
-    """What the exported model's configuration says."""
-    found = thresholds_of(classifier.module.config)
-    return None if found is None else Thresholds(tuple(found[label] for label in labels), "of the exported model")

@@ -11,10 +11,10 @@ from affina.data.mixing import labels_as_seen
 from affina.evaluation.judging.base import Judge
 from affina.models.classifier import Classifier
 from affina.models.units import PLAIN
-from affina.pipeline.kinds import KINDS, SettledSpec
+from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.limits import Limited
 from affina.recipe.schema import Recipe
-from affina.recipe.task_specs import RegressionSpec
+from affina.recipe.task_specs import RegressionSpec, SettledSpec
 from affina.tasks.base import Task
 from affina.values import Resolved
 

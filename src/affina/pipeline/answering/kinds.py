@@ -24,7 +24,7 @@ from affina.models.settings import HeadSpec
 from affina.models.units import PLAIN, Units
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
-from affina.recipe.task_specs import ClassificationSpec, GuessedSpec, MultiLabelSpec, RegressionSpec
+from affina.recipe.task_specs import ClassificationSpec, GuessedSpec, MultiLabelSpec, RegressionSpec, SettledSpec
 from affina.tasks.base import Task
 from affina.tasks.classification import Classification, balanced_weights
 from affina.tasks.multi_label import MultiLabel, positive_weights
@@ -33,7 +33,6 @@ from affina.values import Resolved
 
 MAJORITY_SHARE: Final = 0.8
 """With more of the rows in one class than this, `auto` weighs the classes and watches macro-F1."""
-SettledSpec = ClassificationSpec | MultiLabelSpec | RegressionSpec
 Counts = Mapping[str, int]
 
 

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affina.data.rows import Row, text_key
 from affina.evaluation.judging.base import Answer, Targets, Thresholds
-from affina.pipeline.prepare import Prepared
+from affina.pipeline.prepared import Prepared
 from affina.record.payloads import Sample
 from affina.record.row_results import RowResults
+
+if TYPE_CHECKING:
+    from affina.pipeline.answering.subject import Answering
 
 SAMPLES: Final = 8
 WORST: Final = 20
@@ -31,42 +34,46 @@ DIGITS: Final = 6
 Floats = NDArray[np.float64]
 
 
-def samples(prepared: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
+def samples(subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
     """Rows of the report's split drawn at random, by the recipe's seed.
 
     Args:
-        prepared: the run.
+        subject: rows and judge.
+        run: which rows the report is about, and the seed.
         found: the model's outputs [rows, outputs].
         thresholds: of the same model.
     """
-    order = np.random.default_rng(prepared.recipe.seed).permutation(len(found))[:SAMPLES]
-    return _shown(prepared, found, thresholds, order.tolist())
+    order = np.random.default_rng(run.recipe.seed).permutation(len(found))[:SAMPLES]
+    return _shown(subject, run, found, thresholds, order.tolist())
 
 
-def worst(prepared: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
+def worst(subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
     """The rows that the model was most wrong about, of those as wrong the ones that it was surest of."""
-    judge = prepared.judge
-    wrongness, sure = judge.wrongness(found, _targets(prepared), thresholds), judge.sureness(found)
+    judge = subject.judge
+    wrongness, sure = judge.wrongness(found, _targets(subject, run), thresholds), judge.sureness(found)
     order = np.lexsort((-sure, -wrongness))[:WORST]
-    return _shown(prepared, found, thresholds, [place for place in order.tolist() if wrongness[place]])
+    return _shown(subject, run, found, thresholds, [place for place in order.tolist() if wrongness[place]])
 
 
-def row_results(prepared: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str) -> RowResults | None:
+def row_results(
+    subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str
+) -> RowResults | None:
     """Each row's result, so that predictors can be compared row by row; None for more than `MOST_ROWS`.
 
     Args:
-        prepared: the run.
+        subject: rows and judge.
+        run: which rows the report is about, and the seed.
         found: the predictor's outputs [rows, outputs].
         thresholds: of the same predictor.
         who: whose they are.
     """
     if len(found) > MOST_ROWS:
         return None
-    rows = prepared.judge.by_row(found, _targets(prepared), thresholds)
+    rows = subject.judge.by_row(found, _targets(subject, run), thresholds)
     return RowResults(
         who=who,
-        split=prepared.report_split,
-        rows=_keys(prepared.rows[prepared.report_split]),
+        split=run.report_split,
+        rows=_keys(subject.rows[run.report_split]),
         expected=() if rows.expected is None else tuple(rows.expected.tolist()),
         predicted=() if rows.predicted is None else tuple(rows.predicted.tolist()),
         values={name: _rounded(values) for name, values in rows.values.items()},
@@ -86,12 +93,12 @@ def _keys(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _shown(
-    prepared: Prepared, found: Floats, thresholds: Thresholds | None, places: Sequence[int]
+    subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None, places: Sequence[int]
 ) -> tuple[Sample, ...]:
-    targets, judge = _targets(prepared), prepared.judge
+    targets, judge = _targets(subject, run), subject.judge
     return tuple(
         _sample(
-            prepared.rows[prepared.report_split][place],
+            subject.rows[run.report_split][place],
             judge.expected(targets[place]),
             judge.answer(found[place], thresholds),
         )
@@ -113,5 +120,5 @@ def _sample(row: Row, expected: Answer, answer: Answer) -> Sample:
     )
 
 
-def _targets(prepared: Prepared) -> Targets:
-    return prepared.judge.targets(prepared.examples[prepared.report_split])
+def _targets(subject: Answering, run: Prepared) -> Targets:
+    return subject.judge.targets(subject.examples[run.report_split])

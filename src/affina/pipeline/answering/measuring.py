@@ -1,0 +1,106 @@
+"""What is measured of a run that answers, before and after its training: baselines, scores, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from affina.evaluation.baselines import Floats
+from affina.evaluation.judging.base import Sampling, Thresholds
+from affina.evaluation.predictions import logits_of
+from affina.evaluation.probing import Prober
+from affina.models.classifier import Classifier
+from affina.models.settings import thresholds_of
+from affina.pipeline.answering.shown import row_results
+from affina.pipeline.prepared import Prepared
+from affina.record.journal import Journal
+from affina.record.payloads import Scores
+from affina.tasks.base import Example
+
+if TYPE_CHECKING:
+    from affina.pipeline.answering.subject import Answering
+
+
+def measure_baselines(subject: Answering, run: Prepared, journal: Journal) -> None:
+    """Score the guess that reads no text, and a linear probe on the untouched model."""
+    judge, train, judged = subject.judge, subject.examples["train"], subject.examples[run.report_split]
+    known = judge.targets(train)
+    guess, thresholds = judge.guess(known, rows=len(judged)), judge.guess_thresholds(known)
+    write_scores(subject, run, guess, thresholds, who=judge.guess_name, journal=journal)
+    prober = prober_of(subject, run)
+    probe, thresholds = prober.baseline(train, subject.examples["validation"])
+    found = probe.predict(prober.features(judged))
+    write_scores(subject, run, found, thresholds, who=judge.probe_name, journal=journal)
+
+
+def prober_of(subject: Answering, run: Prepared) -> Prober:
+    """The model as it is, ready to give features."""
+    run.attached.eval()
+    return Prober(
+        module=subject.model.module,
+        anatomy=subject.model.anatomy,
+        task=subject.task,
+        judge=subject.judge,
+        budget=run.evaluation_budget,
+        device=run.device,
+    )
+
+
+def predict(
+    subject: Answering, run: Prepared, examples: Sequence[Example], *, where: Callable[[int], str] | None = None
+) -> Floats:
+    """The outputs [rows, outputs] of the model as it is, in float32 whatever the training's precision.
+
+    Args:
+        subject: the model and the task.
+        run: where it is, and how large a batch may be.
+        examples: what to look at.
+        where: names the row at a place in `examples`, for the error.
+
+    Raises:
+        NonFiniteError: the model gives an example infinity, or what is not a number.
+    """
+    logits = logits_of(
+        subject.model,
+        examples,
+        task=subject.task,
+        budget=run.evaluation_budget,
+        device=run.device,
+        where=where,
+    )
+    return subject.judge.read(logits)
+
+
+def decide(subject: Answering, run: Prepared) -> Thresholds | None:
+    """The thresholds of the model as it is, chosen on all validation rows; None, and no look at them, without any."""
+    if not subject.judge.has_thresholds:
+        return None
+    validation = subject.examples["validation"]
+    return subject.judge.decide(predict(subject, run, validation), subject.judge.targets(validation))
+
+
+def exported_thresholds(model: Classifier) -> Thresholds | None:
+    """What the exported model's configuration says."""
+    found = thresholds_of(model.module.config)
+    if found is None or model.head.problem != "multi_label_classification":
+        return None
+    return Thresholds(tuple(found[label] for label in model.head.labels), "of the exported model")
+
+
+def write_scores(
+    subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str, journal: Journal
+) -> Scores:
+    """Record what a predictor reached, in all and row by row, and return the former."""
+    split, spec = run.report_split, run.recipe.evaluate
+    scores = subject.judge.score(
+        found,
+        subject.judge.targets(subject.examples[split]),
+        thresholds,
+        who=who,
+        split=split,
+        sampling=Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=run.recipe.seed),
+    )
+    journal.append(scores)
+    if (rows := row_results(subject, run, found, thresholds, who=who)) is not None:
+        journal.append(rows)
+    return scores

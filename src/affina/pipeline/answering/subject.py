@@ -1,0 +1,223 @@
+"""A run whose model answers: one label, several, or a number, by a head on the states of the backbone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, final
+
+from torch import Tensor
+
+from affina.data.labelling.several import LABEL_ROLE
+from affina.data.loading import Loaded
+from affina.data.rows import Row
+from affina.evaluation.judging.base import Judge, Thresholds
+from affina.models.classifier import Classifier
+from affina.models.first_position import states_for_head
+from affina.models.heads import head_logits
+from affina.models.saving import save_classifier
+from affina.models.settings import set_thresholds
+from affina.models.units import plain
+from affina.pipeline.answering import measuring, shown
+from affina.pipeline.answering.measuring import decide, predict, prober_of, write_scores
+from affina.pipeline.prepared import Measured, Prepared
+from affina.pipeline.training import judged_places
+from affina.recipe.schema import HeadStart
+from affina.recipe.task_specs import SettledSpec
+from affina.record.files import whole_folder
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.record.payloads import Chosen
+from affina.tasks.base import Batch, Example, Task
+from affina.training import checkpoint
+from affina.training.loop import Floor
+from affina.training.stepping import Work
+from affina.values import Resolved
+
+FEW_PER_NUMBER = 200
+"""Training rows of numbers below which a fine-tuned model is seldom clearly better than a linear probe,"""
+FEW_PER_LABEL = 50
+"""and training rows for each label of which the same is said."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """See `Subject`.
+
+    Attributes:
+        model: with a head.
+        task: encodes, collates, computes the loss.
+        judge: says what answers are worth.
+        spec: the recipe's `task`, settled.
+        weighted: whether the loss weighs the labels.
+        rows: split to the rows that are used.
+        examples: split to the same rows, encoded.
+        lengths: split to the tokens of each of them.
+    """
+
+    model: Classifier
+    task: Task
+    judge: Judge
+    spec: SettledSpec
+    weighted: bool
+    rows: Mapping[str, tuple[Row, ...]]
+    examples: Mapping[str, list[Example]]
+    lengths: Mapping[str, Sequence[int]]
+
+    @property
+    def max_length(self) -> int:
+        """The task's limit."""
+        return self.task.max_length
+
+    @property
+    def outputs(self) -> int:
+        """One for each label, or one for a number."""
+        return len(self.task.labels)
+
+    @property
+    def watched(self) -> Resolved[str]:
+        """What the judge watches."""
+        return self.judge.watched(weighted=self.weighted)
+
+    @property
+    def guess_name(self) -> str:
+        """The guess from the labels' shares, or of the mean."""
+        return self.judge.guess_name
+
+    @property
+    def has_new_head(self) -> bool:
+        """Whether the checkpoint brought no head for this task along."""
+        return bool(self.model.new_parameters)
+
+    def work(self, run: Prepared) -> Work[Batch]:
+        """The head on the backbone's states, evaluated on the validation rows that choose the checkpoint."""
+        module, anatomy, task = self.model.module, self.model.anatomy, self.task
+        train, rows = self.examples["train"], self.rows["train"]
+        validation = self._judged(run)
+
+        def loss(batch: Batch) -> Tensor:
+            hidden = states_for_head(module, anatomy, batch.inputs)
+            return task.loss(hidden, partial(head_logits, module, inputs=batch.inputs), batch)[0]
+
+        def evaluate() -> dict[str, float]:
+            return self.judge.quick(predict(self, run, validation), self.judge.targets(validation))
+
+        return Work(
+            batch=lambda places: task.collate([train[place] for place in places], rows=places).to(run.device),
+            weight=task.weight,
+            loss=loss,
+            evaluate=evaluate,
+            where=lambda place: rows[place].where,
+        )
+
+    def rows_of(self, length: int, *, count: int) -> Batch:
+        """Rows made of the first training row's tokens."""
+        example = self.examples["train"][0]
+        types = None if example.types is None else _repeated(example.types, length)
+        made = replace(example, ids=_repeated(example.ids, length), types=types)
+        return self.task.collate([made] * count, rows=[0] * count).to(self.model.module.device)
+
+    def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
+        """A forward pass; `warm`: and the features of a probe."""
+        examples = [self.examples[split][place] for split, place in rows]
+        predict(self, run, examples)
+        if warm and run.recipe.evaluate.baselines:
+            prober_of(self, run).features(examples)
+
+    def baselines(self, run: Prepared, journal: Journal) -> None:
+        """The guess that reads no text, and a linear probe on the untouched model."""
+        measuring.measure_baselines(self, run, journal)
+
+    def start_head(self, run: Prepared) -> Resolved[HeadStart] | None:
+        """Start a new head; one that the checkpoint brought along stays, and None is returned."""
+        if not self.has_new_head:
+            return None
+        train, validation = self.examples["train"], self.examples["validation"]
+        return prober_of(self, run).start_head(train, validation, asked=run.recipe.train.head_start)
+
+    def floor(self, run: Prepared) -> Floor | None:
+        """What the guess reaches on the rows that choose the checkpoint.
+
+        Where the classes are weighted, a model that learns may well stay below that, and is not judged.
+        """
+        return None if self.weighted else self._guess(run)
+
+    def guessing(self, run: Prepared) -> float:
+        """The loss of guessing by what the rows have, or evenly where the labels are weighted."""
+        return self.judge.even_loss if self.weighted else self._guess(run).loss
+
+    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
+        """A regression's head is written in the user's units, a multi-label model's thresholds into its configuration.
+
+        The thresholds of these weights are recorded.
+        """
+        module, tokenizer = self.model.module, self.model.tokenizer
+        run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
+        run.attached.eval()
+        thresholds = decide(self, run)
+        if thresholds is not None:
+            set_thresholds(module.config, dict(zip(self.task.labels, thresholds.values, strict=True)))
+            if journal is not None:
+                journal.append(self._said(thresholds))
+        with whole_folder(folder.model) as path, plain(module, self.model.anatomy, self.model.units):
+            save_classifier(module, tokenizer, path, max_length=self.max_length)
+
+    def measure(self, run: Prepared, journal: Journal) -> Measured:
+        """Metrics with intervals, random rows, and the surest mistakes."""
+        split = run.report_split
+        rows, thresholds = self.rows[split], measuring.exported_thresholds(self.model)
+        found = predict(self, run, self.examples[split], where=lambda place: rows[place].where)
+        scores = write_scores(self, run, found, thresholds, who="tuned", journal=journal)
+        return Measured(
+            scores=scores,
+            samples=shown.samples(self, run, found, thresholds),
+            worst=shown.worst(self, run, found, thresholds),
+        )
+
+    def doubts(self, run: Prepared) -> tuple[str, str]:
+        """Few rows for each label, noisy labels, or features that hold it all already."""
+        rows, labels = len(self.rows["train"]), len(self.task.labels)
+        each = rows / labels
+        numbers = self.spec.name == "regression"
+        if each < (FEW_PER_NUMBER if numbers else FEW_PER_LABEL):
+            of = "" if numbers else f" for {labels} labels ({each:.0f} each)"
+            return (
+                f"{rows:,} training rows{of} are few for fine-tuning",
+                "more rows with labels; until then a baseline may serve as well",
+            )
+        other = "method=full" if run.method.name != "full" else "another model"
+        doubts = " (affina check --labels names doubtful labels)" if self.spec.name == "classification" else ""
+        return (
+            "either the base model's features already hold all that these labels need, or the labels are noisy",
+            f"{other}, or a look at the rows that are wrong in the report{doubts}",
+        )
+
+    def data_keys(self, loaded: Loaded) -> dict[str, Any]:
+        """Text, second text, and the label or labels."""
+        columns = loaded.columns
+        several = tuple(name for role, name in columns.items() if role.startswith(LABEL_ROLE))
+        return {
+            "text": columns["text"],
+            "text_pair": columns.get("text_pair", "none"),
+            "label": several or columns["label"],
+        }
+
+    def _judged(self, run: Prepared) -> list[Example]:
+        return [self.examples["validation"][place] for place in judged_places(run)]
+
+    def _guess(self, run: Prepared) -> Floor:
+        judged = self.judge.targets(self._judged(run))
+        guess = self.judge.guess(self.judge.targets(self.examples["train"]), rows=len(judged))
+        found = self.judge.quick(guess, judged)
+        return Floor(metric=found[run.hyper.metric.value], loss=found["loss"])
+
+    def _said(self, thresholds: Thresholds) -> Chosen:
+        pairs = zip(self.task.labels, thresholds.values, strict=True)
+        said = ", ".join(f"{label} {value:.2f}" for label, value in pairs)
+        return Chosen(key="task.thresholds (found)", value=said, reason=thresholds.how)
+
+
+def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:
+    return (tuple(values) * (length // len(values) + 1))[:length]

@@ -1,0 +1,197 @@
+"""A run as it is decided before anything is trained, and what the two kinds of runs have in common.
+
+A model answers with labels or numbers, or it writes texts. Whatever differs by that is behind `Subject`; every other
+stage of a run works with it alone. This module holds the types, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import torch
+
+from affina.data.loading import Loaded
+from affina.data.rows import Row
+from affina.methods.weights import TrainedWeights
+from affina.models.base import Pretrained
+from affina.recipe.resolve import Hyperparameters
+from affina.recipe.schema import FullSpec, HeadStart, PartialSpec, Recipe
+from affina.recipe.task_specs import SettledSpec
+from affina.record.audited import Audited
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.record.payloads import Finding, Sample, Scores
+from affina.training.loop import Floor
+from affina.training.precision import PrecisionName
+from affina.training.stepping import MicroBatch, Work
+from affina.values import Resolved
+
+EVALUATION_FACTOR: Final = 2
+"""An evaluation batch may be this many times a training batch: no gradients are kept."""
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the tuned model reached on the rows that the report is about.
+
+    Attributes:
+        scores: all metrics.
+        samples: rows drawn at random.
+        worst: the rows that it was most wrong about.
+    """
+
+    scores: Scores
+    samples: tuple[Sample, ...]
+    worst: tuple[Sample, ...]
+
+
+class Subject(Protocol):
+    """What a run is about: its task, its rows and its model, put together so that all other stages need know none."""
+
+    @property
+    def model(self) -> Pretrained:
+        """The model with its tokenizer."""
+        ...
+
+    @property
+    def spec(self) -> SettledSpec:
+        """The recipe's `task`, settled."""
+        ...
+
+    @property
+    def rows(self) -> Mapping[str, tuple[Row, ...]]:
+        """Split to the rows that are used, after the length limit."""
+        ...
+
+    @property
+    def lengths(self) -> Mapping[str, Sequence[int]]:
+        """Split to the tokens that the model reads of each of its rows."""
+        ...
+
+    @property
+    def max_length(self) -> int:
+        """The limit in tokens, special tokens included."""
+        ...
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of a linear probe on the model's features; 0 where there is no such probe."""
+        ...
+
+    @property
+    def watched(self) -> Resolved[str]:
+        """The metric that chooses the best checkpoint where the recipe does not say."""
+        ...
+
+    @property
+    def guess_name(self) -> str:
+        """The record's name of the predictor that a start must pass."""
+        ...
+
+    @property
+    def has_new_head(self) -> bool:
+        """Whether parts of the model start from random numbers."""
+        ...
+
+    def work(self, run: Prepared) -> Work[Any]:
+        """Task, model and data as the functions that the loop calls."""
+        ...
+
+    def rows_of(self, length: int, *, count: int) -> MicroBatch:
+        """A training batch of `count` rows of exactly so many tokens, for what batches cost."""
+        ...
+
+    def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
+        """Do with rows, by split and place, what an evaluation does with them; `warm`: what the baselines do too."""
+        ...
+
+    def baselines(self, run: Prepared, journal: Journal) -> None:
+        """Measure and record what the tuned model has to beat."""
+        ...
+
+    def start_head(self, run: Prepared) -> Resolved[HeadStart] | None:
+        """Start a new head; None where there is none."""
+        ...
+
+    def floor(self, run: Prepared) -> Floor | None:
+        """What a start must pass by a quarter of the run; None where that cannot be judged."""
+        ...
+
+    def guessing(self, run: Prepared) -> float:
+        """The training loss, in nats, of what a model reaches that reads nothing of a row."""
+        ...
+
+    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
+        """Put the weights of the evaluation after `step` steps into the model, and write it to the run's `model/`."""
+        ...
+
+    def measure(self, run: Prepared, journal: Journal) -> Measured:
+        """Measure and record the tuned model, as it was exported, on the rows that the report is about."""
+        ...
+
+    def doubts(self, run: Prepared) -> tuple[str, str]:
+        """The likely cause of a run that was worth nothing, of the rows and the model, and what to try next."""
+        ...
+
+    def data_keys(self, loaded: Loaded) -> dict[str, Any]:
+        """The recipe's `data` keys for the columns that were found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """Everything a run needs, decided.
+
+    Attributes:
+        recipe: as asked.
+        loaded: the rows and what was noticed about them.
+        subject: task, rows and model.
+        attached: the model with its method.
+        hyper: what the loop runs with.
+        method: the method, `auto` resolved.
+        device: where the model is.
+        precision: how it computes.
+        draws: decides the order of the rows, dropout and a new head: the recipe's seed, unless a start was stuck.
+        choices: recipe key to every value that was decided.
+        findings: what the user should know about the rows.
+        audited: what was looked at in them.
+        notices: what the stages said on the way.
+    """
+
+    recipe: Recipe
+    loaded: Loaded
+    subject: Subject
+    attached: TrainedWeights
+    hyper: Hyperparameters
+    method: FullSpec | PartialSpec
+    device: torch.device
+    precision: PrecisionName
+    draws: int
+    choices: dict[str, Resolved[Any]]
+    findings: tuple[Finding, ...]
+    audited: Audited
+    notices: tuple[str, ...]
+
+    @property
+    def model(self) -> Pretrained:
+        """The model with its tokenizer."""
+        return self.subject.model
+
+    @property
+    def rows(self) -> Mapping[str, tuple[Row, ...]]:
+        """Split to the rows that are used."""
+        return self.subject.rows
+
+    @property
+    def report_split(self) -> str:
+        """The rows that the final figures are about: test where there are any."""
+        return "test" if self.rows["test"] else "validation"
+
+    @property
+    def evaluation_budget(self) -> int:
+        """Tokens in a batch of an evaluation."""
+        return EVALUATION_FACTOR * self.hyper.batch_tokens.value
