@@ -98,7 +98,8 @@ def _resolved(rows: Sequence[Row], held_out: Sequence[Row], wanted: int, labelli
     tenth = round(AUTO_SHARE * len(rows))
     kept = "rows with the same text" + (" or group" if "group" in rows[0].fields else "")
     files = named(row.file for row in rows)
-    reason = f"{len(held_out)} of the {len(rows)} rows of {files}, stratified {labelling.stratified}"
+    reason = f"{len(held_out)} of the {len(rows)} rows of {files}"
+    reason += f", stratified {labelling.stratified}" if labelling.stratified else ", by chance"
     reason += f"; {kept} stay together"
     if wanted > tenth:
         reason += f"; more than a tenth, because {tenth} rows would tell little"
