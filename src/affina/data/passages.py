@@ -42,8 +42,8 @@ def parse_passages(source: Source) -> Table:
 def _gathered(text: str) -> Iterator[tuple[int, int]]:
     """Where passages begin and end: as many pieces, one after another, as fit."""
     first, last = 0, 0
-    for start, end in _pieces(text):
-        if last > first and end - first > LONGEST:
+    for start, body, end in _pieces(text):
+        if last > first and body - first > LONGEST:
             yield first, last
             first = start
         last = end
@@ -51,17 +51,16 @@ def _gathered(text: str) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Paragraphs with the blank lines behind them; a longer one in parts."""
+def _pieces(text: str) -> Iterator[tuple[int, int, int]]:
+    """Where paragraphs begin and end, without and with the blank lines behind them; a longer one in parts."""
     start = 0
     while start < len(text):
-        between = _next(text, start)
-        body, end = between
+        body, end = _next(text, start)
         while body - start > LONGEST:
             cut = _cut(text, start)
-            yield start, cut
+            yield start, cut, cut
             start = cut
-        yield start, end
+        yield start, body, end
         start = end
 
 

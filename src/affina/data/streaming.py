@@ -154,7 +154,7 @@ def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files
         samples[split] = tuple(sorted(one.sample, key=lambda row: (order[row.file], row.number)))
         findings += one.findings(called)
     counts = count_labels(labelling, scans[0].counts())
-    labels = in_order(counts) or (label_column(columns),)
+    labels = () if labelling.writes else in_order(counts) or (label_column(columns),)
     total = sum(map(len, scans))
     near, check, lengths = look_at_splits(samples, tuple(counts), labelling, seed=seed, of=total)
     loaded = Loaded(

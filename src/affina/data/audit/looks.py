@@ -90,7 +90,9 @@ def look_at_splits(
         if name != "train"
         for finding in find_absent_labels(part, labels, split=name, labels_of=labelling.labels_of)
     ]
-    lengths = [length for name, part in splits.items() for length in text_lengths(part, split=name)]
+    lengths = [
+        length for name, part in splits.items() for length in text_lengths(part, split=name, written=labelling.writes)
+    ]
     return (*near, *absent), check, tuple(lengths)
 
 

@@ -15,7 +15,7 @@ from affina.data.labelling.guess import GIVEN, Asked
 from affina.data.labelling.numbers import NUMBER, nearly_all
 from affina.data.names import known_columns
 from affina.data.passages import is_running_text
-from affina.data.table import Table
+from affina.data.table import Table, Unusable
 from affina.data.written.columns import messages_in
 from affina.data.written.names import (
     CHAT_PAIRS,
@@ -124,14 +124,18 @@ def has_labels(table: Table, found: Mapping[str, Resolved[str]], guessed: Guess)
     if "label" not in found:
         return True
     name = found["label"].value
-    if len(guessed.columns) == 2 and name == guessed.columns[0]:
-        return False  # a repeated prompt is no label
+    if name in guessed.columns[:1] or _is_nested(table, found["text"].value):
+        return False  # a repeated prompt is no label, and a conversation no text
     cells = table.column(name)
     texts = [cell.strip() for cell in cells if isinstance(cell, str) and cell.strip()]
     if len(texts) < len(cells) / 2:
         return True
     numbers = sum(any(form.fullmatch(text) for form in NUMBER.values()) for text in texts)
     return nearly_all(numbers, len(texts)) or 2 * len(set(texts)) <= len(texts)
+
+
+def _is_nested(table: Table, name: str) -> bool:
+    return any(isinstance(cell, Unusable) for cell in table.column(name))
 
 
 def other_labels(table: Table, guessed: Guess) -> list[str]:
