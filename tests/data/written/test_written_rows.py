@@ -15,6 +15,7 @@ import pytest
 
 from affina.data import streaming
 from affina.data.conversations import Turn, dump, parse
+from affina.data.gathering import read_again
 from affina.data.items import Item
 from affina.data.loading import Loaded, data_read, load
 from affina.data.streaming import load_streamed
@@ -332,6 +333,22 @@ def test_rows_for_a_trained_model_may_lack_their_answers():
     assert row.fields == {"text": "Hi", "label": ""}
     with pytest.raises(DataError, match="the column de, which holds the target in training"):
         written_rows(items, pair, TranslationSpec(), unfit="error", answered=True)
+
+
+def test_the_rows_of_a_finished_run_are_read_again():
+    jsonl([{"messages": said(number)} for number in range(20)] + [{"messages": []}])
+    result = loaded(unfit="drop")
+    spec = check_recipe({"data": {"train": "a.jsonl"}}).data
+    again = read_again(spec, result.columns, result.files, writing=ChatSpec())
+    assert [dict(row.fields) for row in again] == rows_of(result)
+    jsonl([{"messages": said(number)} for number in range(21)])
+    assert read_again(spec, result.columns, result.files, writing=ChatSpec()) == ()
+
+
+def test_one_text_for_all_cannot_be_divided():
+    jsonl([{"question": "Why?", "answer": f"Because {number}"} for number in range(20)])
+    problem = problem_of()
+    assert problem.found == "none in 20 rows: rows with the same text stay together"
 
 
 @pytest.mark.parametrize(
