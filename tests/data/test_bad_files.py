@@ -58,12 +58,12 @@ def test_missing_file_suggests_similar_ones(refused, tmp_path):
 def test_a_folder_without_data_files_is_refused_with_what_it_has(refused, tmp_path):
     Path("sets").mkdir()
     assert only(problems_of("sets")).found == "nothing"
-    Path("sets/notes.txt").write_text("x")
+    Path("sets/notes.md").write_text("x")
     problem = only(problems_of("sets"))
-    assert (problem.where, problem.found) == ("sets", "notes.txt")
+    assert (problem.where, problem.found) == ("sets", "notes.md")
 
 
-@pytest.mark.parametrize(("name", "found"), [("a.txt", "'.txt'"), ("a.xlsx", "'.xlsx'"), ("a", "without a suffix")])
+@pytest.mark.parametrize(("name", "found"), [("a.doc", "'.doc'"), ("a.xlsx", "'.xlsx'"), ("a", "without a suffix")])
 def test_other_formats_are_refused_with_those_that_are_read(refused, name, found):
     problem = only(refused(name, "text,label\nx,a\n"))
     assert problem.where == name

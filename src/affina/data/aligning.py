@@ -5,10 +5,9 @@ Which files there are is `gathering`; the columns of the first one are found in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from affina.data.column_problems import MEANINGS
 from affina.data.gathering import Files
 from affina.data.items import suffixes_of
 from affina.data.reading import again
@@ -18,11 +17,22 @@ from affina.errors import DataError, Problem
 from affina.values import Resolved
 
 _MOST_COLUMNS: Final = 12
+_ANSWERS: Final = frozenset({"completion", "target"})
+"""Roles of what is to be written."""
 _OBJECTS: Final = frozenset({".json", ".jsonl", ".ndjson"})
 
 
+def by_names(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a first file found again in another one, by their names or well-known ones; see `again`."""
+    return again(table, columns, roles=tuple(columns))
+
+
 def columns_by_file(
-    tables: Sequence[Table], found: Mapping[str, Resolved[str]], files: Files
+    tables: Sequence[Table],
+    found: Mapping[str, Resolved[str]],
+    files: Files,
+    *,
+    find: Callable[[Table, Mapping[str, str]], dict[str, str]] = by_names,
 ) -> tuple[dict[str, dict[str, str]], dict[str, Resolved[Any]]]:
     """The columns of each training file, role to name, and where a file of a list calls them otherwise.
 
@@ -30,6 +40,7 @@ def columns_by_file(
         tables: the training files, or their beginnings; the first is that of `found`.
         found: the columns of the first.
         files: tells which belong to one folder.
+        find: finds the columns of the first file in another one.
 
     Raises:
         DataError: a file lacks a column, or those of one folder have different columns.
@@ -42,7 +53,7 @@ def columns_by_file(
         first = first_of.setdefault(files.entries[table.file], table)
         if first is not table:
             _refuse_different(first, table, columns[first.file].values())
-        own = again(table, named, roles=tuple(named)) if table is not tables[0] else named
+        own = find(table, named) if table is not tables[0] else named
         columns[table.file] = own
         if own != named and first is table:
             told = ", ".join(f"{role} {name}" for role, name in own.items())
@@ -74,16 +85,16 @@ def hide_unlabelled(
     """Leave out a split that nobody named and whose labels are all missing, as of sets whose labels are secret."""
     chosen: dict[str, Resolved[Any]] = {}
     for name in files.found & tables.keys():
-        cells = (
-            cell
+        answers = [
+            table.column(column)
             for table in tables[name]
             for role, column in columns[table.file].items()
-            if role.startswith("label")
-            for cell in table.column(column)
-        )
-        if all(isinstance(cell, str) and is_blank(cell) for cell in cells):
+            if role.startswith("label") or role in _ANSWERS
+        ]
+        if answers and all(isinstance(cell, str) and is_blank(cell) for cells in answers for cell in cells):
+            what = "a label" if any(role.startswith("label") for role in columns[tables[name][0].file]) else "an answer"
             where = named(table.file for table in tables.pop(name))
-            chosen[f"data.{name} (not used)"] = Resolved(where, "none of its rows has a label")
+            chosen[f"data.{name} (not used)"] = Resolved(where, f"none of its rows has {what}")
     return chosen
 
 
@@ -103,6 +114,6 @@ def _refuse_different(first: Table, table: Table, used: Iterable[str]) -> None:
             expected=f"the same columns in all files of a folder: {', '.join(first.columns[:_MOST_COLUMNS])}",
             found=f"{table.file} {' and '.join(lacks)}",
             fix="give them the same columns, or name the files as a list, which needs only the columns for "
-            f"{' and '.join(MEANINGS[role] for role in ('text', 'label'))}: data.train=[{first.file}, {table.file}]",
+            f"what is learned: data.train=[{first.file}, {table.file}]",
         )
     )

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from affina.data.conversations import SAID, SPEAKER
 from affina.data.objects import cell_of
 from affina.data.table import Cell, Unusable, excerpt
 from affina.errors import DataError, Problem
@@ -82,7 +83,8 @@ def _column(kind: Any, classes: tuple[str, ...]) -> Column:
     if types.is_nested(inner):
         short = types.is_list(inner) or types.is_large_list(inner)
         named = classes if short and types.is_integer(inner.value_type) else ()
-        return Column(str(plain), named, unread=not (short and _is_word(inner.value_type)))
+        read = short and (_is_word(inner.value_type) or _is_turn(inner.value_type))
+        return Column(str(plain), named, unread=not read)
     return Column(str(plain), classes if types.is_integer(inner) else ())
 
 
@@ -92,6 +94,28 @@ def _is_word(kind: Any) -> bool:
 
     inner = kind.value_type if types.is_dictionary(kind) else kind
     return bool(types.is_string(inner) or types.is_large_string(inner) or types.is_integer(inner))
+
+
+def _is_turn(kind: Any) -> bool:
+    """Whether a list of these may be a conversation: objects with a speaker and what is said, and plain values."""
+    from pyarrow import types  # noqa: PLC0415
+
+    if not types.is_struct(kind):
+        return False
+    names = {kind.field(place).name for place in range(kind.num_fields)}
+    return bool(names & set(SPEAKER) and names & set(SAID)) and _is_plain(kind)
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether every value of the type is plain JSON data."""
+    from pyarrow import types  # noqa: PLC0415
+
+    if types.is_struct(kind):
+        return all(_is_plain(kind.field(place).type) for place in range(kind.num_fields))
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _is_plain(kind.value_type)
+    numbers = types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind)
+    return bool(numbers or types.is_string(kind) or types.is_large_string(kind))
 
 
 _SAID: Final = {

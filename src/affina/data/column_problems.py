@@ -14,7 +14,19 @@ from affina.data.table import Table, excerpt
 from affina.errors import Problem
 from affina.values import Resolved
 
-MEANINGS: Final = {"text": "the text", "text_pair": "the second text", "label": "the label", "group": "the group"}
+MEANINGS: Final = {
+    "text": "the text",
+    "text_pair": "the second text",
+    "label": "the label",
+    "messages": "the conversations",
+    "prompt": "the prompt",
+    "completion": "the completion",
+    "system": "what the assistant is told",
+    "context": "the context",
+    "source": "the source",
+    "target": "the target",
+    "group": "the group",
+}
 _MOST_SHOWN: Final = 12
 
 
@@ -62,7 +74,7 @@ def unclear_columns(table: Table, missing: list[str], found: Mapping[str, Resolv
         return unnamed_column(table, f"needed for {meanings}")
     if lacking:
         fix = f"add a column with {meanings}" if table.columns[1:] else "check how the fields are divided"
-        return Problem(where=table.file, expected=f"a column for {meanings}", found=_shown(table), fix=fix)
+        return Problem(where=table.file, expected=f"a column for {meanings}", found=shown_columns(table), fix=fix)
     first = {role: names[0] for role, names in candidates.items()}
     if len(missing) == 2 and first["label"] == first["text"]:
         first["label"] = next(name for name in free_columns(found, table) if name != first["text"])
@@ -80,7 +92,7 @@ def unclear_columns(table: Table, missing: list[str], found: Mapping[str, Resolv
     marks = [name for name in candidates.get("label", ()) if _is_zero_or_one(table, name)]
     if len(marks) > 1:
         fix += f", or where each label has a column of 0 and 1: 'data.label=[{', '.join(marks)}]'"
-    return Problem(where=table.file, expected=f"a clear column for {meanings}", found=_shown(table), fix=fix)
+    return Problem(where=table.file, expected=f"a clear column for {meanings}", found=shown_columns(table), fix=fix)
 
 
 def _is_zero_or_one(table: Table, name: str) -> bool:
@@ -98,7 +110,7 @@ def _candidates(table: Table, role: str, found: Mapping[str, Resolved[str]]) -> 
     return sorted(free, key=lambda name: (distinct_values(table, name) < 2, distinct_values(table, name)))
 
 
-def _shown(table: Table) -> str:
+def shown_columns(table: Table) -> str:
     """Each column with its first value."""
     parts = []
     for place, name in enumerate(table.columns[:_MOST_SHOWN]):

@@ -38,7 +38,7 @@ def find_columns(table: Table, spec: DataSpec) -> dict[str, Resolved[str]]:
     one, several = (None, spec.label) if isinstance(spec.label, tuple) else (spec.label, ())
     asked = {"text": spec.text, "text_pair": pair, "label": one, "group": spec.group}
     asked |= {f"label {name}": name for name in several}
-    found = _named(table, {role: name for role, name in asked.items() if name is not None and name != AUTO})
+    found = named_columns(table, {role: name for role, name in asked.items() if name is not None and name != AUTO})
     if spec.text_pair == AUTO:
         _add_pair(found, table)
     needed = ("text",) if several else ("text", "label")
@@ -51,7 +51,13 @@ def find_columns(table: Table, spec: DataSpec) -> dict[str, Resolved[str]]:
     return {role: found[role] for role in (*MEANINGS, *(f"label {name}" for name in several)) if role in found}
 
 
-def _named(table: Table, asked: Mapping[str, str]) -> dict[str, Resolved[str]]:
+def named_columns(table: Table, asked: Mapping[str, str]) -> dict[str, Resolved[str]]:
+    """Role to the column that the recipe names for it.
+
+    Raises:
+        DataError: a named column is not there, or has no name of its own.
+        RecipeError: one column is named for two roles.
+    """
     problems = [
         missing_column(table, f"data.{role}", name) for role, name in asked.items() if name not in table.columns
     ]

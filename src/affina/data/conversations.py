@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from affina.data.rows import is_blank
 from affina.errors import UnfitRow
 
 Role = Literal["system", "user", "assistant"]
@@ -27,8 +29,12 @@ _ROLES: Final[Mapping[str, Role]] = {
     **dict.fromkeys(("assistant", "gpt", "bot", "model", "ai", "chatbot", "chatgpt", "agent", "answer"), "assistant"),
 }
 """What people call the speakers."""
-_SPEAKER: Final = ("role", "from", "speaker", "author")
-_SAID: Final = ("content", "value", "text", "message")
+SPEAKER: Final = ("role", "from", "speaker", "author")
+"""Keys of a turn for who speaks,"""
+SAID: Final = ("content", "value", "text", "message")
+"""and for what is said."""
+_NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+"""What no tokenizer can read: a NUL, and half of a surrogate pair, which JSON can write as an escape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +82,7 @@ def check(turns: Sequence[Turn]) -> None:
     if not turns:
         raise UnfitRow("a conversation without a turn")
     for number, turn in enumerate(turns, 1):
-        if turn.role == SYSTEM and number > 1:
-            raise UnfitRow(f"turn {number} is the system's, which belongs in front")
-        if not turn.content.strip():
-            what = "answer" if turn.role == ASSISTANT else f"text of the {turn.role}"
-            raise UnfitRow(f"turn {number} is an empty {what}")
+        _check_turn(turn, number)
     spoken = [(number, turn.role) for number, turn in enumerate(turns, 1) if turn.role != SYSTEM]
     if not any(role == ASSISTANT for _, role in spoken):
         raise UnfitRow("the assistant says nothing")
@@ -91,6 +93,33 @@ def check(turns: Sequence[Turn]) -> None:
             raise UnfitRow(f"turns {number - 1} and {number} are both the {role}'s")
     if spoken[-1][1] == USER:
         raise UnfitRow("it ends with the user, so that the last turn has no answer")
+
+
+def _check_turn(turn: Turn, number: int) -> None:
+    if turn.role == SYSTEM and number > 1:
+        raise UnfitRow(f"turn {number} is the system's, which belongs in front")
+    if _NO_TEXT.search(turn.content):
+        raise UnfitRow(f"turn {number} holds a NUL byte or half of a surrogate pair")
+    if is_blank(turn.content):
+        what = "answer" if turn.role == ASSISTANT else f"text of the {turn.role}"
+        raise UnfitRow(f"turn {number} is an empty {what}")
+
+
+def with_system(turns: Sequence[Turn], system: str) -> tuple[Turn, ...]:
+    """The conversation with what the assistant is told in front, where it has no such words of its own."""
+    has_own = bool(turns) and turns[0].role == SYSTEM
+    return tuple(turns) if has_own or not system.strip() else (Turn(SYSTEM, system), *turns)
+
+
+def in_words(turns: Sequence[Turn]) -> str:
+    """What is said, for those who compare texts: a lone question as it is, else one line a turn with its role.
+
+    What the system says is left out: where all conversations begin with the same words, all would be alike.
+    """
+    spoken = [turn for turn in turns if turn.role != SYSTEM]
+    if len(spoken) == 1:
+        return spoken[0].content
+    return "\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in spoken)
 
 
 def dump(turns: Sequence[Turn]) -> str:
@@ -106,13 +135,13 @@ def parse(text: str) -> tuple[Turn, ...]:
 def _turn(entry: Any, number: int) -> Turn:
     if not isinstance(entry, Mapping):
         raise UnfitRow(f"turn {number} is no object with a role and a text but {_kind(entry)}")
-    speaker = next((entry[key] for key in _SPEAKER if key in entry), None)
+    speaker = next((entry[key] for key in SPEAKER if key in entry), None)
     role = _ROLES.get(speaker.strip().lower()) if isinstance(speaker, str) else None
     if role is None:
         known = "system, user or assistant"
         found = "no role" if speaker is None else f"the role {str(speaker)[:40]!r}"
         raise UnfitRow(f"turn {number} has {found}, not {known}")
-    said = [key for key in _SAID if key in entry]
+    said = [key for key in SAID if key in entry]
     if not said:
         raise UnfitRow(f"turn {number} has no text (keys: {', '.join(map(str, entry))[:80]})")
     return Turn(role, _content(entry[said[0]], number))

@@ -21,6 +21,7 @@ from affina.data.delimited import choose_delimiter, parse_delimited, stream_deli
 from affina.data.items import Item, readable, suffixes_of
 from affina.data.objects import parse_json, parse_jsonl, stream_jsonl
 from affina.data.packing import PACKED
+from affina.data.passages import SUFFIX, parse_passages
 from affina.data.table import Cell, Source, Table
 from affina.data.unreadable import refuse_no_text
 from affina.errors import DataError, Problem
@@ -114,6 +115,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         ".pq": _COLUMNAR,
         ".arrow": _COLUMNAR,
         ".feather": _COLUMNAR,
+        SUFFIX: Format(partial(_held, parse_passages), None),
     }
 )
 READ: Final = f"{', '.join(FORMATS)}, each also packed as {', '.join(PACKED)}, or such files in a folder or a .zip"

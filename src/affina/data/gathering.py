@@ -18,9 +18,11 @@ from affina.data.places import Place, locate
 from affina.data.reading import again, rows_of
 from affina.data.rows import Row
 from affina.data.shares import is_file
+from affina.data.written.again import written_rows
 from affina.errors import DataError, Problem, RecipeError
 from affina.recipe.base import AUTO
 from affina.recipe.schema import DataSpec, MixedFile
+from affina.recipe.task_specs import WritingSpec
 from affina.values import Resolved
 
 HELD_OUT: Final = ("validation", "test")
@@ -92,7 +94,7 @@ def mixed(spec: DataSpec) -> tuple[MixedFile, ...]:
         raise RecipeError(
             Problem(
                 where="data.train",
-                expected="the training file: CSV, TSV, JSON, JSONL or Parquet, a folder or a zip of such, or a list",
+                expected="the training file: CSV, TSV, JSON, JSONL, Parquet, TXT, a folder or a zip of such, or a list",
                 found="nothing",
                 fix="name the training file: data.train=FILE",
             )
@@ -122,18 +124,23 @@ def one_set(place: Place) -> tuple[Item, ...]:
     return place.items
 
 
-def read_again(spec: DataSpec, columns: Mapping[str, str], recorded: Mapping[str, str]) -> tuple[Row, ...]:
+def read_again(
+    spec: DataSpec, columns: Mapping[str, str], recorded: Mapping[str, str], *, writing: WritingSpec | None = None
+) -> tuple[Row, ...]:
     """The rows of the training files of a finished run; none where a file is gone or is not as it was.
 
     Args:
         spec: the run's.
         columns: role to column, as the run recorded.
         recorded: file to fingerprint, as the run recorded.
+        writing: the run's task, where its answers are texts.
     """
     try:
         items = files_of(spec.model_copy(update={"validation": 0.1, "test": "none"})).items["train"]
         if any(item.sha256() != recorded.get(item.name) for item in items):
             return ()
+        if writing is not None:
+            return written_rows(items, columns, writing, unfit="drop", answered=True)
         tables = [read_table(item) for item in items]
         return tuple(row for table in tables for row in rows_of(table, again(table, columns, roles=tuple(columns))))
     except (DataError, RecipeError):

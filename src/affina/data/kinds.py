@@ -34,7 +34,7 @@ HEAD_BYTES: Final = 512
 _PACKED: Final = frozenset({".gz", ".bz2", ".xz", ".zst"})
 _BY_BEGINNING: Final = frozenset({*_PACKED, ".parquet", ".pq"})
 """Suffixes whose files always have a beginning of their own."""
-_TEXTS: Final = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
+_TEXTS: Final = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt"})
 
 
 def refuse_other_kind(head: bytes, suffix: str, *, file: str, inside: bool = False) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from affina.data.archives import members_of, refuse_encrypted
 from affina.data.formats import is_data
 from affina.data.items import Item
+from affina.data.passages import is_running_text
 from affina.errors import DataError, Problem
 
 _SPLIT: Final = re.compile(r"(train|validation|valid|dev|test)(-\d+(-of-\d+)?)?", re.IGNORECASE)
@@ -41,8 +42,10 @@ class Listing:
     files: Mapping[str, Item]
 
     def data(self) -> dict[str, Item]:
-        """The data files that lie here, not in a subfolder."""
-        return {name: item for name, item in self.here().items() if is_data(name) and name not in BESIDE}
+        """The data files that lie here, not in a subfolder; running text only where there is no table under here."""
+        tables = any(is_data(path) and not is_running_text(path) for path in self.files)
+        found = {name: item for name, item in self.here().items() if is_data(name) and name not in BESIDE}
+        return {name: item for name, item in found.items() if not (tables and is_running_text(name))}
 
     def under(self, folder: str) -> Listing:
         """What a subfolder holds."""

@@ -10,18 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from affina.data.aligning import columns_by_file, hide_unlabelled, readings
 from affina.data.audit.looks import file_checks, look_at_files, look_at_splits
 from affina.data.audit.scan import Scan, scan
 from affina.data.checks import drop_empty_texts, found_blank
-from affina.data.columns import NAMED, find_columns
 from affina.data.dropping import drop_repeated, drop_shared
 from affina.data.formats import read_table
 from affina.data.gathering import HELD_OUT, Files, files_of, mixed
 from affina.data.labelling.base import Labelling, count_labels
-from affina.data.labelling.guess import Asked, labelling_of
+from affina.data.labelling.guess import Asked
+from affina.data.meaning import cells_of, label_column, meaning_of
 from affina.data.mixing import weight_choices
-from affina.data.reading import rows_of, same_columns
 from affina.data.rows import Row, Splits, named
 from affina.data.shares import divide
 from affina.data.table import Table
@@ -38,9 +36,9 @@ class Loaded:
 
     Attributes:
         splits: the rows; a test that was switched off is empty.
-        labelling: what the label column means.
-        labels: in the order of the model's outputs: numbers by value, texts by letter.
-        columns: role (text, text_pair, label, group) to the column that holds it.
+        labelling: how answers are read; of a task whose answers are texts a `Written`, whose `spec` is the task.
+        labels: in the order of the model's outputs: numbers by value, texts by letter; none where texts are written.
+        columns: role to the column that holds it; roles are the keys under `data` that name columns.
         files: each file, as the user wrote it, to the SHA-256 of its bytes.
         findings: what the user should know about the rows.
         checks: what was looked for in them.
@@ -77,20 +75,15 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
     """
     files = files_of(spec) if files is None else files
     tables = {split: [read_table(item) for item in items] for split, items in files.items.items()}
-    found = find_columns(tables["train"][0], spec)
-    columns = {role: column.value for role, column in found.items()}
-    by_file, renamed = columns_by_file(tables["train"], found, files)
-    by_file |= {table.file: same_columns(table, columns) for name in HELD_OUT for table in tables.get(name, ())}
-    hidden = hide_unlabelled(tables, by_file, files)
-    means = choose_labelling(tables["train"], by_file, task)
-    labelling = means.value
+    meaning = meaning_of(tables, spec, task, files)
+    labelling, columns = meaning.labelling, meaning.columns
     given: dict[str, tuple[Row, ...]] = {}
     findings: tuple[Finding, ...] = ()
     for name, part in tables.items():
-        given[name], noticed = _read_rows(part, by_file, labelling, split=name)
+        given[name], noticed = _read_rows(part, meaning.by_file, labelling, split=name)
         findings += noticed
     called = {name: named(table.file for table in part) for name, part in tables.items()}
-    scans = {name: scan(part, split=name, file=called[name]) for name, part in given.items()}
+    scans = {name: scan(part, split=name, file=called[name], written=labelling.writes) for name, part in given.items()}
     findings += _drop(spec, given, scans)
     rows, column = given["train"], label_column(columns)
     held_out = [name for name in HELD_OUT if name in given]
@@ -99,7 +92,6 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
     made, chosen = divide(rows, _asked(spec, held_out), labelling, seed=seed)
     held = {"train": rows, "validation": (), "test": (), **given, **made}
     near, check, lengths = look_at_splits(held, _looked_for(labelling, labels), labelling, seed=seed)
-    stated = {**files.choices, **renamed, **readings(tables["train"], by_file), **_delimiters(tables)}
     return Loaded(
         splits=Splits(**held),
         labelling=labelling,
@@ -110,11 +102,8 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
         checks=(*file_checks(tuple(scans.values())), check),
         lengths=lengths,
         choices={
-            **stated,
-            **_column_choices(found, spec),
-            **_task_choices(means),
+            **meaning.choices,
             **chosen,
-            **hidden,
             **weight_choices(mixed(spec), files.entries, held["train"]),
         },
         weights=files.weights,
@@ -134,33 +123,9 @@ def _checked(given: Mapping[str, Sequence[Row]], labelling: Labelling, *, column
     return labels
 
 
-def choose_labelling(
-    tables: Sequence[Table], columns: Mapping[str, Mapping[str, str]], task: Asked
-) -> Resolved[Labelling]:
-    """What the label column, or columns, of the training files mean.
-
-    Args:
-        tables: the training files, or their beginnings.
-        columns: of each file, role to column.
-        task: the recipe's `task`.
-    """
-    several = "label" not in columns[tables[0].file]
-    cells = [] if several else [cell for table in tables for cell in table.column(columns[table.file]["label"])]
-    return labelling_of(cells, task, columns=several)
-
-
-def label_column(columns: Mapping[str, str]) -> str:
-    """The label column's name for messages; of several, all of them."""
-    return ", ".join(name for role, name in columns.items() if role.startswith("label"))
-
-
 def _looked_for(labelling: Labelling, names: Sequence[str]) -> Sequence[str]:
     """The labels that every split should have; numbers have none."""
     return () if labelling.name == "regression" else names
-
-
-def _task_choices(means: Resolved[Labelling]) -> dict[str, Resolved[Any]]:
-    return {"task": Resolved(means.value.name, means.reason), **means.value.choices()}
 
 
 def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None) -> DataRead:
@@ -188,10 +153,10 @@ def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None
 def _read_rows(
     tables: Sequence[Table], columns: Mapping[str, Mapping[str, str]], labelling: Labelling, *, split: str
 ) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
-    """The rows of a split's files that have a text, with their labels read."""
+    """The rows of a split's files that have a text, with their answers read."""
     called = named(table.file for table in tables)
-    every = [row for table in tables for row in rows_of(table, columns[table.file], lists=labelling.takes_lists)]
-    rows, findings = drop_empty_texts(every, file=called, split=split)
+    every = [row for table in tables for row in cells_of(table, columns[table.file], labelling)]
+    rows, findings = (tuple(every), ()) if labelling.writes else drop_empty_texts(every, file=called, split=split)
     rows, noticed = labelling.read(rows, split=split)
     return rows, findings + noticed + found_blank(called, sum(table.blank for table in tables), split=split)
 
@@ -206,30 +171,14 @@ def _drop(spec: DataSpec, given: dict[str, tuple[Row, ...]], scans: dict[str, Sc
     findings: tuple[Finding, ...] = ()
     if spec.drop_duplicates:
         given["train"], findings = drop_repeated(given["train"], scans["train"])
-        scans["train"] = scan(given["train"], split="train", file=scans["train"].file)
+        scans["train"] = _scanned_again(given["train"], scans["train"])
     if spec.drop_shared:
         held_out = [scans[name] for name in HELD_OUT if name in scans]
         given["train"], dropped = drop_shared(given["train"], scans["train"], held_out)
-        scans["train"] = scan(given["train"], split="train", file=scans["train"].file)
+        scans["train"] = _scanned_again(given["train"], scans["train"])
         findings += dropped
     return findings
 
 
-def _column_choices(found: Mapping[str, Resolved[str]], spec: DataSpec) -> dict[str, Resolved[Any]]:
-    """The columns that the recipe did not name."""
-    chosen: dict[str, Resolved[Any]] = {
-        f"data.{role}": column for role, column in found.items() if column.reason != NAMED
-    }
-    if spec.text_pair == AUTO and "text_pair" not in found:
-        chosen["data.text_pair"] = Resolved("none", "no two columns have well-known names for a pair of texts")
-    return chosen
-
-
-def _delimiters(tables: Mapping[str, Sequence[Table]]) -> dict[str, Resolved[Any]]:
-    """Delimiters that are not the suffix's own; of each split's files the first that has one."""
-    return {
-        f"data.{name} (delimiter)": table.delimiter
-        for name, part in tables.items()
-        for table in reversed(part)
-        if table.delimiter is not None
-    }
+def _scanned_again(rows: Sequence[Row], before: Scan) -> Scan:
+    return scan(rows, split="train", file=before.file, written=before.written)

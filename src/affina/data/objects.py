@@ -186,4 +186,4 @@ def cell_of(value: Any) -> Cell:
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return repr(value)
     are_labels = isinstance(value, list) and all(isinstance(item, str | int) for item in value)
-    return Unusable(unusable(value), tuple(map(str, value)) if are_labels else None)
+    return Unusable(unusable(value), tuple(map(str, value)) if are_labels else None, value)

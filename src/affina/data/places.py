@@ -17,6 +17,7 @@ from affina.data.items import Item
 from affina.data.kinds import ARCHIVE
 from affina.data.listing import BESIDE, SPLITS, Listing, in_archive, in_folder, split_of
 from affina.data.missing import missing, missing_in_archive, unreadable_name
+from affina.data.passages import is_running_text
 from affina.errors import DataError, Problem
 from affina.values import Resolved
 
@@ -66,15 +67,19 @@ def locate(address: str) -> Place:
 def is_place(text: str) -> bool:
     """Whether a text is the address of something that is there, or of a data set of the Hub; any text may be asked.
 
-    A word alone is a folder's address only where data files lie in it.
+    A word alone is a folder's address only where data files lie in it, running text aside.
     """
     path = Path(text)
     try:
         if path.is_dir():
-            return "/" in text or any(is_data(entry.name) for entry in path.iterdir() if text.strip())
+            return "/" in text or (any(map(_is_table, path.iterdir())) and bool(text.strip()))
         return hub.is_hub(text) or path.exists() or (ARCHIVE in text.lower() and _archive_of(path) is not None)
     except (OSError, ValueError):
         return False
+
+
+def _is_table(path: Path) -> bool:
+    return is_data(path.name) and not is_running_text(path.name)
 
 
 def _chosen(listing: Listing) -> Place:

@@ -13,6 +13,7 @@ from affina.data.column_problems import meaning
 from affina.data.formats import read_table
 from affina.data.items import Item
 from affina.data.names import KNOWN_NAMES, known_columns, known_partner, match_name
+from affina.data.passages import is_running_text
 from affina.data.rows import Row, is_blank
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, Problem
@@ -23,6 +24,8 @@ _STRIPPED: Final = frozenset({"label", "group"})
 
 def rows_of(table: Table, columns: Mapping[str, str], *, lists: bool = False) -> tuple[Row, ...]:
     """The table's rows with the cells of the given columns; labels and groups without outer blanks.
+
+    Conversations are their JSON text.
 
     Args:
         table: the file.
@@ -43,6 +46,8 @@ def rows_of(table: Table, columns: Mapping[str, str], *, lists: bool = False) ->
             cell = cells[place]
             if isinstance(cell, Unusable) and lists and role == "label" and cell.items is not None:
                 fields[role] = json.dumps(cell.items, ensure_ascii=False)
+            elif isinstance(cell, Unusable) and role == "messages" and cell.value is not None:
+                fields[role] = json.dumps(cell.value, ensure_ascii=False)
             elif isinstance(cell, Unusable):
                 problems.append(_no_text(f"{table.where(index)}, column {columns[role]}", role, cell))
             else:
@@ -60,7 +65,8 @@ def same_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:
         DataError: a column is not there.
     """
     found = {role: match_name(name, table.columns) for role, name in columns.items()}
-    problems = [_absent(table, role, columns[role]) for role, name in found.items() if name is None and role != "group"]
+    lacking = [role for role, name in found.items() if name is None and role != "group"]
+    problems = [absent_column(table, role, columns[role]) for role in lacking]
     if problems:
         raise DataError(*problems)
     return {role: name for role, name in found.items() if name is not None}
@@ -85,6 +91,7 @@ def read_texts(
     read: list[Row] = []
     for item in items:
         table = read_table(item)
+        _refuse_running_text(table)
         found = again(table, columns, roles=roles)
         rows = rows_of(table, found, lists=lists)
         _refuse_blank_texts(table, rows, found)
@@ -110,7 +117,7 @@ def again(table: Table, columns: Mapping[str, str], *, roles: Sequence[str]) -> 
             name = _well_known(table, role, found)
         if name is not None:
             found[role] = name
-    problems = [_absent(table, role, columns[role]) for role in roles if role not in found and role != "group"]
+    problems = [absent_column(table, role, columns[role]) for role in roles if role not in found and role != "group"]
     if problems:
         raise DataError(*problems)
     return found
@@ -131,6 +138,15 @@ def refuse_empty_labels(rows: Sequence[Row]) -> None:
     ]
     if problems:
         raise DataError(*problems)
+
+
+def _refuse_running_text(table: Table) -> None:
+    """Stop at a file without rows: nobody knows which of its parts should have an answer."""
+    if is_running_text(table.file):
+        fix = "write the texts as CSV, one a row, with a header such as text"
+        raise DataError(
+            Problem(where=table.file, expected="rows with a text each", found="running text without rows", fix=fix)
+        )
 
 
 def _refuse_blank_texts(table: Table, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
@@ -161,7 +177,8 @@ def _well_known(table: Table, role: str, found: Mapping[str, str]) -> str | None
     return table.columns[0] or None if role == "text" and len(table.columns) == 1 else None
 
 
-def _absent(table: Table, role: str, name: str) -> Problem:
+def absent_column(table: Table, role: str, name: str) -> Problem:
+    """A column that another file has and this one needs."""
     return Problem(
         where=f"{table.file}, header",
         expected=f"the column {name}, which holds {meaning(role)} in training",

@@ -66,7 +66,7 @@ def divide(
         splits = hold_out(rows, wanted, strata, seed=seed)
     empty = [name for name in wanted if not splits[name]]
     if empty:
-        raise DataError(*(_nothing_held_out(rows, name, spec) for name in empty))
+        raise DataError(*(_nothing_held_out(rows, name, spec, labels=bool(labelling.stratified)) for name in empty))
     chosen |= {
         f"data.{name}": _resolved(rows, splits[name], size, labelling) for name, size in wanted.items() if name in auto
     }
@@ -98,7 +98,8 @@ def _resolved(rows: Sequence[Row], held_out: Sequence[Row], wanted: int, labelli
     tenth = round(AUTO_SHARE * len(rows))
     kept = "rows with the same text" + (" or group" if "group" in rows[0].fields else "")
     files = named(row.file for row in rows)
-    reason = f"{len(held_out)} of the {len(rows)} rows of {files}, stratified {labelling.stratified}"
+    reason = f"{len(held_out)} of the {len(rows)} rows of {files}"
+    reason += f", stratified {labelling.stratified}" if labelling.stratified else ", by chance"
     reason += f"; {kept} stay together"
     if wanted > tenth:
         reason += f"; more than a tenth, because {tenth} rows would tell little"
@@ -116,7 +117,7 @@ def _refuse_shares(shares: Mapping[str, float]) -> None:
     )
 
 
-def _nothing_held_out(rows: Sequence[Row], name: str, spec: DataSpec) -> Problem:
+def _nothing_held_out(rows: Sequence[Row], name: str, spec: DataSpec, *, labels: bool) -> Problem:
     groups = {row.fields["group"] for row in rows if row.fields.get("group")}
     fix = f"name a file for it: data.{name}=FILE"
     if spec.group is not None and len(groups) == 1:
@@ -130,6 +131,6 @@ def _nothing_held_out(rows: Sequence[Row], name: str, spec: DataSpec) -> Problem
     return Problem(
         where=f"{named(row.file for row in rows)} (data.{name})",
         expected=f"rows that can be held out for {name}",
-        found=f"none in {len(rows)} rows: {why}, and every label keeps a row to train on",
+        found=f"none in {len(rows)} rows: {why}" + (", and every label keeps a row to train on" if labels else ""),
         fix=f"add rows with other texts, or {fix}",
     )

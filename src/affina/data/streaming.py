@@ -11,24 +11,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from affina.data.aligning import columns_by_file, hide_unlabelled, readings
 from affina.data.audit.looks import file_checks, look_at_files, look_at_splits
 from affina.data.audit.scan import Scan, scan
 from affina.data.checks import found_blank, found_empty
-from affina.data.columns import find_columns
 from affina.data.formats import read_table, read_tables, size_in_parts
-from affina.data.gathering import HELD_OUT, Files, files_of
+from affina.data.gathering import Files, files_of
 from affina.data.items import Item
 from affina.data.labelling.base import Labelling, count_labels, in_order
 from affina.data.labelling.guess import Asked
-from affina.data.loading import Loaded, choose_labelling, label_column
-from affina.data.reading import rows_of, same_columns
+from affina.data.labelling.written import Written
+from affina.data.loading import Loaded
+from affina.data.meaning import cells_of, label_column, meaning_of
 from affina.data.rows import Row, Splits, is_blank, named
 from affina.data.table import MOST_EXAMPLES, Table
+from affina.data.unfit import UnfitRows
 from affina.recipe.base import AUTO
 from affina.recipe.schema import DataSpec
 from affina.record.payloads import Finding
-from affina.values import Resolved
 
 STREAMED_BYTES: Final = 32 * 2**20
 """Training files that are larger than this together, unpacked, are streamed by the audit."""
@@ -74,6 +73,7 @@ class _Pass:
     noticed: dict[str, Finding] = field(default_factory=dict)
     empty: int = 0
     empty_places: list[str] = field(default_factory=list)
+    unfit: UnfitRows = field(default_factory=UnfitRows)
     seen: int = 0
     sample: list[Row] = field(default_factory=list)
 
@@ -82,7 +82,7 @@ class _Pass:
         draw = random.Random(self.seed)  # noqa: S311 - not a secret
         for table in tables:
             self.blank += table.blank
-            for row in self._read(rows_of(table, columns[table.file], lists=self.labelling.takes_lists)):
+            for row in self._read(cells_of(table, columns[table.file], self.labelling)):
                 place = self.seen if self.seen < self.size else draw.randrange(self.seen + 1)
                 self.seen += 1
                 if place < len(self.sample):
@@ -92,12 +92,20 @@ class _Pass:
                 yield row
 
     def findings(self, called: str) -> tuple[Finding, ...]:
-        """What was noticed in the files, which are called so."""
+        """What was noticed in the files, which are called so.
+
+        Raises:
+            DataError: rows are unfit, and `data.unfit` is `error`.
+        """
+        unfit: tuple[Finding, ...] = ()
+        if isinstance(self.labelling, Written):
+            of = self.seen + self.unfit.reasons.total()
+            unfit = self.unfit.settle(self.labelling.unfit, split=self.split, file=called, of=of)
         empty = (found_empty(self.empty, self.empty_places, split=self.split),) if self.empty else ()
-        return (*found_blank(called, self.blank, split=self.split), *self.noticed.values(), *empty)
+        return (*found_blank(called, self.blank, split=self.split), *self.noticed.values(), *empty, *unfit)
 
     def _read(self, rows: Sequence[Row]) -> tuple[Row, ...]:
-        """Those with a text, their labels read; what is noticed adds up."""
+        """Those with a text, their answers read; what is noticed adds up."""
         kept = []
         for row in rows:
             if any(is_blank(text) for text in row.texts):
@@ -105,6 +113,8 @@ class _Pass:
                 self.empty_places += [row.where] if self.empty <= MOST_EXAMPLES else []
             else:
                 kept.append(row)
+        if isinstance(self.labelling, Written):
+            return self.labelling.sort_out(kept, self.unfit)
         read, findings = self.labelling.read(kept, split=self.split)
         for finding in findings:
             before = self.noticed.get(finding.name, replace(finding, count=0, examples=()))
@@ -127,12 +137,8 @@ def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files
     """
     files = files_of(spec) if files is None else files
     heads = {split: [_head(item) for item in items] for split, items in files.items.items()}
-    found = find_columns(heads["train"][0], spec)
-    columns = {role: column.value for role, column in found.items()}
-    by_file, renamed = columns_by_file(heads["train"], found, files)
-    by_file |= {head.file: same_columns(head, columns) for name in HELD_OUT for head in heads.get(name, ())}
-    hidden = hide_unlabelled(heads, by_file, files)
-    means = choose_labelling(heads["train"], by_file, task)
+    meaning = meaning_of(heads, spec, task, files)
+    labelling, columns, by_file = meaning.labelling, meaning.columns, meaning.by_file
     scans: list[Scan] = []
     findings: tuple[Finding, ...] = ()
     samples: dict[str, tuple[Row, ...]] = {"train": (), "validation": (), "test": ()}
@@ -140,16 +146,15 @@ def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files
     for split, beginnings in heads.items():
         items = files.items[split]
         called = named(item.name for item in items)
-        one = _Pass(means.value, split, seed, _sample_size(beginnings))
+        one = _Pass(labelling, split, seed, _sample_size(beginnings))
         tables = (table for item in items for table in read_tables(item, rows=_PART))
-        scans.append(scan(one.rows(tables, by_file), split=split, file=called))
+        scans.append(scan(one.rows(tables, by_file), split=split, file=called, written=labelling.writes))
         hashes |= {item.name: item.sha256() for item in items}
         order = {item.name: place for place, item in enumerate(items)}
         samples[split] = tuple(sorted(one.sample, key=lambda row: (order[row.file], row.number)))
         findings += one.findings(called)
-    labelling = means.value
     counts = count_labels(labelling, scans[0].counts())
-    labels = in_order(counts) or (label_column(columns),)
+    labels = () if labelling.writes else in_order(counts) or (label_column(columns),)
     total = sum(map(len, scans))
     near, check, lengths = look_at_splits(samples, tuple(counts), labelling, seed=seed, of=total)
     loaded = Loaded(
@@ -161,14 +166,7 @@ def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files
         findings=findings + look_at_files(scans, {}, labelling) + near,
         checks=(*file_checks(scans), check),
         lengths=lengths,
-        choices={
-            **files.choices,
-            **renamed,
-            **readings(heads["train"], by_file),
-            **hidden,
-            "task": Resolved(labelling.name, means.reason),
-            **labelling.choices(),
-        },
+        choices=meaning.choices,
         weights=files.weights,
     )
     rows = dict.fromkeys(samples, 0) | {scanned.split: len(scanned) for scanned in scans}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from affina.data.rows import Row
 from affina.values import Resolved
@@ -24,10 +25,12 @@ class Unusable:
     Attributes:
         found: what it is, for a message: `a list: ["a", "b"]`.
         items: the texts of a list of texts and integers, which can be labels; None for anything else.
+        value: the value itself where it may be a conversation: a list or an object, as plain JSON data.
     """
 
     found: str
     items: tuple[str, ...] | None = None
+    value: Any = field(default=None, compare=False, repr=False)
 
 
 Cell = str | Unusable

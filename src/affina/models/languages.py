@@ -8,53 +8,12 @@ Which one a model has is read off its tokenizer and its configuration. This modu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from affina.errors import ModelError, Problem
+from affina.recipe.languages import NAMES
 
-NAMES: Final[Mapping[str, tuple[str, str]]] = {
-    "ar": ("ara", "Arabic"),
-    "bg": ("bul", "Bulgarian"),
-    "ca": ("cat", "Catalan"),
-    "cs": ("ces", "Czech"),
-    "da": ("dan", "Danish"),
-    "de": ("deu", "German"),
-    "el": ("ell", "Greek"),
-    "en": ("eng", "English"),
-    "es": ("spa", "Spanish"),
-    "et": ("est", "Estonian"),
-    "fa": ("fas", "Persian"),
-    "fi": ("fin", "Finnish"),
-    "fr": ("fra", "French"),
-    "he": ("heb", "Hebrew"),
-    "hi": ("hin", "Hindi"),
-    "hr": ("hrv", "Croatian"),
-    "hu": ("hun", "Hungarian"),
-    "id": ("ind", "Indonesian"),
-    "it": ("ita", "Italian"),
-    "ja": ("jpn", "Japanese"),
-    "ko": ("kor", "Korean"),
-    "lt": ("lit", "Lithuanian"),
-    "lv": ("lvs", "Latvian"),
-    "nl": ("nld", "Dutch"),
-    "no": ("nob", "Norwegian"),
-    "pl": ("pol", "Polish"),
-    "pt": ("por", "Portuguese"),
-    "ro": ("ron", "Romanian"),
-    "ru": ("rus", "Russian"),
-    "sk": ("slk", "Slovak"),
-    "sl": ("slv", "Slovenian"),
-    "sr": ("srp", "Serbian"),
-    "sv": ("swe", "Swedish"),
-    "th": ("tha", "Thai"),
-    "tr": ("tur", "Turkish"),
-    "uk": ("ukr", "Ukrainian"),
-    "vi": ("vie", "Vietnamese"),
-    "zh": ("zho", "Chinese"),
-}
-"""ISO 639-1 to ISO 639-3 and the English name."""
 _CODE: Final = re.compile(r"[a-z]{2}_[A-Z]{2}|[a-z]{3}_[A-Z][a-z]{3}|__\w+__")
 
 

@@ -13,7 +13,15 @@ from pydantic import BaseModel
 
 from affina.errors import Problem
 from affina.recipe.schema import FullSpec, PartialSpec, Recipe
-from affina.recipe.task_specs import ClassificationSpec, GuessedSpec, MultiLabelSpec, RegressionSpec
+from affina.recipe.task_specs import (
+    ChatSpec,
+    ClassificationSpec,
+    GenerationSpec,
+    GuessedSpec,
+    MultiLabelSpec,
+    RegressionSpec,
+    TranslationSpec,
+)
 
 METHODS: Final[dict[str, type[BaseModel]]] = {"full": FullSpec, "partial": PartialSpec}
 TASKS: Final[dict[str, type[BaseModel]]] = {
@@ -21,6 +29,9 @@ TASKS: Final[dict[str, type[BaseModel]]] = {
     "classification": ClassificationSpec,
     "multi_label": MultiLabelSpec,
     "regression": RegressionSpec,
+    "chat": ChatSpec,
+    "generation": GenerationSpec,
+    "translation": TranslationSpec,
 }
 _BY_NAME: Final[dict[str, tuple[dict[str, type[BaseModel]], type[BaseModel]]]] = {
     "method": (METHODS, PartialSpec),

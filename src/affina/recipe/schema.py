@@ -27,6 +27,7 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 ScheduleShape = Literal["linear", "cosine", "constant", "slanted_triangular"]
 TooLong = Literal["truncate", "drop", "error"]
+Unfit = Literal["error", "drop"]
 TooLarge = Literal["refuse", "try"]
 HeadStart = Literal["probe", "random"]
 Metric = Literal[
@@ -86,7 +87,7 @@ class DataSpec(Spec):
 
     train: Annotated[str | tuple[str | MixedFile, ...] | None, BeforeValidator(_mix)] = Field(
         None,
-        description="The training rows: a file (CSV, TSV, JSON, JSONL, Parquet), a folder or a zip of such, "
+        description="The training rows: a file (CSV, TSV, JSON, JSONL, Parquet, TXT), a folder or a zip of such, "
         "hf://OWNER/NAME, or a list of these, each as it is or as {file: ..., weight: ...}.",
     )
     validation: str | Annotated[float, Field(gt=0, le=0.5)] | Auto = Field(
@@ -102,6 +103,20 @@ class DataSpec(Spec):
     label: Column | Auto | Annotated[tuple[Column, ...], Field(min_length=2)] = Field(
         AUTO,
         description="The column with the label, or for multi-label a list of columns of 0 and 1, one for each label.",
+    )
+    messages: Column | Auto = Field(AUTO, description="For chat: the column with conversations, as lists of turns.")
+    prompt: Column | Auto = Field(AUTO, description="For chat and generation: the column with what is asked.")
+    completion: Column | Auto = Field(AUTO, description="For chat and generation: the column with the answer.")
+    system: Column | Literal["auto", "none"] = Field(
+        AUTO, description="For chat: the column with what the assistant is told first."
+    )
+    context: Column | Literal["auto", "none"] = Field(
+        AUTO, description="For chat and generation: the column with what the prompt is about, put under it."
+    )
+    source: Column | Auto = Field(AUTO, description="For translation: the column with the texts to translate.")
+    target: Column | Auto = Field(AUTO, description="For translation: the column with their translations.")
+    unfit: Unfit = Field(
+        "error", description="What happens to rows from which nothing can be learned, such as an empty answer."
     )
     group: Column | None = Field(None, description="A column whose rows with the same value stay in the same split.")
     too_long: TooLong = Field("truncate", description="What happens to a text longer than the limit; always counted.")

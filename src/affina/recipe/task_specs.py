@@ -9,7 +9,8 @@ from pydantic import Field
 from affina.recipe.base import AUTO, Auto, Spec, by_name
 
 ClassWeights = Literal["none", "balanced"]
-TaskName = Literal["classification", "multi_label", "regression"]
+TaskName = Literal["classification", "multi_label", "regression", "chat", "generation", "translation"]
+Language = Annotated[str, Field(min_length=2)] | Auto
 
 
 class GuessedSpec(Spec):
@@ -51,10 +52,45 @@ class RegressionSpec(Spec):
     decimal: Literal["point", "comma"] | Auto = Field(AUTO, description="What stands before the decimals.")
 
 
-TaskSpec = Annotated[GuessedSpec | ClassificationSpec | MultiLabelSpec | RegressionSpec, Field(discriminator="name")]
+class ChatSpec(Spec):
+    """An assistant's answers."""
+
+    name: Literal["chat"] = "chat"
+    system: str = Field("", description="What the assistant is told in front of each conversation without such words.")
+
+
+class GenerationSpec(Spec):
+    """A text for an input, or the going on of texts."""
+
+    name: Literal["generation"] = "generation"
+    instruction: str = Field("", description="Goes before every input.")
+
+
+class TranslationSpec(Spec):
+    """A text in another language."""
+
+    name: Literal["translation"] = "translation"
+    source_language: Language = Field(AUTO, description="ISO 639-1, such as `en`; found from the column's name.")
+    target_language: Language = Field(AUTO, description="ISO 639-1, such as `de`; found from the column's name.")
+
+
+WritingSpec = ChatSpec | GenerationSpec | TranslationSpec
+"""The tasks whose answers are texts."""
+TaskSpec = Annotated[
+    GuessedSpec | ClassificationSpec | MultiLabelSpec | RegressionSpec | ChatSpec | GenerationSpec | TranslationSpec,
+    Field(discriminator="name"),
+]
 SettledSpec = ClassificationSpec | MultiLabelSpec | RegressionSpec
-"""A task that is known."""
-_OF_ONE_TASK: Final = {"separator": "multi_label", "thresholds": "multi_label", "decimal": "regression"}
+"""A task with labels or numbers that is known."""
+_OF_ONE_TASK: Final = {
+    "separator": "multi_label",
+    "thresholds": "multi_label",
+    "decimal": "regression",
+    "system": "chat",
+    "instruction": "generation",
+    "source_language": "translation",
+    "target_language": "translation",
+}
 
 
 def task_named(value: Any) -> Any:

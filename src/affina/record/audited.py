@@ -27,7 +27,7 @@ class Lengths:
 
     split: str
     unit: str
-    """characters, words or tokens."""
+    """characters, words or tokens; of the answers where these are texts."""
     rows: int
     least: int
     q05: int

@@ -33,11 +33,20 @@ def describe_lengths(values: ArrayLike, *, split: str, unit: str) -> tuple[Lengt
     return (found,)
 
 
-def text_lengths(rows: Sequence[Row], *, split: str) -> tuple[Lengths, ...]:
-    """The lengths of a split's texts in characters and in words, both texts of a pair together."""
+def text_lengths(rows: Sequence[Row], *, split: str, written: bool = False) -> tuple[Lengths, ...]:
+    """The lengths of a split's texts in characters and in words, both texts of a pair together.
+
+    Args:
+        rows: of the split.
+        split: its name.
+        written: whether labels are texts to be written, whose lengths are told too.
+    """
     characters = [sum(map(len, row.texts)) for row in rows]
     words = [sum(len(text.split()) for text in row.texts) for row in rows]
+    answers = [row.fields["label"] for row in rows if written and row.fields["label"]]
     return (
         *describe_lengths(characters, split=split, unit="characters"),
         *describe_lengths(words, split=split, unit="words"),
+        *describe_lengths([len(text) for text in answers], split=split, unit="characters of the answers"),
+        *describe_lengths([len(text.split()) for text in answers], split=split, unit="words of the answers"),
     )

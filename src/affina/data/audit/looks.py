@@ -83,14 +83,16 @@ def look_at_splits(
         seed: decides the samples.
         of: how many rows there are, where `splits` is a sample already.
     """
-    near, check = find_near(splits, seed=seed, of=of)
+    near, check = find_near(splits, seed=seed, of=of, written=labelling.writes)
     absent = [
         finding
         for name, part in splits.items()
         if name != "train"
         for finding in find_absent_labels(part, labels, split=name, labels_of=labelling.labels_of)
     ]
-    lengths = [length for name, part in splits.items() for length in text_lengths(part, split=name)]
+    lengths = [
+        length for name, part in splits.items() for length in text_lengths(part, split=name, written=labelling.writes)
+    ]
     return (*near, *absent), check, tuple(lengths)
 
 
@@ -104,4 +106,7 @@ def file_checks(scans: Sequence[Scan]) -> tuple[Check, ...]:
         " 97); names and postal addresses have no form and are not found",
         "encoding": "UTF-8 read as Latin-1 or Windows-1252, U+FFFD, control characters, marks of missing values",
     }
+    if scans[0].written:
+        looks = {"answers" if name == "labels" else name: how for name, how in looks.items()}
+        looks["answers"] = "inputs with several answers"
     return tuple(Check(name=name, rows=total, of=total, how=how) for name, how in looks.items())

@@ -55,7 +55,7 @@ class _Near:
 
 
 def find_near(
-    splits: Mapping[str, Sequence[Row]], *, seed: int, of: int | None = None
+    splits: Mapping[str, Sequence[Row]], *, seed: int, of: int | None = None, written: bool = False
 ) -> tuple[tuple[Finding, ...], Check]:
     """Near duplicates within each split, and rows of a later split that are nearly in an earlier one.
 
@@ -63,6 +63,7 @@ def find_near(
         splits: name to rows, in the order train, validation, test.
         seed: decides the sample, where there are too many rows.
         of: how many rows there are, where `splits` is a sample already.
+        written: whether labels are texts to be written, which differ in any case.
     """
     given = sum(map(len, splits.values()))
     total = given if of is None else of
@@ -76,8 +77,8 @@ def find_near(
     for one, other in _pairs(texts):
         _place(texts, rows, (one, other), names, within, across)
     share = len(rows) / total if total else 1.0
-    findings = [_duplicates(name, found, share) for name, found in within.items() if found]
-    findings += [_shared(*pair, found, share) for pair, found in across.items() if found]
+    findings = [_duplicates(name, found, share, labels=not written) for name, found in within.items() if found]
+    findings += [_shared(*pair, found, share, labels=not written) for pair, found in across.items() if found]
     how = (
         f"texts in lower case, without accents and punctuation; Jaccard similarity of their 5-letter shingles from"
         f" {SIMILAR}, below {SHORT} words no word in the place of another"
@@ -174,25 +175,34 @@ def _place(
                     across.setdefault((name, names[earlier]), []).append(_Near(rows[row], rows[there]))
 
 
-def _duplicates(split: str, found: Sequence[_Near], share: float) -> Finding:
+def _duplicates(split: str, found: Sequence[_Near], share: float, *, labels: bool) -> Finding:
     suffix = "" if split == "train" else f"_in_{split}"
     advice = "look at the examples; keep one of each if they are slips" + (
         ", or name a column that links them (data.group)" if split == "train" else ""
     )
-    return _finding(f"near_duplicates{suffix}", f"{split} rows nearly the same as an earlier one", advice, found, share)
+    meaning = f"{split} rows nearly the same as an earlier one"
+    return _finding(f"near_duplicates{suffix}", meaning + _differing(found, labels), advice, found, share)
 
 
-def _shared(split: str, other: str, found: Sequence[_Near], share: float) -> Finding:
+def _shared(split: str, other: str, found: Sequence[_Near], share: float, *, labels: bool) -> Finding:
     meaning = f"{split} rows nearly the same as a row of {other}; they flatter the {split} figures"
     advice = "look at the examples; if they are slips, remove one of each, or keep them together with data.group"
-    return _finding(f"{split}_rows_nearly_in_{other}", meaning, advice, found, share)
+    return _finding(f"{split}_rows_nearly_in_{other}", meaning + _differing(found, labels), advice, found, share)
+
+
+def _differing(found: Sequence[_Near], labels: bool) -> str:
+    differ = sum(near.row.fields["label"] != near.other.fields["label"] for near in _by_row(found)) if labels else 0
+    return f"; {differ:,} of them with another label" if differ else ""
+
+
+def _by_row(found: Sequence[_Near]) -> list[_Near]:
+    """The first partner of each row, in the files' order."""
+    first = {(near.row.file, near.row.number): near for near in reversed(found)}
+    return [first[place] for place in sorted(first)]
 
 
 def _finding(name: str, meaning: str, advice: str, found: Sequence[_Near], share: float) -> Finding:
-    by_row = {(near.row.file, near.row.number): near for near in reversed(found)}  # the first partner of each row
-    nears = [by_row[place] for place in sorted(by_row)]
-    differ = sum(near.row.fields["label"] != near.other.fields["label"] for near in nears)
-    meaning += f"; {differ:,} of them with another label" if differ else ""
+    nears = _by_row(found)
     meaning += f"; found in a sample of {share:.0%} of the rows, so there are more" if share < 1 else ""
     examples = tuple(_example(near) for near in nears[:MOST_EXAMPLES])
     return Finding(name=name, count=len(nears), meaning=meaning, advice=advice, examples=examples)

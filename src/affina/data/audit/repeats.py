@@ -42,7 +42,7 @@ def shared_rows(scanned: Scan, earlier: Scan) -> tuple[Places, Places]:
 
 
 def find_repeats(scanned: Scan) -> tuple[Finding, ...]:
-    """Exact duplicates, and the same text with different labels, within the file of one split.
+    """Exact duplicates, and the same text with different labels or answers, within the file of one split.
 
     Findings on another split than train have its name in theirs.
     """
@@ -58,7 +58,7 @@ def find_shared(scanned: Scan, earlier: Scan) -> tuple[Finding, ...]:
     pairs = zip(rows[:MOST_EXAMPLES].tolist(), firsts[:MOST_EXAMPLES].tolist(), strict=True)
     names = np.array(scanned.names, dtype=object)[scanned.labels[rows]]
     differ = int((names != np.array(earlier.names, dtype=object)[earlier.labels[firsts]]).sum())
-    how_many = f"; {differ:,} of them with another label there" if differ else ""
+    how_many = f"; {differ:,} of them with another {_called(scanned)} there" if differ else ""
     key = " or write data.drop_shared=true" if other == "train" else ""
     finding = Finding(
         name=f"{split}_rows_in_{other}",
@@ -80,7 +80,7 @@ def _duplicates(scanned: Scan) -> tuple[Finding, ...]:
     finding = Finding(
         name="duplicates" + _suffix(scanned),
         count=len(rows),
-        meaning=f"{scanned.split} rows with the same text and label as an earlier one; {effect}",
+        meaning=f"{scanned.split} rows with the same text and {_called(scanned)} as an earlier one; {effect}",
         advice="remove them if they are slips" + (", or write data.drop_duplicates=true" if train else ""),
         examples=tuple(f"{scanned.where(row)} repeats {scanned.near(first, row)}" for row, first in pairs),
     )
@@ -97,6 +97,8 @@ def _conflicts(scanned: Scan) -> tuple[Finding, ...]:
     if not mixed.any():
         return ()
     sizes = np.diff(np.append(starts, len(order)))
+    if scanned.written:
+        return _references(scanned, order[starts[mixed]], sizes[mixed])
     groups = sorted((int(order[starts[group]]), int(group)) for group in np.flatnonzero(mixed))
     examples = (
         _conflict(scanned, order[starts[group] : starts[group] + sizes[group]]) for _, group in groups[:MOST_EXAMPLES]
@@ -109,6 +111,25 @@ def _conflicts(scanned: Scan) -> tuple[Finding, ...]:
         examples=tuple(examples),
     )
     return (finding,)
+
+
+def _references(scanned: Scan, firsts: Places, sizes: Places) -> tuple[Finding, ...]:
+    """Inputs with several answers, of which none contradicts another."""
+    by_row = np.argsort(firsts, kind="stable")
+    pairs = zip(firsts[by_row][:MOST_EXAMPLES].tolist(), sizes[by_row][:MOST_EXAMPLES].tolist(), strict=True)
+    finding = Finding(
+        name="several_references" + _suffix(scanned),
+        count=len(firsts),
+        meaning=f"{scanned.split} inputs with several answers, {int(sizes.sum()):,} rows in all; they stay in one"
+        " split, and what is written is compared with all of them",
+        advice="there is nothing to do unless some are wrong",
+        examples=tuple(f"{scanned.where(row)}: {size} rows" for row, size in pairs),
+    )
+    return (finding,)
+
+
+def _called(scanned: Scan) -> str:
+    return "answer" if scanned.written else "label"
 
 
 def _conflict(scanned: Scan, rows: Places) -> str:

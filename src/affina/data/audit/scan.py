@@ -22,6 +22,8 @@ from affina.data.rows import Row, text_key
 from affina.data.table import MOST_EXAMPLES, row_address
 
 MISSING_MARKS: Final = frozenset({"nan", "null", "<na>", "n/a", "#n/a", "nat"})
+_LONGEST_NAME: Final = 80
+"""Characters."""
 _LONGEST_MARK: Final = max(map(len, MISSING_MARKS))
 
 
@@ -53,6 +55,7 @@ class Scan:
         numbers: [rows], the row's place in the file.
         lines: [rows], the line where it starts.
         shown: kind of personal data, damage or missing mark to the rows that show it.
+        written: the labels are texts to be written; a long one has its beginning and its hash for a name.
     """
 
     split: str
@@ -64,6 +67,7 @@ class Scan:
     numbers: NDArray[np.int64]
     lines: NDArray[np.int64]
     shown: dict[str, Tally]
+    written: bool = False
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -87,13 +91,14 @@ class Scan:
         return dict(zip(self.names, np.bincount(self.labels, minlength=len(self.names)).tolist(), strict=True))
 
 
-def scan(rows: Iterable[Row], *, split: str, file: str) -> Scan:
+def scan(rows: Iterable[Row], *, split: str, file: str, written: bool = False) -> Scan:
     """Go over the rows of a split's files once, file by file; they may come from a stream.
 
     Args:
         rows: those that have a text.
         split: the split.
         file: what the files are called together.
+        written: whether labels are texts to be written.
     """
     keys, labels, numbers, lines = array("Q"), array("i"), array("q"), array("q")
     names: dict[str, int] = {}
@@ -102,10 +107,10 @@ def scan(rows: Iterable[Row], *, split: str, file: str) -> Scan:
     for row in rows:
         starts.setdefault(row.file, len(keys))
         keys.append(hash_of(row))
-        labels.append(names.setdefault(row.fields["label"], len(names)))
+        labels.append(names.setdefault(_name_of(row.fields["label"], written), len(names)))
         numbers.append(row.number)
         lines.append(row.line)
-        for kind, example in _look(row):
+        for kind, example in _look(row, written):
             shown.setdefault(kind, Tally()).add(example)
     return Scan(
         split=split,
@@ -117,7 +122,15 @@ def scan(rows: Iterable[Row], *, split: str, file: str) -> Scan:
         numbers=np.array(memoryview(numbers), dtype=np.int64, copy=None),
         lines=np.array(memoryview(lines), dtype=np.int64, copy=None),
         shown=shown,
+        written=written,
     )
+
+
+def _name_of(label: str, written: bool) -> str:
+    """What a label is told apart by; of a text to be written no more than a line is held."""
+    if not written or len(label) <= _LONGEST_NAME:
+        return label
+    return f"{label[: _LONGEST_NAME // 2]}\0{hashlib.blake2b(label.encode(), digest_size=8).hexdigest()}"
 
 
 def hash_of(row: Row) -> int:
@@ -133,9 +146,9 @@ def together(scans: Sequence[Scan], kind: str) -> Tally:
     return Tally(sum(tally.count for tally in found), examples[:MOST_EXAMPLES])
 
 
-def _look(row: Row) -> Iterator[tuple[str, str]]:
+def _look(row: Row, written: bool) -> Iterator[tuple[str, str]]:
     """What a row shows by itself: the kind, and the example that the user gets to see."""
-    for text in row.texts:
+    for text in (*row.texts, row.fields["label"]) if written else row.texts:
         for kind, masked in personal_kinds(text):
             yield kind, f"{row.where}: {masked}"
         if damage := damage_of(text):
@@ -143,4 +156,5 @@ def _look(row: Row) -> Iterator[tuple[str, str]]:
     for role in ("label", "text"):
         cell = row.fields[role]
         if len(cell) <= 2 * _LONGEST_MARK and cell.strip().lower() in MISSING_MARKS:
-            yield "missing_marks", f"{row.where}: the {role} {cell!r}"
+            what = "answer" if written and role == "label" else role
+            yield "missing_marks", f"{row.where}: the {what} {cell!r}"

@@ -31,11 +31,18 @@ class Labelling(Protocol):
 
     @property
     def stratified(self) -> str:
-        """What the splits that are made keep alike, in words: `by label`."""
+        """What the splits that are made keep alike, in words: `by label`; empty for nothing."""
+        ...
+
+    @property
+    def writes(self) -> bool:
+        """Whether the answer is a text that is to be written, of which an input may have several."""
         ...
 
     def read(self, rows: Sequence[Row], *, split: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
         """The rows with their canonical labels, and what was noticed in the cells.
+
+        Where answers are labels, the rows have a text already; where they are written, the cells by role.
 
         Raises:
             DataError: cells that cannot be read; one problem for each.

@@ -15,13 +15,21 @@ from affina.data.labelling.base import Labelling
 from affina.data.labelling.numbers import NUMBER, Numbers, decimal_of, nearly_all
 from affina.data.labelling.several import ALONE, BLANK, COLUMNS, DELIMITERS, LIST, LabelSets, divided, listed
 from affina.data.labelling.single import SingleLabels
+from affina.data.labelling.written import Written
 from affina.data.table import Cell, excerpt
 from affina.errors import Problem, RecipeError
 from affina.recipe.base import AUTO, Auto
-from affina.recipe.task_specs import ClassificationSpec, GuessedSpec, MultiLabelSpec, RegressionSpec
+from affina.recipe.task_specs import (
+    ClassificationSpec,
+    GuessedSpec,
+    MultiLabelSpec,
+    RegressionSpec,
+    TaskSpec,
+    WritingSpec,
+)
 from affina.values import Resolved
 
-Asked = GuessedSpec | ClassificationSpec | MultiLabelSpec | RegressionSpec | Auto
+Asked = TaskSpec | Auto
 GIVEN: Final = "given in the recipe"
 ONE_LABEL: Final = "the data has texts and labels"
 MANY_VALUES: Final = 20
@@ -45,6 +53,8 @@ def labelling_of(cells: Sequence[Cell], asked: Asked, *, columns: bool) -> Resol
     Raises:
         RecipeError: several columns for a task with one label or number.
     """
+    if isinstance(asked, WritingSpec):
+        return Resolved(Written(asked), GIVEN)
     texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
     lists = sum(not isinstance(cell, str) and cell.items is not None for cell in cells)
     if columns:

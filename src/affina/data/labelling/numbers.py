@@ -71,6 +71,7 @@ class Numbers:
     name: TaskName = "regression"
     takes_lists: bool = False
     stratified: str = f"by {BANDS} bands of the number"
+    writes: bool = False
 
     @classmethod
     def of(cls, cells: Iterable[str], asked: RegressionSpec) -> Numbers:

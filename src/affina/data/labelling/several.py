@@ -96,6 +96,7 @@ class LabelSets:
     found: Resolved[str] | None = None
     name: TaskName = "multi_label"
     stratified: str = field(default="by each label, the rarest first")
+    writes: bool = False
 
     @property
     def takes_lists(self) -> bool:

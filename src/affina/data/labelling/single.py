@@ -41,6 +41,7 @@ class SingleLabels:
     name: TaskName = "classification"
     takes_lists: bool = False
     stratified: str = "by label"
+    writes: bool = False
 
     def read(self, rows: Sequence[Row], *, split: str) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
         """The rows as they are."""

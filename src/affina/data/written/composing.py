@@ -1,0 +1,98 @@
+"""From the cells of a task whose answers are texts to its row: `text` is what is asked, `label` what is to be written.
+
+A row of a chat has its whole conversation too, in `messages`. What nothing can be learned from is said with its reason
+(`UnfitRow`); what follows is `data.unfit`'s. Which column plays which role is `columns`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from affina.data.conversations import (
+    ASSISTANT,
+    Turn,
+    check,
+    dump,
+    from_answer,
+    from_turns,
+    in_words,
+    with_system,
+)
+from affina.data.rows import Row, is_blank
+from affina.data.table import excerpt
+from affina.errors import UnfitRow
+from affina.recipe.task_specs import ChatSpec, TranslationSpec, WritingSpec
+
+
+def composed(row: Row, spec: WritingSpec, *, answered: bool = True) -> Row:
+    """The row with its text, and its label where it has an answer.
+
+    Args:
+        row: with the cells by role: the keys under `data` that name columns.
+        spec: the task.
+        answered: whether the answer is needed; without it the label may be empty.
+
+    Raises:
+        UnfitRow: nothing can be learned from it.
+    """
+    if isinstance(spec, ChatSpec):
+        fields = _conversation(row.fields, spec, answered=answered)
+    elif isinstance(spec, TranslationSpec):
+        fields = _translation(row.fields, answered=answered)
+    else:
+        fields = _generation(row.fields, answered=answered)
+    group = {"group": row.fields["group"]} if "group" in row.fields else {}
+    return replace(row, fields={**fields, **group})
+
+
+def _conversation(cells: Mapping[str, str], spec: ChatSpec, *, answered: bool) -> dict[str, str]:
+    turns = with_system(with_system(_turns(cells, answered=answered), cells.get("system", "")), spec.system)
+    has_answer = bool(turns) and turns[-1].role == ASSISTANT
+    check(turns if answered or has_answer else (*turns, Turn(ASSISTANT, "(to be written)")))
+    asked = turns[:-1] if has_answer else turns
+    return {"text": in_words(asked), "label": turns[-1].content if has_answer else "", "messages": dump(turns)}
+
+
+def _turns(cells: Mapping[str, str], *, answered: bool) -> tuple[Turn, ...]:
+    """What is said, in whichever form the row has it."""
+    if "messages" in cells:
+        answer = cells.get("completion", "")
+        said = (Turn(ASSISTANT, answer),) if "completion" in cells and (answered or not is_blank(answer)) else ()
+        return (*from_turns(_parsed(cells["messages"])), *said)
+    turns = from_answer(cells["prompt"], cells.get("completion", ""), extra=cells.get("context", ""))
+    return turns if answered or not is_blank(turns[-1].content) else turns[:-1]
+
+
+def _parsed(cell: str) -> object:
+    if is_blank(cell):
+        raise UnfitRow("no conversation but an empty cell")
+    try:
+        found: object = json.loads(cell)
+    except (ValueError, RecursionError):
+        raise UnfitRow(f"no list of turns but the text {excerpt(cell, 30)}") from None
+    return found
+
+
+def _generation(cells: Mapping[str, str], *, answered: bool) -> dict[str, str]:
+    if "prompt" not in cells:
+        return {"text": cells["text"], "label": ""}
+    prompt, extra, output = cells["prompt"], cells.get("context", ""), cells.get("completion", "")
+    asked = f"{prompt}\n\n{extra}" if not is_blank(extra) else prompt
+    if is_blank(asked):
+        raise UnfitRow("the input is empty")
+    if answered and is_blank(output):
+        raise UnfitRow("the output is empty")
+    return {"text": asked, "label": output}
+
+
+def _translation(cells: Mapping[str, str], *, answered: bool) -> dict[str, str]:
+    source, target = cells["source"], cells.get("target", "")
+    if is_blank(source):
+        raise UnfitRow("the source is empty")
+    if answered and is_blank(target):
+        raise UnfitRow("the target is empty")
+    if answered and source.strip() == target.strip():
+        raise UnfitRow("source and target are the same text")
+    return {"text": source, "label": target}

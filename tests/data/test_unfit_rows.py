@@ -1,0 +1,63 @@
+"""Rows from which nothing can be learned are counted and named, and are an error or left out as the recipe says."""
+
+from __future__ import annotations
+
+import pytest
+
+from affina.data.rows import Row
+from affina.data.unfit import settle
+from affina.errors import DataError, UnfitRow
+
+ROWS = [Row({"text": str(number)}, "a.csv", number, number + 1) for number in range(1, 41)]
+
+
+def doubled(row):
+    number = int(row.fields["text"])
+    if number % 4 == 0:
+        raise UnfitRow(f"turn {number} is an empty answer")
+    if number == 7:
+        raise UnfitRow("it ends with the user")
+    return 2 * number
+
+
+def test_an_error_names_the_first_rows_and_counts_by_reason():
+    with pytest.raises(DataError) as caught:
+        settle(ROWS, doubled, policy="error", split="train")
+    [problem] = caught.value.problems
+    assert problem.where == "a.csv"
+    assert "11 of 40 rows" in problem.found
+    assert "10 times turn … is an empty answer, once it ends with the user" in problem.found
+    assert "a.csv, row 4 (line 5): turn 4 is an empty answer" in problem.found
+    assert problem.found.count("a.csv, row") == 5
+    assert "and 6 more" in problem.found
+    assert problem.fix.endswith("data.unfit=drop")
+
+
+@pytest.mark.parametrize(("split", "name"), [("train", "unfit_rows"), ("test", "unfit_rows_in_test")])
+def test_they_are_left_out_where_asked_and_said(split, name):
+    made, [finding] = settle(ROWS, doubled, policy="drop", split=split)
+    assert made == tuple(2 * number for number in range(1, 41) if number % 4 and number != 7)
+    assert (finding.name, finding.count) == (name, 11)
+    assert "10 times turn … is an empty answer, once it ends with the user" in finding.meaning
+    assert finding.examples[3] == "a.csv, row 12 (line 13): turn 12 is an empty answer"
+    assert len(finding.examples) == 5
+
+
+def test_nothing_is_said_where_all_is_well():
+    for policy in ("error", "drop"):
+        assert settle(ROWS[:3], doubled, policy=policy, split="train") == ((2, 4, 6), ())
+
+
+@pytest.mark.parametrize("policy", ["error", "drop"])
+def test_some_rows_must_be_left(policy):
+    with pytest.raises(DataError, match="2 of 2 rows") as caught:
+        settle([ROWS[3], ROWS[6]], doubled, policy=policy, split="train")
+    assert "data.unfit=drop" not in caught.value.problems[0].fix
+
+
+def test_many_reasons_are_cut_short_and_none_is_lost():
+    def never(row):
+        raise UnfitRow(f"the role {chr(96 + int(row.fields['text'])) * 3!r}")
+
+    with pytest.raises(DataError, match=r"and 5 for other reasons"):
+        settle(ROWS[:10], never, policy="error", split="train")
