@@ -91,6 +91,21 @@ ODD_FAMILIES: Mapping[str, tuple[dict[str, Any], str, Any]] = {
     "xlnet": ({"d_model": WIDTH, "n_layer": BLOCKS, "n_head": 4, "d_inner": 48}, "wordpiece", AutoModel),
 }
 """Families that cannot be promised everything; what is said of them is tested."""
+_WINDOWED = {**_DECODER, "head_dim": 8, "sliding_window": 6}
+WRITERS: Mapping[str, tuple[dict[str, Any], str, Any]] = {
+    "gemma2": ({**_WINDOWED, "query_pre_attn_scalar": 8}, "text", AutoModelForCausalLM),
+    "gemma3_text": ({**_WINDOWED, "query_pre_attn_scalar": 8}, "text", AutoModelForCausalLM),
+    "mistral": (_WINDOWED, "text", AutoModelForCausalLM),
+    "bloom": ({"hidden_size": WIDTH, "n_layer": BLOCKS, "n_head": 4}, "text", AutoModelForCausalLM),
+    "mpt": ({"d_model": WIDTH, "n_layers": BLOCKS, "n_heads": 4}, "text", AutoModelForCausalLM),
+    "rwkv": ({"hidden_size": WIDTH, "num_hidden_layers": BLOCKS}, "text", AutoModelForCausalLM),
+    "openai-gpt": (
+        {"n_embd": WIDTH, "n_layer": BLOCKS, "n_head": 4, "n_positions": POSITIONS},
+        "text",
+        AutoModelForCausalLM,
+    ),
+}
+"""Families that write: with windows shorter than tiny texts, without positions, with states in place of attention."""
 
 _BERT_TOKENS = {
     "pad_token": "[PAD]",
@@ -113,7 +128,7 @@ _TEXT_TOKENS = {"bos_token": "</s>", "eos_token": "</s>"}
 
 def make_tiny(family: str, folder: Path, *, seed: int = 0) -> Path:
     """Write a tiny random checkpoint of `family` into `folder`, without a classification head; return the folder."""
-    settings, kind, saved_from = {**FAMILIES, **ODD_FAMILIES}[family]
+    settings, kind, saved_from = {**FAMILIES, **ODD_FAMILIES, **WRITERS}[family]
     tokenizer = _TOKENIZERS[kind]()
     ends = {name: tokenizer.convert_tokens_to_ids("</s>") for name in ("bos_token_id", "eos_token_id")}
     with quiet(), torch.random.fork_rng(devices=[]):
