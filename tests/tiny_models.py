@@ -11,7 +11,15 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BartConfig,
+    BartForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 
 from affina.models.quiet import quiet
 
@@ -144,6 +152,23 @@ def make_tiny(family: str, folder: Path, *, seed: int = 0) -> Path:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return folder
+
+
+def make_bart(folder: Path) -> Path:
+    """Write a tiny random encoder-decoder into `folder`; return the folder that it is in."""
+    make_tiny("gpt2", folder / "tokens")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokens")
+    tokenizer.pad_token = tokenizer.eos_token
+    size = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": 64}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    end = tokenizer.eos_token_id
+    ends = {"pad_token_id": end, "eos_token_id": end, "bos_token_id": end, "decoder_start_token_id": end}
+    config = BartConfig(vocab_size=len(tokenizer), **size, **heads, **ends, forced_eos_token_id=None)
+    with quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BartForConditionalGeneration(config).save_pretrained(folder / "bart")
+    tokenizer.save_pretrained(folder / "bart")
+    return folder / "bart"
 
 
 def _wordpiece() -> PreTrainedTokenizerFast:

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 import transformers.masking_utils
-from test_lessons import make_bart
 from torch import Tensor
 
 from affina.data.batching import by_length, plan_epoch
@@ -20,7 +19,7 @@ from affina.models.source import locate
 from affina.tasks.lessons import Lesson, Lines, Passage, Reading
 from affina.tasks.packing import Packing, choose_packing
 from affina.tasks.token_loss import IGNORED
-from tiny_models import make_tiny
+from tiny_models import make_bart, make_tiny
 
 BY_POSITIONS = ("gpt2", "llama", "qwen2", "gpt_neox", "gemma2", "gemma3_text", "mistral")
 BY_MASK = ("opt", "biogpt")
@@ -111,7 +110,7 @@ def test_the_same_under_gradient_checkpointing_in_training(model: LanguageModel)
     if not model.module.supports_gradient_checkpointing:
         pytest.skip("the family has none")
     model.module.activation_checkpointing_enable()
-    assert model.module.is_gradient_checkpointing
+    assert model.module.is_activation_checkpointing
     found, made = loss_and_gradient(model, batches)
 
     assert found == pytest.approx(expected, rel=exactness(model))
