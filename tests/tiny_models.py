@@ -11,7 +11,15 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    BartConfig,
+    BartForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 
 from affina.models.quiet import quiet
 
@@ -91,6 +99,21 @@ ODD_FAMILIES: Mapping[str, tuple[dict[str, Any], str, Any]] = {
     "xlnet": ({"d_model": WIDTH, "n_layer": BLOCKS, "n_head": 4, "d_inner": 48}, "wordpiece", AutoModel),
 }
 """Families that cannot be promised everything; what is said of them is tested."""
+_WINDOWED = {**_DECODER, "head_dim": 8, "sliding_window": 6}
+WRITERS: Mapping[str, tuple[dict[str, Any], str, Any]] = {
+    "gemma2": ({**_WINDOWED, "query_pre_attn_scalar": 8}, "text", AutoModelForCausalLM),
+    "gemma3_text": ({**_WINDOWED, "query_pre_attn_scalar": 8}, "text", AutoModelForCausalLM),
+    "mistral": (_WINDOWED, "text", AutoModelForCausalLM),
+    "bloom": ({"hidden_size": WIDTH, "n_layer": BLOCKS, "n_head": 4}, "text", AutoModelForCausalLM),
+    "mpt": ({"d_model": WIDTH, "n_layers": BLOCKS, "n_heads": 4}, "text", AutoModelForCausalLM),
+    "rwkv": ({"hidden_size": WIDTH, "num_hidden_layers": BLOCKS}, "text", AutoModelForCausalLM),
+    "openai-gpt": (
+        {"n_embd": WIDTH, "n_layer": BLOCKS, "n_head": 4, "n_positions": POSITIONS},
+        "text",
+        AutoModelForCausalLM,
+    ),
+}
+"""Families that write: with windows shorter than tiny texts, without positions, with states in place of attention."""
 
 _BERT_TOKENS = {
     "pad_token": "[PAD]",
@@ -113,7 +136,7 @@ _TEXT_TOKENS = {"bos_token": "</s>", "eos_token": "</s>"}
 
 def make_tiny(family: str, folder: Path, *, seed: int = 0) -> Path:
     """Write a tiny random checkpoint of `family` into `folder`, without a classification head; return the folder."""
-    settings, kind, saved_from = {**FAMILIES, **ODD_FAMILIES}[family]
+    settings, kind, saved_from = {**FAMILIES, **ODD_FAMILIES, **WRITERS}[family]
     tokenizer = _TOKENIZERS[kind]()
     ends = {name: tokenizer.convert_tokens_to_ids("</s>") for name in ("bos_token_id", "eos_token_id")}
     with quiet(), torch.random.fork_rng(devices=[]):
@@ -129,6 +152,23 @@ def make_tiny(family: str, folder: Path, *, seed: int = 0) -> Path:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     return folder
+
+
+def make_bart(folder: Path) -> Path:
+    """Write a tiny random encoder-decoder into `folder`; return the folder that it is in."""
+    make_tiny("gpt2", folder / "tokens")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokens")
+    tokenizer.pad_token = tokenizer.eos_token
+    size = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": 64}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    end = tokenizer.eos_token_id
+    ends = {"pad_token_id": end, "eos_token_id": end, "bos_token_id": end, "decoder_start_token_id": end}
+    config = BartConfig(vocab_size=len(tokenizer), **size, **heads, **ends, forced_eos_token_id=None)
+    with quiet(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        BartForConditionalGeneration(config).save_pretrained(folder / "bart")
+    tokenizer.save_pretrained(folder / "bart")
+    return folder / "bart"
 
 
 def _wordpiece() -> PreTrainedTokenizerFast:

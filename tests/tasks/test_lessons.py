@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast
 
 from affina.data.conversations import Turn
 from affina.models.language import LanguageModel, load_language_model
@@ -16,7 +15,7 @@ from affina.models.writing import HowToWrite, write
 from affina.tasks.lessons import Lesson, Passage, Question, Reading
 from affina.tasks.token_loss import IGNORED
 from affina.tasks.turns import DEFAULT_TEMPLATE, prompt, render
-from tiny_models import make_tiny
+from tiny_models import make_bart, make_tiny
 
 DECODERS = ("gpt2", "llama", "qwen2", "gpt_neox", "opt")
 TEXTS = ("my card is lost", "why was I charged a fee for this transfer", "no", "the machine kept my card")
@@ -28,21 +27,6 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> LanguageModel:
     made = load_language_model(locate(str(folder)))
     made.module.double()
     return made
-
-
-def make_bart(folder: Path) -> Path:
-    make_tiny("gpt2", folder / "tokens")
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokens")
-    tokenizer.pad_token = tokenizer.eos_token
-    torch.manual_seed(0)
-    size = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": 64}
-    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
-    end = tokenizer.eos_token_id
-    ends = {"pad_token_id": end, "eos_token_id": end, "bos_token_id": end, "decoder_start_token_id": end}
-    config = BartConfig(vocab_size=len(tokenizer), **size, **heads, **ends, forced_eos_token_id=None)
-    BartForConditionalGeneration(config).save_pretrained(folder / "bart")
-    tokenizer.save_pretrained(folder / "bart")
-    return folder / "bart"
 
 
 def lessons(model: LanguageModel) -> list[Lesson]:

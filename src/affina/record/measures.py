@@ -32,6 +32,8 @@ MEASURES: Final = {
     "average_precision": Measure("mean average precision", True, True),
     "calibration_error": Measure("calibration error", True, False),
     "loss": Measure("loss", False, False),
+    "perplexity": Measure("perplexity", False, False),
+    "bits_per_byte": Measure("bits per byte", False, False),
     "rmse": Measure("RMSE", False, False),
     "mae": Measure("MAE", False, False),
     "r2": Measure("R2", False, True),

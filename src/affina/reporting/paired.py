@@ -26,6 +26,9 @@ MACRO_F1: Final = "macro_f1"
 SHAPES: Final[Mapping[str, Callable[[list[float]], float]]] = {
     "micro_f1": lambda means: means[0] / means[1] if means[1] else 0.0,
     "rmse": lambda means: math.sqrt(means[0]),
+    "loss": lambda means: means[0] / means[1] if means[1] else 0.0,
+    "perplexity": lambda means: math.exp(means[0] / means[1]) if means[1] else 0.0,
+    "bits_per_byte": lambda means: means[0] / means[1] / math.log(2) if means[1] else 0.0,
 }
 """Metric to what it is of the means of its parts (`RowResults.parts`)."""
 

@@ -1,0 +1,51 @@
+"""Several ways to go on after one prompt: the prompt is read once, and its keys and values are shared by all of them.
+
+The cache is transformers' own, as for writing. This module computes no loss and does not judge whether a model's cache
+can be trusted (`tasks.label_scoring` tries it).
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from affina.models.language import LanguageModel
+
+
+@torch.inference_mode()
+def states_of_tails(model: LanguageModel, prompts: Tensor, tails: Tensor, *, together: int) -> Tensor:
+    """The states that foretell every token of every tail.
+
+    Args:
+        model: a decoder, in evaluation mode.
+        prompts: [P, T] tokens, T at least 1, without padding.
+        tails: [P, N, t] tokens, what each prompt goes on with; padded on the right by any token.
+        together: tails that are read at once, at most.
+
+    Returns:
+        [P, N, t, width] for `model.output`: tail token k is foretold by the prompt and the tail's tokens before k.
+    """
+    cache = DynamicCache(config=model.module.config)
+    count, ways, length = tails.shape
+    read = model.states({"input_ids": prompts, "attention_mask": torch.ones_like(prompts), "past_key_values": cache})
+    first = read[:, -1:, None].transpose(1, 2).expand(-1, ways, -1, -1)
+    if length == 1:
+        return first
+    rest = [
+        _read_on(model, cache, tails[:, start : start + max(1, together // count), :-1], seen=prompts.shape[1])
+        for start in range(0, ways, max(1, together // count))
+    ]
+    return torch.cat([first, torch.cat(rest, dim=1)], dim=2)
+
+
+def _read_on(model: LanguageModel, cache: DynamicCache, tails: Tensor, *, seen: int) -> Tensor:
+    """[P, n, t] tokens behind what is in the cache to their states [P, n, t, width]; the cache stays as it is."""
+    count, ways, length = tails.shape
+    own = deepcopy(cache)
+    own.batch_repeat_interleave(ways)
+    mask = tails.new_ones(count * ways, seen + length)
+    read = model.states({"input_ids": tails.flatten(0, 1), "attention_mask": mask, "past_key_values": own})
+    return read.view(count, ways, length, -1)
