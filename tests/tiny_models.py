@@ -16,8 +16,7 @@ from transformers import (
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
-    BartConfig,
-    BartForConditionalGeneration,
+    AutoModelForSeq2SeqLM,
     PreTrainedTokenizerFast,
 )
 
@@ -156,19 +155,32 @@ def make_tiny(family: str, folder: Path, *, seed: int = 0) -> Path:
 
 def make_bart(folder: Path) -> Path:
     """Write a tiny random encoder-decoder into `folder`; return the folder that it is in."""
+    return make_apart("bart", folder)
+
+
+_STACKS = {"encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+_HEADS = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+APART: Mapping[str, dict[str, Any]] = {
+    "bart": {"d_model": WIDTH, **_STACKS, **_HEADS, "max_position_embeddings": POSITIONS, "forced_eos_token_id": None},
+    "marian": {"d_model": WIDTH, **_STACKS, **_HEADS, "max_position_embeddings": POSITIONS},
+    "t5": {"d_model": WIDTH, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4},
+}
+"""Encoder-decoders: family to how its settings differ."""
+
+
+def make_apart(family: str, folder: Path) -> Path:
+    """Write a tiny random encoder-decoder of a family into `folder`; return the folder that it is in."""
     make_tiny("gpt2", folder / "tokens")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokens")
     tokenizer.pad_token = tokenizer.eos_token
-    size = {"d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": 64}
-    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
     end = tokenizer.eos_token_id
     ends = {"pad_token_id": end, "eos_token_id": end, "bos_token_id": end, "decoder_start_token_id": end}
-    config = BartConfig(vocab_size=len(tokenizer), **size, **heads, **ends, forced_eos_token_id=None)
+    config = AutoConfig.for_model(family, vocab_size=len(tokenizer), **ends, **APART[family])
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        BartForConditionalGeneration(config).save_pretrained(folder / "bart")
-    tokenizer.save_pretrained(folder / "bart")
-    return folder / "bart"
+        AutoModelForSeq2SeqLM.from_config(config).save_pretrained(folder / family)
+    tokenizer.save_pretrained(folder / family)
+    return folder / family
 
 
 def _wordpiece() -> PreTrainedTokenizerFast:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import functools
 import io
+import json
 import math
 import random
 import sys
@@ -19,7 +20,7 @@ from pathlib import Path
 from unittest import mock
 
 from affina.cli.main import run
-from tiny_models import make_tiny
+from tiny_models import APART, make_apart, make_tiny
 
 SCREEN_LINES = 24
 SCREEN_COLUMNS = 80
@@ -57,7 +58,8 @@ def tiny(family: str = "bert") -> Path:
     """The folder of a tiny random model, made once in a test session."""
     folder = tempfile.TemporaryDirectory(prefix=f"tiny-{family}-")
     atexit.register(folder.cleanup)
-    return make_tiny(family, Path(folder.name) / family)
+    make = make_apart if family in APART else make_tiny
+    return make(family, Path(folder.name) / family)
 
 
 def sample_rows(count: int = 60) -> list[tuple[str, str]]:
@@ -65,6 +67,12 @@ def sample_rows(count: int = 60) -> list[tuple[str, str]]:
     draw = random.Random(7)  # noqa: S311 - not a secret
     labels = [list(LABELS)[number % len(LABELS)] for number in range(count)]
     return [(f"{draw.choice(LABELS[label])}, number {number}", label) for number, label in enumerate(labels)]
+
+
+def write_jsonl(path: Path, rows: Iterable[object]) -> Path:
+    """One JSON value a line."""
+    path.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), encoding="utf-8")
+    return path
 
 
 def write_csv(path: Path, rows: Iterable[Sequence[str]], *, header: str = "text,label") -> Path:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from affina.errors import AffinaError as AffinaError
     from affina.pipeline.execute import RunResult as RunResult
     from affina.recipe.schema import Recipe as Recipe
+    from affina.verbs.chat import Talk as Talk
+    from affina.verbs.chat import chat as chat
     from affina.verbs.check import Checked as Checked
     from affina.verbs.check import check as check
     from affina.verbs.demo import demo as demo
@@ -34,6 +36,8 @@ _HOMES = {
     "Prediction": "affina.verbs.predict",
     "Recipe": "affina.recipe.schema",
     "RunResult": "affina.pipeline.execute",
+    "Talk": "affina.verbs.chat",
+    "chat": "affina.verbs.chat",
     "check": "affina.verbs.check",
     "demo": "affina.verbs.demo",
     "evaluate": "affina.verbs.evaluate",
@@ -51,7 +55,9 @@ __all__ = [
     "Prediction",
     "Recipe",
     "RunResult",
+    "Talk",
     "__version__",
+    "chat",
     "check",
     "demo",
     "evaluate",

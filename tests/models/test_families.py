@@ -16,7 +16,7 @@ from affina.models.classifier import Classifier, load_classifier
 from affina.models.dropout import LaneDropout
 from affina.models.heads import head_logits, hidden_states
 from affina.models.quiet import quiet
-from affina.models.saving import save_classifier
+from affina.models.saving import save_model
 from affina.models.settings import dropout_rates
 from affina.models.source import fingerprint, locate
 from tiny_models import BLOCKS, CORPUS, DECODERS, ENCODERS, FAMILIES, POSITIONS, WIDTH, make_tiny
@@ -128,7 +128,7 @@ def test_saved_model_is_the_same_in_plain_transformers(tiny, family, tmp_path):
         for parameter in loaded.module.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
     expected = logits_of(loaded.module, inputs)
-    save_classifier(loaded.module, loaded.tokenizer, tmp_path / "model", max_length=loaded.max_length)
+    save_model(loaded.module, loaded.tokenizer, tmp_path / "model", max_length=loaded.max_length)
     with quiet():
         plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
@@ -171,7 +171,7 @@ def test_inputs_up_to_the_limit_run(tiny, family):
 @every_family
 def test_a_finished_run_goes_on_with_its_head(tiny, family, tmp_path):
     first = load(tiny(family))
-    save_classifier(first.module, first.tokenizer, tmp_path / "run" / "model", max_length=first.max_length)
+    save_model(first.module, first.tokenizer, tmp_path / "run" / "model", max_length=first.max_length)
     told: list[str] = []
     again = load(tmp_path / "run", notify=told.append)
     assert again.source.kind == "run"
@@ -184,7 +184,7 @@ def test_a_finished_run_goes_on_with_its_head(tiny, family, tmp_path):
 @every_family
 def test_the_limit_of_a_run_is_not_that_of_a_run_that_goes_on_from_it(tiny, family, tmp_path):
     first = load(tiny(family))
-    save_classifier(first.module, first.tokenizer, tmp_path / "run" / "model", max_length=16)
+    save_model(first.module, first.tokenizer, tmp_path / "run" / "model", max_length=16)
     assert load(tmp_path / "run").max_length == POSITIONS
     assert load(tmp_path / "run" / "model").tokenizer.model_max_length == 16
 
@@ -192,7 +192,7 @@ def test_the_limit_of_a_run_is_not_that_of_a_run_that_goes_on_from_it(tiny, fami
 @every_family
 def test_the_exported_configuration_has_the_checkpoints_own_dropout(tiny, family, tmp_path):
     loaded = load(tiny(family), dropout=0.37)
-    save_classifier(loaded.module, loaded.tokenizer, tmp_path / "model")
+    save_model(loaded.module, loaded.tokenizer, tmp_path / "model")
     own = dropout_rates(AutoConfig.from_pretrained(tiny(family)))
     assert dropout_rates(AutoConfig.from_pretrained(tmp_path / "model")) == own
     # some families' blocks read their rates as they run
@@ -205,7 +205,7 @@ def test_other_labels_start_the_output_layer_anew(tiny, family, labels, tmp_path
     first = load(tiny(family))
     with torch.no_grad():
         first.module.get_submodule(first.anatomy.output).weight.add_(1.0)
-    save_classifier(first.module, first.tokenizer, tmp_path / "run" / "model")
+    save_model(first.module, first.tokenizer, tmp_path / "run" / "model")
     again = load(tmp_path / "run", labels)
     output = again.anatomy.output
     fresh = {name for name, _ in again.module.named_parameters() if name.startswith(f"{output}.")}
@@ -246,7 +246,7 @@ def test_weights_are_float32_and_nothing_of_this_machine_is_saved(tiny, tmp_path
     loaded = load(folder)
     assert {p.dtype for p in loaded.module.parameters()} == {torch.float32}
     assert not loaded.module.training
-    save_classifier(loaded.module, loaded.tokenizer, tmp_path / "model")
+    save_model(loaded.module, loaded.tokenizer, tmp_path / "model")
     for path in (tmp_path / "model").glob("*.json"):
         assert str(tmp_path) not in path.read_text(encoding="utf-8"), path.name
 

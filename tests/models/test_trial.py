@@ -15,7 +15,7 @@ from affina.errors import ModelError
 from affina.models import trial
 from affina.models.classifier import load_classifier
 from affina.models.heads import head_logits, hidden_states
-from affina.models.saving import save_classifier
+from affina.models.saving import save_model
 from affina.models.source import locate
 from tiny_models import CORPUS, FAMILIES, ODD_FAMILIES, POSITIONS, make_tiny
 
@@ -55,7 +55,7 @@ def test_what_a_configuration_asks_to_be_given_beside_the_logits_does_no_harm(fa
         halves = head_logits(loaded.module, hidden_states(loaded.module, inputs), inputs)
     assert list(whole) == ["logits"]
     assert torch.equal(halves, whole.logits)
-    save_classifier(loaded.module, loaded.tokenizer, tmp_path / "saved")
+    save_model(loaded.module, loaded.tokenizer, tmp_path / "saved")
     saved = AutoConfig.from_pretrained(tmp_path / "saved")
     assert (saved.return_dict, saved.output_attentions, saved.output_hidden_states) == (True, False, False)
 
@@ -116,7 +116,7 @@ def test_a_special_token_without_a_row_is_read_as_text(tmp_path, family):
     tokenizer.add_special_tokens({"pad_token": "<added>"})
     tokenizer.save_pretrained(folder)
     loaded = load(folder)
-    save_classifier(loaded.module, loaded.tokenizer, tmp_path / "saved")
+    save_model(loaded.module, loaded.tokenizer, tmp_path / "saved")
     for tokenizer in (loaded.tokenizer, AutoTokenizer.from_pretrained(tmp_path / "saved")):
         assert tokenizer.pad_token_id < 300
         inputs = tokenizer(["card <new199> <added>", "card"], padding=True, return_tensors="pt")

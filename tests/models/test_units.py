@@ -6,7 +6,7 @@ import torch
 from affina.models.base import base_tensors
 from affina.models.classifier import load_classifier
 from affina.models.heads import head_logits, hidden_states
-from affina.models.saving import save_classifier
+from affina.models.saving import save_model
 from affina.models.settings import HeadSpec
 from affina.models.source import locate
 from affina.models.units import PLAIN, Units, plain
@@ -48,7 +48,7 @@ def test_a_run_that_goes_on_from_another_counts_the_same_numbers_in_its_own_unit
     first = load(family)
     with plain(first.module, first.anatomy, first.units):
         said = logits(first)
-        save_classifier(first.module, first.tokenizer, tmp_path / "model")
+        save_model(first.module, first.tokenizer, tmp_path / "model")
     other = HeadSpec(labels=("score",), problem="regression", mean=-3.0, deviation=0.5)
     second = load(family, other, tmp_path / "model")
     assert second.new_parameters == ()

@@ -28,7 +28,7 @@ def learned(lesson: Lesson) -> list[str]:
 
 
 def test_of_an_input_and_an_output_the_output_is_learned() -> None:
-    lesson = Generation(TOKENIZER).lesson(row(input="name[Zizzi]", output="Zizzi is a pub."))
+    lesson = Generation(TOKENIZER).lesson(row(text="name[Zizzi]", label="Zizzi is a pub."))
 
     assert lesson.text == "name[Zizzi]\nZizzi is a pub.</s>"
     assert learned(lesson) == ["Zizzi is a pub.</s>"]
@@ -36,30 +36,30 @@ def test_of_an_input_and_an_output_the_output_is_learned() -> None:
 
 
 def test_a_text_alone_is_learned_whole() -> None:
-    lesson = Generation(TOKENIZER).lesson(row(output="Once upon a time."))
+    lesson = Generation(TOKENIZER, continues=True).lesson(row(text="Once upon a time.", label=""))
 
     assert learned(lesson) == [lesson.text] == ["Once upon a time.</s>"]
 
 
 def test_the_question_is_what_stands_before_the_output() -> None:
-    task, given = Generation(TOKENIZER, instruction="Describe: "), row(input="x", output="y")
+    task, given = Generation(TOKENIZER, instruction="Describe: "), row(text="x", label="y")
 
     assert task.lesson(given).text == task.question(given).text + "y</s>" == "Describe: x\ny</s>"
 
 
 def test_shots_are_inputs_with_their_outputs() -> None:
-    found = Generation(TOKENIZER).question(row(input="x", output="y"), shots=[row(input="a", output="b")])
+    found = Generation(TOKENIZER).question(row(text="x", label="y"), shots=[row(text="a", label="b")])
 
     assert found.text == "a\nb\n\nx\n"
 
 
 def test_an_encoder_decoder_reads_the_input_and_writes_the_output() -> None:
-    lesson = Generation(TOKENIZER, reads_apart=True).lesson(row(input="x", output="y"))
+    lesson = Generation(TOKENIZER, reads_apart=True).lesson(row(text="x", label="y"))
 
     assert (lesson.source, lesson.text) == ("x", "y")
 
 
-@pytest.mark.parametrize("fields", [{"input": "x", "output": " "}, {"input": "", "output": "y"}])
+@pytest.mark.parametrize("fields", [{"text": "x", "label": " "}, {"text": "", "label": "y"}])
 def test_an_empty_side_is_unfit(fields: dict[str, str]) -> None:
     with pytest.raises(UnfitRow, match="is empty"):
         Generation(TOKENIZER).lesson(row(**fields))
@@ -122,17 +122,17 @@ def translation(*, reads_apart: bool) -> Translation:
 
 
 def test_an_encoder_decoder_reads_the_source_and_writes_the_target() -> None:
-    lesson = translation(reads_apart=True).lesson(row(source="a cat", target="un chat"))
+    lesson = translation(reads_apart=True).lesson(row(text="a cat", label="un chat"))
 
     assert (lesson.source, lesson.text) == (">>fra<< a cat", "un chat")
 
 
 def test_a_decoder_is_asked_in_words_and_learns_the_target() -> None:
-    task, given = translation(reads_apart=False), row(source="a cat", target="un chat")
+    task, given = translation(reads_apart=False), row(text="a cat", label="un chat")
 
     assert task.lesson(given).text == "Translate from English to French.\na cat\nun chat</s>"
     assert learned(task.lesson(given)) == ["un chat</s>"]
-    shots = [row(source="a dog", target="un chien")]
+    shots = [row(text="a dog", label="un chien")]
     assert task.question(given, shots=shots).text == "Translate from English to French.\na dog\nun chien\n\na cat\n"
 
 
@@ -142,4 +142,4 @@ def test_a_decoder_is_asked_in_words_and_learns_the_target() -> None:
 )
 def test_a_pair_that_teaches_nothing_is_unfit(source: str, target: str, said: str) -> None:
     with pytest.raises(UnfitRow, match=said):
-        translation(reads_apart=True).lesson(row(source=source, target=target))
+        translation(reads_apart=True).lesson(row(text=source, label=target))

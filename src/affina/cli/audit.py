@@ -19,6 +19,8 @@ from affina.reporting.formats import counted
 MOST_LABELS: Final = 6
 EXAMPLES: Final = 3
 INDENT: Final = 2
+OPENING: Final = "⟦"
+CLOSING: Final = "⟧"
 
 
 def show_audit(data: DataRead, audited: Audited, chosen: Sequence[Chosen], console: Console) -> None:
@@ -99,13 +101,25 @@ def _cut_lines(cuts: tuple[Cut, ...], rows: int) -> Iterator[str]:
 
 def _show_encoded(encoded: Encoded, console: Console) -> None:
     console.print(f"\n[bold]As the model reads[/] {escape(encoded.where)}", highlight=False)
-    text = Text()
+    console.print(Padding(_marked(encoded), (0, 0, 0, INDENT), expand=False))
+    target = Text("trained: ")
+    if any(encoded.trained):
+        target.append(f"the tokens between {OPENING} and {CLOSING}")
+        target.append(f", and more of the {encoded.hidden:,} that are not shown" if encoded.hidden else "")
+    else:
+        target.append(f" {encoded.target} ", style="reverse")
+        target.append(" (the label of the whole text)")
+    console.print(Padding(target, (0, 0, 0, INDENT), expand=False))
+
+
+def _marked(encoded: Encoded) -> Text:
+    """The tokens; those that are targets between marks, since not every terminal has colours."""
+    text, before = Text(), False
     for token, trained in zip(encoded.tokens, encoded.trained, strict=True):
+        text.append((OPENING if trained else CLOSING) + " " if trained != before else "", style="bold")
         text.append(token, style="reverse" if trained else "")
         text.append(" ")
+        before = trained
+    text.append(CLOSING if before and not encoded.hidden else "", style="bold")
     text.append(f"... {encoded.hidden} more" if encoded.hidden else "", style="dim")
-    console.print(Padding(text, (0, 0, 0, INDENT), expand=False))
-    target = Text("trained: ")
-    target.append(f" {encoded.target} ", style="reverse")
-    target.append(" (the label of the whole text)" if not any(encoded.trained) else "")
-    console.print(Padding(target, (0, 0, 0, INDENT), expand=False))
+    return text

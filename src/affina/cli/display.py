@@ -9,7 +9,8 @@ from typing import Final, final
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 from affina.cli.tables import answers_line, files_line, percent, plain_figure, scores_line
 from affina.record.audited import Audited
@@ -28,6 +29,7 @@ from affina.record.payloads import (
     Started,
     Step,
 )
+from affina.record.progress import Progress
 from affina.record.starts import Predicted, RangeTested, Restarted
 from affina.reporting.formats import counted
 
@@ -48,15 +50,16 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
-            TextColumn("training"),
+        self._progress = Bars(
+            TextColumn("{task.fields[work]}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} steps  {task.fields[status]}"),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}  {task.fields[status]}"),
             TimeRemainingColumn(),
             console=console,
             transient=True,
         )
-        self._bar = self._progress.add_task("", total=None, status="", visible=False)
+        self._bar = self._progress.add_task("", total=None, work="training", status="", visible=False)
+        self._work: TaskID | None = None
         self._loss: float | None = None
         self._rate = 0.0
         self._seconds = 0.0
@@ -71,9 +74,11 @@ class Display:
         """Take the progress bar away."""
         self._progress.stop()
 
-    def __call__(self, record: Payload) -> None:
-        """Show one record."""
+    def __call__(self, record: Payload | Progress) -> None:
+        """Show one record, or how far slow work has come."""
         match record:
+            case Progress():
+                self._going(record)
             case Started() | DataRead() | Audited():
                 self._beginning(record)
             case Step():
@@ -152,7 +157,8 @@ class Display:
             self._line("lengths", f"{middle} tokens; cut: {cut}" if cut else f"{middle} tokens")
         for encoded in record.encoded:
             read = " ".join(encoded.tokens[:MOST_TOKENS]) + (" ..." if len(encoded.tokens) > MOST_TOKENS else "")
-            self._line("reads", read, f"  trained: {encoded.target}")
+            told = f"{sum(encoded.trained)} of {len(encoded.tokens)} tokens; affina check marks them"
+            self._line("reads", read, f"  trained: {encoded.target or told}")
 
     def _step(self, record: Step) -> None:
         self._loss = record.loss if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * record.loss
@@ -161,12 +167,22 @@ class Display:
             rate = record.tokens / elapsed
             self._rate = rate if self._rate == 0 else SMOOTHING * self._rate + (1 - SMOOTHING) * rate
         self._seconds = record.seconds
-        status = f"loss {self._loss:.3f}{self._score}  {self._rate:,.0f} tokens/s  left"
+        status = f"steps  loss {self._loss:.3f}{self._score}  {self._rate:,.0f} tokens/s  left"
         self._progress.start()
         self._progress.update(self._bar, completed=record.step, total=record.of, status=status, visible=True)
 
+    def _going(self, record: Progress) -> None:
+        """A bar of its own that goes when the work is done."""
+        self._progress.start()
+        if self._work is None:
+            self._work = self._progress.add_task("", total=record.of, work="writing", status=record.what)
+        self._progress.update(self._work, completed=record.done, total=record.of, status=record.what)
+        if record.done >= record.of:
+            self._progress.remove_task(self._work)
+            self._work = None
+
     def _evaluated(self, record: Evaluated) -> None:
-        shown = [*list(record.metrics)[:2], "loss"]
+        shown = list(dict.fromkeys([*list(record.metrics)[:2], "loss"]))
         figures = [f"{title(name)} {plain_figure(name, record.metrics[name])}" for name in shown]
         self._score = f"  {figures[0]}"
         mark = "" if record.best else "  worse, passed over"

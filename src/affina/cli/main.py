@@ -117,7 +117,7 @@ def evaluate(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Measure a run's model on labelled rows, with intervals."""
+    """Measure a run's model on rows with labels, numbers or answers, with intervals."""
     from affina.cli.tables import classes_table, scores_table  # noqa: PLC0415
     from affina.verbs.evaluate import evaluate as verb  # noqa: PLC0415
 
@@ -141,7 +141,7 @@ def predict(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Say which label or labels each text has, with every probability, or which number."""
+    """Say which label or labels each text has, with every probability, which number, or what is written."""
     from affina.cli.running import show_predictions  # noqa: PLC0415
     from affina.verbs.predict import predict as verb  # noqa: PLC0415
 
@@ -150,6 +150,15 @@ def predict(
         _print_json([prediction.as_json() for prediction in found])
     else:
         show_predictions(found, out=out)
+
+
+@app.command()
+def chat(run: Run, device: Device = "auto") -> None:
+    """Talk to a run's model on the terminal; /base asks the untouched one."""
+    from affina.cli.talking import talk_on  # noqa: PLC0415
+    from affina.verbs.chat import chat as verb  # noqa: PLC0415
+
+    talk_on(verb(run, device=device, notify=_notice), Console())
 
 
 @app.command()

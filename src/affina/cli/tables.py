@@ -8,7 +8,7 @@ from pathlib import PurePath
 from rich.table import Table
 from rich.text import Text
 
-from affina.record.measures import MEASURES, SHARES, title
+from affina.record.measures import MEASURES, SHARES, WRITING, title
 from affina.record.payloads import DataRead, Measured, Sample, Scores
 from affina.reporting.texts import shortened
 
@@ -38,6 +38,8 @@ def figure(name: str, measured: Measured) -> str:
 
 def answers_line(data: DataRead) -> str:
     """How many labels there are, or how the numbers are spread."""
+    if data.task in WRITING:
+        return f"task {data.task}"
     if (spread := data.spread) is None:
         return f"{len(data.labels)} labels"
     return (
@@ -47,12 +49,10 @@ def answers_line(data: DataRead) -> str:
 
 
 def scores_line(scores: Scores) -> str:
-    """The two main metrics in a line."""
-    first, second = list(scores.metrics)[:2]
-    return (
-        f"{title(first)} {figure(first, scores.metrics[first])}, "
-        f"{title(second)} {plain_figure(second, scores.metrics[second].value)}"
-    )
+    """The main metrics in a line, the first with its interval."""
+    first, *others = list(scores.metrics)[:2]
+    line = f"{title(first)} {figure(first, scores.metrics[first])}"
+    return ", ".join([line, *(f"{title(name)} {plain_figure(name, scores.metrics[name].value)}" for name in others)])
 
 
 def plain_figure(name: str, value: float) -> str:
@@ -63,7 +63,10 @@ def plain_figure(name: str, value: float) -> str:
 def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
     """Metrics down, predictors across."""
     rows = max(measured.n for measured in scores.metrics.values())
-    table = Table(title=f"On {rows:,} rows ({scores.split}), bootstrap intervals in brackets", title_justify="left")
+    fewest = min(measured.n for measured in scores.metrics.values())
+    some = f"; texts were written for {fewest:,} of them" if fewest < rows else ""
+    heading = f"On {rows:,} rows ({scores.split}), bootstrap intervals in brackets{some}"
+    table = Table(title=heading, title_justify="left")
     table.add_column("")
     for who in ("tuned", *others):
         table.add_column(who.replace("_", " "), justify="right")
@@ -97,7 +100,8 @@ def _round_figure(measured: Measured) -> str:
 
 def samples_table(samples: tuple[Sample, ...]) -> Table:
     """Some rows and what the model says of them."""
-    table = Table(title="Some predictions, the surest mistakes first", title_justify="left")
+    kind = "texts, those furthest from their references" if any(sample.row is not None for sample in samples) else ""
+    table = Table(title=f"Some {kind or 'predictions, the surest mistakes'} first", title_justify="left")
     numbers = any(sample.error is not None for sample in samples)
     shown = any(sample.probability is not None for sample in samples) or numbers
     for name in ("text", "expected", "predicted"):
@@ -107,7 +111,9 @@ def samples_table(samples: tuple[Sample, ...]) -> Table:
     for sample in samples:
         style = "" if numbers or sample.expected == sample.predicted else "yellow"
         text = Text(shortened(sample.text, LONGEST_TEXT, hidden=sample.hidden))
-        cells = (text, Text(sample.expected), Text(sample.predicted, style=style))
+        style = "" if sample.row is not None else style
+        said = (shortened(words, LONGEST_TEXT) for words in (sample.expected, sample.predicted))
+        cells = (text, *(Text(words, style=style * place) for place, words in enumerate(said)))
         last = f"{sample.error:+.3g}" if sample.error is not None else percent(sample.probability or 0.0)
         table.add_row(*cells, *([last] if shown else []))
     return table

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from torch import Tensor
 from transformers import (
@@ -36,6 +36,35 @@ from affina.models.source import Source
 from affina.models.trial import check_numbers, check_vocabulary
 
 _SAMPLE: Final = "one two three four"
+
+
+class Tells(Protocol):
+    """Anything that turns rows into tokens as a model that writes does: a `LanguageModel`, or one without weights."""
+
+    @property
+    def module(self) -> Any:
+        """The model, for its configurations."""
+        ...
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer (transformers)."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """Where the model came from."""
+        ...
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest text in tokens; None without a limit."""
+        ...
+
+    @property
+    def reads_apart(self) -> bool:
+        """Whether an encoder reads the input and a decoder writes the answer."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +114,7 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
         ModelError: the model is of a kind that does not write, incomplete, damaged, or cannot be run on a text.
     """
     where = f"model: {source.reference}"
-    config = _read_config(source, where)
+    config = read_writer_config(source, where)
     if dropout is not None:
         rates = dropout_rates(config)
         set_dropout(config, dict.fromkeys(rates, dropout))
@@ -99,7 +128,7 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
     set_no_notices(tokenizer)
     check_numbers(module, where=where)
     check_vocabulary(module, tokenizer, where=where)
-    _check_end(tokenizer, where)
+    check_end(tokenizer, where)
     return LanguageModel(
         module=module,
         tokenizer=tokenizer,
@@ -111,7 +140,12 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
     )
 
 
-def _read_config(source: Source, where: str) -> Any:
+def read_writer_config(source: Source, where: str) -> Any:
+    """A model's configuration, where it is of a kind that writes.
+
+    Raises:
+        ModelError: it reads only.
+    """
     config = config_of(source, where)
     kind = type(config)
     if config.is_encoder_decoder:
@@ -145,7 +179,12 @@ def _check_whole(module: Any, info: Mapping[str, Any], where: str) -> None:
         )
 
 
-def _check_end(tokenizer: Any, where: str) -> None:
+def check_end(tokenizer: Any, where: str) -> None:
+    """Stop at a tokenizer that has no way to say that a text is over.
+
+    Raises:
+        ModelError: it has no end token.
+    """
     if tokenizer.eos_token_id is None:
         raise ModelError(
             Problem(

@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    GenerationConfig,
+)
 
 from affina.models.classifier import read_config
 from affina.models.files import UNLOADABLE, unloadable
+from affina.models.language import check_end, read_writer_config
 from affina.models.quiet import quiet
 from affina.models.settings import length_limit, set_no_notices, set_padding, set_special_tokens
 from affina.models.source import Source
@@ -48,6 +55,51 @@ class Reader:
     tokenizer: Any
     source: Source
     max_length: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterReader:
+    """The same of a model that writes.
+
+    Attributes:
+        module: the model without its weights: its configurations alone mean something.
+        reads_apart: an encoder reads the input and a decoder writes the answer.
+    """
+
+    module: Any
+    tokenizer: Any
+    source: Source
+    max_length: int | None
+    reads_apart: bool
+
+
+def load_writer_reader(source: Source) -> WriterReader:
+    """Load the tokenizer of a model that writes; no memory is taken for its weights.
+
+    Raises:
+        ModelError: the model's files cannot be used, or it is of a kind that does not write.
+    """
+    where = f"model: {source.reference}"
+    config = read_writer_config(source, where)
+    build = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    try:
+        with quiet(), torch.device("meta"):
+            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            module = build.from_config(config)
+            if (source.folder / "generation_config.json").is_file():
+                module.generation_config = GenerationConfig.from_pretrained(source.folder, local_files_only=True)
+    except UNLOADABLE as error:
+        raise unloadable(where, error) from error
+    set_padding(module, tokenizer, where=where)
+    set_no_notices(tokenizer)
+    check_end(tokenizer, where)
+    return WriterReader(
+        module=module,
+        tokenizer=tokenizer,
+        source=source,
+        max_length=length_limit(module, tokenizer if source.kind != "run" else None),
+        reads_apart=bool(config.is_encoder_decoder),
+    )
 
 
 def load_reader(source: Source) -> Reader:

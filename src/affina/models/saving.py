@@ -1,4 +1,4 @@
-"""Writing a tuned classifier so that plain transformers loads it and predicts the same, without Affina.
+"""Writing a tuned model so that plain transformers loads it and gives the same, without Affina.
 
 This module does not choose which weights are saved, and does not make the write atomic: give it a folder of its own.
 """
@@ -11,14 +11,15 @@ from typing import Any
 from affina.models.quiet import quiet
 
 
-def save_classifier(module: Any, tokenizer: Any, folder: Path, *, max_length: int | None = None) -> None:
-    """Write a classification model and its tokenizer in transformers' layout, weights as safetensors.
+def save_model(module: Any, tokenizer: Any, folder: Path, *, max_length: int | None = None) -> None:
+    """Write a model and its tokenizer, chat template included, in transformers' layout, weights as safetensors.
 
     Args:
-        module: the classification model; its configuration already names the labels and the padding token.
+        module: the model; its configuration already names a classifier's labels and the padding token.
         tokenizer: the tokenizer it was trained with.
         folder: an empty or absent folder.
-        max_length: the limit in tokens it was trained with; kept as the tokenizer's own limit.
+        max_length: the limit in tokens it was trained with; kept as the tokenizer's own limit; None keeps
+            the tokenizer's.
     """
     before = tokenizer.model_max_length
     backend = tokenizer.backend_tokenizer if tokenizer.is_fast else None

@@ -6,13 +6,14 @@ numbers a batch draws; it knows no task.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig
+from transformers import GenerationConfig, TextIteratorStreamer
 
 from affina.models.language import LanguageModel
 
@@ -83,6 +84,42 @@ def write(
     return [found[place] for place in range(len(prompts))]
 
 
+def stream(model: LanguageModel, prompt: Sequence[int], how: HowToWrite, *, ends: Sequence[int] = ()) -> Iterator[str]:
+    """One text, piece by piece as it is written; with beams it comes whole.
+
+    Args:
+        model: in evaluation mode.
+        prompt: token ids.
+        how: how tokens are chosen.
+        ends: as in `write`.
+    """
+    if how.beams > 1:
+        [whole] = write(model, [prompt], how, ends=ends)
+        yield whole.text
+        return
+    stops = sorted({model.tokenizer.eos_token_id, *ends})
+    pieces = TextIteratorStreamer(
+        model.tokenizer, skip_prompt=not model.reads_apart, skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with torch.random.fork_rng(devices=_devices(model.module)):
+                torch.manual_seed(how.seed)
+                _generate(model, [prompt], how, stops, streamer=pieces)
+        except BaseException as error:
+            failed.append(error)
+            pieces.end()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    yield from pieces
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Places in order of length, the longest first, so that what does not fit shows at once."""
     order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
@@ -91,7 +128,11 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _generate(
-    model: LanguageModel, batch: Sequence[Sequence[int]], how: HowToWrite, stops: list[int]
+    model: LanguageModel,
+    batch: Sequence[Sequence[int]],
+    how: HowToWrite,
+    stops: list[int],
+    streamer: TextIteratorStreamer | None = None,
 ) -> list[list[int]]:
     ids, mask = _padded(batch, model.tokenizer.pad_token_id, on_the_left=not model.reads_apart)
     device = next(model.module.parameters()).device
@@ -100,6 +141,7 @@ def _generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             generation_config=_configuration(model, how, stops),
+            streamer=streamer,
         )
     start = 1 if model.reads_apart else ids.shape[1]  # a decoder of its own begins with its start token
     return [row[start:].tolist() for row in made]
@@ -146,3 +188,8 @@ def _read(model: LanguageModel, row: list[int], stops: Sequence[int]) -> Written
 def _devices(module: Any) -> list[torch.device]:
     device = next(module.parameters()).device
     return [device] if device.type == "cuda" else []
+
+
+def begin_with(module: Any, token: int) -> None:
+    """Have every text of an encoder-decoder begin with a token: the code of its language."""
+    module.generation_config.forced_bos_token_id = token

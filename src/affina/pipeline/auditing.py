@@ -24,6 +24,8 @@ from affina.record.payloads import Finding
 LIMITS: Final = (32, 64, 128, 256, 512, 1024)
 """Tokens: what each would cut is shown, up to the first that cuts nothing."""
 SHOWN_TOKENS: Final = 48
+MOST_BEFORE: Final = 400
+"""Tokens before the first target that are shown as well."""
 _ROWS_TRIED: Final = 100
 """Rows among which one without personal data is looked for, to be shown."""
 
@@ -94,7 +96,8 @@ def _first_encoded(rows: Sequence[Row], encode: Callable[[Row], Encoding], token
     if row is None:
         return ()
     found = encode(row)
-    shown = found.ids[:SHOWN_TOKENS]
+    first = found.trained.index(True) if any(found.trained) else 0
+    shown = found.ids[: min(first, MOST_BEFORE) + SHOWN_TOKENS]
     encoded = Encoded(
         where=row.where,
         tokens=tuple(_written(tokenizer, token) for token in shown),

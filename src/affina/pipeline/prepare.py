@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import torch
 
+from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, load
 from affina.data.mixing import seen_in, weights_of
 from affina.methods import full, partial
@@ -17,6 +18,7 @@ from affina.models.base import Pretrained, base_tensors, width
 from affina.models.source import Source, locate
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.prepared import Notify, Prepared, Subject
+from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, resolve
 from affina.recipe.schema import FullSpec, PartialSpec, Recipe
@@ -25,6 +27,7 @@ from affina.training import precision
 from affina.values import Resolved
 
 DEFAULT_MODEL: Final = "starter/encoder"
+DEFAULT_WRITER: Final = "starter/decoder"
 EMBEDDINGS_SHARE: Final = 0.3
 """With more of the weights in the embeddings than this, `auto` freezes them."""
 
@@ -51,8 +54,12 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     loaded = load(recipe.data, seed=recipe.seed, task=recipe.task)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices
-    source = _locate(recipe, choices, told)
-    subject, (audited, findings) = prepare_answering(recipe, loaded, source, choices, notify=told)
+    source = _locate(recipe, loaded, choices, told)
+    subject: Subject
+    if isinstance(loaded.labelling, Written):
+        subject, (audited, findings) = prepare_writing(recipe, loaded, loaded.labelling, source, choices, notify=told)
+    else:
+        subject, (audited, findings) = prepare_answering(recipe, loaded, source, choices, notify=told)
     method = _choose_method(recipe, subject.model, choices)
     attached = attach(method, subject.model)
     hyper = resolve(
@@ -82,10 +89,18 @@ def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:
     return Resolved(device.type, "the first of cuda, mps, cpu here" if recipe.device == AUTO else "given in the recipe")
 
 
-def _locate(recipe: Recipe, choices: dict[str, Resolved[Any]], notify: Notify) -> Source:
+def _locate(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]], notify: Notify) -> Source:
+    usual = default_model(loaded)
     if recipe.model == AUTO:
-        choices["model"] = Resolved(DEFAULT_MODEL, "small, strong on short texts, and needs no hub")
-    return locate(DEFAULT_MODEL if recipe.model == AUTO else recipe.model, notify=notify)
+        choices["model"] = usual
+    return locate(usual.value if recipe.model == AUTO else recipe.model, notify=notify)
+
+
+def default_model(loaded: Loaded) -> Resolved[str]:
+    """The model where the recipe names none."""
+    if loaded.labelling.writes:
+        return Resolved(DEFAULT_WRITER, "small enough for a laptop, writes English, and needs no hub")
+    return Resolved(DEFAULT_MODEL, "small, strong on short texts, and needs no hub")
 
 
 def _choose_method(recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]]) -> FullSpec | PartialSpec:
@@ -128,6 +143,7 @@ def _facts(
         longest=max(lengths),
         width=width(subject.model),
         trained=method.name if any(group.part == "body" for group in attached.parameter_groups()) else "head",
+        writes=loaded.labelling.writes,
     )
 
 

@@ -42,6 +42,13 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                     "early_stopping": _early_stopping(prepared),
                 }
             ),
+            "generate": recipe.generate.model_copy(
+                update={
+                    key: value[f"generate.{key}"]
+                    for key in ("max_new_tokens", "beams", "shots")
+                    if f"generate.{key}" in value
+                }
+            ),
             "evaluate": recipe.evaluate.model_copy(
                 update={
                     "metric": hyper.metric.value,

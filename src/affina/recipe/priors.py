@@ -35,6 +35,9 @@ class Prior:
     source: str
 
 
+WRITING: Final = "writing"
+"""Stands for every task whose answers are texts: the same loss moves the same weights."""
+_USUAL: Final = "usual rates of small decoders; not measured by us yet"
 _LOG: Final = "docs/log.md, 2026-11-25, sweeps of the learning rate"
 
 PRIORS: Final = (
@@ -42,6 +45,8 @@ PRIORS: Final = (
     Prior(task="classification", trained="partial", width=384, rate=1e-4, source=_LOG),
     Prior(task="classification", trained="head", width=384, rate=2e-3, source=_LOG),
     Prior(task="classification", trained="probed head", width=384, rate=1e-4, source=_LOG),
+    Prior(task=WRITING, trained="full", width=576, rate=2e-4, source=_USUAL),
+    Prior(task=WRITING, trained="partial", width=576, rate=2e-4, source=_USUAL),
 )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from affina.recipe.base import AUTO, Auto
-from affina.recipe.priors import Trained, prior_rate
+from affina.recipe.priors import WRITING, Trained, prior_rate
 from affina.recipe.schema import EvaluateSpec, ScheduleShape, TrainSpec
 from affina.values import Resolved
 
@@ -31,6 +31,12 @@ MOST_EPOCHS: Final = 40.0
 """and no more than these."""
 LONG_EPOCH: Final = 32_000
 """Up to so many training rows there is one evaluation an epoch, so that patience lasts whole epochs."""
+BATCH_ROWS_OF_TEXTS: Final = 16
+"""The same for a model that writes: a row has many targets."""
+EPOCHS_OF_TEXTS: Final = ((1_000, 5.0), (20_000, 3.0), (math.inf, 2.0))
+"""Epochs for a model that writes: it learns rows by heart sooner than it gets better at others."""
+PER_EPOCH_OF_TEXTS: Final = 2
+PATIENCE_OF_TEXTS: Final = 3
 PATIENCE: Final = 6
 """Evaluations in a row without an improvement."""
 LEAST_EVALUATION_ROWS: Final = 500
@@ -48,6 +54,7 @@ class Facts:
         longest: tokens in the longest training row, after the limit.
         width: the model's hidden size.
         trained: what moves.
+        writes: whether the answers are texts.
     """
 
     task: str
@@ -57,6 +64,7 @@ class Facts:
     longest: int
     width: int
     trained: Trained
+    writes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +119,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
         facts: about the data and the model.
         metric: what the task watches where the recipe does not say.
     """
-    prior = prior_of(facts.task, facts.trained, facts.width)
+    prior = prior_of(WRITING if facts.writes else facts.task, facts.trained, facts.width)
     rate = given_or(train.learning_rate, _rate_of_the_head(train, facts) or prior)
     return Hyperparameters(
         prior=prior,
@@ -124,7 +132,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
         metric=Resolved(evaluate.metric, GIVEN) if evaluate.metric != AUTO else metric,
         per_epoch=given_or(evaluate.per_epoch, _per_epoch(facts)),
         evaluation_rows=_evaluation_rows(evaluate, facts),
-        patience=_patience(train),
+        patience=_patience(train, facts),
     )
 
 
@@ -157,15 +165,19 @@ def prior_of(task: str, trained: Trained, width: int) -> Resolved[float]:
 
 
 def _epochs(facts: Facts) -> Resolved[float]:
+    if facts.writes:
+        epochs = next(epochs for rows, epochs in EPOCHS_OF_TEXTS if facts.rows <= rows)
+        return Resolved(epochs, f"at most, for {facts.rows:,} training rows of texts; early stopping may end sooner")
     epochs = next(epochs for rows, epochs in EPOCHS if facts.rows <= rows)
     enough = min(MOST_EPOCHS, float(round(ROWS_SEEN / facts.rows)))
     return Resolved(max(epochs, enough), f"at most, for {facts.rows:,} training rows; early stopping may end sooner")
 
 
-def _patience(train: TrainSpec) -> Resolved[int] | None:
+def _patience(train: TrainSpec, facts: Facts) -> Resolved[int] | None:
     if train.early_stopping is False:
         return None
-    return given_or(train.early_stopping.patience, Resolved(PATIENCE, "evaluations without an improvement"))
+    usual = PATIENCE_OF_TEXTS if facts.writes else PATIENCE
+    return given_or(train.early_stopping.patience, Resolved(usual, "evaluations without an improvement"))
 
 
 def patience_of(hyper: Hyperparameters, *, probed: bool) -> Resolved[int]:
@@ -178,15 +190,18 @@ def patience_of(hyper: Hyperparameters, *, probed: bool) -> Resolved[int]:
 
 
 def _per_epoch(facts: Facts) -> Resolved[int]:
+    if facts.writes:
+        return Resolved(PER_EPOCH_OF_TEXTS, "a model that writes may be at its best within an epoch")
     if facts.rows <= LONG_EPOCH:
         return Resolved(1, f"an epoch of {facts.rows:,} rows is short, and the last evaluations matter most")
     return Resolved(2, f"an epoch of {facts.rows:,} rows is long")
 
 
 def _batch_tokens(facts: Facts) -> Resolved[int]:
-    mean = math.ceil(facts.mean_length * BATCH_ROWS)
+    rows = BATCH_ROWS_OF_TEXTS if facts.writes else BATCH_ROWS
+    mean = math.ceil(facts.mean_length * rows)
     if mean >= facts.longest:
-        return Resolved(mean, f"about {BATCH_ROWS} rows of the mean length, {facts.mean_length:.0f} tokens")
+        return Resolved(mean, f"about {rows} rows of the mean length, {facts.mean_length:.0f} tokens")
     return Resolved(facts.longest, f"the longest row has {facts.longest} tokens")
 
 

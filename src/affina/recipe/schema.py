@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from affina.recipe.base import AUTO, Auto, Spec, by_name
+from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.task_specs import TaskSpec, task_named
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -42,6 +43,7 @@ Metric = Literal[
     "pearson",
     "spearman",
     "loss",
+    "perplexity",
 ]
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -237,3 +239,4 @@ class Recipe(Spec):
     data: DataSpec = DataSpec()
     train: TrainSpec = TrainSpec()
     evaluate: EvaluateSpec = EvaluateSpec()
+    generate: GenerateSpec = GenerateSpec()

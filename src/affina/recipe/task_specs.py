@@ -76,12 +76,14 @@ class TranslationSpec(Spec):
 
 WritingSpec = ChatSpec | GenerationSpec | TranslationSpec
 """The tasks whose answers are texts."""
+AnsweringSpec = ClassificationSpec | MultiLabelSpec | RegressionSpec
+"""The tasks whose answers are labels or numbers."""
+SettledSpec = AnsweringSpec | WritingSpec
+"""A task that is known."""
 TaskSpec = Annotated[
     GuessedSpec | ClassificationSpec | MultiLabelSpec | RegressionSpec | ChatSpec | GenerationSpec | TranslationSpec,
     Field(discriminator="name"),
 ]
-SettledSpec = ClassificationSpec | MultiLabelSpec | RegressionSpec
-"""A task with labels or numbers that is known."""
 _OF_ONE_TASK: Final = {
     "separator": "multi_label",
     "thresholds": "multi_label",

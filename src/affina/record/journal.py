@@ -17,8 +17,9 @@ from typing import Final
 from affina.errors import Problem, RunError
 from affina.record.lines import Line, parse
 from affina.record.payloads import Payload
+from affina.record.progress import Progress
 
-Observer = Callable[[Payload], None]
+Observer = Callable[[Payload | Progress], None]
 CUT_OFF: Final = Line("the last", None, "cut off in the middle")
 
 
@@ -43,6 +44,11 @@ class Journal:
         self._file.flush()
         for observe in self._observers:
             observe(payload)
+
+    def show(self, progress: Progress) -> None:
+        """Hand the observers how far slow work has come; nothing is written."""
+        for observe in self._observers:
+            observe(progress)
 
     def position(self) -> int:
         """Bytes on disk so far, for a checkpoint to come back to."""

@@ -31,6 +31,10 @@ MEASURES: Final = {
     "subset_accuracy": Measure("subset accuracy", True, True),
     "average_precision": Measure("mean average precision", True, True),
     "calibration_error": Measure("calibration error", True, False),
+    "chrf": Measure("chrF", False, True),
+    "bleu": Measure("BLEU", False, True),
+    "rouge_l": Measure("ROUGE-L", True, True),
+    "exact_match": Measure("exact match", True, True),
     "loss": Measure("loss", False, False),
     "perplexity": Measure("perplexity", False, False),
     "bits_per_byte": Measure("bits per byte", False, False),
@@ -40,6 +44,11 @@ MEASURES: Final = {
     "pearson": Measure("Pearson's r", False, True),
     "spearman": Measure("Spearman's rho", False, True),
 }
+WRITING: Final = frozenset({"chat", "generation", "translation"})
+"""The tasks whose answers are texts."""
+OF_TEXTS: Final = "chrf"
+"""What texts are compared by where one figure has to do: the loss, which chooses the checkpoint, is not measured with
+shots."""
 SHARES: Final = frozenset(name for name, measure in MEASURES.items() if measure.is_share)
 
 

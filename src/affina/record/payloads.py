@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from affina.record.audited import Audited
-from affina.record.row_results import RowResults
+from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import Predicted, RangeTested, Restarted
 
 NOTICE = "notice"
@@ -205,6 +205,8 @@ class Sample:
     """The file and row."""
     hidden: int = 0
     """Characters of the text after those that are kept."""
+    row: int | None = None
+    """Its place among the rows that texts were written for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +242,7 @@ Payload = (
     | Predicted
     | Scores
     | RowResults
+    | WrittenTexts
     | RangeTested
     | Step
     | Restarted

@@ -1,4 +1,4 @@
-"""What a run writes down of single rows: the result of each, without its text.
+"""What a run writes down of single rows: the result of each without its text, and texts that a model wrote.
 
 The type is frozen plain data, like all of `payloads`, which has it in its union. This module computes nothing.
 """
@@ -36,3 +36,12 @@ class RowResults:
             raise ValueError(f"results of other rows than the {len(self.rows)} that are named")
         if min((*self.expected, *self.predicted), default=0) < 0:
             raise ValueError("the place of a class below 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenTexts:
+    """What one predictor wrote for some rows of a split, in the same order for every predictor, long texts cut."""
+
+    who: str
+    split: str
+    texts: tuple[str, ...]

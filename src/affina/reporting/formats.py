@@ -14,6 +14,8 @@ from affina.record.payloads import Measured
 NOT_A_NUMBER: Final = "not a number"
 NAMES: Final = {
     "tuned": "tuned model",
+    "zero_shot": "untouched model, asked as it is (zero-shot)",
+    "few_shot": "untouched model with examples before the question (few-shot)",
     "majority": "most frequent label",
     "most_frequent_set": "most frequent set of labels",
     "mean": "mean of the training rows",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from affina.record.payloads import Measured
 from affina.record.row_results import RowResults
+from affina.reporting import text_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,8 @@ SHAPES: Final[Mapping[str, Callable[[list[float]], float]]] = {
     "loss": lambda means: means[0] / means[1] if means[1] else 0.0,
     "perplexity": lambda means: math.exp(means[0] / means[1]) if means[1] else 0.0,
     "bits_per_byte": lambda means: means[0] / means[1] / math.log(2) if means[1] else 0.0,
+    "chrf": text_scores.chrf,
+    "bleu": text_scores.bleu,
 }
 """Metric to what it is of the means of its parts (`RowResults.parts`)."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from affina.record.measures import MEASURES, higher_is_better
+from affina.record.measures import MEASURES, OF_TEXTS, higher_is_better
 from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
 from affina.reporting.formats import brief, capital, chance, ends, gap, interval, name
@@ -74,7 +74,8 @@ def verdict(
 
     Args:
         scores: predictor to its scores.
-        chosen_metric: the metric that chose the best checkpoint; used where the tuned model has it, else its first.
+        chosen_metric: the metric that chose the best checkpoint; used where the tuned model has it, else its first;
+            texts are compared by chrF.
         rows: predictor to its row results, where there are any.
         confidence: the level of the intervals.
     """
@@ -82,6 +83,7 @@ def verdict(
         return None
     metrics = scores["tuned"].metrics
     key = chosen_metric if chosen_metric in metrics else next(iter(metrics))
+    key = OF_TEXTS if OF_TEXTS in metrics else key
     way = 1 if higher_is_better(key) else -1
     # Only figures of the same rows can be compared.
     others = {

@@ -1,8 +1,8 @@
 """Task: generation. A text for an input, or the going on of texts.
 
 A decoder reads the input, a line break, and learns the output with its end token; an encoder-decoder reads the one and
-writes the other. A row without an input is learned from its first word to its last: adaptation to a domain. Attributes
-that steer a text are part of its input.
+writes the other. Where rows have no outputs, their texts are learned from the first word to the last: adaptation to a
+domain. Attributes that steer a text are part of its input.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from affina.data.rows import Row, is_blank
 from affina.errors import UnfitRow
 from affina.tasks.lessons import BETWEEN, BETWEEN_SHOTS, Lesson, Question
 
-INPUT: Final = "input"
-OUTPUT: Final = "output"
+INPUT: Final = "text"
+OUTPUT: Final = "label"
 """The fields of a row."""
 
 
@@ -27,29 +27,37 @@ class Generation:
         tokenizer: the model's own, with an end token.
         reads_apart: the model is an encoder-decoder.
         instruction: goes before every input; empty for none.
+        continues: rows have no outputs.
     """
 
-    def __init__(self, tokenizer: Any, *, reads_apart: bool = False, instruction: str = "") -> None:
+    def __init__(
+        self, tokenizer: Any, *, reads_apart: bool = False, instruction: str = "", continues: bool = False
+    ) -> None:
         self._end, self._reads_apart = tokenizer.eos_token, reads_apart
-        self._instruction = instruction
+        self._instruction, self._continues = instruction, continues
 
     def lesson(self, row: Row) -> Lesson:
-        """The output, learned; a row with nothing but a text is learned whole.
+        """The output, learned; a text without one is learned whole.
 
         Raises:
-            UnfitRow: the output is empty.
+            UnfitRow: a side is empty.
         """
+        if self._continues:
+            text = row.fields[INPUT] + self._end
+            return Lesson(text, ((0, len(text)),), plain=True)
         output = self.answer(row)
         if is_blank(output):
             raise UnfitRow("the output is empty")
         if self._reads_apart:
             return Lesson(output, (), source=self._asked(row))
-        asked = self._asked(row) + BETWEEN if INPUT in row.fields else ""
+        asked = self._asked(row) + BETWEEN
         text = asked + output + self._end
         return Lesson(text, ((len(asked), len(text)),), plain=True)
 
     def question(self, row: Row, *, shots: Sequence[Row] = ()) -> Question:
-        """The input, after `shots` inputs with their outputs."""
+        """The input, after `shots` inputs with their outputs; a text that is gone on with is asked as it stands."""
+        if self._continues:
+            return Question(row.fields[INPUT], plain=True)
         shown = "".join(self._asked(shot) + BETWEEN + self.answer(shot) + BETWEEN_SHOTS for shot in shots)
         return Question(shown + self._asked(row) + ("" if self._reads_apart else BETWEEN), plain=True)
 
@@ -58,7 +66,7 @@ class Generation:
         return row.fields[OUTPUT]
 
     def _asked(self, row: Row) -> str:
-        given = row.fields.get(INPUT, "")
-        if is_blank(given) and INPUT in row.fields:
+        given = row.fields[INPUT]
+        if is_blank(given):
             raise UnfitRow("the input is empty")
         return self._instruction + given

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from affina.data.rows import Row
-from affina.models.language import LanguageModel
+from affina.models.language import Tells
 from affina.models.output_layer import OutputLayer
 from affina.tasks.token_loss import IGNORED, token_loss
 
@@ -137,7 +137,7 @@ class Reading:
         label_smoothing: share of a target's probability that is spread over the vocabulary.
     """
 
-    def __init__(self, model: LanguageModel, *, max_length: int | None = None, label_smoothing: float = 0.0) -> None:
+    def __init__(self, model: Tells, *, max_length: int | None = None, label_smoothing: float = 0.0) -> None:
         self._tokenizer = model.tokenizer
         self._max_length, self._smoothing = max_length, label_smoothing
         self._start = _decoder_start(model.module) if model.reads_apart else None
@@ -149,15 +149,21 @@ class Reading:
 
     def _encode(self, lesson: Lesson) -> Passage:
         if lesson.source is not None:
-            ids = tuple(self._tokenizer(text_target=lesson.text)["input_ids"])
+            ids = self._ended(self._tokenizer(text_target=lesson.text)["input_ids"])
             source = tuple(self._tokenizer(lesson.source)["input_ids"])
-            return self._limited(Passage(ids, (True,) * len(ids), source))
+            return self.cut(Passage(ids, (True,) * len(ids), source))
         found = self._tokenizer(lesson.text, add_special_tokens=False, return_offsets_mapping=True)
         learned = _overlaps(found["offset_mapping"], lesson.learned)
         lead = self._lead if lesson.plain else ()
-        return self._limited(Passage((*lead, *found["input_ids"]), (*(False for _ in lead), *learned)))
+        return self.cut(Passage((*lead, *found["input_ids"]), (*(False for _ in lead), *learned)))
 
-    def _limited(self, passage: Passage) -> Passage:
+    def _ended(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """With the end token, where the tokenizer does not put it at the end, or before a language code, by itself."""
+        end = self._tokenizer.eos_token_id
+        return tuple(ids) if end in ids[-2:] else (*ids, end)
+
+    def cut(self, passage: Passage) -> Passage:
+        """A passage without what is beyond the limit, which is counted."""
         limit = self._max_length
         if limit is None or max(len(passage.ids), len(passage.source)) <= limit:
             return passage

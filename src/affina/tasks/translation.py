@@ -14,8 +14,8 @@ from affina.errors import UnfitRow
 from affina.models.languages import Direction, name_of
 from affina.tasks.lessons import BETWEEN, BETWEEN_SHOTS, Lesson, Question
 
-SOURCE: Final = "source"
-TARGET: Final = "target"
+SOURCE: Final = "text"
+TARGET: Final = "label"
 """The fields of a row."""
 
 

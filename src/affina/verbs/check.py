@@ -9,22 +9,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from affina.data.gathering import files_of
+from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, data_read, load
+from affina.data.rows import Row
 from affina.data.streaming import is_streamed, load_streamed
 from affina.errors import ModelError
 from affina.models.classifier import load_classifier
-from affina.models.reader import load_reader
+from affina.models.reader import load_reader, load_writer_reader
 from affina.models.source import Source as Location
 from affina.models.source import locate
 from affina.pipeline.answering.auditing import encoder, with_label_errors, without_label_errors
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.limits import limit_texts
 from affina.pipeline.auditing import audit
-from affina.pipeline.prepare import DEFAULT_MODEL
+from affina.pipeline.prepare import default_model
+from affina.pipeline.writing.rows import read_rows
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
 from affina.record.audited import Audited
-from affina.record.payloads import Chosen, DataRead
+from affina.record.payloads import Chosen, DataRead, Finding
 from affina.runtime import machine
 from affina.values import Resolved
 from affina.verbs.sources import Source, read_source
@@ -78,23 +81,12 @@ def check(
     choices: dict[str, Resolved[Any]] = dict(loaded.choices)
     rows = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
     audited, findings = Audited(checks=loaded.checks, lengths=loaded.lengths), loaded.findings
-    model = _locate(recipe, notify)
-    if model is not None:
-        reader = load_reader(model)
-        limited = limit_texts(recipe, loaded, reader, choices)
-        rows = limited.rows
-        kind, name = KINDS[loaded.labelling.name], loaded.labelling.name
-        task = kind.task(reader.tokenizer, loaded.labels, max_length=limited.limit)
-        audited, findings = audit(loaded, limited, reader, encoder(task, loaded.labelling), seed=recipe.seed)
-        if recipe.data.check_labels and not kind.has_single_labels:
-            notify(f"probable label errors are not looked for: that is not for the task {name}")
-            audited, findings = without_label_errors((audited, findings), name, rows=len(rows["train"]))
-        elif recipe.data.check_labels:
-            classifier = load_classifier(model, loaded.labels, notify=notify)
-            classifier.module.to(machine.choose_device(recipe.device))
-            audited, findings = with_label_errors(
-                (audited, findings), rows["train"], task, classifier, seed=recipe.seed
-            )
+    model = _locate(recipe, loaded, notify)
+    if model is not None and isinstance(loaded.labelling, Written):
+        found = read_rows(recipe, loaded, loaded.labelling, load_writer_reader(model), choices)
+        rows, audited, findings = dict(found.limited.rows), found.audited, found.findings
+    elif model is not None:
+        rows, (audited, findings) = _labelled(recipe, loaded, model, choices, notify)
     return Checked(
         dataclasses.replace(counted or data_read(loaded, rows=rows), findings=findings),
         audited,
@@ -103,10 +95,34 @@ def check(
     )
 
 
-def _locate(recipe: Recipe, notify: Callable[[str], None]) -> Location | None:
+def _labelled(
+    recipe: Recipe,
+    loaded: Loaded,
+    model: Location,
+    choices: dict[str, Resolved[Any]],
+    notify: Callable[[str], None],
+) -> tuple[dict[str, tuple[Row, ...]], tuple[Audited, tuple[Finding, ...]]]:
+    """What a model's tokenizer tells of rows with labels or numbers, and on request its features."""
+    reader = load_reader(model)
+    limited = limit_texts(recipe, loaded, reader, choices)
+    rows = limited.rows
+    kind, name = KINDS[loaded.labelling.name], loaded.labelling.name
+    task = kind.task(reader.tokenizer, loaded.labels, max_length=limited.limit)
+    found = audit(loaded, limited, reader, encoder(task, loaded.labelling), seed=recipe.seed)
+    if not recipe.data.check_labels:
+        return rows, found
+    if not kind.has_single_labels:
+        notify(f"probable label errors are not looked for: that is not for the task {name}")
+        return rows, without_label_errors(found, name, rows=len(rows["train"]))
+    classifier = load_classifier(model, loaded.labels, notify=notify)
+    classifier.module.to(machine.choose_device(recipe.device))
+    return rows, with_label_errors(found, rows["train"], task, classifier, seed=recipe.seed)
+
+
+def _locate(recipe: Recipe, loaded: Loaded, notify: Callable[[str], None]) -> Location | None:
     """The model; none where nobody named one and the usual one is out of reach: most of the audit needs none."""
     try:
-        return locate(DEFAULT_MODEL if recipe.model == AUTO else recipe.model, notify=notify)
+        return locate(default_model(loaded).value if recipe.model == AUTO else recipe.model, notify=notify)
     except ModelError as error:
         if recipe.model != AUTO or recipe.data.check_labels:
             raise

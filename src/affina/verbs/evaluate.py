@@ -13,8 +13,10 @@ from affina.data.places import locate
 from affina.data.reading import read_texts
 from affina.data.rows import Row, text_key
 from affina.evaluation.judging.base import Sampling
+from affina.record.measures import WRITING
 from affina.record.payloads import Scores
-from affina.verbs.runs import OpenRun, open_run
+from affina.verbs.runs import OpenRun, open_run, read_run
+from affina.verbs.writers import open_writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ def evaluate(
     device: str = "auto",
     notify: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
-    """Measure a run's model on labelled rows.
+    """Measure a run's model on rows with their labels, numbers or answers.
 
     Args:
         run: the run folder.
@@ -63,7 +65,11 @@ def evaluate(
         RunError: the run has no model.
         DataError: the file cannot be used, or has a label that the run does not know.
     """
-    opened = open_run(fspath(run), device=device)
+    found = read_run(fspath(run))
+    if found.data.task in WRITING:
+        writer = open_writer(found, device=device)
+        return Evaluation(fspath(run), fspath(data), writer.evaluate(fspath(data), notify=notify), found.baselines)
+    opened = open_run(found, device=device)
     rows = _labelled(opened, fspath(data), notify)
     if shared := _trained_on(opened, rows):
         notify(f"{shared:,} of these rows are also in the training files: they flatter the figures")
@@ -76,10 +82,7 @@ def evaluate(
         split=fspath(data),
         sampling=Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=opened.recipe.seed),
     )
-    recorded = {record.who: record for record in opened.records if isinstance(record, Scores)}
-    return Evaluation(
-        fspath(run), fspath(data), scores, {who: found for who, found in recorded.items() if who != "tuned"}
-    )
+    return Evaluation(fspath(run), fspath(data), scores, found.baselines)
 
 
 def _labelled(opened: OpenRun, data: str, notify: Callable[[str], None]) -> tuple[Row, ...]:

@@ -1,4 +1,4 @@
-"""Verb: predict. Labels with their probabilities, or numbers, for one text or for the rows of a file."""
+"""Verb: predict. Labels with their probabilities, numbers, or texts, for one text or for the rows of a file."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ from affina.data.rows import Row, is_blank
 from affina.errors import InputError, Problem
 from affina.evaluation.judging.base import Answer
 from affina.record.files import write_text
-from affina.verbs.runs import OpenRun, open_run
+from affina.record.measures import WRITING
+from affina.verbs.runs import FinishedRun, OpenRun, open_run, read_run
+from affina.verbs.writers import open_writer
 
+Texts = str | PathLike[str] | Sequence[str]
 _SUFFIXES: Final = frozenset({".cvs", ".txt", ".xlsx", ".xls", ".ods", ".zip"})
 """What the names of files end in that are no data files, or not to be read."""
 
@@ -59,9 +62,11 @@ class Prediction:
         """One plain object, as a line of `predictions.jsonl` holds it.
 
         `{"text", "label", "probabilities"}` for one label a row, `{"text", "labels", "probabilities"}` for several,
-        `{"text", "value"}` for a number.
+        `{"text", "value"}` for a number, `{"text", "output"}` for a text.
         """
         answer = self.answer
+        if answer.text is not None:
+            return {"text": self.text, "output": answer.text}
         if answer.value is not None:
             return {"text": self.text, "value": answer.value}
         given = {"label": answer.label} if answer.labels is None else {"labels": list(answer.labels)}
@@ -70,13 +75,13 @@ class Prediction:
 
 def predict(
     run: str | PathLike[str],
-    texts: str | PathLike[str] | Sequence[str],
+    texts: Texts,
     *,
     out: str | PathLike[str] | None = None,
     device: str = "auto",
     notify: Callable[[str], None] = lambda _: None,
 ) -> list[Prediction]:
-    """Say which label or labels each text has, with the probability of every label, or which number.
+    """Say which label or labels each text has, with the probability of every label, which number, or what is written.
 
     Args:
         run: the run folder.
@@ -92,22 +97,52 @@ def predict(
     """
     if out is not None:
         _check_out(Path(out), texts)
-    opened = open_run(fspath(run), device=device)
-    rows = _rows(opened, texts)
-    found = [
-        Prediction(row.fields["text"], opened.judge.answer(outputs, opened.thresholds))
-        for row, outputs in zip(rows, opened.predict(rows, notify=notify), strict=True)
-    ]
+    finished = read_run(fspath(run))
+    answered = _write(finished, texts, device, notify) if finished.data.task in WRITING else None
+    found = _answer(finished, texts, device, notify) if answered is None else answered
     if out is not None:
         lines = (json.dumps(prediction.as_json(), ensure_ascii=False) for prediction in found)
         write_text(Path(out), "".join(f"{line}\n" for line in lines))
     return found
 
 
-def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequence[Row]:
-    """The rows of a file, or made of texts given directly."""
-    if isinstance(texts, PathLike) or (isinstance(texts, str) and is_place(texts)):
-        return _rows_at(fspath(texts), opened)
+def _answer(run: FinishedRun, texts: Texts, device: str, notify: Callable[[str], None]) -> list[Prediction]:
+    """The labels, or the numbers."""
+    opened = open_run(run, device=device)
+    rows = _read(opened, _address(texts)) if _is_place(texts) else _alone(opened, texts)
+    return [
+        Prediction(row.fields["text"], opened.judge.answer(outputs, opened.thresholds))
+        for row, outputs in zip(rows, opened.predict(rows, notify=notify), strict=True)
+    ]
+
+
+def _write(run: FinishedRun, texts: Texts, device: str, notify: Callable[[str], None]) -> list[Prediction]:
+    """The texts that are written."""
+    opened = open_writer(run, device=device)
+    rows = opened.read(_address(texts), answered=False) if _is_place(texts) else opened.rows(_given(texts))
+    return [
+        Prediction(row.fields["text"], Answer(said.text, text=said.text))
+        for row, said in zip(rows, opened.writer.write(rows, notify=notify), strict=True)
+    ]
+
+
+def _read(opened: OpenRun, address: str) -> Sequence[Row]:
+    return read_texts(one_set(locate(address)), opened.data.columns, labelled=False)
+
+
+def _is_place(texts: Texts) -> bool:
+    """Whether a file or another source of rows is named."""
+    if isinstance(texts, PathLike) or not isinstance(texts, str):
+        return isinstance(texts, PathLike)
+    return is_place(texts) or _looks_like_a_file(texts)  # of the second is said that it is not there
+
+
+def _address(texts: Texts) -> str:
+    return fspath(texts) if isinstance(texts, PathLike) else str(texts)
+
+
+def _alone(opened: OpenRun, texts: Texts) -> Sequence[Row]:
+    """Rows made of texts given directly."""
     if "text_pair" in opened.data.columns:
         raise InputError(
             Problem(
@@ -118,27 +153,27 @@ def _rows(opened: OpenRun, texts: str | PathLike[str] | Sequence[str]) -> Sequen
                 f"{opened.data.columns['text_pair']}",
             )
         )
-    if isinstance(texts, str) and _looks_like_a_file(texts):
-        return _rows_at(texts, opened)  # which says that it is not there
-    given = [texts] if isinstance(texts, str) else list(texts)
+    given = enumerate(_given(texts), start=1)
+    return [Row({"text": text}, "the command line", number, number) for number, text in given]
+
+
+def _given(texts: Texts) -> list[str]:
+    """Texts given directly, none of them blank."""
+    given = [texts] if isinstance(texts, str) else [str(text) for text in texts] if isinstance(texts, Sequence) else []
     for number, text in enumerate(given, start=1):
         if is_blank(text):
             raise InputError(
                 Problem(
                     where=f"text {number}",
-                    expected="a text to classify",
+                    expected="a text",
                     found="nothing but blanks",
                     fix="give a text, or the path of a data file",
                 )
             )
-    return [Row({"text": text}, "the command line", number, number) for number, text in enumerate(given, start=1)]
+    return given
 
 
-def _rows_at(address: str, opened: OpenRun) -> Sequence[Row]:
-    return read_texts(one_set(locate(address)), opened.data.columns, labelled=False)
-
-
-def _check_out(out: Path, texts: str | PathLike[str] | Sequence[str]) -> None:
+def _check_out(out: Path, texts: Texts) -> None:
     """Stop before the work where its result could not be written."""
     if out.is_dir():
         found, fix = "a folder", f"write --out {out}/predictions.jsonl"

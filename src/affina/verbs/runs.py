@@ -25,12 +25,35 @@ from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe, TooLong
 from affina.record import journal
 from affina.record.folder import RunFolder
-from affina.record.payloads import DataRead, Payload
+from affina.record.payloads import DataRead, Payload, Scores
 from affina.runtime.machine import choose_device
 from affina.tasks.base import Task
 from affina.tasks.texts import apply_limit, measure_lengths, refuse_nothing
 
 BATCH_TOKENS: Final = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What a run left beside its model.
+
+    Attributes:
+        folder: where it is.
+        recipe: as resolved.
+        data: what its training data were.
+        records: its whole record.
+    """
+
+    folder: RunFolder
+    recipe: Recipe
+    data: DataRead
+    records: tuple[Payload, ...]
+
+    @property
+    def baselines(self) -> dict[str, Scores]:
+        """What the run measured before its training, on its own rows."""
+        recorded = {record.who: record for record in self.records if isinstance(record, Scores)}
+        return {who: found for who, found in recorded.items() if who != "tuned"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +113,8 @@ class OpenRun:
         return self.judge.read(logits)
 
 
-def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:
-    """Load the model that a run exported.
+def read_run(path: str | Path) -> FinishedRun:
+    """Read what a run left; its model is there, and is not loaded.
 
     Raises:
         RunError: the folder is not a run, or it has no model yet.
@@ -108,7 +131,12 @@ def open_run(path: str | Path, *, device: str = "auto") -> OpenRun:
                 fix="give the command that started it again: it goes on from its last checkpoint",
             )
         )
-    recipe = load_recipe(folder.recipe)
+    return FinishedRun(folder, load_recipe(folder.recipe), data, records)
+
+
+def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
+    """Load the model that a run exported, one that answers with labels or a number."""
+    folder, recipe, data, records = run.folder, run.recipe, run.data, run.records
     place = choose_device(device)
     labels, kind = tuple(data.labels), KINDS[data.task]
     labelling = labelling_of([], recipe.task, columns="label" not in data.columns).value

@@ -53,6 +53,7 @@ class Answer:
         value: the number, where it is one.
         probability: of `shown`, where it has one.
         probabilities: of every label.
+        text: the whole text, where one is written.
     """
 
     shown: str
@@ -61,6 +62,7 @@ class Answer:
     value: float | None = None
     probability: float | None = None
     probabilities: dict[str, float] | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

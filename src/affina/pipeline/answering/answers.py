@@ -14,7 +14,7 @@ from affina.models.units import PLAIN
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.limits import Limited
 from affina.recipe.schema import Recipe
-from affina.recipe.task_specs import RegressionSpec, SettledSpec
+from affina.recipe.task_specs import AnsweringSpec, RegressionSpec
 from affina.tasks.base import Task
 from affina.values import Resolved
 
@@ -25,7 +25,7 @@ class Answers:
 
     task: Task
     judge: Judge
-    spec: SettledSpec
+    spec: AnsweringSpec
     weighted: bool
 
 
@@ -50,7 +50,7 @@ def answers_of(
     return Answers(task=task, judge=kind.judge(loaded.labels, spec, classifier.units), spec=spec, weighted=weighted)
 
 
-def _weigh(spec: SettledSpec, found: Resolved[str] | None, choices: dict[str, Resolved[Any]]) -> SettledSpec:
+def _weigh(spec: AnsweringSpec, found: Resolved[str] | None, choices: dict[str, Resolved[Any]]) -> AnsweringSpec:
     if found is None:
         return spec
     choices["task.class_weights"] = found

@@ -24,7 +24,7 @@ from affina.models.settings import HeadSpec
 from affina.models.units import PLAIN, Units
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
-from affina.recipe.task_specs import ClassificationSpec, GuessedSpec, MultiLabelSpec, RegressionSpec, SettledSpec
+from affina.recipe.task_specs import AnsweringSpec, ClassificationSpec, GuessedSpec, MultiLabelSpec, RegressionSpec
 from affina.tasks.base import Task
 from affina.tasks.classification import Classification, balanced_weights
 from affina.tasks.multi_label import MultiLabel, positive_weights
@@ -44,11 +44,11 @@ class Kind(Protocol):
         """Whether each row has one label, which confident learning can doubt."""
         ...
 
-    def spec(self, asked: Asked, labelling: Labelling) -> SettledSpec:
+    def spec(self, asked: Asked, labelling: Labelling) -> AnsweringSpec:
         """The recipe's `task` with its name and the reading of its cells; what is decided later is still open."""
         ...
 
-    def weights(self, spec: SettledSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
+    def weights(self, spec: AnsweringSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
         """Whether the loss weighs the labels, where the recipe leaves that open; None where there is nothing open."""
         ...
 
@@ -78,7 +78,7 @@ class Kind(Protocol):
         """
         ...
 
-    def judge(self, labels: Sequence[str], spec: SettledSpec, units: Units = PLAIN) -> Judge:
+    def judge(self, labels: Sequence[str], spec: AnsweringSpec, units: Units = PLAIN) -> Judge:
         """What answers are worth."""
         ...
 
@@ -89,12 +89,12 @@ class _Classes:
 
     has_single_labels = True
 
-    def spec(self, asked: Asked, labelling: Labelling) -> SettledSpec:
+    def spec(self, asked: Asked, labelling: Labelling) -> AnsweringSpec:
         if isinstance(asked, ClassificationSpec):
             return asked
         return ClassificationSpec(class_weights=asked.class_weights if isinstance(asked, GuessedSpec) else AUTO)
 
-    def weights(self, spec: SettledSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
+    def weights(self, spec: AnsweringSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
         if isinstance(spec, ClassificationSpec) and spec.class_weights != AUTO:
             return None
         share = max(counts.values()) / rows
@@ -122,7 +122,7 @@ class _Classes:
             tokenizer, labels, max_length=max_length, class_weights=weights, label_smoothing=smoothing
         )
 
-    def judge(self, labels: Sequence[str], spec: SettledSpec, units: Units = PLAIN) -> Judge:
+    def judge(self, labels: Sequence[str], spec: AnsweringSpec, units: Units = PLAIN) -> Judge:
         return ClassJudge(tuple(labels))
 
 
@@ -132,13 +132,13 @@ class _Sets:
 
     has_single_labels = False
 
-    def spec(self, asked: Asked, labelling: Labelling) -> SettledSpec:
+    def spec(self, asked: Asked, labelling: Labelling) -> AnsweringSpec:
         weights = asked.class_weights if isinstance(asked, GuessedSpec) else AUTO
         known = asked if isinstance(asked, MultiLabelSpec) else MultiLabelSpec(class_weights=weights)
         separator = labelling.separator if isinstance(labelling, LabelSets) else known.separator
         return known.model_copy(update={"separator": separator})
 
-    def weights(self, spec: SettledSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
+    def weights(self, spec: AnsweringSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
         if isinstance(spec, MultiLabelSpec) and spec.class_weights != AUTO:
             return None
         return Resolved("none", "the thresholds make up for rare labels, and leave the probabilities as they are")
@@ -159,7 +159,7 @@ class _Sets:
         weights = None if weighed is None else positive_weights(weighed[0], labels, rows=weighed[1])
         return MultiLabel(tokenizer, labels, max_length=max_length, positive_weights=weights, label_smoothing=smoothing)
 
-    def judge(self, labels: Sequence[str], spec: SettledSpec, units: Units = PLAIN) -> Judge:
+    def judge(self, labels: Sequence[str], spec: AnsweringSpec, units: Units = PLAIN) -> Judge:
         asked = spec.thresholds if isinstance(spec, MultiLabelSpec) else AUTO
         return SetJudge(tuple(labels), asked)
 
@@ -170,11 +170,11 @@ class _Numbers:
 
     has_single_labels = False
 
-    def spec(self, asked: Asked, labelling: Labelling) -> SettledSpec:
+    def spec(self, asked: Asked, labelling: Labelling) -> AnsweringSpec:
         decimal = labelling.decimal if isinstance(labelling, Numbers) else AUTO
         return RegressionSpec(decimal=decimal)
 
-    def weights(self, spec: SettledSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
+    def weights(self, spec: AnsweringSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
         return None
 
     def head(self, labels: Sequence[str], labelling: Labelling, rows: Sequence[Row]) -> HeadSpec:
@@ -194,7 +194,7 @@ class _Numbers:
     ) -> Task:
         return Regression(tokenizer, labels, max_length=max_length, units=units)
 
-    def judge(self, labels: Sequence[str], spec: SettledSpec, units: Units = PLAIN) -> Judge:
+    def judge(self, labels: Sequence[str], spec: AnsweringSpec, units: Units = PLAIN) -> Judge:
         return NumberJudge(units)
 
 

@@ -16,7 +16,7 @@ from affina.evaluation.judging.base import Judge, Thresholds
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
-from affina.models.saving import save_classifier
+from affina.models.saving import save_model
 from affina.models.settings import set_thresholds
 from affina.models.units import plain
 from affina.pipeline.answering import measuring, shown
@@ -24,7 +24,7 @@ from affina.pipeline.answering.measuring import decide, predict, prober_of, writ
 from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.training import judged_places
 from affina.recipe.schema import HeadStart
-from affina.recipe.task_specs import SettledSpec
+from affina.recipe.task_specs import AnsweringSpec
 from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
@@ -60,7 +60,7 @@ class Answering:
     model: Classifier
     task: Task
     judge: Judge
-    spec: SettledSpec
+    spec: AnsweringSpec
     weighted: bool
     rows: Mapping[str, tuple[Row, ...]]
     examples: Mapping[str, list[Example]]
@@ -162,7 +162,7 @@ class Answering:
             if journal is not None:
                 journal.append(self._said(thresholds))
         with whole_folder(folder.model) as path, plain(module, self.model.anatomy, self.model.units):
-            save_classifier(module, tokenizer, path, max_length=self.max_length)
+            save_model(module, tokenizer, path, max_length=self.max_length)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Metrics with intervals, random rows, and the surest mistakes."""

@@ -1,0 +1,98 @@
+"""The preparation of a run that writes: its model, what rows teach, the limit in tokens, and how texts are written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from affina.data.labelling.written import Written
+from affina.data.loading import Loaded
+from affina.models.language import LanguageModel, load_language_model
+from affina.models.source import Source
+from affina.models.writing import HowToWrite
+from affina.pipeline.prepared import Notify
+from affina.pipeline.writing.rows import read_rows
+from affina.pipeline.writing.subject import Writing
+from affina.pipeline.writing.writer import Writer, taught_of
+from affina.recipe.base import AUTO
+from affina.recipe.resolve import GIVEN, given_or
+from affina.recipe.schema import Recipe
+from affina.record.audited import Audited
+from affina.record.payloads import Finding
+from affina.runtime import machine
+from affina.tasks.lessons import Passage
+from affina.values import Resolved
+
+LEAST_NEW: Final = 16
+MOST_NEW: Final = 512
+"""New tokens where the recipe does not say, at the least and at the most."""
+COVERED: Final = 99
+"""Per cent of the training answers that a text may be as long as."""
+BEAMS: Final = 4
+"""Of an encoder-decoder, where the recipe does not say."""
+SHOTS: Final = 4
+
+Choices = dict[str, Resolved[Any]]
+
+
+def prepare(
+    recipe: Recipe, loaded: Loaded, written: Written, source: Source, choices: Choices, *, notify: Notify
+) -> tuple[Writing, tuple[Audited, tuple[Finding, ...]]]:
+    """The subject of a run that writes, its model on its device, and what was looked at in the rows.
+
+    Raises:
+        InputError: something that the user gave cannot be used.
+    """
+    dropout = None if recipe.train.dropout == AUTO else recipe.train.dropout
+    model = load_language_model(source, dropout=dropout, notify=notify)
+    found = read_rows(recipe, loaded, written, model, choices)
+    encoded = {split: found.lessons.of(rows, found.reading) for split, rows in found.limited.rows.items()}
+    taught = {split: taught_of(model, *both) for split, both in encoded.items()}
+    how = _how(recipe, model, taught["train"].passages, choices, alone=found.alone)
+    model.module.to(machine.choose_device(recipe.device))
+    subject = Writing(
+        writer=Writer(model=model, teacher=found.teacher, reading=found.reading, how=how, alone=found.alone),
+        shots=_shots(recipe, model, choices, alone=found.alone),
+        spec=written.spec,
+        rows=found.limited.rows,
+        taught=taught,
+        lengths={split: [len(passage) for passage in part.passages] for split, part in taught.items()},
+        max_length=found.limited.limit,
+    )
+    return subject, (found.audited, found.findings)
+
+
+def _how(
+    recipe: Recipe, model: LanguageModel, train: Sequence[Passage], choices: Choices, *, alone: bool
+) -> HowToWrite:
+    """How texts are written."""
+    asked = recipe.generate
+    counts = [sum(passage.learned) for passage in train]
+    usual = math.ceil(float(np.percentile(counts, COVERED)))
+    reason = f"{COVERED}% of the training answers have at most {usual:,} tokens"
+    most = given_or(asked.max_new_tokens, Resolved(min(max(usual, LEAST_NEW), MOST_NEW), reason))
+    why = "usual for encoder-decoders" if model.reads_apart else "a decoder writes the likeliest token"
+    beams = given_or(asked.beams, Resolved(BEAMS if model.reads_apart else 1, why))
+    if not alone:
+        choices |= {"generate.max_new_tokens": most, "generate.beams": beams}
+    return HowToWrite(
+        most_tokens=most.value,
+        temperature=asked.temperature,
+        top_p=asked.top_p,
+        beams=beams.value,
+        seed=recipe.seed,
+    )
+
+
+def _shots(recipe: Recipe, model: LanguageModel, choices: Choices, *, alone: bool) -> int:
+    """Training rows that the base model is shown."""
+    if recipe.generate.shots != AUTO:
+        choices["generate.shots"] = Resolved(recipe.generate.shots, GIVEN)
+        return recipe.generate.shots
+    if alone or model.reads_apart:
+        return 0
+    choices["generate.shots"] = Resolved(SHOTS, "what the untouched model can do when it is shown examples")
+    return SHOTS

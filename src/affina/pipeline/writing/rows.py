@@ -1,0 +1,147 @@
+"""The rows of a run that writes, as its model reads them: lessons, tokens, the limit, and what was looked at in them.
+
+No weights are needed: `affina check` reads rows so as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from affina.data.labelling.written import Written
+from affina.data.loading import Loaded
+from affina.data.rows import Row, Splits
+from affina.data.unfit import settle
+from affina.errors import UnfitRow
+from affina.models.language import Tells
+from affina.pipeline.auditing import Encoding, audit
+from affina.pipeline.limits import Limited, Measure, within_limit
+from affina.pipeline.writing.teachers import check_keys, continues, teacher_of
+from affina.recipe.schema import Recipe
+from affina.record.audited import Audited
+from affina.record.payloads import Finding
+from affina.tasks.lessons import Lesson, Passage, Reading, Teacher
+from affina.values import Resolved
+
+LEAST_LENGTH: Final = 4
+"""Tokens: something to read, and something to learn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Rows as they are read.
+
+    Attributes:
+        teacher: what a row teaches.
+        reading: how it is read.
+        limited: the rows that are used.
+        lessons: of each row.
+        audited: what was looked at.
+        findings: everything that was noticed.
+        alone: rows are texts without a prompt.
+    """
+
+    teacher: Teacher
+    reading: Reading
+    limited: Limited
+    lessons: Lessons
+    audited: Audited
+    findings: tuple[Finding, ...]
+    alone: bool
+
+
+def read_rows(
+    recipe: Recipe, loaded: Loaded, written: Written, model: Tells, choices: dict[str, Resolved[Any]]
+) -> Rows:
+    """Read the rows for a model.
+
+    Raises:
+        InputError: keys, rows or a limit that cannot be used.
+    """
+    check_keys(recipe, loaded)
+    alone = continues(loaded)
+    teacher = teacher_of(written.spec, model, choices, alone=alone)
+    lessons = Lessons(teacher, model)
+    loaded, refused = lessons.fit(recipe, loaded)
+    limited = within_limit(recipe, loaded, model, Measure(lengths=lessons.lengths, least=LEAST_LENGTH), choices)
+    reading = Reading(model, max_length=limited.limit, label_smoothing=recipe.train.label_smoothing)
+    limited, untaught = lessons.taught(recipe, limited, reading)
+    audited, findings = audit(loaded, limited, model, _encoder(teacher, reading), seed=recipe.seed)
+    return Rows(
+        teacher=teacher,
+        reading=reading,
+        limited=limited,
+        lessons=lessons,
+        audited=audited,
+        findings=findings + refused + untaught,
+        alone=alone,
+    )
+
+
+class Lessons:
+    """The lessons of rows and their tokens, each made once: a chat template is a program, and slow."""
+
+    def __init__(self, teacher: Teacher, model: Tells) -> None:
+        self._teacher, self._reading = teacher, Reading(model)
+        self._made: dict[int, Lesson] = {}
+        self._whole: dict[int, Passage] = {}
+
+    def fit(self, recipe: Recipe, loaded: Loaded) -> tuple[Loaded, tuple[Finding, ...]]:
+        """The rows that the model's template can be followed for.
+
+        Raises:
+            DataError: a row is unfit, and `data.unfit` is `error`.
+        """
+
+        def make(row: Row) -> Row:
+            self._made[id(row)] = self._teacher.lesson(row)
+            return row
+
+        kept: dict[str, tuple[Row, ...]] = {}
+        findings: tuple[Finding, ...] = ()
+        for split in ("train", "validation", "test"):
+            rows = getattr(loaded.splits, split)
+            kept[split], found = settle(rows, make, policy=recipe.data.unfit, split=split, name="rows_refused")
+            findings += found
+        return replace(loaded, splits=Splits(**kept)), findings
+
+    def lengths(self, rows: Sequence[Row]) -> list[int]:
+        """Tokens of each row, of an encoder-decoder those of its longer side; nothing is cut."""
+        passages = self._reading.encode([self._made[id(row)] for row in rows])
+        self._whole |= {id(row): passage for row, passage in zip(rows, passages, strict=True)}
+        return [max(len(passage.ids), len(passage.source)) for passage in passages]
+
+    def of(self, rows: Sequence[Row], reading: Reading) -> tuple[list[Lesson], list[Passage]]:
+        """The lessons of rows, and their tokens within the limit."""
+        return [self._made[id(row)] for row in rows], [reading.cut(self._whole[id(row)]) for row in rows]
+
+    def taught(self, recipe: Recipe, limited: Limited, reading: Reading) -> tuple[Limited, tuple[Finding, ...]]:
+        """The rows of which the limit leaves something to learn.
+
+        Raises:
+            DataError: it leaves nothing of a row, and `data.unfit` is `error`.
+        """
+
+        def make(row: Row) -> Row:
+            if not reading.cut(self._whole[id(row)]).targets:
+                raise UnfitRow(f"within {limited.limit} tokens (data.max_length) nothing of its answer is left")
+            return row
+
+        kept: dict[str, tuple[Row, ...]] = {}
+        findings: tuple[Finding, ...] = ()
+        for split, rows in limited.rows.items():
+            kept[split], found = settle(rows, make, policy=recipe.data.unfit, split=split, name="answers_cut_away")
+            findings += found
+        return replace(limited, rows=kept), findings
+
+
+def _encoder(teacher: Teacher, reading: Reading) -> Callable[[Row], Encoding]:
+    """A row as it is trained on, the encoder's text in front."""
+
+    def encode(row: Row) -> Encoding:
+        [passage] = reading.encode([teacher.lesson(row)])
+        before = (False,) * len(passage.source)
+        return Encoding(ids=(*passage.source, *passage.ids), trained=(*before, *passage.learned))
+
+    return encode

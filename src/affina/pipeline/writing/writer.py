@@ -1,0 +1,172 @@
+"""A model that writes with its task: texts for rows, and what these and the losses are worth.
+
+It needs no run: a finished one's model is asked and measured with it as well. What is recorded is `measuring`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+
+from affina.data.rows import Row
+from affina.evaluation import perplexity, text_metrics
+from affina.evaluation.judging.base import Sampling
+from affina.models.language import LanguageModel
+from affina.models.quiet import Notify, silent
+from affina.models.writing import HowToWrite, Written, write
+from affina.record.measures import OF_TEXTS
+from affina.record.payloads import Measured
+from affina.tasks.lessons import Lesson, Passage, Reading, Teacher
+from affina.tasks.shots import ask_all, question_room
+from affina.tasks.target_text import target_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToWrite:
+    """Rows for which a text is written, each input once.
+
+    Attributes:
+        rows: one of each input.
+        references: of each the right answers.
+    """
+
+    rows: tuple[Row, ...]
+    references: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """Rows as they are learned: their tokens, and the UTF-8 bytes of the text that is learned of each."""
+
+    passages: Sequence[Passage]
+    sizes: Sequence[int]
+
+
+def taught_of(model: LanguageModel, lessons: Sequence[Lesson], passages: Sequence[Passage]) -> Taught:
+    """Lessons with their tokens."""
+    return Taught(passages=passages, sizes=target_bytes(model, lessons, passages))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a predictor reached.
+
+    Attributes:
+        metrics: with intervals; of losses over all rows, of texts over those that were written.
+        written: the texts.
+        texts: each written row's share in the metrics of texts; None where nothing is written.
+        losses: each row's share in the losses; None where they were not measured.
+    """
+
+    metrics: dict[str, Measured]
+    written: list[Written]
+    texts: text_metrics.Statistics | None
+    losses: perplexity.Statistics | None
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """A model and its task.
+
+    Attributes:
+        model: predicts the next token.
+        teacher: the task: what a row teaches, asks and has as its answer.
+        reading: rows as tokens, batches, and their loss.
+        how: how texts are written.
+        alone: rows are texts without a prompt: nothing is written, and the loss is all.
+    """
+
+    model: LanguageModel
+    teacher: Teacher
+    reading: Reading
+    how: HowToWrite
+    alone: bool
+
+    def taught(self, rows: Sequence[Row]) -> Taught:
+        """Rows as tokens.
+
+        Raises:
+            UnfitRow: a row cannot be learned from.
+        """
+        lessons = [self.teacher.lesson(row) for row in rows]
+        return taught_of(self.model, lessons, self.reading.encode(lessons))
+
+    def losses(self, taught: Taught, *, budget: int) -> perplexity.Statistics:
+        """Each row's losses, for the model as it is."""
+        return perplexity.statistics(self.model, self.reading, taught.passages, sizes=taught.sizes, budget=budget)
+
+    def to_write(self, rows: Sequence[Row], *, most: int | None, seed: int) -> ToWrite:
+        """The rows that a text is written for: each input once, with all answers that it has; so many of them, drawn.
+
+        Args:
+            rows: of one split.
+            most: how many; None for all.
+            seed: decides the draw.
+        """
+        together: dict[str, list[Row]] = {}
+        for row in rows:
+            together.setdefault(row.fields["text"], []).append(row)
+        groups = list(together.values())
+        chosen = sorted(np.random.default_rng(seed).permutation(len(groups))[:most].tolist())
+        return ToWrite(
+            rows=tuple(groups[place][0] for place in chosen),
+            references=tuple(tuple(map(self.teacher.answer, groups[place])) for place in chosen),
+        )
+
+    def write(
+        self,
+        rows: Sequence[Row],
+        *,
+        shots: Sequence[Row] = (),
+        notify: Notify = silent,
+        progress: Callable[[int, int], None] = lambda *_: None,
+    ) -> list[Written]:
+        """A text for each row, from the model as it is.
+
+        Args:
+            rows: what is asked.
+            shots: rows with their answers that stand before each question.
+            notify: told of questions that have no room for all shots, or are too long themselves.
+            progress: told how many texts are done, and of how many.
+        """
+        room = question_room(self.model, answer=self.how.most_tokens)
+        asked = ask_all(self.teacher, self.reading, rows, shots=shots, room=room, notify=notify)
+        prompts = [_within(one.ids, room, apart=self.model.reads_apart) for one in asked]
+        return write(self.model, prompts, self.how, progress=lambda done: progress(done, len(prompts)))
+
+    def judge(
+        self, wanted: ToWrite, written: list[Written], losses: perplexity.Statistics | None, *, sampling: Sampling
+    ) -> Judged:
+        """What texts and losses come to.
+
+        Args:
+            wanted: the rows that texts were written for.
+            written: the texts; none where nothing is written.
+            losses: of all rows.
+            sampling: how the intervals are drawn.
+        """
+        drawn = (sampling.resamples, sampling.confidence, sampling.seed)
+        metrics: dict[str, Measured] = {}
+        texts = None
+        if written:
+            texts = text_metrics.statistics([text.text for text in written], wanted.references)
+            found = text_metrics.score(texts, resamples=drawn[0], confidence=drawn[1], seed=drawn[2])
+            metrics = {OF_TEXTS: found[OF_TEXTS], **found}
+        if losses is not None:
+            metrics |= perplexity.score(losses, resamples=drawn[0], confidence=drawn[1], seed=drawn[2])
+        return Judged(metrics=metrics, written=written, texts=texts, losses=losses)
+
+    def briefly(self, tokens: int) -> Writer:
+        """The same with shorter texts."""
+        return replace(self, how=replace(self.how, most_tokens=tokens))
+
+
+def _within(ids: Sequence[int], room: int | None, *, apart: bool) -> Sequence[int]:
+    """A question that the context has no room for, without its beginning, or for an encoder without its end."""
+    if room is None or len(ids) <= room:
+        return ids
+    return ids[:room] if apart else ids[-max(1, room) :]

@@ -1,0 +1,125 @@
+"""A finished run whose model writes, opened again: to write texts, and to measure it. Shared by the verbs that do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from affina.data.gathering import one_set
+from affina.data.places import locate
+from affina.data.rows import Row
+from affina.data.written.again import written_rows
+from affina.data.written.composing import composed
+from affina.errors import Problem, RunError
+from affina.evaluation.judging.base import Sampling
+from affina.models import source
+from affina.models.language import load_language_model
+from affina.models.quiet import Notify, silent
+from affina.models.writing import HowToWrite
+from affina.pipeline.writing.measuring import most_rows
+from affina.pipeline.writing.prepare import MOST_NEW
+from affina.pipeline.writing.teachers import teacher_of
+from affina.pipeline.writing.writer import Writer
+from affina.recipe.generate_spec import GenerateSpec
+from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
+from affina.record.payloads import Scores
+from affina.runtime.machine import choose_device
+from affina.tasks.lessons import Reading
+from affina.verbs.runs import FinishedRun
+
+BATCH_TOKENS = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWriter:
+    """A run to write with.
+
+    Attributes:
+        run: what it left.
+        spec: its task.
+        writer: the exported model with that task, on its device.
+    """
+
+    run: FinishedRun
+    spec: WritingSpec
+    writer: Writer
+
+    def read(self, address: str, *, answered: bool) -> tuple[Row, ...]:
+        """The rows of a file or another source.
+
+        Raises:
+            DataError: it cannot be used, or a row is unfit.
+        """
+        unfit = self.run.recipe.data.unfit
+        return written_rows(one_set(locate(address)), self.run.data.columns, self.spec, unfit=unfit, answered=answered)
+
+    def rows(self, texts: Sequence[str]) -> list[Row]:
+        """Rows made of texts given directly: each what a user says, an input, or a source."""
+        role = "source" if isinstance(self.spec, TranslationSpec) else "text" if self.writer.alone else "prompt"
+        rows = (Row({role: text}, "the command line", number, number) for number, text in enumerate(texts, start=1))
+        return [composed(row, self.spec, answered=False) for row in rows]
+
+    def evaluate(self, address: str, *, notify: Callable[[str], None]) -> Scores:
+        """Measure the model on rows with their answers.
+
+        Raises:
+            DataError: the rows cannot be used.
+        """
+        rows, recipe = self.read(address, answered=True), self.run.recipe
+        taught = self.writer.taught(rows)
+        longest = max(map(len, taught.passages))
+        losses = self.writer.losses(taught, budget=max(BATCH_TOKENS, longest))
+        cut = sum(passage.cut > 0 for passage in taught.passages)
+        if cut:
+            notify(f"{cut:,} rows are cut to the run's {recipe.data.max_length} tokens for the loss")
+        most = 0 if self.writer.alone else most_rows(recipe.generate.rows)
+        wanted = self.writer.to_write(rows, most=most, seed=recipe.seed)
+        written = self.writer.write(wanted.rows, notify=notify) if wanted.rows else []
+        spec = recipe.evaluate
+        sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=recipe.seed)
+        found = self.writer.judge(wanted, written, losses, sampling=sampling)
+        return Scores(who="tuned", split=address, metrics=found.metrics)
+
+
+def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, notify: Notify = silent) -> OpenWriter:
+    """Load the model that a run exported, or the one that it began with.
+
+    Args:
+        run: from `read_run`.
+        device: auto, cpu, cuda or mps.
+        base: the model as it was before the training.
+        notify: told of slow work.
+
+    Raises:
+        RunError: the run's model does not write.
+    """
+    spec = run.recipe.task
+    if not isinstance(spec, ChatSpec | GenerationSpec | TranslationSpec):
+        raise RunError(
+            Problem(
+                where=str(run.folder.path),
+                expected="a run whose model writes: chat, generation or translation",
+                found=f"a run of the task {run.data.task}",
+                fix=f"ask it with `affina predict {run.folder.path} TEXT`",
+            )
+        )
+    place = source.locate(run.recipe.model if base else str(run.folder.model), notify=notify)
+    model = load_language_model(place, notify=notify)
+    alone = run.data.task == "generation" and "completion" not in run.data.columns
+    teacher = teacher_of(spec, model, {}, alone=alone)
+    model.module.to(choose_device(device)).eval()
+    limit = run.recipe.data.max_length
+    reading = Reading(model, max_length=None if isinstance(limit, str) else limit)
+    how = settled(run.recipe.generate, seed=run.recipe.seed)
+    return OpenWriter(run, spec, Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone))
+
+
+def settled(spec: GenerateSpec, *, seed: int) -> HowToWrite:
+    """How a finished run writes: its recipe has no `auto` left but where it was written by hand."""
+    return HowToWrite(
+        most_tokens=MOST_NEW if isinstance(spec.max_new_tokens, str) else spec.max_new_tokens,
+        temperature=spec.temperature,
+        top_p=spec.top_p,
+        beams=1 if isinstance(spec.beams, str) else spec.beams,
+        seed=seed,
+    )

@@ -1,0 +1,185 @@
+"""Whole runs of chat, generation and translation: trained, exported, asked again, and compared with transformers."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+from affina.record import journal
+from affina.record.payloads import Chosen, Evaluated, Finished, Scores
+from affina.record.row_results import RowResults, WrittenTexts
+from workbench import affina, tiny, write_csv, write_jsonl
+
+SHORT = ("train.epochs=2", "evaluate.resamples=20", "generate.max_new_tokens=6", "generate.shots=1")
+ANSWERS = ("It is on its way.", "We pay it back.", "Please write to us.")
+
+
+def pairs(count: int, *, start: int = 0) -> list[tuple[str, str]]:
+    return [(f"where is order {start + k}", ANSWERS[k % len(ANSWERS)]) for k in range(count)]
+
+
+def run_of(folder: Path, *words: str, model: str = "llama", rows: int = 24):
+    write_csv(folder / "train.csv", pairs(rows), header="question,answer")
+    write_csv(folder / "test.csv", pairs(6, start=100), header="question,answer")
+    ended = affina(
+        "train",
+        folder / "train.csv",
+        f"data.test={folder / 'test.csv'}",
+        "task=chat",
+        f"model={tiny(model)}",
+        f"run={folder / 'run'}",
+        *SHORT,
+        *words,
+    )
+    assert ended.status == 0, ended.err
+    return ended, journal.read(folder / "run" / "record.jsonl")
+
+
+def all_of(records, kind):
+    return [record for record in records if isinstance(record, kind)]
+
+
+@pytest.mark.parametrize("model", ["llama", "gpt2", "gemma2", "bart", "t5"])
+def test_a_chat_is_trained_measured_and_exported(tmp_path, model):
+    ended, records = run_of(tmp_path, model=model)
+
+    scores = {record.who: record.metrics for record in all_of(records, Scores)}
+    assert set(scores) == {"zero_shot", "few_shot", "tuned"}
+    assert list(scores["tuned"]) == ["chrf", "bleu", "rouge_l", "exact_match", "loss", "perplexity", "bits_per_byte"]
+    assert scores["tuned"]["loss"].value < scores["zero_shot"]["loss"].value
+    assert "loss" not in scores["few_shot"]
+    assert math.isclose(scores["tuned"]["perplexity"].value, math.exp(scores["tuned"]["loss"].value), rel_tol=1e-9)
+    texts = {record.who: record.texts for record in all_of(records, WrittenTexts)}
+    assert {who: len(found) for who, found in texts.items()} == dict.fromkeys(scores, 6)
+    assert len(all_of(records, Finished)[0].samples) == 6
+    assert "chrF" in ended.out
+
+
+@pytest.mark.parametrize("model", ["llama", "t5"])
+def test_the_loss_of_the_report_is_that_of_the_exported_model(tmp_path, model):
+    _, records = run_of(tmp_path, model=model)
+    tuned = next(record for record in all_of(records, Scores) if record.who == "tuned")
+
+    found = affina("evaluate", tmp_path / "run", tmp_path / "test.csv", "--json")
+    metrics = json.loads(found.out)["metrics"]
+
+    for name, figure in tuned.metrics.items():
+        assert metrics[name]["value"] == pytest.approx(figure.value, rel=1e-5), name
+    last = [record for record in all_of(records, Evaluated) if record.best][-1]
+    assert last.metrics["perplexity"] == pytest.approx(math.exp(last.metrics["loss"]))
+
+
+def test_plain_transformers_writes_the_same_with_the_saved_template(tmp_path):
+    run_of(tmp_path)
+    folder = tmp_path / "run" / "model"
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
+    question = "where is order 7"
+
+    said = affina("predict", tmp_path / "run", question, "--json")
+    ids = tokenizer.apply_chat_template(
+        [{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )["input_ids"]
+    made = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=6, do_sample=False)
+    plain = tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    assert json.loads(said.out)[0]["output"] == plain
+
+
+def test_plain_transformers_translates_the_same(tmp_path):
+    rows = [(f"number {k}", f"Nummer {k}") for k in range(24)]
+    write_csv(tmp_path / "train.csv", rows, header="en,de")
+    ended = affina("train", tmp_path / "train.csv", f"model={tiny('t5')}", f"run={tmp_path / 'run'}", *SHORT)
+    assert ended.status == 0, ended.err
+    folder = tmp_path / "run" / "model"
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)
+
+    said = affina("predict", tmp_path / "run", "number 3", "--json")
+    inputs = tokenizer("translate English to German: number 3", return_tensors="pt", return_token_type_ids=False)
+    made = model.generate(**inputs, max_new_tokens=6, num_beams=4, do_sample=False)
+
+    assert json.loads(said.out)[0]["output"] == tokenizer.decode(made[0], skip_special_tokens=True)
+
+
+def test_texts_alone_are_learned_whole_and_nothing_is_written(tmp_path):
+    paragraphs = [f"The {k}. day was long and the road was dusty." for k in range(30)]
+    write_jsonl(tmp_path / "texts.jsonl", [{"text": text} for text in paragraphs])
+    words = ("task=generation", f"model={tiny('llama')}", f"run={tmp_path / 'run'}", "train.epochs=1")
+    ended = affina("train", tmp_path / "texts.jsonl", *words)
+
+    assert ended.status == 0, ended.err
+    records = journal.read(tmp_path / "run" / "record.jsonl")
+    scores = {record.who: list(record.metrics) for record in all_of(records, Scores)}
+    told = ["loss", "perplexity", "bits_per_byte"]
+    assert scores == {"zero_shot": told, "tuned": told}
+    assert all_of(records, WrittenTexts) == []
+    assert "perplexity" in ended.out
+
+
+def test_several_answers_to_one_input_are_references_of_one_text(tmp_path):
+    rows = [{"input": f"name[{k}]", "output": f"{word} {k}."} for k in range(12) for word in ("This is", "It is")]
+    write_jsonl(tmp_path / "train.jsonl", rows[4:])
+    write_jsonl(tmp_path / "test.jsonl", rows[:4])
+    words = (f"data.test={tmp_path / 'test.jsonl'}", f"model={tiny('gpt2')}", f"run={tmp_path / 'run'}", *SHORT)
+    ended = affina("train", tmp_path / "train.jsonl", *words)
+
+    assert ended.status == 0, ended.err
+    records = journal.read(tmp_path / "run" / "record.jsonl")
+    tuned = next(record for record in all_of(records, Scores) if record.who == "tuned")
+    assert (tuned.metrics["chrf"].n, tuned.metrics["loss"].n) == (2, 4)
+
+
+def test_a_run_says_what_it_decided(tmp_path):
+    _, records = run_of(tmp_path)
+    chosen = {record.key: record for record in all_of(records, Chosen)}
+
+    assert chosen["evaluate.metric"].value == "loss"
+    assert chosen["generate.beams"].value == 1
+    assert "saved with it" in chosen["task (chat template)"].reason
+    assert "eff:no" in chosen["evaluate (bleu)"].value
+
+
+def test_the_predictors_are_compared_text_by_text(tmp_path):
+    ended, records = run_of(tmp_path)
+    rows = {record.who: record for record in all_of(records, RowResults)}
+
+    assert rows["tuned"].rows == rows["few_shot"].rows
+    assert {"chrf", "bleu"} <= rows["tuned"].parts.keys()
+    assert "on the same 6 rows" in " ".join(ended.out.split())
+
+
+def test_the_first_row_is_shown_with_what_is_trained(tmp_path):
+    write_csv(tmp_path / "train.csv", pairs(12), header="question,answer")
+    found = affina("check", tmp_path / "train.csv", "task=chat", f"model={tiny('llama')}")
+
+    assert found.status == 0, found.err
+    shown = found.out.split("As the model reads")[1]
+    assert "⟦" in shown
+    assert "A s s is" in " ".join(shown.split("⟦")[0].split())
+    assert found.out.index("⟦") > found.out.index("As the model reads")
+
+
+def test_a_conversation_goes_on(tmp_path, monkeypatch):
+    import io
+
+    run_of(tmp_path)
+    lines = "where is order 3\n/base where is order 3\nand order 4\n/new\n/system Be brief.\nhello\n/nonsense\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    said = affina("chat", tmp_path / "run")
+
+    assert said.status == 0, said.err
+    assert "untouched model:" in said.out
+    assert "/draw NUMBER" in said.out
+
+
+def test_a_classifier_is_not_talked_to(tmp_path):
+    write_csv(tmp_path / "rows.csv", [(f"text {k}", "ab"[k % 2]) for k in range(30)])
+    affina("train", tmp_path / "rows.csv", f"model={tiny()}", f"run={tmp_path / 'run'}", "train.epochs=1")
+    refused = affina("chat", tmp_path / "run")
+
+    assert refused.status == 2
+    assert "affina predict" in refused.err
