@@ -66,7 +66,8 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     console.print(scores_table(result.scores, dict(result.baselines)))
     for sentence in _said(result, records):
         console.print(sentence, highlight=False, markup=False)
-    console.print(samples_table(_shown(finished)))
+    if samples := _shown(finished):
+        console.print(samples_table(samples))
     run = shlex.quote(str(result.folder.path))
     console.print(
         f"\n[bold]model[/]   {run}/model    [bold]report[/]  {run}/report.html", highlight=False, soft_wrap=True

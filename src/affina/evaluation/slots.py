@@ -16,6 +16,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from affina.evaluation.intervals import Floats, bootstrap
+from affina.record.payloads import Measured
+
 Slot = tuple[str, str]
 """An attribute and its value."""
 Words = tuple[str, ...]
@@ -43,6 +48,48 @@ def parse_slots(given: str) -> tuple[Slot, ...]:
         if found and position >= len(given.rstrip()):
             return tuple(found)
     return ()
+
+
+NAMES: Final = ("slot_error", "slot_missed", "slot_invented")
+"""Of the slots of the inputs, the share that texts get wrong, and its two parts; inventions may make it more than 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What each row contributes, [rows] each: the slots of its input, and how many its text misses and invents."""
+
+    slots: Floats
+    missed: Floats
+    invented: Floats
+
+
+def count(phrases: Phrases, inputs: Sequence[str], texts: Sequence[str]) -> Counts:
+    """Count the slots that texts miss and invent.
+
+    Args:
+        phrases: what stands for a slot.
+        inputs: as they stand in the rows.
+        texts: one for each.
+    """
+    parsed = map(parse_slots, inputs)
+    pairs = [(given, phrases.coverage(text, given)) for given, text in zip(parsed, texts, strict=True)]
+    return Counts(
+        slots=np.asarray([len(slots) for slots, _ in pairs], dtype=np.float64),
+        missed=np.asarray([len(found.missed) for _, found in pairs], dtype=np.float64),
+        invented=np.asarray([len(found.invented) for _, found in pairs], dtype=np.float64),
+    )
+
+
+def score(rows: Counts, *, resamples: int, confidence: float, seed: int) -> dict[str, Measured]:
+    """Each metric with its interval over the rows."""
+
+    def measure(weights: Floats) -> Floats:
+        total, missed, invented = (float(weights @ part) for part in (rows.slots, rows.missed, rows.invented))
+        return np.asarray([missed + invented, missed, invented]) / max(total, 1.0)
+
+    found = bootstrap(measure, len(rows.slots), resamples=resamples, confidence=confidence, seed=seed)
+    values = zip(NAMES, *(part.tolist() for part in found), strict=True)
+    return {name: Measured(value=value, low=low, high=high, n=len(rows.slots)) for name, value, low, high in values}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +177,20 @@ def _phrases(words: Sequence[str], *, longest: int) -> Iterator[Words]:
     for length in range(1, longest + 1):
         for start in range(len(words) - length + 1):
             yield tuple(words[start : start + length])
+
+
+LEAST_SHARE: Final = 0.9
+"""Of the inputs must read as attributes with values, for slots to be counted."""
+
+
+def phrases_of(pairs: Sequence[tuple[str, str]]) -> Phrases | None:
+    """The phrases that training rows teach; None where their inputs are no attributes with values.
+
+    Args:
+        pairs: inputs, and the texts that were written for them.
+    """
+    parsed = [(parse_slots(given), text) for given, text in pairs]
+    with_slots = [(slots, text) for slots, text in parsed if slots]
+    if not parsed or len(with_slots) < LEAST_SHARE * len(parsed):
+        return None
+    return learn(with_slots)

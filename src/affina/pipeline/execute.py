@@ -183,6 +183,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
             hub_id=known.hub_id,
             licence=known.licence,
             languages=known.languages,
+            reads_apart=bool(model.module.config.is_encoder_decoder),
         )
     )
     for text in prepared.notices:

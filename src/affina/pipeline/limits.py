@@ -74,11 +74,7 @@ def within_limit(
         RecipeError: a limit that the model does not have, or that leaves no room for a text.
         DataError: a text is too long where the recipe says `error`.
     """
-    asked = recipe.data.max_length
-    most = reader.max_length or LONGEST_WITHOUT_LIMIT
-    if asked != AUTO and not measure.least <= asked <= most:
-        raise RecipeError(_impossible(asked, measure.least, most, reader.source.reference))
-    limit = min(most, LONGEST_BY_DEFAULT) if asked == AUTO else asked
+    limit, most = limit_of(recipe, reader, least=measure.least)
     splits = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
     kept: dict[str, tuple[Row, ...]] = {}
     findings: list[Finding] = []
@@ -88,11 +84,25 @@ def within_limit(
         measured[split] = measure.lengths(rows)
         kept[split], beyond = apply_limit(rows, measured[split], limit=limit, too_long=policy)
         findings += _too_long(split, policy, [rows[place].where for place in beyond.rows], beyond.tokens, limit)
-    if asked == AUTO:
+    if recipe.data.max_length == AUTO:
         longest = max(max(lengths, default=0) for lengths in measured.values())
         why = "the model's limit" if limit == most else "longer texts cost much time and memory"
         choices["data.max_length"] = Resolved(limit, f"{why}; the longest row has {longest} tokens")
     return Limited(rows=kept, limit=limit, lengths=measured, findings=tuple(findings))
+
+
+def limit_of(recipe: Recipe, reader: Reads, *, least: int) -> tuple[int, int]:
+    """The limit in tokens, and the model's own.
+
+    Raises:
+        RecipeError: a limit that the model does not have, or that leaves no room for a text.
+    """
+    asked, most = recipe.data.max_length, reader.max_length or LONGEST_WITHOUT_LIMIT
+    if isinstance(asked, str):
+        return min(most, LONGEST_BY_DEFAULT), most
+    if not least <= asked <= most:
+        raise RecipeError(_impossible(asked, least, most, reader.source.reference))
+    return asked, most
 
 
 def _impossible(asked: int, least: int, most: int, model: str) -> Problem:

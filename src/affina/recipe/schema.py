@@ -236,6 +236,7 @@ class Recipe(Spec):
     run: str | Auto = Field(AUTO, description="The run folder.")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="Decides every random draw of the run.")
     device: DeviceName = Field(AUTO, description="Where the model is trained.")
+    notice: str = Field("", description="Words that the model card and the report open with, such as a warning.")
     data: DataSpec = DataSpec()
     train: TrainSpec = TrainSpec()
     evaluate: EvaluateSpec = EvaluateSpec()

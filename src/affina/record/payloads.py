@@ -100,6 +100,8 @@ class ModelLoaded:
     licence: str | None = None
     languages: tuple[str, ...] = ()
     """Codes such as en, where the model's own card says them."""
+    reads_apart: bool = False
+    """An encoder reads and a decoder writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,14 +15,12 @@ import yaml
 from affina.record.payloads import Payload, Scores
 from affina.reporting import environment, formats, unmeasured
 from affina.reporting.gathered import Gathered, gather
+from affina.reporting.in_use import LIBRARY, lines_of_use, pipeline_tag
 from affina.reporting.markdown import fenced
 from affina.reporting.texts import one_line
 from affina.reporting.verdict import verdict
 
 TEMPLATE: Final = "card.md.j2"
-LIBRARY: Final = "transformers"
-PIPELINE: Final = "text-classification"
-"""Of every task so far: each gives a text scores."""
 HUB_METRICS: Final = {"macro_f1": "f1", "micro_f1": "f1"}
 """Metrics that the hub knows by another name."""
 MOST_LABELS: Final = 40
@@ -49,7 +47,7 @@ def render(records: Sequence[Payload], *, title: str) -> str:
             metrics=list(dict.fromkeys(key for scored in run.scores.values() for key in scored.metrics)),
             labels=list(run.data.labels)[:MOST_LABELS] if run.data else [],
             base=_base(run),
-            use=fenced(_use(), "python"),
+            use=fenced(lines_of_use(run), "python"),
             gaps=unmeasured.gaps(run),
             confidence=f"{run.confidence * 100:g}% " if run.confidence else "",
         )
@@ -67,7 +65,7 @@ def front_matter(run: Gathered, *, title: str) -> dict[str, Any]:
             found["license"] = _short(model.licence)
         if model.hub_id:
             found["base_model"] = _short(model.hub_id)
-    found |= {"library_name": LIBRARY, "pipeline_tag": PIPELINE, "tags": ["affina", _short(run.task)]}
+    found |= {"library_name": LIBRARY, "pipeline_tag": pipeline_tag(run), "tags": ["affina", _short(run.task)]}
     if results := _results(run):
         found["metrics"] = list(dict.fromkeys(result["type"] for result in results))
         found["model-index"] = [{"name": _short(title), "results": [_index(run, results)]}]
@@ -88,7 +86,7 @@ def _results(run: Gathered) -> list[dict[str, Any]]:
 def _index(run: Gathered, results: list[dict[str, Any]]) -> dict[str, Any]:
     files = ", ".join(environment.basename(file) for file in run.data.files) if run.data else "rows of the user"
     named = {"name": _short(files), "type": "private", "split": _short(run.scores["tuned"].split)}
-    return {"task": {"type": PIPELINE, "name": _short(run.task)}, "dataset": named, "metrics": results}
+    return {"task": {"type": pipeline_tag(run), "name": _short(run.task)}, "dataset": named, "metrics": results}
 
 
 def _base(run: Gathered) -> str:
@@ -96,15 +94,6 @@ def _base(run: Gathered) -> str:
     if run.model is None:
         return "a model that the record does not name"
     return run.model.hub_id or environment.basename(run.model.reference)
-
-
-def _use() -> list[str]:
-    return [
-        "from transformers import pipeline",
-        "",
-        'classify = pipeline("text-classification", model="THIS_FOLDER")',
-        'print(classify("a text"))',
-    ]
 
 
 def _short(text: str) -> str:

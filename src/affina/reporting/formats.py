@@ -14,6 +14,7 @@ from affina.record.payloads import Measured
 NOT_A_NUMBER: Final = "not a number"
 NAMES: Final = {
     "tuned": "tuned model",
+    "references": "references themselves",
     "zero_shot": "untouched model, asked as it is (zero-shot)",
     "few_shot": "untouched model with examples before the question (few-shot)",
     "majority": "most frequent label",

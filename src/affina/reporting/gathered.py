@@ -94,6 +94,12 @@ class Gathered:
         return str(self.chosen["task"].value) if "task" in self.chosen else CLASSIFICATION
 
     @property
+    def notice(self) -> str:
+        """The words that the recipe wants in front."""
+        asked: Any = self.started[-1].resolved.get("notice") if self.started else None
+        return asked if isinstance(asked, str) else ""
+
+    @property
     def went_on_at(self) -> int | None:
         """The step after which the process that wrote the last lines took the run up; None for the first."""
         return self.started[-1].resumed_at if self.started else None

@@ -17,6 +17,8 @@ from affina.tasks.lessons import BETWEEN, BETWEEN_SHOTS, Lesson, Question
 INPUT: Final = "text"
 OUTPUT: Final = "label"
 """The fields of a row."""
+GOES_ON: Final = "goes_on"
+"""The field of a row whose text is no text's last piece: it does not end."""
 
 
 @final
@@ -43,7 +45,7 @@ class Generation:
             UnfitRow: a side is empty.
         """
         if self._continues:
-            text = row.fields[INPUT] + self._end
+            text = row.fields[INPUT] + ("" if GOES_ON in row.fields else self._end)
             return Lesson(text, ((0, len(text)),), plain=True)
         output = self.answer(row)
         if is_blank(output):

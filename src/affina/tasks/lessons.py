@@ -135,13 +135,16 @@ class Reading:
         model: whose tokens these are.
         max_length: the limit in tokens of each side; None without one.
         label_smoothing: share of a target's probability that is spread over the vocabulary.
+
+    Attributes:
+        lead: what the tokenizer puts before a text of its own accord.
     """
 
     def __init__(self, model: Tells, *, max_length: int | None = None, label_smoothing: float = 0.0) -> None:
         self._tokenizer = model.tokenizer
         self._max_length, self._smoothing = max_length, label_smoothing
         self._start = _decoder_start(model.module) if model.reads_apart else None
-        self._lead = _lead(model.tokenizer)
+        self.lead = _lead(model.tokenizer)
 
     def encode(self, lessons: Sequence[Lesson]) -> list[Passage]:
         """Lessons to passages, in order; what is beyond the limit is cut at the end, and counted."""
@@ -154,7 +157,7 @@ class Reading:
             return self.cut(Passage(ids, (True,) * len(ids), source))
         found = self._tokenizer(lesson.text, add_special_tokens=False, return_offsets_mapping=True)
         learned = _overlaps(found["offset_mapping"], lesson.learned)
-        lead = self._lead if lesson.plain else ()
+        lead = self.lead if lesson.plain else ()
         return self.cut(Passage((*lead, *found["input_ids"]), (*(False for _ in lead), *learned)))
 
     def _ended(self, ids: Sequence[int]) -> tuple[int, ...]:
@@ -180,7 +183,7 @@ class Reading:
         if self._start is not None:
             return tuple(self._tokenizer(question.text)["input_ids"])
         ids = self._tokenizer(question.text, add_special_tokens=False)["input_ids"]
-        return (*self._lead, *ids) if question.plain else tuple(ids)
+        return (*self.lead, *ids) if question.plain else tuple(ids)
 
     def collate(self, passages: Sequence[Passage], *, rows: Sequence[int]) -> Lines:
         """Passages side by side, padded on the right to the longest; `rows` are their places in the split."""

@@ -24,11 +24,13 @@ USUAL_ROWS: Final = 100
 ZERO_SHOT: Final = "zero_shot"
 FEW_SHOT: Final = "few_shot"
 TUNED: Final = "tuned"
+REFERENCES: Final = "references"
 
 
 def measure_baselines(subject: Writing, run: Prepared, journal: Journal) -> None:
     """The model as it came: asked as it is, and shown training rows where shots are asked for."""
     run.attached.eval()
+    _measure_references(subject, run, journal)
     _measure(subject, run, journal, who=ZERO_SHOT)
     if subject.shots and not subject.writer.alone:
         shots = draw_shots(subject.writer.teacher, subject.rows["train"], count=subject.shots, seed=run.recipe.seed)
@@ -51,6 +53,28 @@ def measure_tuned(subject: Writing, run: Prepared, journal: Journal) -> Measured
     )
 
 
+def _measure_references(subject: Writing, run: Prepared, journal: Journal) -> None:
+    """What the references themselves seem to miss and invent: the error of the count."""
+    wanted = _wanted(subject, run)
+    pairs = [
+        (row.fields["text"], text) for row, known in zip(wanted.rows, wanted.references, strict=True) for text in known
+    ]
+    found = subject.writer.slots([given for given, _ in pairs], [text for _, text in pairs], _sampling(run))
+    if found:
+        journal.append(Scores(who=REFERENCES, split=run.report_split, metrics=found))
+
+
+def _wanted(subject: Writing, run: Prepared) -> ToWrite:
+    """The rows that a text is written for, the same ones for every predictor."""
+    most = 0 if subject.writer.alone else most_rows(run.recipe.generate.rows)
+    return subject.writer.to_write(subject.rows[run.report_split], most=most, seed=run.recipe.seed)
+
+
+def _sampling(run: Prepared) -> Sampling:
+    spec = run.recipe.evaluate
+    return Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=run.recipe.seed)
+
+
 def most_rows(asked: int | str) -> int | None:
     """`generate.rows` as a number; None for all."""
     return None if asked == "all" else USUAL_ROWS if isinstance(asked, str) else asked
@@ -60,8 +84,7 @@ def _measure(
     subject: Writing, run: Prepared, journal: Journal, *, who: str, shots: Sequence[Row] = ()
 ) -> tuple[Scores, Judged, ToWrite]:
     """Measure and record the model as it is; shown rows first, its loss is not measured."""
-    writer, split, spec = subject.writer, run.report_split, run.recipe.evaluate
-    rows, seed = subject.rows[split], run.recipe.seed
+    writer, split = subject.writer, run.report_split
 
     def told(text: str) -> None:
         journal.append(Event(step=0, name=who, text=text))
@@ -70,16 +93,14 @@ def _measure(
         journal.show(Progress(what=f"texts, {who.replace('_', ' ')}", done=done, of=of))
 
     losses = None if shots else writer.losses(subject.taught[split], budget=run.evaluation_budget)
-    most = 0 if writer.alone else most_rows(run.recipe.generate.rows)
-    wanted = writer.to_write(rows, most=most, seed=seed)
+    wanted = _wanted(subject, run)
     written = writer.write(wanted.rows, shots=shots, notify=told, progress=going) if wanted.rows else []
-    sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=seed)
-    found = writer.judge(wanted, written, losses, sampling=sampling)
+    found = writer.judge(wanted, written, losses, sampling=_sampling(run))
     scores = Scores(who=who, split=split, metrics=found.metrics)
     journal.append(scores)
     if found.texts is not None:
         journal.append(shown.texts(written, who=who, split=split))
         journal.append(shown.rows_of_texts(wanted, found.texts, who=who, split=split))
     elif losses is not None:
-        journal.append(shown.rows_of_losses(rows, losses, who=who, split=split))
+        journal.append(shown.rows_of_losses(subject.rows[split], losses, who=who, split=split))
     return scores, found, wanted

@@ -10,6 +10,8 @@ import numpy as np
 
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded
+from affina.data.rows import Row
+from affina.evaluation.slots import Phrases, phrases_of
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
 from affina.models.writing import HowToWrite
@@ -20,6 +22,7 @@ from affina.pipeline.writing.writer import Writer, taught_of
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN, given_or
 from affina.recipe.schema import Recipe
+from affina.recipe.task_specs import GenerationSpec
 from affina.record.audited import Audited
 from affina.record.payloads import Finding
 from affina.runtime import machine
@@ -53,8 +56,16 @@ def prepare(
     taught = {split: taught_of(model, *both) for split, both in encoded.items()}
     how = _how(recipe, model, taught["train"].passages, choices, alone=found.alone)
     model.module.to(machine.choose_device(recipe.device))
+    writer = Writer(
+        model=model,
+        teacher=found.teacher,
+        reading=found.reading,
+        how=how,
+        alone=found.alone,
+        phrases=_phrases(written, found.limited.rows["train"], choices),
+    )
     subject = Writing(
-        writer=Writer(model=model, teacher=found.teacher, reading=found.reading, how=how, alone=found.alone),
+        writer=writer,
         shots=_shots(recipe, model, choices, alone=found.alone),
         spec=written.spec,
         rows=found.limited.rows,
@@ -85,6 +96,17 @@ def _how(
         beams=beams.value,
         seed=recipe.seed,
     )
+
+
+def _phrases(written: Written, rows: Sequence[Row], choices: Choices) -> Phrases | None:
+    """What stands for the attributes of the inputs, where these are attributes with values."""
+    if not isinstance(written.spec, GenerationSpec):
+        return None
+    found = phrases_of([(row.fields["text"], row.fields["label"]) for row in rows])
+    if found is not None:
+        reason = "the inputs are attributes with values; found by their words, and by phrases of the training texts"
+        choices["evaluate (slots)"] = Resolved("counted", reason)
+    return found
 
 
 def _shots(recipe: Recipe, model: LanguageModel, choices: Choices, *, alone: bool) -> int:

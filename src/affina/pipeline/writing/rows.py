@@ -16,7 +16,8 @@ from affina.data.unfit import settle
 from affina.errors import UnfitRow
 from affina.models.language import Tells
 from affina.pipeline.auditing import Encoding, audit
-from affina.pipeline.limits import Limited, Measure, within_limit
+from affina.pipeline.limits import Limited, Measure, limit_of, within_limit
+from affina.pipeline.writing.pieces import in_pieces
 from affina.pipeline.writing.teachers import check_keys, continues, teacher_of
 from affina.recipe.schema import Recipe
 from affina.record.audited import Audited
@@ -62,6 +63,10 @@ def read_rows(
     check_keys(recipe, loaded)
     alone = continues(loaded)
     teacher = teacher_of(written.spec, model, choices, alone=alone)
+    if alone and recipe.data.too_long == "truncate":
+        limit, _ = limit_of(recipe, model, least=LEAST_LENGTH)
+        loaded, told = in_pieces(loaded, model, limit=limit)
+        choices |= {} if told is None else {"data.too_long (texts alone)": told}
     lessons = Lessons(teacher, model)
     loaded, refused = lessons.fit(recipe, loaded)
     limited = within_limit(recipe, loaded, model, Measure(lengths=lessons.lengths, least=LEAST_LENGTH), choices)

@@ -12,7 +12,7 @@ from typing import final
 import numpy as np
 
 from affina.data.rows import Row
-from affina.evaluation import perplexity, text_metrics
+from affina.evaluation import perplexity, slots, text_metrics
 from affina.evaluation.judging.base import Sampling
 from affina.models.language import LanguageModel
 from affina.models.quiet import Notify, silent
@@ -78,6 +78,7 @@ class Writer:
         reading: rows as tokens, batches, and their loss.
         how: how texts are written.
         alone: rows are texts without a prompt: nothing is written, and the loss is all.
+        phrases: what stands for the slots of inputs that are attributes with values; None for other inputs.
     """
 
     model: LanguageModel
@@ -85,6 +86,7 @@ class Writer:
     reading: Reading
     how: HowToWrite
     alone: bool
+    phrases: slots.Phrases | None = None
 
     def taught(self, rows: Sequence[Row]) -> Taught:
         """Rows as tokens.
@@ -156,9 +158,17 @@ class Writer:
             texts = text_metrics.statistics([text.text for text in written], wanted.references)
             found = text_metrics.score(texts, resamples=drawn[0], confidence=drawn[1], seed=drawn[2])
             metrics = {OF_TEXTS: found[OF_TEXTS], **found}
+            metrics |= self.slots([row.fields["text"] for row in wanted.rows], [t.text for t in written], sampling)
         if losses is not None:
             metrics |= perplexity.score(losses, resamples=drawn[0], confidence=drawn[1], seed=drawn[2])
         return Judged(metrics=metrics, written=written, texts=texts, losses=losses)
+
+    def slots(self, inputs: Sequence[str], texts: Sequence[str], sampling: Sampling) -> dict[str, Measured]:
+        """Which attributes of their inputs texts miss and invent; empty where inputs are none."""
+        if self.phrases is None:
+            return {}
+        counts = slots.count(self.phrases, inputs, texts)
+        return slots.score(counts, resamples=sampling.resamples, confidence=sampling.confidence, seed=sampling.seed)
 
     def briefly(self, tokens: int) -> Writer:
         """The same with shorter texts."""

@@ -1,0 +1,52 @@
+"""How a model is used with plain transformers, by task: the hub's name for that, and a few lines of Python."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from affina.record.measures import WRITING
+from affina.reporting.gathered import Gathered
+
+LIBRARY: Final = "transformers"
+
+
+def pipeline_tag(run: Gathered) -> str:
+    """The hub's name for what the model does."""
+    if run.task not in WRITING:
+        return "text-classification"
+    if run.task == "translation":
+        return "translation"
+    return "text2text-generation" if _reads_apart(run) else "text-generation"
+
+
+def lines_of_use(run: Gathered) -> list[str]:
+    """Lines that load the model and ask it something."""
+    if run.task not in WRITING:
+        return [
+            "from transformers import pipeline",
+            "",
+            'classify = pipeline("text-classification", model="THIS_FOLDER")',
+            'print(classify("a text"))',
+        ]
+    if _reads_apart(run):
+        return [
+            "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
+            "",
+            'model = AutoModelForSeq2SeqLM.from_pretrained("THIS_FOLDER")',
+            'tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")',
+            'inputs = tokenizer("a text", return_tensors="pt", return_token_type_ids=False)',
+            "made = model.generate(**inputs, max_new_tokens=200)",
+            "print(tokenizer.decode(made[0], skip_special_tokens=True))",
+        ]
+    asked = '[{"role": "user", "content": "a question"}]' if run.task == "chat" else '"a text\\n"'
+    return [
+        "from transformers import pipeline",
+        "",
+        'write = pipeline("text-generation", model="THIS_FOLDER")',
+        f"print(write({asked}, max_new_tokens=200, do_sample=False, return_full_text=False))",
+    ]
+
+
+def _reads_apart(run: Gathered) -> bool:
+    """Whether the model is an encoder-decoder."""
+    return run.model is not None and run.model.reads_apart
