@@ -30,7 +30,7 @@ from affina.record.payloads import (
     Started,
     Step,
 )
-from affina.record.row_results import RowResults
+from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import Predicted, RangeTested, Restarted
 
 HARD = 'caffè "x"\n\u2028\\ 🦊'
@@ -89,6 +89,7 @@ PAYLOADS: tuple[Payload, ...] = (
         ),
     ),
     Scores(who="majority", split="validation", metrics={}),
+    WrittenTexts(who="tuned", split="test", texts=("It is on its way.",)),
     RowResults(
         who="tuned",
         split="test",

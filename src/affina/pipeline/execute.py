@@ -25,6 +25,8 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
 from affina.record.payloads import (
     NOTICE,
+    OPENING,
+    Chosen,
     Event,
     Finished,
     ModelLoaded,
@@ -186,6 +188,8 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
             reads_apart=bool(model.module.config.is_encoder_decoder),
         )
     )
+    if prepared.recipe.notice:
+        journal.append(Chosen(key=OPENING, value=prepared.recipe.notice, reason="given in the recipe"))
     for text in prepared.notices:
         journal.append(Event(step=0, name=NOTICE, text=text))
     longest = max(prepared.subject.lengths["train"])

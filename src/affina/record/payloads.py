@@ -15,6 +15,8 @@ from affina.record.starts import Predicted, RangeTested, Restarted
 
 NOTICE = "notice"
 """The name of an event that the user was told of before the record began."""
+OPENING = "notice"
+"""The key of the choice that holds the words which card and report open with."""
 STEP_BACK = "step back"
 """The name of the event that says that a run was worth nothing; shown with the result."""
 Plain = str | int | float | bool | None

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from affina.record.audited import Audited
 from affina.record.payloads import (
+    OPENING,
     STEP_BACK,
     Chosen,
     DataRead,
@@ -96,8 +97,7 @@ class Gathered:
     @property
     def notice(self) -> str:
         """The words that the recipe wants in front."""
-        asked: Any = self.started[-1].resolved.get("notice") if self.started else None
-        return asked if isinstance(asked, str) else ""
+        return str(self.chosen[OPENING].value) if OPENING in self.chosen else ""
 
     @property
     def went_on_at(self) -> int | None:
