@@ -197,3 +197,16 @@ def test_a_tuned_model_answers_with_the_label_that_it_learned(tmp_path: Path) ->
 
     assert log_probabilities(found, per_token=False).argmax(axis=1).tolist() == [0, 1, 2, 3]
     assert np.exp(found.sums).sum(axis=1).max() < 1.0  # names with their ends are answers that exclude each other
+
+
+@pytest.mark.slow
+def test_the_starter_reads_a_prompt_once_and_tells_praise_from_blame() -> None:
+    model, told = load_language_model(locate("starter/decoder")), list[str]()
+    task = naming(model)
+    asked = [task.question(row(text)) for text in ("It was a wonderful, moving film.", "What a boring waste of time.")]
+    found = score_labels(model, task, asked, labels=("positive", "negative"), notify=told.append)
+    positive = log_probabilities(found)[:, 0]
+
+    assert told == []
+    assert found.sums[0, 0] == pytest.approx(by_the_model_itself(model, asked[0], "positive", ended=False), rel=1e-4)
+    assert positive[0] > positive[1]
