@@ -171,10 +171,10 @@ def test_sum_mean_and_prior_by_hand() -> None:
     scores = LabelScores(np.log([[0.1, 0.04]]), np.asarray([[1.0, 2.0]]))
     prior = LabelScores(np.log([[0.5, 0.01]]), np.asarray([[1.0, 2.0]]))
 
-    summed = np.exp(log_probabilities(scores, per_token=False))
-    mean = np.exp(log_probabilities(scores))
-    calibrated = np.exp(log_probabilities(scores, per_token=False, prior=prior))
-    mean_calibrated = np.exp(log_probabilities(scores, prior=prior))
+    summed = np.exp(log_probabilities(scores))
+    mean = np.exp(log_probabilities(scores, per_token=True))
+    calibrated = np.exp(log_probabilities(scores, prior=prior))
+    mean_calibrated = np.exp(log_probabilities(scores, per_token=True, prior=prior))
 
     np.testing.assert_allclose(summed, [[0.1 / 0.14, 0.04 / 0.14]])
     np.testing.assert_allclose(mean, [[0.1 / 0.3, 0.2 / 0.3]])
@@ -195,5 +195,18 @@ def test_a_tuned_model_answers_with_the_label_that_it_learned(tmp_path: Path) ->
         optimizer.zero_grad()
     found = score_labels(model, task, questions(model), labels=LABELS, ended=True)
 
-    assert log_probabilities(found, per_token=False).argmax(axis=1).tolist() == [0, 1, 2, 3]
+    assert log_probabilities(found).argmax(axis=1).tolist() == [0, 1, 2, 3]
     assert np.exp(found.sums).sum(axis=1).max() < 1.0  # names with their ends are answers that exclude each other
+
+
+@pytest.mark.slow
+def test_the_starter_reads_a_prompt_once_and_tells_praise_from_blame() -> None:
+    model, told = load_language_model(locate("starter/decoder")), list[str]()
+    task = naming(model)
+    asked = [task.question(row(text)) for text in ("It was a wonderful, moving film.", "What a boring waste of time.")]
+    found = score_labels(model, task, asked, labels=("positive", "negative"), notify=told.append)
+    positive = log_probabilities(found)[:, 0]
+
+    assert told == []
+    assert found.sums[0, 0] == pytest.approx(by_the_model_itself(model, asked[0], "positive", ended=False), rel=1e-4)
+    assert positive[0] > positive[1]

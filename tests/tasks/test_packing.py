@@ -233,3 +233,18 @@ def test_either_plan_has_the_same_interface() -> None:
     packed = partial(Packing(masked=False).plan, [5, 6, 7], budget=20, seed=1, epoch=2)
 
     assert sorted(chain(*plan())) == sorted(chain(*packed())) == [0, 1, 2]
+
+
+@pytest.mark.slow
+def test_the_starter_is_packed_by_its_positions_with_the_same_loss() -> None:
+    made = load_language_model(locate("starter/decoder"))
+    found = choose_packing(made, longest=20).value
+    assert found == Packing(masked=False)
+    made.module.requires_grad_(False)
+    reading, passages = Reading(made), passages_of(made)
+    losses = []
+    for how in ("alone", "one row"):
+        batches = batches_of(made, passages, how)
+        losses.append(sum(reading.loss(made.states(batch.inputs), made.output, batch)[0].item() for batch in batches))
+
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)

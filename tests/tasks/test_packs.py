@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from affina.tasks.packs import plan_packs, rows_of
+from affina.tasks.packs import plan_packs, rows_of, worth_packing
 
 LENGTHS = some.lists(some.integers(1, 60), max_size=80)
 
@@ -89,3 +89,17 @@ def test_first_fit_decreasing_by_hand() -> None:
 def test_a_budget_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one token"):
         plan_packs([3], budget=0, row=10, seed=0, epoch=0)
+
+
+def test_packing_pays_where_few_texts_leave_much_padding() -> None:
+    few, many = worth_packing(drawn(40), budget=2048), worth_packing(drawn(3_000), budget=2048)
+
+    assert few.value
+    assert not many.value
+    assert few.reason.endswith("padding, more than 10%")
+    assert many.reason.endswith("padding, not more than 10%")
+
+
+def test_no_text_is_no_padding() -> None:
+    assert not worth_packing([], budget=10).value
+    assert worth_packing([3, 3, 3, 9], budget=100).reason.startswith("batches of texts of like length are 50% padding")

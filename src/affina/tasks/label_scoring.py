@@ -97,13 +97,13 @@ def score_labels(
     return LabelScores(sums, np.asarray(tokens, dtype=np.float64).reshape(sums.shape))
 
 
-def log_probabilities(scores: LabelScores, *, per_token: bool = True, prior: LabelScores | None = None) -> Floats:
+def log_probabilities(scores: LabelScores, *, per_token: bool = False, prior: LabelScores | None = None) -> Floats:
     """Scores to log-probabilities over the labels, [rows, labels].
 
     Args:
         scores: from `score_labels`.
-        per_token: a label's score is the mean over its tokens, so that a long name is no worse than a short one;
-            else their sum, which is the probability of the name.
+        per_token: a label's score is the mean over its tokens, so that a long name is no worse than a short one; else
+            their sum, which is the probability of the name: the default, also of a tuned model (docs/log.md).
         prior: the scores of `Naming.no_question`, one row; they are subtracted, so that what the model likes to say
             whatever it is asked does not decide (Zhao et al. 2021, section 5).
     """

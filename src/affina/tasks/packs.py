@@ -17,11 +17,28 @@ from typing import Final
 import numpy as np
 
 from affina.data.batching import plan_epoch
+from affina.values import Resolved
 
 ROW: Final = 256
 """Tokens of a row. Attention costs the square of it, so that a row is no longer than what leaves little of it empty."""
 POOL: Final = 10_000
 """Passages that are packed together: enough for full rows, few enough for chance to decide which of them meet."""
+WORTH: Final = 0.1
+"""Share of padding above which packing pays: attention over longer rows costs about half as much (docs/log.md)."""
+
+
+def worth_packing(lengths: Sequence[int], *, budget: int) -> Resolved[bool]:
+    """Whether packing saves more than it costs: few texts for their batches leave much padding, many hardly any.
+
+    Args:
+        lengths: tokens of each passage.
+        budget: as in `data.batching.plan_epoch`, whose padding is looked at.
+    """
+    plan = plan_epoch(lengths, budget=budget, seed=0, epoch=1)
+    cells = sum(len(batch) * max(max(1, lengths[place]) for place in batch) for batch in plan)
+    share = 1 - sum(lengths) / cells if cells else 0.0
+    told = f"batches of texts of like length are {share:.0%} padding"
+    return Resolved(share > WORTH, f"{told}, {'more' if share > WORTH else 'not more'} than {WORTH:.0%}")
 
 
 def plan_packs(lengths: Sequence[int], *, budget: int, row: int, seed: int, epoch: int) -> list[list[int]]:
