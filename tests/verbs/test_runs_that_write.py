@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from affina.record import journal
-from affina.record.payloads import Chosen, Evaluated, Finished, Scores
+from affina.record.payloads import Chosen, Evaluated, Finished, Scores, Step
 from affina.record.row_results import RowResults, WrittenTexts
 from workbench import affina, tiny, write_csv, write_jsonl
 
@@ -183,3 +183,100 @@ def test_a_classifier_is_not_talked_to(tmp_path):
 
     assert refused.status == 2
     assert "affina predict" in refused.err
+
+
+def test_packed_rows_are_learned_as_if_each_were_alone(tmp_path):
+    """The same steps, packed and padded: the same losses but for the order of sums."""
+    losses = {}
+    for pack in ("true", "false"):
+        folder = tmp_path / pack
+        folder.mkdir()
+        words = (
+            "train.batch_tokens=4000",
+            f"train.pack={pack}",
+            "train.learning_rate=1e-3",
+            "evaluate.baselines=false",
+        )
+        _, records = run_of(folder, *words, rows=20)
+        losses[pack] = [record.loss for record in all_of(records, Step)]
+    assert losses["true"] == pytest.approx(losses["false"], rel=1e-5)
+
+
+def test_packing_is_for_tasks_that_write(tmp_path):
+    write_csv(tmp_path / "rows.csv", [(f"text {k}", "ab"[k % 2]) for k in range(30)])
+    refused = affina("train", tmp_path / "rows.csv", f"model={tiny()}", "train.pack=true", "generate.beams=2")
+
+    assert refused.status == 2
+    assert "train.pack" in refused.err
+    assert "beams=2" in refused.err
+
+
+def test_the_recipe_of_a_run_runs_again(tmp_path):
+    run_of(tmp_path)
+    again = affina("train", tmp_path / "run" / "recipe.yaml", f"run={tmp_path / 'again'}")
+
+    assert again.status == 0, again.err
+    first, second = (journal.read(tmp_path / name / "record.jsonl") for name in ("run", "again"))
+    assert [record.loss for record in all_of(first, Step)] == [record.loss for record in all_of(second, Step)]
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    from affina.training.loop import Loop
+
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    _, expected = run_of(whole, "train.checkpoint_every=1")
+    stopped = tmp_path / "stopped"
+    stopped.mkdir()
+    step = Loop._train_step
+
+    def stop(self, window):
+        if self.step == 2:
+            raise KeyboardInterrupt
+        step(self, window)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Loop, "_train_step", stop)
+        with pytest.raises((AssertionError, KeyboardInterrupt)):
+            run_of(stopped, "train.checkpoint_every=1")
+    _, found = run_of(stopped, "train.checkpoint_every=1")
+
+    assert [record.loss for record in all_of(found, Step)] == [record.loss for record in all_of(expected, Step)]
+    tuned = [next(r for r in all_of(records, Scores) if r.who == "tuned").metrics for records in (expected, found)]
+    assert tuned[0] == tuned[1]
+
+
+def test_a_plan_is_made_of_a_run_that_writes(tmp_path):
+    write_csv(tmp_path / "train.csv", pairs(24), header="question,answer")
+    found = affina("plan", tmp_path / "train.csv", "task=chat", f"model={tiny('llama')}", *SHORT, "--json")
+
+    assert found.status == 0, found.err
+    forecast = json.loads(found.out)
+    assert forecast["fits"]
+    assert forecast["memory"]["peak_bytes"] > 0
+
+
+BAD = {
+    "ends with the user": [{"role": "user", "content": "Hi"}],
+    "two users": [{"role": "user", "content": "Hi"}, {"role": "user", "content": "Hello?"}],
+    "unknown role": [{"role": "wizard", "content": "Hi"}, {"role": "assistant", "content": "Yes."}],
+    "null": [{"role": "user", "content": None}, {"role": "assistant", "content": "Yes."}],
+    "empty answer": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": " "}],
+}
+
+
+@pytest.mark.parametrize("case", list(BAD))
+def test_a_conversation_that_teaches_nothing_is_named(tmp_path, case):
+    good = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]
+    rows = [{"messages": [{**good[0], "content": f"Hi, I am {k}."}, good[1]]} for k in range(20)]
+    write_jsonl(tmp_path / "train.jsonl", [*rows, {"messages": BAD[case]}])
+    words = (tmp_path / "train.jsonl", f"model={tiny('llama')}", f"run={tmp_path / 'run'}", *SHORT)
+
+    refused = affina("train", *words)
+    assert refused.status == 2
+    assert "row 21" in refused.err
+    assert "data.unfit=drop" in refused.err
+
+    dropped = affina("train", *words, "data.unfit=drop", "train.epochs=1")
+    assert dropped.status == 0, dropped.err
+    assert "left out, as data.unfit says" in dropped.out

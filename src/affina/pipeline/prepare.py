@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -18,6 +18,7 @@ from affina.models.base import Pretrained, base_tensors, width
 from affina.models.source import Source, locate
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.prepared import Notify, Prepared, Subject
+from affina.pipeline.rates import HEAD_RATE
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, resolve
@@ -68,6 +69,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         _facts(subject, loaded, attached, method=method, seed=recipe.seed),
         metric=subject.watched,
     )
+    subject, arranged = subject.arranged(recipe, budget=hyper.batch_tokens.value)
     return Prepared(
         recipe=recipe,
         loaded=loaded,
@@ -78,11 +80,16 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         device=device,
         precision=chosen_precision.value,
         draws=recipe.seed,
-        choices=choices | hyper.by_key(),
+        choices=choices | _of_use(hyper.by_key(), subject) | arranged,
         findings=findings,
         audited=audited,
         notices=tuple(notices),
     )
+
+
+def _of_use(chosen: Mapping[str, Resolved[Any]], subject: Subject) -> dict[str, Resolved[Any]]:
+    """Without the rate of a head where there is none."""
+    return {key: value for key, value in chosen.items() if subject.outputs or key != HEAD_RATE}
 
 
 def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:

@@ -101,6 +101,18 @@ class Subject(Protocol):
         """Task, model and data as the functions that the loop calls."""
         ...
 
+    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Subject, dict[str, Resolved[Any]]]:
+        """The subject with its batches decided, now that their size is known, and recipe key to what was decided."""
+        ...
+
+    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
+        """The micro-batches of an epoch over rows of these lengths, as places; see `data.batching`."""
+        ...
+
+    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
+        """Lines and tokens of each line, padding included, of a training batch of these rows."""
+        ...
+
     def rows_of(self, length: int, *, count: int) -> MicroBatch:
         """A training batch of `count` rows of exactly so many tokens, for what batches cost."""
         ...

@@ -48,7 +48,7 @@ def settles_later(prepared: Prepared) -> tuple[str, ...]:
     """The keys that are decided only when the head has started."""
     later: tuple[str, ...] = (HEAD_START,) if prepared.subject.has_new_head else ()
     later += (PATIENCE,) if later and _may_wait(prepared) else ()
-    return later + (() if is_given(prepared) else RATES)
+    return later + (() if is_given(prepared) else RATES if prepared.subject.outputs else (RATE,))
 
 
 def is_given(prepared: Prepared) -> bool:

@@ -35,6 +35,7 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                     "learning_rate": hyper.learning_rate.value,
                     "head_learning_rate": hyper.head_learning_rate.value,
                     "batch_tokens": hyper.batch_tokens.value,
+                    "pack": value.get("train.pack", recipe.train.pack),
                     "head_start": value.get("train.head_start", recipe.train.head_start),
                     "schedule": hyper.schedule.value,
                     "warmup": hyper.warmup.value,

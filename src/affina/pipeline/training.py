@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from affina.data.batching import plan_epoch
 from affina.data.mixing import seen_in, weights_of
 from affina.pipeline.prepared import Prepared
 from affina.recipe.resolve import warmup_steps
@@ -71,7 +70,7 @@ def planner_of(prepared: Prepared) -> EpochPlanner:
 
     def batches(epoch: int) -> list[list[int]]:
         seen = seen_in(weights, seed=seed, epoch=epoch)
-        planned = plan_epoch([lengths[place] for place in seen], budget=budget, seed=seed, epoch=epoch)
+        planned = prepared.subject.plan_epoch([lengths[place] for place in seen], budget=budget, seed=seed, epoch=epoch)
         return [[seen[place] for place in batch] for batch in planned]
 
     return batches

@@ -97,9 +97,8 @@ class Batches:
 
 def batches_of(prepared: Prepared) -> Batches:
     """The micro-batches that the run begins with."""
-    lengths = prepared.subject.lengths["train"]
     places = planner_of(prepared)(0)
-    return Batches(places, shapes(lengths, places))
+    return Batches(places, [Shape(*prepared.subject.shape_of(batch)) for batch in places])
 
 
 def evaluation_cost(prepared: Prepared, costs: Costs, lengths: Sequence[int]) -> float:

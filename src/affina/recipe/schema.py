@@ -194,6 +194,11 @@ class TrainSpec(Spec):
         AUTO, description="Tokens in a micro-batch, padding included, at most; a longer row is alone."
     )
     accumulate: PositiveInt = Field(1, description="Micro-batches in one optimizer step.")
+    pack: bool | Auto = Field(
+        AUTO,
+        description="For models that write: several texts in a line of a batch, none of which sees another; `auto` is"
+        " where batches of like length would be much padding and a trial shows that the model keeps texts apart.",
+    )
     precision: PrecisionName = Field(AUTO, description="The precision of the matrix products.")
     schedule: ScheduleShape | Auto = Field(AUTO, description="The shape of the learning rate over the run.")
     warmup: Annotated[float, Field(ge=0)] | Auto = Field(

@@ -46,6 +46,11 @@ class Packing:
         """The batches of one epoch, as `data.batching.plan_epoch` gives them."""
         return plan_packs(lengths, budget=budget, row=self.row, seed=seed, epoch=epoch)
 
+    def shape(self, lengths: Sequence[int]) -> tuple[int, int]:
+        """Rows and tokens of each, padding included, of a batch of passages of these lengths."""
+        packed = rows_of(lengths, row=self.row)
+        return len(packed), max(sum(lengths[place] for place in places) for places in packed)
+
     def collate(self, passages: Sequence[Passage], *, rows: Sequence[int]) -> Lines:
         """Passages to rows, in their order; `rows` are their places in the split.
 

@@ -23,6 +23,7 @@ from affina.evaluation.judging.sets import SetJudge
 from affina.models.settings import HeadSpec
 from affina.models.units import PLAIN, Units
 from affina.recipe.base import AUTO
+from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import AnsweringSpec, ClassificationSpec, GuessedSpec, MultiLabelSpec, RegressionSpec
 from affina.tasks.base import Task
@@ -219,6 +220,12 @@ def check_keys(recipe: Recipe, labelling: Labelling, labels: Sequence[str]) -> N
     if recipe.evaluate.metric not in (AUTO, *judge.metrics, "loss"):
         names = ", ".join(metric for metric in judge.metrics if metric != "calibration_error")
         problems.append(_not_for(name, "evaluate.metric", recipe.evaluate.metric, expected=f"one of {names}"))
+    if recipe.train.pack is True:
+        problems.append(_not_for(name, "train.pack", "true", expected="auto: packing is for tasks that write texts"))
+    usual = GenerateSpec().model_dump()
+    if written := {key: value for key, value in recipe.generate.model_dump().items() if value != usual[key]}:
+        found = ", ".join(f"{key}={value}" for key, value in written.items())
+        problems.append(_not_for(name, "generate", found, expected="nothing: this task writes no texts"))
     if name == "regression" and recipe.train.label_smoothing:
         found = f"{recipe.train.label_smoothing:g}"
         problems.append(_not_for(name, "train.label_smoothing", found, expected="0: a number has no probability"))

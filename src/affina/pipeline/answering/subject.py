@@ -9,6 +9,7 @@ from typing import Any, final
 
 from torch import Tensor
 
+from affina.data.batching import plan_epoch
 from affina.data.labelling.several import LABEL_ROLE
 from affina.data.loading import Loaded
 from affina.data.rows import Row
@@ -23,7 +24,7 @@ from affina.pipeline.answering import measuring, shown
 from affina.pipeline.answering.measuring import decide, predict, prober_of, write_scores
 from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.training import judged_places
-from affina.recipe.schema import HeadStart
+from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import AnsweringSpec
 from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
@@ -111,6 +112,18 @@ class Answering:
             evaluate=evaluate,
             where=lambda place: rows[place].where,
         )
+
+    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Answering, dict[str, Resolved[Any]]]:
+        """Rows of about the same length meet in a batch: there is nothing to decide."""
+        return self, {}
+
+    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
+        """Rows of about the same length meet."""
+        return plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)
+
+    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
+        """A line a row."""
+        return len(places), max(self.lengths["train"][place] for place in places)
 
     def rows_of(self, length: int, *, count: int) -> Batch:
         """Rows made of the first training row's tokens."""

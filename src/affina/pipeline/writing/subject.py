@@ -10,6 +10,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
+from affina.data.batching import plan_epoch
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.models.language import LanguageModel
@@ -18,17 +19,22 @@ from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.training import judged_places
 from affina.pipeline.writing import measuring
 from affina.pipeline.writing.writer import Taught, Writer
-from affina.recipe.schema import HeadStart
+from affina.recipe.base import AUTO
+from affina.recipe.resolve import GIVEN
+from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import WritingSpec
 from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.tasks.lessons import Lines, Passage
+from affina.tasks.packing import Packing, choose_packing
+from affina.tasks.packs import worth_packing
 from affina.training import checkpoint
 from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
 
+PACK = "train.pack"
 MOST_NATS = 700.0
 """Beyond this a perplexity is no float."""
 FEW_ROWS = 200
@@ -48,6 +54,7 @@ class Writing:
         taught: split to the same rows as tokens.
         lengths: split to the tokens that the model reads of each of them.
         max_length: the limit in tokens.
+        packing: how several rows share a line of a batch; None where they are padded.
     """
 
     writer: Writer
@@ -57,6 +64,7 @@ class Writing:
     taught: Mapping[str, Taught]
     lengths: Mapping[str, Sequence[int]]
     max_length: int
+    packing: Packing | None = None
 
     @property
     def model(self) -> LanguageModel:
@@ -101,10 +109,33 @@ class Writing:
         )
 
     def _batch(self, passages: Sequence[Passage], places: Sequence[int], device: torch.device) -> Lines:
-        return self.writer.reading.collate(passages, rows=places).to(device)
+        collate = self.writer.reading.collate if self.packing is None else self.packing.collate
+        return collate(passages, rows=places).to(device)
 
     def _loss(self, batch: Lines) -> Tensor:
         return self.writer.reading.loss(self.model.states(batch.inputs), self.model.output, batch)[0]
+
+    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Writing, dict[str, Resolved[Any]]]:
+        """Rows are packed where the recipe says so, or that saves padding, and the model keeps them apart."""
+        asked, lengths = recipe.train.pack, self.lengths["train"]
+        if asked is False or (asked == AUTO and self.model.reads_apart):
+            return self, {}
+        worth = worth_packing(lengths, budget=budget)
+        if asked == AUTO and not worth.value:
+            return self, {PACK: Resolved(False, worth.reason)}
+        found = choose_packing(self.model, longest=max(lengths))
+        reason = f"{worth.reason if asked == AUTO else GIVEN}; {found.reason}"
+        return replace(self, packing=found.value), {PACK: Resolved(found.value is not None, reason)}
+
+    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
+        """Rows that fill a line together, or rows of about the same length."""
+        plan = plan_epoch if self.packing is None else self.packing.plan
+        return plan(lengths, budget=budget, seed=seed, epoch=epoch)
+
+    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
+        """A line a row, or several rows a line."""
+        lengths = [self.lengths["train"][place] for place in places]
+        return (len(places), max(lengths)) if self.packing is None else self.packing.shape(lengths)
 
     def rows_of(self, length: int, *, count: int) -> Lines:
         """Rows made of the first training row's tokens, as large a part of them learned as in all rows."""
@@ -115,7 +146,7 @@ class Writing:
         learned = tuple(place >= own - max(1, round(share * length)) for place in range(own))
         source = _repeated(first.source, max(1, length - own)) if first.source else ()
         made = replace(first, ids=ids, learned=learned, source=source)
-        return self._batch([made] * count, [0] * count, self.model.module.device)
+        return self.writer.reading.collate([made] * count, rows=[0] * count).to(self.model.module.device)
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """The losses of these rows; `warm`: and a text is begun."""
