@@ -19,12 +19,14 @@ def tickets():
         by_label = {label: [row for row in rows if row["label"] == label] for label in labels}
         _write(folder / "tickets.csv", [row for label in labels for row in by_label[label][:EACH]])
         _write(folder / "new-tickets.csv", [row for label in labels for row in by_label[label][EACH : 2 * EACH]])
+        answers = [{"question": row["text"], "answer": f"This is about {row['label']}."} for row in rows[::12]]
+        _write(folder / "answers.csv", answers)
 
     return write
 
 
 def _write(path: Path, rows: list[dict[str, str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ["text", "label"])
+        writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
