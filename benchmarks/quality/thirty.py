@@ -1,0 +1,82 @@
+"""Does a run that is no better than a linear probe say so? Thirty runs with defaults: three small sets, ten seeds.
+
+    python benchmarks/quality/thirty.py        # goes on where it stopped
+
+Few rows are where fine-tuning is no better than a probe now and then. What a run says is its step back in the record;
+what it reached stands beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import sets
+from ledger import HERE, conditions, now
+
+import affina
+from affina.record import journal
+from affina.record.files import write_text
+from affina.record.payloads import STEP_BACK, Event
+
+OUT: Final = HERE.parent / "results" / "quality-thirty.json"
+SETS: Final = {"trec": 200, "emotion": 300, "banking77": 400}
+"""Set to its training rows."""
+SEEDS: Final = 10
+HELD_OUT: Final = 40
+JUDGED: Final = 500
+"""Test rows: enough to tell a probe from a tuned model now and then, few enough for thirty runs."""
+
+
+def main() -> None:
+    """Run what is missing, and count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
+    data = parser.parse_args().data
+    found = json.loads(OUT.read_text(encoding="utf-8"))["runs"] if OUT.is_file() else []
+    done = {(run["set"], run["seed"]) for run in found}
+    for seed in range(SEEDS):
+        for name in SETS:
+            if (name, seed) not in done:
+                found.append(_run(name, seed, data))
+                _save(found)
+    low = [run for run in found if run["tuned"] <= run["probe"]]
+    silent = [run for run in low if not run["step_back"]]
+    print(f"{len(found)} runs, {len(low)} of them at or below the linear probe, {len(silent)} of these without a word")
+
+
+def _run(name: str, seed: int, data: Path) -> dict[str, Any]:
+    whole = sets.make(name, data, seed=0)
+    drawn = sets.draw(whole.train, SETS[name] + HELD_OUT, seed=seed)
+    test = sets.draw(whole.test, min(JUDGED, len(whole.test)), seed=sets.HOLD_OUT_SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        sets.write(sets.Splits(drawn[HELD_OUT:], drawn[:HELD_OUT], test), Path(folder))
+        files = {part: f"{folder}/{part}.csv" for part in ("train", "validation", "test")}
+        recipe = {"seed": seed, "data": {**files, "text": "text", "label": "label"}, "run": f"{folder}/run"}
+        result = affina.train(recipe)
+        events = [record for record in journal.read(result.folder.journal) if isinstance(record, Event)]
+    run = {
+        "set": name,
+        "seed": seed,
+        "tuned": result.scores.metrics["accuracy"].value,
+        "probe": result.baselines["linear_probe"].metrics["accuracy"].value,
+        "majority": result.baselines["majority"].metrics["accuracy"].value,
+        "step_back": next((event.text for event in events if event.name == STEP_BACK), None),
+        "date": now(),
+    }
+    print(f"{name}, seed {seed}: {run['tuned']:.1%}, probe {run['probe']:.1%}, {run['step_back']}", flush=True)
+    return run
+
+
+def _save(found: list[dict[str, Any]]) -> None:
+    head = conditions(threads=int(os.environ.get("OMP_NUM_THREADS", "0")) or (os.cpu_count() or 1), jobs=1)
+    head["what"] = "thirty runs with defaults on few rows; benchmarks/quality/thirty.py"
+    write_text(OUT, json.dumps({**head, "runs": found}, indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()
