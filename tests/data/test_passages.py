@@ -117,6 +117,12 @@ def test_text_beside_tables_is_not_read(where):
     assert not is_place("sets")  # as a word, it is a text to be classified
 
 
+def test_a_short_text_is_one_passage_of_which_nothing_can_be_held_out():
+    Path("a.txt").write_text("one\n\ntwo\n")
+    with pytest.raises(DataError, match=r"fix: +add more text, of which passages of up to 8,000 characters are held"):
+        load(DataSpec(train="a.txt"), seed=0)
+
+
 def test_tasks_with_labels_have_nothing_to_do_with_running_text():
     Path("a.txt").write_text("one\n\ntwo\n")
     spec = check_recipe({"data": {"train": "a.txt"}, "task": "classification"})

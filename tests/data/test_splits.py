@@ -220,3 +220,11 @@ def test_rows_that_are_all_the_same_text_cannot_be_split():
 def test_rows_without_a_group_are_not_one_group():
     rows = rows_of((f"text {number}", f"l{number % 2}", "") for number in range(300))
     assert divided(rows, group="user")[0] == {"train": 210, "validation": 45, "test": 45}
+
+
+@pytest.mark.parametrize("texts", [["one"], ["one", "one"], ["one", "two"]])
+def test_rows_without_labels_leave_some_to_train_on(texts):
+    rows = [Row({"text": text, "label": ""}, "a.csv", number, number) for number, text in enumerate(texts, 1)]
+    splits = hold_out(rows, {"validation": 1, "test": 1}, [()] * len(rows), seed=0)
+    assert splits["train"]
+    assert len(splits["validation"]) == len(set(texts)) - 1

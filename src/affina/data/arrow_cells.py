@@ -16,6 +16,7 @@ from affina.data.conversations import SAID, SPEAKER
 from affina.data.objects import cell_of
 from affina.data.table import Cell, Unusable, excerpt
 from affina.errors import DataError, Problem
+from affina.recipe.languages import language_of
 
 _INDEX: Final = "__index_level_"
 """How pandas calls the numbers of the rows where it stores them as a column."""
@@ -84,6 +85,7 @@ def _column(kind: Any, classes: tuple[str, ...]) -> Column:
         short = types.is_list(inner) or types.is_large_list(inner)
         named = classes if short and types.is_integer(inner.value_type) else ()
         read = short and (_is_word(inner.value_type) or _is_turn(inner.value_type))
+        read = read or (types.is_struct(inner) and _is_translation(inner))
         return Column(str(plain), named, unread=not read)
     return Column(str(plain), classes if types.is_integer(inner) else ())
 
@@ -104,6 +106,15 @@ def _is_turn(kind: Any) -> bool:
         return False
     names = {kind.field(place).name for place in range(kind.num_fields)}
     return bool(names & set(SPEAKER) and names & set(SAID)) and _is_plain(kind)
+
+
+def _is_translation(kind: Any) -> bool:
+    """Whether an object has a text for each of some languages."""
+    from pyarrow import types  # noqa: PLC0415
+
+    fields = [kind.field(place) for place in range(kind.num_fields)]
+    texts = all(types.is_string(field.type) or types.is_large_string(field.type) for field in fields)
+    return texts and all(language_of(field.name, known=True) for field in fields)
 
 
 def _is_plain(kind: Any) -> bool:

@@ -22,6 +22,7 @@ from affina.data.items import Item, readable, suffixes_of
 from affina.data.objects import parse_json, parse_jsonl, stream_jsonl
 from affina.data.packing import PACKED
 from affina.data.passages import SUFFIX, parse_passages
+from affina.data.spreading import spread
 from affina.data.table import Cell, Source, Table
 from affina.data.unreadable import refuse_no_text
 from affina.errors import DataError, Problem
@@ -133,7 +134,7 @@ def read_table(item: Item) -> Table:
     Raises:
         DataError: it cannot be opened or unpacked, is empty, or does not hold to its format.
     """
-    table = FORMATS[item.suffix].table(item)
+    table = spread(FORMATS[item.suffix].table(item))
     if not table.rows:
         found = "a header and no rows" if table.columns else "no rows"
         _refuse(item.name, expected="at least one row of data", found=found, fix="add rows, or ")
@@ -148,7 +149,8 @@ def read_tables(item: Item, *, rows: int) -> Iterator[Table]:
         DataError: as `read_table`, at the first fault.
     """
     tables = FORMATS[item.suffix].tables
-    for table in tables(item, rows) if tables is not None else (read_table(item),):
+    for part in tables(item, rows) if tables is not None else (read_table(item),):
+        table = spread(part)
         refuse_no_text(table)
         yield table
 

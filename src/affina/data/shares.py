@@ -10,6 +10,7 @@ from typing import Final
 
 from affina.data.labelling.base import Labelling
 from affina.data.labelling.single import SingleLabels
+from affina.data.passages import LONGEST, is_running_text
 from affina.data.rows import Row, named
 from affina.data.splits import hold_out
 from affina.errors import DataError, Problem, RecipeError
@@ -127,10 +128,12 @@ def _nothing_held_out(rows: Sequence[Row], name: str, spec: DataSpec, *, labels:
             found=f"one group, {next(iter(groups))!r}, with all {len(rows)} rows",
             fix=f"name another column with data.group, leave it out, or {fix}",
         )
+    text = f"more text, of which passages of up to {LONGEST:,} characters are held out"
+    more = text if is_running_text(rows[0].file) else "rows with other texts"
     why = "rows with the same text" + (" or group" if spec.group is not None else "") + " stay together"
     return Problem(
         where=f"{named(row.file for row in rows)} (data.{name})",
         expected=f"rows that can be held out for {name}",
         found=f"none in {len(rows)} rows: {why}" + (", and every label keeps a row to train on" if labels else ""),
-        fix=f"add rows with other texts, or {fix}",
+        fix=f"add {more}, or {fix}",
     )

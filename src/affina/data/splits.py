@@ -76,16 +76,18 @@ def hold_out(
     # (iterative stratification, Sechidis et al. 2011), those without any label last.
     order = sorted(range(len(units)), key=lambda place: (len(units[place]) == 1, rarest[place][0]))
     homes: dict[int, str] = {}
+    kept = len(rows)
     for place in order:
         if len(units[place]) == 1 and all(room.rows <= 0 for room in rooms.values()):
             break
-        if _leaves_all(left, labels[place]):
+        if kept > labels[place].rows and _leaves_all(left, labels[place]):
             asking = [name for name, room in rooms.items() if room.wants(labels[place], rarest[place][1])]
             if asking:
                 name = max(asking, key=lambda name: rooms[name].gain(labels[place]))
                 homes[place] = name
                 rooms[name].take(labels[place])
                 left.subtract(labels[place].labels)
+                kept -= labels[place].rows
     for name in wanted:
         if name not in homes.values():
             _force(name, homes, labels, left, rooms[name])
@@ -130,10 +132,11 @@ def _leaves_all(left: Counter[str], unit: _Unit) -> bool:
 def _force(name: str, homes: dict[int, str], labels: Sequence[_Unit], left: Counter[str], room: _Room) -> None:
     """Give an empty split the unit that overshoots its size least, where none fitted in."""
     total = sum(unit.rows for unit in labels)
+    kept = total - sum(labels[place].rows for place in homes)
     able = [
         place
         for place, unit in enumerate(labels)
-        if place not in homes and _leaves_all(left, unit) and unit.rows <= LARGEST_UNIT * total
+        if place not in homes and _leaves_all(left, unit) and unit.rows <= LARGEST_UNIT * total and unit.rows < kept
     ]
     if able:
         place = max(able, key=lambda place: room.gain(labels[place]))

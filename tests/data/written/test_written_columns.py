@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from affina.data.loading import load
@@ -242,6 +244,33 @@ def test_preferences_are_refused_with_the_way_to_learn_the_better_answers(asked,
     role = next(iter(asked))
     assert problem.fix.endswith(f"write data.{role}={role} data.completion=chosen")
     assert loaded(**{role: role, "completion": "chosen"}).splits.train[0].fields["label"].startswith("chosen number")
+
+
+def test_preferences_in_whole_conversations_are_named_as_such():
+    written(["prompt", "rejected"], chosen=hello)
+    assert problem_of().fix.endswith("write data.messages=chosen")
+    assert loaded(messages="chosen").splits.train[0].fields["label"] == "Hello."
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_objects_with_a_text_for_each_language_are_columns(name):
+    rows = [{"id": str(n), "translation": {"en": f"Hi {n}", "it": f"Ciao {n}"}} for n in range(30)]
+    if name == "a.parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), name)
+    else:
+        written([], translation=lambda n: rows[n]["translation"])
+    result = loaded(file=name)
+    assert result.columns == {"source": "en", "target": "it"}
+    assert loaded(file=name, source="it").columns == {"source": "it", "target": "en"}
+    assert {"text": "Hi 0", "label": "Ciao 0"} in [
+        dict(row.fields) for row in (*result.splits.train, *result.splits.validation)
+    ]
+
+
+@pytest.mark.parametrize("cell", [{"en": 1}, {"score": "x"}, ["en"], {"en": {"text": "x"}}])
+def test_other_objects_stay_what_they_are(cell):
+    written(["text", "label"], label=lambda number: "ab"[number % 2], translation=cell)
+    assert loaded().columns == {"text": "text", "label": "label"}
 
 
 def test_an_instruction_goes_before_inputs():

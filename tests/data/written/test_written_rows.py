@@ -74,6 +74,7 @@ FORMATS = {
     ],
     "questions.csv": [{"question": f"Hi {number}", "answer": f"Hello {number}."} for number in range(20)],
     "cells.csv": [{"messages": json.dumps(said(number))} for number in range(20)],
+    "as python.csv": [{"messages": repr(said(number))} for number in range(20)],
     "nested.parquet": [{"messages": said(number)} for number in range(20)],
     "large.parquet": [
         {"conversations": said(number, "from", "value", "human gpt"), "tags": ["a"]} for number in range(20)

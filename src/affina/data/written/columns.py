@@ -123,7 +123,7 @@ def _generation(table: Table, spec: DataSpec, found: Columns) -> Columns:
         return found
     free = free_columns(found, table)
     asked = {"prompt", "completion"} & found.keys()
-    if not asked and not pairs_in(_GENERATION.pairs, free) and (name := _only_text(free)) is not None:
+    if not asked and not pairs_in(_GENERATION.pairs, free) and (name := _only_text(table, free)) is not None:
         return {"text": Resolved(name, "the only column with texts, learned from their first word to the last")}
     _add_sides(table, found, _GENERATION, task="generation")
     _add_context(table, spec, found)
@@ -178,8 +178,9 @@ def _texts(table: Table, names: Sequence[str], found: Columns) -> str | None:
     return name if name is not None and all(isinstance(cell, str) for cell in table.column(name)) else None
 
 
-def _only_text(free: Sequence[str]) -> str | None:
+def _only_text(table: Table, free: Sequence[str]) -> str | None:
     """The column with texts, where nothing else could be meant."""
+    free = [name for name in free if all(isinstance(cell, str) for cell in table.column(name))]
     if len(free) == 1:
         return free[0]
     tiers = known_columns("text", free)

@@ -6,6 +6,8 @@ A row of a chat has its whole conversation too, in `messages`. What nothing can 
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -66,13 +68,14 @@ def _turns(cells: Mapping[str, str], *, answered: bool) -> tuple[Turn, ...]:
 
 
 def _parsed(cell: str) -> object:
+    """What a cell holds, as JSON or Python writes it."""
     if is_blank(cell):
         raise UnfitRow("no conversation but an empty cell")
-    try:
-        found: object = json.loads(cell)
-    except (ValueError, RecursionError):
-        raise UnfitRow(f"no list of turns but the text {excerpt(cell, 30)}") from None
-    return found
+    for read in (json.loads, ast.literal_eval):
+        with contextlib.suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            found: object = read(cell)
+            return found
+    raise UnfitRow(f"no list of turns but the text {excerpt(cell, 30)}")
 
 
 def _generation(cells: Mapping[str, str], *, answered: bool) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Final
 from affina.data.column_problems import MEANINGS, free_columns, shown_columns
 from affina.data.names import match_name
 from affina.data.rows import is_blank
-from affina.data.table import MOST_EXAMPLES, Table
+from affina.data.table import MOST_EXAMPLES, Table, Unusable
 from affina.data.written.names import CHAT_PAIRS, MESSAGES, languages_in, pairs_in
 from affina.errors import DataError, Problem
 from affina.values import Resolved
@@ -45,12 +45,15 @@ def preferences(table: Table, messages: str | None) -> Problem:
     """Rows with a better and a worse answer, which are for another kind of training."""
     chosen = match_name("chosen", table.columns)
     prompt = match_name("prompt", table.columns) or "COLUMN"
-    asked = f"data.messages={messages}" if messages else f"data.prompt={prompt}"
+    asked = f"data.messages={messages} " if messages else f"data.prompt={prompt} "
+    answer = f"data.completion={chosen}"
+    if chosen is not None and any(isinstance(cell, Unusable) for cell in table.column(chosen)):
+        asked, answer = "", f"data.messages={chosen}"  # whole conversations
     return Problem(
         where=table.file,
         expected="one answer to each prompt",
         found=f"{shown_columns(table)}: a better and a worse answer to each, of which nothing is learned here",
-        fix=f"to learn the better answers as they are, write {asked} data.completion={chosen}",
+        fix=f"to learn the better answers as they are, write {asked}{answer}",
     )
 
 
