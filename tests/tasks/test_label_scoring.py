@@ -159,7 +159,7 @@ def test_a_lead_token_stays_in_front_of_what_loses_its_beginning(tmp_path: Path)
     task = naming(model)
     lessons = [task.named(task.question(row("my card is lost and " * 20)), label, ended=False) for label in LABELS]
     reading = Reading(model)
-    reading._lead = (7,)
+    reading.lead = (7,)
     choice, lost = label_scoring._choice(model, reading, lessons)
 
     assert choice.shared[0] == 7

@@ -16,7 +16,7 @@ from tiny_models import make_bart, make_tiny
 
 
 def row(given: str, output: str) -> Row:
-    return Row({"input": given, "output": output}, "a.csv", 1, 2)
+    return Row({"text": given, "label": output}, "a.csv", 1, 2)
 
 
 ROWS = [row(f"is it {number}", f"it is {number}") for number in range(30)]
@@ -37,7 +37,7 @@ def test_the_draw_is_decided_by_the_seed(task: Generation) -> None:
 
     assert drawn == draw_shots(task, ROWS, count=4, seed=1)
     assert drawn != draw_shots(task, ROWS, count=4, seed=2)
-    assert len({shot.fields["input"] for shot in drawn}) == 4
+    assert len({shot.fields["text"] for shot in drawn}) == 4
 
 
 def test_rows_that_cannot_be_trained_on_are_no_shots(task: Generation) -> None:

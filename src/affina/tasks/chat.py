@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, final
 
-from affina.data.conversations import ASSISTANT, SYSTEM, Turn, check, parse
+from affina.data.conversations import ASSISTANT, SYSTEM, Turn, check, in_words, parse
 from affina.data.rows import Row
 from affina.tasks.lessons import Lesson, Question
 from affina.tasks.turns import DEFAULT_TEMPLATE, prompt, render
@@ -18,7 +18,6 @@ from affina.values import Resolved
 
 ROLE: Final = "messages"
 """The field of a row that holds its conversation, as `data.conversations.dump` writes it."""
-_SPOKEN: Final = {"system": "", "user": "User: ", "assistant": "Assistant: "}
 
 
 @final
@@ -77,8 +76,6 @@ def choose_template(tokenizer: Any) -> Resolved[str]:
 
 
 def _in_words(turns: Sequence[Turn]) -> str:
-    """A conversation for a model that knows no turns; a lone question as it is."""
-    spoken = [turn for turn in turns if turn.role != SYSTEM]
-    if len(turns) == len(spoken) == 1:
-        return turns[0].content
-    return "\n".join(_SPOKEN[turn.role] + turn.content for turn in turns)
+    """A conversation for a model that knows no turns, what the system says on a line in front."""
+    told = [turn.content for turn in turns if turn.role == SYSTEM]
+    return "\n".join([*told, in_words(turns)])
