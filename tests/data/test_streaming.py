@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow
@@ -13,9 +14,11 @@ import pytest
 
 import affina
 from affina.data import streaming
+from affina.data.audit.scan import ScannedRows, scan
 from affina.data.formats import read_tables
 from affina.data.gathering import files_of
 from affina.data.loading import load
+from affina.data.rows import Row
 from affina.data.streaming import is_streamed, load_streamed
 from affina.errors import DataError
 from affina.recipe.schema import DataSpec
@@ -217,3 +220,11 @@ def test_what_a_run_would_leave_out_is_said(monkeypatch):
     affina.check("train.csv", [*words, "data.drop_duplicates=true", "data.drop_shared=true"], notify=told.append)
     assert any("2 repeated rows, which a run leaves out (data.drop_duplicates)" in text for text in told)
     assert any("1 held-out ones, which a run leaves out (data.drop_shared)" in text for text in told)
+
+
+def test_rows_of_a_scan_are_the_same_one_by_one_and_in_order(monkeypatch):
+    monkeypatch.setattr("affina.data.audit.scan._PART", 7)
+    rows = [Row({"text": "x", "label": "ab"[n % 2]}, f"{n // 20}.csv", n % 20 + 1, n % 20 + 2) for n in range(50)]
+    found = ScannedRows(scan(rows, split="train", file="0.csv"))
+    wanted = [replace(row, fields={"label": row.fields["label"]}) for row in rows]
+    assert list(found) == [found[place] for place in range(50)] == found[:] == wanted
