@@ -68,7 +68,7 @@ def forecast(peak: int = 1000 * MIB, *, disk: int = 10 * MIB, device: str = "cpu
         steps_per_epoch=12,
         memory=memory,
         time=time,
-        disk=Disk(checkpoints=3 * MIB, model=MIB, record=MIB, peak=disk, cached=MIB),
+        disk=Disk(checkpoints=3 * MIB, model=MIB, record=MIB, peak=disk, least=disk // 2, cached=MIB),
         changes=changes,
         steps=steps,
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affina.data.loading import load
-from affina.data.mixing import labels_as_seen, seen_in, weights_of
+from affina.data.mixing import Weight, labels_as_seen, seen_in, weights_of
 from affina.data.rows import Row
 from affina.recipe.load import load_recipe
 from affina.record.payloads import Finding
@@ -31,30 +31,44 @@ def loaded(word):
 
 
 @given(
-    st.lists(st.sampled_from([0.25, 0.5, 1.0, 1.5, 2.0, 3.0]), min_size=1, max_size=60),
+    st.lists(st.sampled_from([0.25, 0.5, 0.5, 1.0, 1.5, 2.0, 3.0]), min_size=1, max_size=6),
+    st.lists(st.integers(0, 5), min_size=1, max_size=60),
     st.integers(0, 5),
     st.integers(0, 5),
 )
-def test_each_row_is_seen_as_often_as_its_weight_says(weights, seed, epoch):
+def test_each_source_is_seen_as_often_as_its_weight_says(values, places, seed, epoch):
+    weights = [Weight(place % len(values), values[place % len(values)]) for place in places]
     times = Counter(seen_in(weights, seed=seed, epoch=epoch))
     for place, weight in enumerate(weights):
-        assert int(weight) <= times[place] <= int(weight) + (weight % 1 > 0)
+        assert int(weight.value) <= times[place] <= int(weight.value) + (weight.value % 1 > 0)
     for weight in set(weights):
         rows = [place for place, own in enumerate(weights) if own == weight]
-        extra = sum(times[place] for place in rows) - int(weight) * len(rows)
-        assert extra == (max(1, round(weight % 1 * len(rows))) if weight % 1 else 0)
+        extra = sum(times[place] for place in rows) - int(weight.value) * len(rows)
+        assert extra == (max(1, round(weight.value % 1 * len(rows))) if weight.value % 1 else 0)
     assert seen_in(weights, seed=seed, epoch=epoch) == seen_in(weights, seed=seed, epoch=epoch)
 
 
+def test_two_sources_of_one_fraction_are_drawn_from_apart():
+    small, large = [Weight(0, 0.5)] * 10, [Weight(1, 0.5)] * 90
+    for epoch in range(20):
+        seen = seen_in(small + large, seed=0, epoch=epoch)
+        assert (sum(place < 10 for place in seen), len(seen)) == (5, 50)
+        # what the others are does not move a draw
+        assert [place for place in seen if place < 10] == seen_in(small, seed=0, epoch=epoch)
+    first, second = seen_in([Weight(0, 0.5)] * 50, seed=0, epoch=0), seen_in([Weight(1, 0.5)] * 50, seed=0, epoch=0)
+    assert first != second
+
+
 def test_without_weights_the_rows_are_seen_once_in_order():
-    assert seen_in([1.0] * 5, seed=3, epoch=7) == [0, 1, 2, 3, 4]
+    assert seen_in([Weight(0, 1.0)] * 5, seed=3, epoch=7) == [0, 1, 2, 3, 4]
 
 
 def test_a_share_is_drawn_anew_in_each_epoch_by_the_seed():
-    drawn = [tuple(seen_in([0.5] * 100, seed=0, epoch=epoch)) for epoch in range(12)]
+    half = [Weight(0, 0.5)] * 100
+    drawn = [tuple(seen_in(half, seed=0, epoch=epoch)) for epoch in range(12)]
     assert len(set(drawn)) == 12
     assert {place for epoch in drawn for place in epoch} == set(range(100))
-    assert seen_in([0.5] * 100, seed=1, epoch=0) != list(drawn[0])
+    assert seen_in(half, seed=1, epoch=0) != list(drawn[0])
 
 
 def test_what_a_weight_comes_to_is_said_in_rows():
@@ -90,10 +104,10 @@ def test_a_weight_is_that_of_all_files_of_a_folder():
         Path("set").mkdir(exist_ok=True)
         write(f"set/{name}.csv", 300 * number, 300)
     found = loaded("[{file: set, weight: 2}]")
-    assert weights_of(found.splits.train, found.weights) == [2.0] * len(found.splits.train)
+    assert weights_of(found.splits.train, found.weights) == [Weight(0, 2.0)] * len(found.splits.train)
     assert f"{2 * len(found.splits.train):,} in each epoch" in found.choices["data.train (weight of set)"].reason
 
 
 def test_labels_are_counted_as_they_are_seen_and_never_vanish():
     rows = [Row({"text": "x", "label": label}, file, 1, 1) for file, label in [("a", "x")] * 8 + [("b", "y")]]
-    assert labels_as_seen(rows, {"a": 2.0, "b": 0.1}) == {"x": 16, "y": 1}
+    assert labels_as_seen(rows, {"a": Weight(0, 2.0), "b": Weight(1, 0.1)}) == {"x": 16, "y": 1}

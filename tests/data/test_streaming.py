@@ -5,19 +5,24 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 
+import affina
 from affina.data import streaming
+from affina.data.audit.scan import ScannedRows, scan
 from affina.data.formats import read_tables
 from affina.data.gathering import files_of
 from affina.data.loading import load
+from affina.data.rows import Row
 from affina.data.streaming import is_streamed, load_streamed
 from affina.errors import DataError
 from affina.recipe.schema import DataSpec
+from workbench import tiny
 
 ROWS = [
     *((f"text number {number} of many, {number * 37 % 101}", "abc"[number % 3]) for number in range(400)),
@@ -131,7 +136,8 @@ def test_a_file_of_many_that_is_a_json_list_is_held_on_its_way():
 def test_a_column_that_only_later_rows_have_is_a_column():
     lines = [json.dumps({"text": f"text {n}", **({"label": "ab"[n % 2]} if n % 20 == 0 else {})}) for n in range(60)]
     Path("a.jsonl").write_text("\n".join(lines))
-    assert load_streamed(DataSpec(train="a.jsonl"), seed=0).labels == {"": 57, "a": 3}
+    with pytest.raises(DataError, match="an empty label"):  # and not: no such column
+        load_streamed(DataSpec(train="a.jsonl"), seed=0)
 
 
 def test_a_sample_is_kept_of_more_rows_and_it_is_said(monkeypatch):
@@ -183,3 +189,42 @@ def test_only_large_files_that_can_be_read_in_parts_are_streamed(monkeypatch):
     monkeypatch.setattr(streaming, "STREAMED_BYTES", 100)
     assert is_streamed(of["a.csv"])
     assert not is_streamed(of["a.json"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "test"),
+    [
+        ([(f"text {n}", "a") for n in range(20)], None),
+        ([*((f"text {n}", "ab"[n % 2]) for n in range(20)), ("one of a kind", "c")], None),
+        ([(f"text {n}", f"{n}.5x") for n in range(20)], None),
+        ([(f"text {n}", "ab"[n % 2]) for n in range(20)], [("new", "a"), ("newer", "z")]),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_refused_in_the_same_words(rows, test):
+    spec = DataSpec(train=write("train.csv", rows), test=write("test.csv", test) if test else "none")
+    with pytest.raises(DataError) as held:
+        load(spec, seed=0)
+    with pytest.raises(DataError) as streamed:
+        load_streamed(spec, seed=0)
+    assert streamed.value.problems == held.value.problems
+
+
+def test_what_a_run_would_leave_out_is_said(monkeypatch):
+    monkeypatch.setattr(streaming, "STREAMED_BYTES", 10)
+    write("train.csv", [*ROWS[:300], ROWS[0], ROWS[1]])
+    write("test.csv", [("new", "a"), ("newer", "b"), ROWS[5]])
+    told: list[str] = []
+    words = ["data.test=test.csv", f"model={tiny()}"]
+    affina.check("train.csv", words, notify=told.append)
+    assert any("no row is held out or left out;" in text for text in told)
+    affina.check("train.csv", [*words, "data.drop_duplicates=true", "data.drop_shared=true"], notify=told.append)
+    assert any("2 repeated rows, which a run leaves out (data.drop_duplicates)" in text for text in told)
+    assert any("1 held-out ones, which a run leaves out (data.drop_shared)" in text for text in told)
+
+
+def test_rows_of_a_scan_are_the_same_one_by_one_and_in_order(monkeypatch):
+    monkeypatch.setattr("affina.data.audit.scan._PART", 7)
+    rows = [Row({"text": "x", "label": "ab"[n % 2]}, f"{n // 20}.csv", n % 20 + 1, n % 20 + 2) for n in range(50)]
+    found = ScannedRows(scan(rows, split="train", file="0.csv"))
+    wanted = [replace(row, fields={"label": row.fields["label"]}) for row in rows]
+    assert list(found) == [found[place] for place in range(50)] == found[:] == wanted

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 
 import pytest
 
 from affina.data.rows import Row
-from affina.evaluation.language import check_language, words_of
+from affina.evaluation.language import CODES, check_language, language_of, words_of
 from affina.evaluation.passages import PASSAGES
 
 
@@ -70,3 +71,31 @@ def test_names_of_users_and_addresses_are_no_words():
     assert Counter(words_of("hi @user see https://x.org/y and #tag or a.b in C3PO")) == Counter(
         ["hi", "see", "and", "or", "in", "C", "PO"]
     )
+
+
+CATALAN = (
+    "El meu paquet encara no ha arribat i voldria saber on és. Ahir vaig trucar a la botiga però ningú no em va "
+    "respondre. Em podeu dir quan arribarà? Fa dues setmanes que espero la resposta i començo a estar preocupat. "
+    "Moltes gràcies per la vostra ajuda i bon dia a tothom. Si no el trobeu, vull que em torneu els diners."
+)
+DUTCH = (
+    "Mijn pakket is nog niet aangekomen en ik wil graag weten waar het is. Gisteren heb ik de winkel gebeld maar "
+    "niemand nam de telefoon op. Kunt u mij zeggen wanneer het komt? Ik wacht al twee weken op een antwoord en ik "
+    "begin mij zorgen te maken. Hartelijk dank voor uw hulp. Als u het niet vindt wil ik mijn geld terug."
+)
+
+
+def test_the_language_of_the_rows_is_named_where_it_is_clear():
+    for name, text in PASSAGES.items():
+        assert language_of(rows_of(text), seed=0) == CODES[name]
+    assert language_of(rows_of(CATALAN), seed=0) == ""
+    assert language_of(rows_of(DUTCH), seed=0) == ""
+    assert language_of(rows_of("ciao bella. come va"), seed=0) == ""
+    assert language_of([], seed=0) == ""
+
+
+@pytest.mark.parametrize("language", ["en", "it", "de", "fr", "es"])
+def test_news_in_five_languages(data, language):
+    with (data / "flores200" / "dev.csv").open(encoding="utf-8") as file:
+        rows = [Row({"text": line[language]}, "dev.csv", n, n) for n, line in enumerate(csv.DictReader(file), start=1)]
+    assert language_of(rows, seed=0) == language

@@ -1,5 +1,7 @@
 """Metrics of numbers against scikit-learn and SciPy, the ridge probe against scikit-learn, stopping on an error."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,6 +12,7 @@ from affina.evaluation import number_metrics
 from affina.evaluation.judging.numbers import NumberJudge
 from affina.evaluation.probes import fit_ridge
 from affina.models.units import Units
+from affina.record.strict import strict_json
 
 
 def draw(rows=300, *, seed=0):
@@ -45,12 +48,40 @@ def test_intervals_hold_the_values():
     assert (scores.classes, scores.confusion) == ((), ())
 
 
-def test_what_never_changes_correlates_with_nothing():
+def score(found, truth):
+    return number_metrics.score(found, truth, who="mean", split="test", resamples=50, confidence=0.95, seed=0)
+
+
+def test_what_never_changes_has_no_correlation():
     _, truth = draw()
-    quick = number_metrics.quick(np.full(300, truth.mean()), truth)
-    assert (quick["pearson"], quick["spearman"]) == (0, 0)
-    assert quick["r2"] == pytest.approx(0)
-    assert number_metrics.quick(truth * 0, truth * 0 + 5)["r2"] == 0
+    scores = score(np.full(300, truth.mean()), truth)
+    assert scores.undefined == ("pearson", "spearman")
+    assert list(scores.metrics) == ["rmse", "mae", "r2"]
+    assert scores.metrics["r2"].value == pytest.approx(0)
+    assert set(number_metrics.quick(np.full(300, truth.mean()), truth)) == {"rmse", "mae", "r2"}
+    assert score(truth, truth * 0 + 5).undefined == ("r2", "pearson", "spearman")
+
+
+def test_numbers_far_from_zero_have_the_correlation_that_they_have_near_it():
+    found, truth = draw()
+    near, far = score(found, truth), score(found + 1e10, truth + 1e10)
+    for name in number_metrics.METRICS:
+        assert far.metrics[name].value == pytest.approx(near.metrics[name].value, rel=1e-4), name
+    noise = truth.mean() + np.random.default_rng(0).normal(size=300) * 1e-7  # a model that says the same of all texts
+    assert "pearson" in score(noise, truth).undefined
+
+
+def test_what_is_beyond_the_range_of_floats_is_not_defined_and_no_json_holds_a_nan():
+    _, truth = draw()
+    scores = score(truth * 1e98, truth * 1e98)  # the largest numbers that are read
+    assert not scores.undefined
+    assert scores.metrics["pearson"].value == pytest.approx(1)
+    scores = score(truth * 1e305, -truth * 1e305)
+    assert "rmse" in scores.undefined
+    assert all(np.isfinite([figure.value, figure.low, figure.high]).all() for figure in scores.metrics.values())
+    shown = json.loads(strict_json(scores.as_json()), parse_constant=pytest.fail)
+    assert shown["rmse"]["value"] is None
+    assert json.loads(strict_json({"a": [1.0, float("nan")], "b": float("inf")})) == {"a": [1.0, None], "b": None}
 
 
 @pytest.mark.parametrize("intercept", [True, False])

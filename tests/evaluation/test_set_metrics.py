@@ -49,6 +49,34 @@ def test_point_values_are_scikit_learns():
     assert scores.confusion == ()
 
 
+def one_label_at_a_time(probabilities, truth, weights):
+    """Average precision as it is defined, of each label in its own loop."""
+    found = np.full(truth.shape[1], np.nan)
+    for label, (column, true) in enumerate(zip(probabilities.T, truth.T, strict=True)):
+        steps = [
+            (weights[at & true].sum(), weights[at].sum()) for at in (column >= p for p in sorted(set(column))[::-1])
+        ]
+        right = np.array([0.0, *(step[0] for step in steps)])
+        if right[-1]:
+            precision = np.array([have / seen if seen else 0.0 for have, seen in steps])
+            found[label] = (precision * np.diff(right)).sum() / right[-1]
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_all_labels_at_once_are_what_each_is_alone(seed):
+    found, truth = draw(60, 9, seed=seed)
+    truth[:, 4] = False  # one that nobody has
+    truth[:, 5] = True
+    found[:, 6] = 0.25  # equal for all rows
+    statistics = set_metrics._statistics(found, truth, np.full(9, 0.5))
+    generator = np.random.default_rng(seed)
+    for _ in range(5):
+        weights = np.bincount(generator.integers(0, 60, 60), minlength=60).astype(float)
+        got = set_metrics._precisions(statistics.ranking, weights)
+        assert np.allclose(got, one_label_at_a_time(found, truth, weights), rtol=1e-12, equal_nan=True)
+
+
 def test_labels_that_nobody_has_or_gives_are_no_zero_of_macro_f1():
     truth = np.array([[True, False], [True, False]])
     found = np.array([[0.9, 0.1], [0.9, 0.1]])

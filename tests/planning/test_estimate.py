@@ -14,7 +14,7 @@ from affina.planning.fitting import shell
 from affina.planning.forecast import Change
 from affina.planning.foresee import foresee, key_of
 from affina.recipe.load import load_recipe
-from affina.runtime import memory
+from affina.runtime import machine, memory
 from forecasts import forecast, prepared_run, recipe_words
 
 FLAT = Activations(Growth(0.0, 100.0, 1.0), Growth(0.0, 10.0, 0.0))
@@ -126,3 +126,11 @@ def test_the_same_run_has_the_same_key_in_another_folder(tmp_path):
     assert key_of(one) == key_of(prepared_run(tmp_path, "run=b", "train.too_large=try"))
     assert key_of(one) != key_of(prepared_run(tmp_path, "run=a", "train.batch_tokens=40"))
     assert recipe_words(tmp_path, "run=a")["run"] == "a"
+
+
+@pytest.mark.parametrize("package", ["affina", "torch"])
+def test_a_forecast_of_another_version_is_not_taken_for_this_one(tmp_path, monkeypatch, package):
+    one = prepared_run(tmp_path, "run=a")
+    before, versions = key_of(one), machine.versions()
+    monkeypatch.setattr(machine, "versions", lambda: {**versions, package: "0.0.1"})
+    assert key_of(one) != before

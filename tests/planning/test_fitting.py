@@ -46,13 +46,31 @@ def test_address_space_is_compared_with_address_space(tmp_path):
 
 
 def test_a_full_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * MIB))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4 * MIB))
     found = fit(9999, tmp_path=tmp_path)
-    assert (found.fits, found.cannot, found.disk_free) == (False, True, 5 * MIB)
+    assert (found.fits, found.cannot, found.disk_free) == (False, True, 4 * MIB)
     [problem] = refusal(forecast(), found).problems
     assert "disk" in problem.where
-    assert "10 MiB" in problem.found
+    assert "up to 10 MiB" in problem.found
+    assert "5 MiB at the least" in problem.found
     assert "run=" in problem.fix
+
+
+def test_a_disk_that_only_the_worst_case_would_fill_is_no_refusal(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=6 * MIB))
+    found = fit(9999, tmp_path=tmp_path)
+    assert (found.fits, found.cannot) == (False, False)
+
+
+def test_what_a_stopped_run_has_written_is_room_for_it_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4 * MIB))
+    folder = tmp_path / "runs" / "x"
+    (folder / "checkpoints" / "step-1").mkdir(parents=True)
+    (folder / "checkpoints" / "step-1" / "trained.safetensors").write_bytes(b"0" * 6 * MIB)
+    assert fit(9999, tmp_path=tmp_path).cannot, "a folder of other files is no run"
+    (folder / "record.jsonl").write_text("", encoding="utf-8")
+    found = fit(9999, tmp_path=tmp_path)
+    assert (found.fits, found.cannot, found.disk_free) == (True, False, 10 * MIB)
 
 
 def test_where_nothing_tells_it_is_not_refused(tmp_path):

@@ -122,6 +122,7 @@ def audited(text: str) -> Audited:
         cuts=(Cut(limit=128, rows=17, tokens=99, chosen=False), Cut(limit=512, rows=3, tokens=9, chosen=True)),
         encoded=(Encoded(where=text, tokens=("[CLS]", text), trained=(False, True), hidden=5, target=text),),
         suspects=(Suspect(where=text, label=text, likely=text, probability=0.987),),
+        language="it",
     )
 
 

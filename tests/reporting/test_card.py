@@ -8,6 +8,7 @@ from huggingface_hub import ModelCard
 from markdown_it import MarkdownIt
 from report_records import NASTY, finished, measured, scores, unfinished
 
+from affina.record.audited import Audited
 from affina.record.journal import Journal
 from affina.record.payloads import DataRead, ModelLoaded, Scores
 from affina.reporting import card, page
@@ -28,7 +29,7 @@ def test_the_hub_reads_it():
     text = card.render(finished(TEN), title="my run")
     read = ModelCard(text)
     assert read.data.license == "apache-2.0"
-    assert read.data.language == ["en"]
+    assert read.data.language == ["it"], "of the rows; the base model's is en"
     assert read.data.base_model == "sentence-transformers/all-MiniLM-L6-v2"
     assert read.data.library_name == "transformers"
     assert read.data.pipeline_tag == "text-classification"
@@ -52,6 +53,7 @@ def test_what_is_not_known_is_left_out():
     unknown = changed(
         finished(TEN), ModelLoaded, hub_id=None, licence=None, languages=(), reference="/home/me/models/mine"
     )
+    unknown = changed(unknown, Audited, language="")
     text = card.render(unknown, title="run")
     assert {"license", "base_model", "language"} & set(front(text)) == set()
     assert "mine, fine-tuned" in text

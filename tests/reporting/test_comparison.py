@@ -112,7 +112,7 @@ def test_the_page_is_whole_and_has_both_sides():
     for part in (
         "B is better",
         "train.epochs 2 5",
-        "1.4 GB 1.0 GB",
+        "1,347 MiB 954 MiB",
         "A (old): line 3: odd",
         "Training loss",
         "Not measured",

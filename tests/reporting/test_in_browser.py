@@ -5,12 +5,14 @@ With AFFINA_SCREENSHOTS set to a folder, the pages are also drawn into it, to be
 
 import itertools
 import os
+import zlib
 from pathlib import Path
 
 import pytest
 from browser import DESKTOP, PHONE, launched, opened, violations
 from report_records import NASTY, finished, unfinished
 from test_comparison import NAMES, run
+from test_odd_records import regression
 
 from affina.record.journal import Reading
 from affina.reporting import comparison_page, page
@@ -18,6 +20,7 @@ from affina.reporting import comparison_page, page
 pytestmark = pytest.mark.slow
 
 TEN = tuple(f"intent_{number}" for number in range(10))
+PAIRS = tuple((1e7 + place % 40 / 8, 1e7 + (place % 40 + place % 7 - 3) / 8) for place in range(400))
 ARABIC = "مرحبا بالعالم, 漢字 🦊"
 VIEWS = list(itertools.product((DESKTOP, PHONE), ("light", "dark")))
 PAGES = {
@@ -31,6 +34,7 @@ PAGES = {
     "hostile": lambda: page.render(finished((NASTY, "b"), text=NASTY), title=NASTY, remarks=[NASTY]),
     "long words": lambda: page.render(finished(("W" * 10_000, "b"), text="W" * 10_000_000), title="W" * 200),
     "right to left": lambda: page.render(finished((ARABIC, "b"), text=ARABIC), title=ARABIC),
+    "regression": lambda: page.render(regression(PAIRS), title="ratings"),
     "two runs": lambda: comparison_page.render(
         Reading(tuple(run(0.85)), ()), Reading(tuple(run(0.92)), ()), names=NAMES
     )[0],
@@ -97,13 +101,50 @@ def test_a_page_has_no_serious_barrier(chromium, files, name, size, scheme):
 
 def test_every_section_is_there_and_the_links_lead_to_it(chromium, files):
     with opened(chromium, files / "finished.html") as watched:
-        for anchor, _ in page.SECTIONS:
+        sections = [anchor for anchor, _ in page.SECTIONS if anchor != "fit"]  # a page of labels has none
+        for anchor in sections:
             assert watched.page.locator(f"section #{anchor}").count() == 1, anchor
             assert watched.page.locator(f"nav a[href='#{anchor}']").count() == 1, anchor
         headings = watched.page.locator("h2").all_inner_texts()
-        assert len(headings) == len(page.SECTIONS)
+        assert len(headings) == len(sections)
         for drawn in ("Loss", "Validation accuracy", "Learning rate", "Gradient norm", "Learning-rate range test"):
             assert watched.page.locator(f"figure:has(h3:text('{drawn}')) svg polyline").count() >= 1, drawn
+
+
+def red_at(shown, x, y):
+    """How red a pixel of the window is, from 0 to 255."""
+    png = shown.screenshot(clip={"x": int(x), "y": int(y), "width": 1, "height": 1})
+    packed, at = b"", 8
+    while at < len(png):
+        size, kind = int.from_bytes(png[at : at + 4]), png[at + 4 : at + 8]
+        packed += png[at + 8 : at + 8 + size] if kind == b"IDAT" else b""
+        at += 12 + size
+    return zlib.decompress(packed)[1]
+
+
+SHADES = """() => {
+    const table = [...document.querySelectorAll('.scroll')].find(one => one.scrollWidth > one.clientWidth + 20);
+    table.id = 'wide';
+    table.scrollIntoView({block: 'end'});
+    const box = table.getBoundingClientRect();
+    return [box.x, box.y, box.width, box.height];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_table_that_goes_on_beside_the_window_shows_it(chromium, files, scheme):
+    """A shade at the edge where there is more, and none at the other, until the table is moved."""
+    with opened(chromium, files / "finished.html", size=PHONE, scheme=scheme) as watched:
+        x, y, width, height = watched.page.evaluate(SHADES)
+
+        def shades():
+            left, right, ground = (red_at(watched.page, at, y + height - 3) for at in (x + 1, x + width - 2, 4))
+            return abs(left - ground) > 40, abs(right - ground) > 40
+
+        assert shades() == (False, True)
+        watched.page.evaluate("document.querySelector('#wide').scrollLeft = 10000")
+        watched.page.wait_for_timeout(200)
+        assert shades()[1] is False
 
 
 def test_the_answers_are_on_the_first_screen(chromium, files):

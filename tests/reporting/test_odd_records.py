@@ -1,13 +1,16 @@
 """Records of another version, records that end in the middle or hold what no run should: a page, or a clear error."""
 
+import io
 import json
 import math
 from dataclasses import replace
 
 import pytest
 from report_records import NASTY, finished, measured, range_tested, scores, unfinished
+from rich.console import Console
 from test_page import TEN, Outline
 
+from affina.cli.tables import samples_table
 from affina.record.journal import Journal
 from affina.record.measures import MEASURES
 from affina.record.payloads import ClassRow, DataRead, Evaluated, Finished, Sample, Scores, Started, Step
@@ -15,6 +18,7 @@ from affina.record.row_results import RowResults
 from affina.record.starts import Restarted
 from affina.reporting import page
 from affina.reporting.gathered import gather
+from affina.reporting.scatter import scatter
 from affina.reporting.unmeasured import gaps
 from workbench import affina
 
@@ -161,7 +165,7 @@ def test_five_hundred_labels_have_a_readable_matrix_and_a_small_page():
     assert len(html) < 1_500_000
 
 
-def regression():
+def regression(pairs=()):
     """What a task with numbers for answers records: no classes, a metric where lower is better."""
     figures = {"rmse": measured(1.2, 0.1), "pearson": measured(0.8, 0.05)}
     worse = {"rmse": measured(2.4, 0.1), "pearson": measured(0.2, 0.05)}
@@ -171,7 +175,9 @@ def regression():
         if isinstance(line, Scores):
             line = Scores(who=line.who, split="test", metrics=figures if line.who == "tuned" else worse)
         elif isinstance(line, RowResults):
-            continue
+            if line.who != "tuned" or not pairs:
+                continue
+            line = RowResults(who="tuned", split="test", rows=("00000000", "00000001"), values={}, numbers=pairs)
         elif isinstance(line, Evaluated):
             line = replace(line, metrics={"rmse": 1.0, "pearson": 0.7, "loss": 1.0})
         elif isinstance(line, Started):
@@ -185,13 +191,41 @@ def regression():
 def test_a_task_without_labels_has_a_page_without_their_tables():
     outline = Outline(page.render(regression(), title="run"))
     assert "Better: RMSE is 1.200 below the strongest baseline" in outline.text
-    assert "there is no table of them" in outline.text
+    assert "Label by label" not in outline.text
+    assert "Predicted against true" not in outline.text, "an older record has no numbers"
+    assert 'href="#classes"' not in page.render(regression(), title="run")
     assert "Confusion matrix" not in outline.text
     assert "Validation RMSE" in outline.text
     assert "RMSE: lower is better" in outline.text
     assert "-2.25" in outline.text
     assert "Regression of tickets.csv" in outline.text
     assert " right" not in outline.text
+
+
+def test_numbers_are_drawn_predicted_against_true():
+    pairs = tuple((1e7 + place / 10, 1e7 + place / 11) for place in range(50))
+    html = page.render(regression(pairs), title="run")
+    assert 'href="#fit"' in html
+    assert html.count("h0M") == 49
+    assert "50 rows: true numbers from 10,000,000 to" in html
+    drawn = scatter([*pairs, (math.nan, 1.0), (1.0, math.inf), (1e200, 1.0)])
+    assert drawn.rows == 50
+    assert len({tick.text for tick in drawn.x_ticks}) == len(drawn.x_ticks) >= 3
+    assert scatter([(math.nan, 1.0)]) is None
+    assert scatter([(2.0, 2.0)]).path.startswith("M")
+    assert scatter([(0.0, 0.0)]) is not None
+
+
+def test_several_labels_are_shown_with_their_probabilities():
+    shares = {"card": 0.9, "<b>fee": 0.41}
+    rows = (Sample(text="a text", expected="card, <b>fee", predicted="card", probabilities=shares),)
+    records = [replace(line, samples=rows) if isinstance(line, Finished) else line for line in finished(TEN)]
+    html = page.render(records, title="run")
+    assert "90.0%" in html
+    assert '&lt;b&gt;fee <span class="ci">41.0%</span>' in html
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(samples_table(rows))
+    assert "card 90.0%, <b>fee 41.0%" in console.export_text()
 
 
 def test_labels_without_a_matrix_have_their_table_alone():

@@ -99,9 +99,10 @@ def test_tables_and_drawings_can_be_read_aloud(kind):
 def test_what_the_record_says_is_there():
     text = Outline(page.render(finished(TEN), title="my run")).text
     for part in (
-        "my run", "92.0% (89.0-95.0)", "83.0% (80.0-86.0)", "Better: accuracy is 9.0 points above", "1 min 12 s",
-        "1.4 GB", "95% bootstrap", "train.learning_rate", "0.0002", "measured for this model and method", "tickets.csv",
-        "ab" * 32, "duplicates", "the same text twice", "file.csv, row 4", "360", "most frequent mistakes",
+        "my run", "92.0% (89.0-95.0)", "83.0% (80.0-86.0)", "Better: accuracy is 9.0 points above",
+        "1 min 12 s", "1,347 MiB", "95% bootstrap", "train.learning_rate", "0.0002", "tickets.csv",
+        "measured for this model and method", "ab" * 32, "duplicates", "the same text twice", "file.csv, row 4", "360",
+        "most frequent mistakes",
         "Confusion matrix", "intent_9", "where is my parcel", "97.0%", "the loss scale was halved",
         "affina train 'runs/my run/recipe.yaml'", "2.13.0", "22,713,216", "marks step 40, whose weights are kept",
     ):  # fmt: skip

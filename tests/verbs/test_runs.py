@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 import affina as api
 from affina.data.written.guess import KEYS
-from affina.errors import InputError, Interrupted, RunError
+from affina.errors import InputError, Interrupted, ResourceError, RunError
 from affina.record.folder import RunFolder
 from affina.record.journal import read
 from affina.record.lock import FolderLock
@@ -146,6 +146,21 @@ def test_ctrl_c_on_the_command_line(stop_after):
     assert ended.out.startswith("going on     after step 3\n")
     assert [path.name for path in Path("runs").iterdir()] == ["good"]
     assert affina(*words, "--resume").status == 2
+
+
+@pytest.mark.parametrize("word", ["run=cut", "run=auto"])
+def test_what_a_stopped_run_has_written_is_room_for_it_to_go_on(stop_after, monkeypatch, word):
+    stop_after(4)
+    with pytest.raises(Interrupted):
+        train(word)
+    folder = Path("cut" if word == "run=cut" else "runs/good")
+    own = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    planned = api.plan("good.csv", [f"model={tiny()}", *WORDS, word], rehearse=False)
+    least = planned.forecast.disk.least
+    monkeypatch.setattr("affina.planning.fitting.free_disk", lambda _: least - own // 2)
+    with pytest.raises(ResourceError, match="disk of the run folder"):
+        train("run=new")
+    assert train(word).folder.path == folder
 
 
 def test_another_recipe_does_not_go_on_with_a_stopped_run(stop_after):

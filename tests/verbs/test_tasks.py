@@ -78,7 +78,9 @@ def test_numbers_are_the_same_in_plain_transformers(family):
     config, logits = plain_logits(result.folder.path, TEXTS)
     assert (config.problem_type, config.num_labels, config.id2label) == ("regression", 1, {0: "label"})
     values = [prediction.value for prediction in api.predict(result.folder.path, TEXTS)]
-    assert np.allclose(values, logits[:, 0].numpy(), rtol=1e-5)
+    units = config.to_dict().get("label_units", {"shift": 0.0, "scale": 1.0})
+    assert (units["shift"] == 0) == (family in ("bert", "deberta-v2")), "a head without a bias cannot hold the mean"
+    assert np.allclose(values, units["shift"] + units["scale"] * logits[:, 0].numpy(), rtol=1e-5)
     assert 100 < values[0] < 500
     assert set(result.scores.metrics) == {"rmse", "mae", "r2", "pearson", "spearman"}
     assert set(result.baselines) == {"mean", "ridge_probe"}
@@ -202,7 +204,8 @@ def test_check_and_the_page_are_about_the_task(kind, trained):
     result = trained(kind)
     page = result.folder.report.read_text()
     assert ("RMSE" if kind == "numbers" else "micro-F1") in page
-    assert ("there is no table of them" in page) == (kind == "numbers")
+    assert ("Label by label" in page) == (kind == "sets")
+    assert ("Predicted against true" in page) == (kind == "numbers")
     assert "What is mistaken for what" not in page
 
 

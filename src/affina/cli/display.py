@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from affina.cli.tables import answers_line, files_line, percent, plain_figure, scores_line
+from affina.cli.tables import answers_line, files_line, percent, scores_line
 from affina.record.audited import Audited
 from affina.record.measures import title
 from affina.record.payloads import (
@@ -31,9 +31,8 @@ from affina.record.payloads import (
 )
 from affina.record.progress import Progress
 from affina.record.starts import Predicted, RangeTested, Restarted
-from affina.reporting.formats import counted
+from affina.reporting.formats import counted, mebibytes, metric
 
-MEBI: Final = 2**20
 MOST_TOKENS: Final = 16
 """Of the first row, as it is read."""
 SMOOTHING: Final = 0.9
@@ -183,7 +182,7 @@ class Display:
 
     def _evaluated(self, record: Evaluated) -> None:
         shown = list(dict.fromkeys([*list(record.metrics)[:2], "loss"]))
-        figures = [f"{title(name)} {plain_figure(name, record.metrics[name])}" for name in shown]
+        figures = [f"{title(name)} {metric(name, record.metrics[name])}" for name in shown]
         self._score = f"  {figures[0]}"
         mark = "" if record.best else "  worse, passed over"
         self._line(f"epoch {record.epoch:.1f}", f"validation {', '.join(figures)}", mark)
@@ -201,15 +200,15 @@ class Display:
 def _held(record: Finished) -> str:
     """The peak of the process, and of the run alone where the process held much before it."""
     whole, own = record.peak_memory_bytes, record.memory_bytes
-    text = f"peak memory {whole / MEBI:,.0f} MiB"
-    return text if own in (None, whole) else f"{text} in all, {own / MEBI:,.0f} MiB of them the run's own"
+    text = f"peak memory {mebibytes(whole)}"
+    return text if own in (None, whole) else f"{text} in all, {mebibytes(own)} of them the run's own"
 
 
 def _foretold(record: Predicted) -> str:
     """The same of a run to come."""
     own, below = record.peak_memory_bytes, record.interpreter_bytes
-    text = f"peak memory {(own + below) / MEBI:,.0f} MiB"
-    return f"{text} in all, {own / MEBI:,.0f} MiB of them the run's own" if below else text
+    text = f"peak memory {mebibytes(own + below)}"
+    return f"{text} in all, {mebibytes(own)} of them the run's own" if below else text
 
 
 def _found(test: RangeTested) -> str:

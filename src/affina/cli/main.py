@@ -6,7 +6,6 @@ Verbs are imported when they run, so that `affina --help` never loads torch.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
 from pathlib import Path
@@ -228,4 +227,6 @@ def _notice(text: str) -> None:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    from affina.record.strict import strict_json  # noqa: PLC0415
+
+    typer.echo(strict_json(value, indent=2))

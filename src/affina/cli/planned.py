@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from affina.planning.fitting import below, helping, mebibytes, nothing_helps, parts, shell
+from affina.planning.fitting import below, helping, nothing_helps, parts, shell
 from affina.planning.forecast import Change, Forecast
+from affina.reporting.formats import mebibytes
 from affina.verbs.plan import Planned
 
 MINUTE: Final = 60.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from affina.pipeline.execute import RunResult
 from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload, Sample, Started
+from affina.record.strict import strict_json
 from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import gather
 from affina.reporting.page import verdict_of
@@ -45,20 +44,15 @@ def watched(*, as_json: bool) -> Iterator[Display]:
 def show_result(result: RunResult, *, as_json: bool) -> None:
     """The scores next to the baselines, some predictions, and what to do next."""
     if as_json:
-        metrics = {name: dataclasses.asdict(figure) for name, figure in result.scores.metrics.items()}
-        baselines = {
-            who: {name: dataclasses.asdict(figure) for name, figure in scores.metrics.items()}
-            for who, scores in result.baselines.items()
-        }
         found = {
             "run": str(result.folder.path),
             "split": result.scores.split,
-            "metrics": metrics,
-            "baselines": baselines,
+            "metrics": result.scores.as_json(),
+            "baselines": {who: scores.as_json() for who, scores in result.baselines.items()},
             "forecast": how_far_off(journal.read(result.folder.journal)),
             "step_back": next((r.text for r in journal.read(result.folder.journal) if _is_step_back(r)), None),
         }
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        typer.echo(strict_json(found, indent=2))
         return
     console = Console()
     records = journal.read(result.folder.journal)

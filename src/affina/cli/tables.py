@@ -8,8 +8,9 @@ from pathlib import PurePath
 from rich.table import Table
 from rich.text import Text
 
-from affina.record.measures import MEASURES, SHARES, WRITING, title
+from affina.record.measures import MEASURES, WRITING, title
 from affina.record.payloads import DataRead, Measured, Sample, Scores
+from affina.reporting.formats import NOT_DEFINED, interval, metric
 from affina.reporting.texts import shortened
 
 MOST_CLASSES = 12
@@ -29,13 +30,6 @@ def files_line(files: Iterable[str]) -> str:
     return ", ".join(names[:MOST_FILES]) + (f" and {more:,} more files" if more > 0 else "")
 
 
-def figure(name: str, measured: Measured) -> str:
-    """A value with its interval: `92.8% (91.9-93.6)`."""
-    if name in SHARES:
-        return f"{percent(measured.value)} ({100 * measured.low:.1f}-{100 * measured.high:.1f})"
-    return f"{measured.value:.3f} ({measured.low:.3f}-{measured.high:.3f})"
-
-
 def answers_line(data: DataRead) -> str:
     """How many labels there are, or how the numbers are spread."""
     if data.task in WRITING:
@@ -51,13 +45,15 @@ def answers_line(data: DataRead) -> str:
 def scores_line(scores: Scores) -> str:
     """The main metrics in a line, the first with its interval."""
     first, *others = list(scores.metrics)[:2]
-    line = f"{title(first)} {figure(first, scores.metrics[first])}"
-    return ", ".join([line, *(f"{title(name)} {plain_figure(name, scores.metrics[name].value)}" for name in others)])
+    line = f"{title(first)} {interval(first, scores.metrics[first])}"
+    return ", ".join([line, *(f"{title(name)} {metric(name, scores.metrics[name].value)}" for name in others)])
 
 
-def plain_figure(name: str, value: float) -> str:
-    """A value without its interval."""
-    return percent(value) if name in SHARES else f"{value:.3f}"
+def metric_of(scores: Scores, name: str) -> str:
+    """A metric with its interval, that it is not defined on these rows, or nothing where it was not measured."""
+    if name in scores.undefined:
+        return NOT_DEFINED
+    return interval(name, scores.metrics[name]) if name in scores.metrics else ""
 
 
 def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
@@ -70,11 +66,8 @@ def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
     table.add_column("")
     for who in ("tuned", *others):
         table.add_column(who.replace("_", " "), justify="right")
-    for name in sorted(scores.metrics, key=list(MEASURES).index):
-        cells = [
-            figure(name, found.metrics[name]) if name in found.metrics else "" for found in (scores, *others.values())
-        ]
-        table.add_row(title(name), *cells)
+    for name in sorted(scores.names, key=list(MEASURES).index):
+        table.add_row(title(name), *(metric_of(found, name) for found in (scores, *others.values())))
     return table
 
 
@@ -103,7 +96,7 @@ def samples_table(samples: tuple[Sample, ...]) -> Table:
     kind = "texts, those furthest from their references" if any(sample.row is not None for sample in samples) else ""
     table = Table(title=f"Some {kind or 'predictions, the surest mistakes'} first", title_justify="left")
     numbers = any(sample.error is not None for sample in samples)
-    shown = any(sample.probability is not None for sample in samples) or numbers
+    shown = any(sample.probability is not None or sample.probabilities for sample in samples) or numbers
     for name in ("text", "expected", "predicted"):
         table.add_column(name, justify="right" if numbers and name != "text" else "left")
     if shown:
@@ -114,6 +107,14 @@ def samples_table(samples: tuple[Sample, ...]) -> Table:
         style = "" if sample.row is not None else style
         said = (shortened(words, LONGEST_TEXT) for words in (sample.expected, sample.predicted))
         cells = (text, *(Text(words, style=style * place) for place, words in enumerate(said)))
-        last = f"{sample.error:+.3g}" if sample.error is not None else percent(sample.probability or 0.0)
-        table.add_row(*cells, *([last] if shown else []))
+        table.add_row(*cells, *([Text(_behind(sample))] if shown else []))
     return table
+
+
+def _behind(sample: Sample) -> str:
+    """The error, the probability of the label, or those of the labels that were given or are right."""
+    if sample.error is not None:
+        return f"{sample.error:+.3g}"
+    if sample.probabilities:
+        return ", ".join(f"{label} {percent(share)}" for label, share in sample.probabilities.items())
+    return percent(sample.probability or 0.0)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from affina.data.formats import read_table
 from affina.data.hub import is_hub
 from affina.data.items import Item, suffixes_of
+from affina.data.mixing import Weight
 from affina.data.places import Place, locate
 from affina.data.reading import again, rows_of
 from affina.data.rows import Row
@@ -42,7 +43,7 @@ class Files:
 
     items: Mapping[str, tuple[Item, ...]]
     entries: Mapping[str, int]
-    weights: Mapping[str, float]
+    weights: Mapping[str, Weight]
     found: frozenset[str]
     choices: Mapping[str, Resolved[Any]]
 
@@ -78,7 +79,11 @@ def files_of(spec: DataSpec) -> Files:
     return Files(
         items=items,
         entries={item.name: number for number, place in enumerate(places) for item in place.items},
-        weights={item.name: entry.weight for entry, place in zip(entries, places, strict=True) for item in place.items},
+        weights={
+            item.name: Weight(number, entry.weight)
+            for number, (entry, place) in enumerate(zip(entries, places, strict=True))
+            for item in place.items
+        },
         found=frozenset(name for name in beside if asked[name] == AUTO),
         choices=choices,
     )

@@ -19,7 +19,7 @@ from affina.data.gathering import HELD_OUT, Files, files_of, mixed
 from affina.data.labelling.base import Labelling, count_labels
 from affina.data.labelling.guess import Asked
 from affina.data.meaning import cells_of, label_column, meaning_of
-from affina.data.mixing import weight_choices
+from affina.data.mixing import Weight, weight_choices
 from affina.data.rows import Row, Splits, named
 from affina.data.shares import divide
 from affina.data.table import Table
@@ -57,7 +57,7 @@ class Loaded:
     checks: tuple[Check, ...]
     lengths: tuple[Lengths, ...]
     choices: dict[str, Resolved[Any]]
-    weights: Mapping[str, float]
+    weights: Mapping[str, Weight]
 
 
 def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None = None) -> Loaded:
@@ -87,7 +87,7 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
     findings += _drop(spec, given, scans)
     rows, column = given["train"], label_column(columns)
     held_out = [name for name in HELD_OUT if name in given]
-    labels = _checked(given, labelling, column=column, train=called["train"])
+    labels = checked(given, labelling, column=column, train=called["train"])
     findings += look_at_files(tuple(scans.values()), given, labelling)
     made, chosen = divide(rows, _asked(spec, held_out), labelling, seed=seed)
     held = {"train": rows, "validation": (), "test": (), **given, **made}
@@ -110,7 +110,7 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
     )
 
 
-def _checked(given: Mapping[str, Sequence[Row]], labelling: Labelling, *, column: str, train: str) -> tuple[str, ...]:
+def checked(given: Mapping[str, Sequence[Row]], labelling: Labelling, *, column: str, train: str) -> tuple[str, ...]:
     """The outputs' names, where the training rows can be learnt from and the other files' labels are known in them."""
     held_out = [name for name in HELD_OUT if name in given]
     attested = frozenset(

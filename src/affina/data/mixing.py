@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,39 +20,56 @@ _DRAWS = 1
 """Sets these draws apart from others that depend on the seed and the epoch."""
 
 
-def seen_in(weights: Sequence[float], *, seed: int, epoch: int) -> list[int]:
+class Weight(NamedTuple):
+    """How often the rows of a source are seen in an epoch.
+
+    Attributes:
+        source: its place in the recipe's list.
+        value: the weight, above 0.
+    """
+
+    source: int
+    value: float
+
+
+PLAIN: Final = Weight(0, 1.0)
+
+
+def seen_in(weights: Sequence[Weight], *, seed: int, epoch: int) -> list[int]:
     """The rows of one epoch, as places: each as often as its weight says, and of a fraction that share, drawn anew.
 
+    Each source is drawn from by itself, so that it has its share whatever the weights of the others.
+
     Args:
-        weights: of each row; rows with the same weight are drawn from together.
+        weights: of each row.
         seed: the run's.
         epoch: from 0; with the seed it decides the draw.
 
     Returns:
         Places in order, a row's repeats side by side; plain counting where every weight is 1.
     """
-    given = np.asarray(weights, dtype=np.float64)
-    times = np.floor(given).astype(np.int64)
-    generator = np.random.default_rng([seed, epoch, _DRAWS])
-    for weight in np.unique(given[given > times]):
-        rows = np.flatnonzero(given == weight)
-        share = float(weight - np.floor(weight))
-        drawn = generator.permutation(rows)[: max(1, round(share * len(rows)))]
-        times[drawn] += 1
-    found: list[int] = np.repeat(np.arange(len(given)), times).tolist()
+    sources = np.fromiter((weight.source for weight in weights), dtype=np.int64, count=len(weights))
+    times = np.fromiter((int(weight.value) for weight in weights), dtype=np.int64, count=len(weights))
+    for source, value in sorted(set(weights)):
+        if not (share := value % 1):
+            continue
+        rows = np.flatnonzero(sources == source)
+        generator = np.random.default_rng([seed, epoch, _DRAWS, source])
+        times[generator.permutation(rows)[: max(1, round(share * len(rows)))]] += 1
+    found: list[int] = np.repeat(np.arange(len(weights)), times).tolist()
     return found
 
 
-def weights_of(rows: Sequence[Row], by_file: Mapping[str, float]) -> list[float]:
+def weights_of(rows: Sequence[Row], by_file: Mapping[str, Weight]) -> list[Weight]:
     """The weight of each row: that of its file."""
-    return [by_file.get(row.file, 1.0) for row in rows]
+    return [by_file.get(row.file, PLAIN) for row in rows]
 
 
-def labels_as_seen(rows: Sequence[Row], by_file: Mapping[str, float]) -> Counter[str]:
+def labels_as_seen(rows: Sequence[Row], by_file: Mapping[str, Weight]) -> Counter[str]:
     """The field `label` to the rows that an epoch has of it, the weights of the files included; never less than one."""
     sums: dict[str, float] = {}
     for row, weight in zip(rows, weights_of(rows, by_file), strict=True):
-        sums[row.fields["label"]] = sums.get(row.fields["label"], 0.0) + weight
+        sums[row.fields["label"]] = sums.get(row.fields["label"], 0.0) + weight.value
     return Counter({label: max(1, round(total)) for label, total in sums.items()})
 
 

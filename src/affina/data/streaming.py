@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from affina.data.audit.looks import file_checks, look_at_files, look_at_splits
-from affina.data.audit.scan import Scan, scan
+from affina.data.audit.scan import Scan, ScannedRows, scan
 from affina.data.checks import found_blank, found_empty
 from affina.data.formats import read_table, read_tables, size_in_parts
 from affina.data.gathering import Files, files_of
 from affina.data.items import Item
-from affina.data.labelling.base import Labelling, count_labels, in_order
+from affina.data.labelling.base import Labelling, count_labels
 from affina.data.labelling.guess import Asked
 from affina.data.labelling.written import Written
-from affina.data.loading import Loaded
+from affina.data.loading import Loaded, checked
 from affina.data.meaning import cells_of, label_column, meaning_of
 from affina.data.rows import Row, Splits, is_blank, named
 from affina.data.table import MOST_EXAMPLES, Table
@@ -154,7 +154,11 @@ def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files
         samples[split] = tuple(sorted(one.sample, key=lambda row: (order[row.file], row.number)))
         findings += one.findings(called)
     counts = count_labels(labelling, scans[0].counts())
-    labels = () if labelling.writes else in_order(counts) or (label_column(columns),)
+    labels: tuple[str, ...] = ()
+    if not labelling.writes:
+        called = named(item.name for item in files.items["train"])
+        read = {scanned.split: ScannedRows(scanned) for scanned in scans}
+        labels = checked(read, labelling, column=label_column(columns), train=called)
     total = sum(map(len, scans))
     near, check, lengths = look_at_splits(samples, tuple(counts), labelling, seed=seed, of=total)
     loaded = Loaded(

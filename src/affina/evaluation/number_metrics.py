@@ -1,12 +1,14 @@
 """Metrics of numbers: RMSE, MAE, R2, Pearson's r and Spearman's rho, with bootstrap intervals over the rows.
 
 R2 is 1 minus the squared error over that of the mean of the same rows; Spearman's rho is Pearson's r of mid-ranks, of
-the rows that a resample draws. A correlation with something that never changes cannot be told, and is 0. How the
+the rows that a resample draws. A correlation with something that never changes is not defined, nor is R2 of numbers
+that are all the same, nor anything beyond the range of 64-bit floats: those are named, and have no figure. How the
 intervals are drawn is `intervals`'.
 """
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Final
 
@@ -17,20 +19,22 @@ from affina.record.payloads import Measured, Scores
 
 METRICS: Final = ("rmse", "mae", "r2", "pearson", "spearman")
 """In the order in which they are computed."""
-_ROUNDING: Final = 1e-12
-"""Of the square of the values: a smaller variance is that of rounding."""
+_ROUNDING: Final = 1e-28
+"""Of the square of the values: a smaller variance is that of rounding to 64 bits."""
+_STILL: Final = 1e-12
+"""Of the variance of the right numbers: predictions that vary less (by the rounding of float32) do not change."""
 
 
 def quick(found: Floats, truth: Floats) -> dict[str, float]:
-    """The metrics without intervals; what these rows cannot tell is 0."""
-    figures = np.nan_to_num(_measure(found, truth, np.ones(len(truth))))
-    return dict(zip(METRICS, figures.tolist(), strict=True))
+    """The metrics without intervals; what is not defined on these rows is left out."""
+    figures = dict(zip(METRICS, _measure(found, truth, np.ones(len(truth))).tolist(), strict=True))
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
 
 
 def score(  # noqa: PLR0913 - all named at the call
     found: Floats, truth: Floats, *, who: str, split: str, resamples: int, confidence: float, seed: int
 ) -> Scores:
-    """All metrics with their intervals.
+    """All metrics with their intervals, and the names of those that are not defined on these rows.
 
     Args:
         found: [rows], the predicted numbers.
@@ -43,15 +47,23 @@ def score(  # noqa: PLR0913 - all named at the call
     """
     measure = partial(_measure, found, truth)
     drawn = bootstrap(measure, len(truth), resamples=resamples, confidence=confidence, seed=seed)
-    figures = [
-        Measured(value=value, low=low, high=high, n=len(truth))
-        for value, low, high in zip(*(part.tolist() for part in drawn), strict=True)
-    ]
-    return Scores(who=who, split=split, metrics=dict(zip(METRICS, figures, strict=True)))
+    known = quick(found, truth)
+    figures = {
+        name: Measured(value=value, low=low, high=high, n=len(truth))
+        for name, value, low, high in zip(METRICS, *(part.tolist() for part in drawn), strict=True)
+        if name in known
+    }
+    return Scores(who=who, split=split, metrics=figures, undefined=tuple(name for name in METRICS if name not in known))
 
 
 def _measure(found: Floats, truth: Floats, weights: Floats) -> Floats:
-    """Every figure where row i counts `weights[i]` times; what these rows cannot tell is not a number."""
+    """Every figure where row i counts `weights[i]` times; what is not defined on these rows is not a number."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        figures = _figures(found, truth, weights)
+    return np.where(np.isfinite(figures), figures, np.nan)
+
+
+def _figures(found: Floats, truth: Floats, weights: Floats) -> Floats:
     share = weights / weights.sum()
     errors = found - truth
     squared = float(share @ errors**2)
@@ -73,11 +85,12 @@ def _variance(values: Floats, share: Floats) -> float:
     return variance if variance > _ROUNDING * float(share @ values**2) else 0.0
 
 
-def _correlation(one: Floats, other: Floats, share: Floats) -> float:
-    spread = _variance(one, share) * _variance(other, share)
-    if spread == 0:
+def _correlation(found: Floats, truth: Floats, share: Floats) -> float:
+    variances = _variance(found, share), _variance(truth, share)
+    if not variances[0] > _STILL * variances[1] > 0:
         return float("nan")
-    return float(share @ ((one - share @ one) * (other - share @ other))) / float(np.sqrt(spread))
+    ours, theirs = np.sqrt(variances)  # the product of the squares may be beyond the range
+    return float(share @ ((found - share @ found) / ours * ((truth - share @ truth) / theirs)))
 
 
 def _ranks(values: Floats, weights: Floats) -> Floats:

@@ -26,6 +26,30 @@ Truth = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
+class _Ranking:
+    """The rows of each label from its highest probability down, label after label, and where the right ones stand.
+
+    Precision is looked at where a row has the label, at the last of the equal probabilities there. A draw is then one
+    running sum over all labels: since every label's ranking holds every row, what came before a label is known.
+
+    Attributes:
+        rows: [labels x rows], the rows in that order.
+        label: [right rows of all labels], the label,
+        row: the row that has it,
+        end: the place in `rows` of the last row that is as probable,
+        last: and the place, among the right rows, of the last of them that is as probable.
+        first: [labels], the place of the label's first right row.
+    """
+
+    rows: Places
+    label: Places
+    row: Places
+    end: Places
+    last: Places
+    first: Places
+
+
+@dataclass(frozen=True, slots=True)
 class _Statistics:
     """What one row contributes, so that a resample is a weighted count.
 
@@ -35,8 +59,7 @@ class _Statistics:
         right: [rows, labels], both.
         exact: [rows], whether all labels are right.
         loss: [rows], the mean cross-entropy over the labels, in nats.
-        orders: for each label its rows from the highest probability down,
-        ends: and where equal probabilities end in that order.
+        ranking: what average precision is counted on.
     """
 
     true: Floats
@@ -44,8 +67,7 @@ class _Statistics:
     right: Floats
     exact: Floats
     loss: Floats
-    orders: tuple[Places, ...]
-    ends: tuple[Places, ...]
+    ranking: _Ranking
 
 
 def quick(probabilities: Floats, truth: Truth, thresholds: Floats) -> dict[str, float]:
@@ -107,16 +129,31 @@ def cross_entropy(probabilities: Floats, truth: Truth) -> Floats:
 
 def _statistics(probabilities: Floats, truth: Truth, thresholds: Floats) -> _Statistics:
     given = probabilities >= thresholds
-    orders = tuple(np.argsort(-column, kind="stable") for column in probabilities.T)
-    ordered = [column[order] for column, order in zip(probabilities.T, orders, strict=True)]
     return _Statistics(
         true=truth.astype(np.float64),
         given=given.astype(np.float64),
         right=(given & truth).astype(np.float64),
         exact=(given == truth).all(axis=1).astype(np.float64),
         loss=cross_entropy(probabilities, truth),
-        orders=orders,
-        ends=tuple(np.flatnonzero(np.append(column[1:] != column[:-1], True)) for column in ordered),
+        ranking=_ranking(probabilities, truth),
+    )
+
+
+def _ranking(probabilities: Floats, truth: Truth) -> _Ranking:
+    rows, labels = truth.shape
+    order = np.argsort(-probabilities, axis=0, kind="stable").T
+    label, place = np.nonzero(np.take_along_axis(truth.T, order, axis=1))
+    ordered = np.take_along_axis(probabilities.T, order, axis=1)
+    is_last = np.append(ordered[:, 1:] != ordered[:, :-1], np.ones((labels, 1), dtype=np.bool_), axis=1)
+    ends = np.flatnonzero(is_last)
+    end = ends[np.searchsorted(ends, label * rows + place)]
+    return _Ranking(
+        rows=order.ravel(),
+        label=label,
+        row=order[label, place],
+        end=end,
+        last=np.searchsorted(end, end, side="right") - 1,
+        first=np.searchsorted(label, np.arange(labels)),
     )
 
 
@@ -132,21 +169,24 @@ def _measure(statistics: _Statistics, weights: Floats) -> Floats:
         float(_share(np.array([2 * right.sum()]), np.array([true.sum() + given.sum()]))[0]),
         _mean(f1),
         weights @ statistics.exact / weights.sum(),
-        _mean(_precisions(statistics, weights)),
+        _mean(_precisions(statistics.ranking, weights)),
         weights @ statistics.loss / weights.sum(),
     )
     return np.concatenate([metrics, _share(right, given), _share(right, true), f1])
 
 
-def _precisions(statistics: _Statistics, weights: Floats) -> Floats:
+def _precisions(ranking: _Ranking, weights: Floats) -> Floats:
     """The average precision of each label; not a number where no row has it."""
-    found = np.full(len(statistics.orders), np.nan)
-    for label, (order, ends) in enumerate(zip(statistics.orders, statistics.ends, strict=True)):
-        counts = weights[order]
-        right, seen = np.cumsum(counts * statistics.true[order, label])[ends], np.cumsum(counts)[ends]
-        if right[-1] > 0:
-            found[label] = np.nansum(_share(right, seen) * np.diff(right, prepend=0.0)) / right[-1]
-    return found
+    labels = len(ranking.first)
+    counts = weights.astype(np.int64)
+    all_labels = int(counts.sum()) * labels
+    small = counts.astype(np.int32) if all_labels < np.iinfo(np.int32).max else counts
+    seen = np.cumsum(small[ranking.rows], dtype=small.dtype)[ranking.end] - ranking.label * counts.sum()
+    hits = counts[ranking.row]
+    before = np.concatenate([[0], np.cumsum(hits)])
+    right = before[ranking.last + 1] - before[ranking.first[ranking.label]]
+    gained = np.bincount(ranking.label, hits * (right / np.maximum(seen, 1)), minlength=labels).astype(np.float64)
+    return _share(gained, np.bincount(ranking.label, hits, minlength=labels).astype(np.float64))
 
 
 def _rows_of(statistics: _Statistics) -> list[int]:

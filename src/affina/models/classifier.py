@@ -36,7 +36,7 @@ from affina.models.settings import (
 )
 from affina.models.source import Source
 from affina.models.trial import check_numbers, check_vocabulary, try_out
-from affina.models.units import PLAIN, Units, to_standard, units_for
+from affina.models.units import PLAIN, Units, rebased, units_for, units_of
 
 _MOST_MISSING: Final = 0.01
 """Share of the backbone's parameters that may be missing in a checkpoint (each is said); more is another model."""
@@ -135,14 +135,14 @@ def load_classifier(
 
 
 def _standardised(module: Any, anatomy: Anatomy, head: HeadSpec, *, is_new: bool) -> Units:
-    """The units that a regression's head trains in; one that was kept, and so is in plain units, is brought to them."""
-    if head.problem != "regression" or not head.deviation:
+    """The units that a regression's head counts in; one that was kept is brought to those of these numbers."""
+    if head.problem != "regression":
         return PLAIN
+    before = PLAIN if is_new else units_of(module.config)
+    if not head.deviation:
+        return before
     units = units_for(module, anatomy, mean=head.mean, deviation=head.deviation)
-    layer = last_layer(module, anatomy)
-    if not is_new and layer is not None:
-        to_standard(layer, units)
-    return units
+    return units if is_new else rebased(last_layer(module, anatomy), before, units)
 
 
 def read_config(source: Source, where: str) -> Any:

@@ -16,6 +16,8 @@ from affina.errors import ModelError, Problem
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 THRESHOLDS: Final = "label_thresholds"
 """The key of config.json with the probability from which each label is given."""
+UNITS: Final = "label_units"
+"""The key with `shift` and `scale`, where a regression's number is shift + scale * logit and not the logit itself."""
 _DROPOUT_ENDINGS: Final = ("dropout", "pdrop", "dropout_prob", "dropout_rate")
 _NO_LIMIT: Final = 10**9
 """A tokenizer without a limit of its own reports a number far above this one, or one that is no length."""
@@ -51,9 +53,9 @@ def set_head(config: Any, head: HeadSpec) -> None:
     config.id2label = dict(enumerate(head.labels))
     config.label2id = {label: number for number, label in enumerate(head.labels)}
     config.problem_type = head.problem
-    thresholds = config.to_dict().get(THRESHOLDS)
-    if thresholds is not None and head.problem != "multi_label_classification":
-        delattr(config, THRESHOLDS)
+    for key, problem in ((THRESHOLDS, "multi_label_classification"), (UNITS, "regression")):
+        if config.to_dict().get(key) is not None and head.problem != problem:
+            delattr(config, key)
 
 
 def thresholds_of(config: Any) -> dict[str, float] | None:

@@ -15,7 +15,7 @@ from affina.data.audit.lengths import describe_lengths
 from affina.data.audit.personal import personal_kinds
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.evaluation.language import check_language
+from affina.evaluation.language import check_language, language_of
 from affina.models.reader import Reads
 from affina.pipeline.limits import Limited
 from affina.record.audited import Audited, Cut, Encoded
@@ -69,6 +69,7 @@ def audit(
         lengths=(*loaded.lengths, *lengths),
         cuts=_cuts(limited),
         encoded=_first_encoded(limited.rows["train"], encode, reader.tokenizer),
+        language=language_of(loaded.splits.train, seed=seed),
     )
     return audited, loaded.findings + limited.findings + strange
 

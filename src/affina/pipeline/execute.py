@@ -16,7 +16,7 @@ from affina.models.origin import origin
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, rates
 from affina.pipeline.folders import Place
-from affina.pipeline.looking_back import look_back
+from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.load import dump_recipe
@@ -140,7 +140,8 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
             prepared.subject.export(prepared, place.folder, step=outcome.best_step, journal=journal)
             measured = prepared.subject.measure(prepared, journal)
         with clock.stage("looking back"):
-            look_back(prepared, outcome, journal, {**place.baselines(), "tuned": measured.scores})
+            reached = Reached({**place.baselines(), "tuned": measured.scores}, place.row_results())
+            look_back(prepared, outcome, journal, reached)
         journal.append(_finished(outcome, clock, measured, before=known, device=prepared.device))
     page.write(place.folder.path)
     return RunResult(place.folder, measured.scores, place.baselines())

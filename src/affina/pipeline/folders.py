@@ -11,6 +11,7 @@ import itertools
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
 from affina.record.payloads import Chosen, DataRead, Finished, ModelLoaded, Payload, Scores, Started
+from affina.record.row_results import RowResults
 from affina.record.starts import Restarted
 
 RUNS: Final = "runs"
@@ -45,6 +47,10 @@ class Place:
         """What the run measured before training."""
         records = journal.read(self.folder.journal)
         return {record.who: record for record in records if isinstance(record, Scores) and record.who != "tuned"}
+
+    def row_results(self) -> Mapping[str, RowResults]:
+        """What the run recorded row by row, by predictor."""
+        return {one.who: one for one in journal.read(self.folder.journal) if isinstance(one, RowResults)}
 
 
 def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
@@ -80,6 +86,20 @@ def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
             fix="leave out --resume to start from the beginning",
         )
     )
+
+
+def goes_on_in(prepared: Prepared) -> Path | None:
+    """The folder of the stopped run that this one would go on with; nothing is locked, made or refused."""
+    for path in _candidates(prepared):
+        if not path.is_dir():
+            return None
+        with suppress(RunError):
+            records = journal.read(RunFolder(path).journal)
+            if records and _cannot_go_on(records, prepared) is None:
+                return path
+        if prepared.recipe.run != AUTO:
+            return None
+    return None
 
 
 def _candidates(prepared: Prepared) -> Iterator[Path]:

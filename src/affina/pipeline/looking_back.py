@@ -8,16 +8,19 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
+from affina.evaluation.language import UNFAMILIAR
 from affina.pipeline.attempts import advised_anew, times_apart
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_given, named
 from affina.record.journal import Journal
 from affina.record.measures import higher_is_better
 from affina.record.payloads import STEP_BACK, Event, Scores
+from affina.record.row_results import RowResults
 from affina.reporting.formats import interval, name
-from affina.reporting.verdict import settled
+from affina.reporting.verdict import pair_of, settled
 from affina.training.loop import Outcome
 
 FAR: Final = 4.0
@@ -26,34 +29,48 @@ LITTLE: Final = 0.98
 """Of the loss before the training: what stays above it has learnt next to nothing."""
 
 
-def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, scores: Mapping[str, Scores]) -> None:
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What every predictor reached on the rows that the report is about, the tuned model's among them, by name.
+
+    Attributes:
+        scores: in all.
+        rows: row by row, where that was recorded.
+    """
+
+    scores: Mapping[str, Scores]
+    rows: Mapping[str, RowResults]
+
+
+def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, reached: Reached) -> None:
     """Write down what a run that was worth nothing came to; nothing for any other run.
 
     Args:
         prepared: the run; its model is put back to the start where a range test is needed.
         outcome: how the training ended.
         journal: gets the event.
-        scores: predictor to its scores, the tuned model's among them.
+        reached: what was measured.
     """
-    found = "; ".join(_shortfalls(prepared, outcome, scores))
+    found = "; ".join(_shortfalls(prepared, outcome, reached))
     if not found:
         return
     cause, following = _cause(prepared, outcome, journal)
     journal.append(Event(step=outcome.steps, name=STEP_BACK, text=f"{found}. Likely cause: {cause}. Next: {following}"))
 
 
-def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Scores]) -> Iterator[str]:
-    """What the tuned model did not pass, the strongest first."""
-    tuned = scores["tuned"]
+def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterator[str]:
+    """What the tuned model did not pass, the strongest first; what the rows settle is judged as the verdict does."""
+    tuned = found.scores["tuned"]
     key = prepared.hyper.metric.value
     if key not in tuned.metrics:  # a loss in standard units is of the training alone
         key = next(iter(tuned.metrics))
     way = 1 if higher_is_better(key) else -1
     reached = tuned.metrics[key]
-    rivals = {who: found.metrics[key] for who, found in scores.items() if who != "tuned" and key in found.metrics}
-    for who, figure in sorted(rivals.items(), key=lambda item: -way * item[1].value):
-        if way * (reached.value - figure.value) <= 0:
-            apart = "worse than" if settled(reached, figure, None) else "not better than"
+    others = {who: scored.metrics[key] for who, scored in found.scores.items() if key in scored.metrics}
+    for who, figure in sorted(others.items(), key=lambda item: -way * item[1].value):
+        if who != "tuned" and way * (reached.value - figure.value) <= 0:
+            pair = pair_of(found.rows, who, key, confidence=prepared.recipe.evaluate.confidence)
+            apart = "worse than" if settled(reached, figure, pair) else "not better than"
             level = "level with" if reached.value == figure.value else apart
             yield (
                 f"the tuned model is {level} the {name(who)}: {name(key)} {interval(key, reached)} against "
@@ -71,7 +88,18 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, scores: Mapping[str, Score
 
 def _cause(prepared: Prepared, outcome: Outcome, journal: Journal) -> tuple[str, str]:
     """The likely cause, and what to try next."""
-    return _rate_is_off(prepared, journal) or _ended_early(prepared, outcome) or prepared.subject.doubts(prepared)
+    return (
+        _rate_is_off(prepared, journal)
+        or _foreign(prepared)
+        or _ended_early(prepared, outcome)
+        or prepared.subject.doubts(prepared)
+    )
+
+
+def _foreign(prepared: Prepared) -> tuple[str, str] | None:
+    """The audit says that the model was not made for the language of the rows: no other cause is likelier then."""
+    strange = next((finding for finding in prepared.findings if finding.name == UNFAMILIAR), None)
+    return None if strange is None else (strange.meaning.partition(":")[0], strange.advice)
 
 
 def _rate_is_off(prepared: Prepared, journal: Journal) -> tuple[str, str] | None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from affina.errors import Problem, ResourceError
-from affina.planning.forecast import MEBI, Change, Forecast
+from affina.planning.forecast import Change, Forecast
+from affina.record.folder import RunFolder
+from affina.reporting.formats import mebibytes
 from affina.runtime.memory import Room
 
 OVERRIDE: Final = "train.too_large=try"
@@ -20,7 +22,7 @@ SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """What is needed beside what is there, in bytes.
+    """What is needed beside what is there, in bytes; what a stopped run has in its folder already counts as there.
 
     Attributes:
         fits: whether memory and disk suffice by the forecast.
@@ -29,8 +31,8 @@ class Fit:
             is bounded.
         room: the memory that is there for it; None where nothing tells.
         bound: what bounds it, in words.
-        disk_needed: the most that the run folder takes.
-        disk_free: on its disk.
+        disk_needed: the most that the run folder may take.
+        disk_free: on its disk, with what the folder of a run that goes on takes already.
     """
 
     fits: bool
@@ -48,16 +50,15 @@ def judge(forecast: Forecast, room: Room | None, *, folder: Path) -> Fit:
     Args:
         forecast: of the run.
         room: the memory that the whole process may come to hold; None if nothing tells.
-        folder: the run folder, which need not exist.
+        folder: the run folder, which need not exist; that of a stopped run is one that goes on.
     """
     base = forecast.memory.interpreter if forecast.device == "cpu" else 0
     base += 0 if room is None else room.beside
     needed, least = base + forecast.memory.peak, base + forecast.memory.least
-    free = free_disk(folder)
-    no_disk = forecast.disk.peak > free
+    free = free_disk(folder) + taken(folder)
     return Fit(
-        fits=(room is None or needed <= room.free) and not no_disk,
-        cannot=(room is not None and least > room.free + room.spare) or no_disk,
+        fits=(room is None or needed <= room.free) and forecast.disk.peak <= free,
+        cannot=(room is not None and least > room.free + room.spare) or forecast.disk.least > free,
         needed=needed,
         room=None if room is None else room.free,
         bound="nothing tells how much memory is there" if room is None else room.what,
@@ -70,6 +71,13 @@ def free_disk(folder: Path) -> int:
     """Bytes on the disk where `folder` is or will be."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     return shutil.disk_usage(there).free
+
+
+def taken(folder: Path) -> int:
+    """Bytes that a run has written into its folder already; nothing for a folder that is no run."""
+    if not RunFolder(folder).journal.is_file():
+        return 0
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def helping(forecast: Forecast, fit: Fit) -> tuple[Change, ...]:
@@ -97,11 +105,6 @@ def nothing_helps(forecast: Forecast, fit: Fit) -> str:
     return "no change of the recipe that we know of suffices"
 
 
-def mebibytes(count: float) -> str:
-    """`1234567890` as `1,177 MiB`."""
-    return f"{count / MEBI:,.0f} MiB"
-
-
 def refusal(forecast: Forecast, fit: Fit) -> ResourceError:
     """The error of a run that cannot fit."""
     problems = []
@@ -119,7 +122,8 @@ def refusal(forecast: Forecast, fit: Fit) -> ResourceError:
             Problem(
                 where="disk of the run folder",
                 expected=f"at most {mebibytes(fit.disk_free)}, which are free there",
-                found=f"a run that writes up to {mebibytes(fit.disk_needed)} of checkpoints and models at a time",
+                found=f"a run that writes up to {mebibytes(fit.disk_needed)} of checkpoints and models at a time, and "
+                f"{mebibytes(forecast.disk.least)} at the least",
                 fix=f"make room, write run=... on another disk or train.keep=1, or {OVERRIDE} to try it all the same",
             )
         )

@@ -6,9 +6,7 @@ Nothing is computed here from a model, and torch is not needed: the process that
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
-
-MEBI: Final = 2**20
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,8 @@ class Disk:
         checkpoints: what is left of them at the end, the best weights among it.
         model: what is exported.
         record: the record and the report.
-        peak: the most that the run folder takes at any time.
+        peak: the most that the run folder may take at any time: every evaluation the best so far, no early end.
+        least: what it takes even if the run ends early: a checkpoint, the best weights, the model, the record.
         cached: what the model takes in its folder or the cache, where it is already.
     """
 
@@ -88,6 +87,7 @@ class Disk:
     model: int
     record: int
     peak: int
+    least: int
     cached: int
 
 

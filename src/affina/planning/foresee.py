@@ -19,7 +19,7 @@ from affina.planning.estimate import memory_of, trained_bytes, weight_bytes
 from affina.planning.forecast import Disk, Forecast, Memory, Time
 from affina.planning.pace import pace_by_rule, pace_of, steps_per_epoch, time_of
 from affina.planning.rehearsal import Rehearsed
-from affina.runtime import memory
+from affina.runtime import machine, memory
 from affina.training.loop import CHECKPOINT_SECONDS
 
 LEAST: Final = 0.8
@@ -94,10 +94,11 @@ def described(prepared: Prepared) -> str:
 
 
 def key_of(prepared: Prepared) -> str:
-    """The same for the same recipe, data, model, device and threads, whatever the run's folder."""
+    """The same for the same recipe, data, model, device, threads and versions, whatever the run's folder."""
     recipe = resolved_recipe(prepared).model_dump(mode="json", exclude={"run": True, "train": {"too_large"}})
     source = prepared.model.source
-    parts = [recipe, prepared.loaded.files, fingerprint(source.folder), prepared.device.type, torch.get_num_threads()]
+    here = [prepared.device.type, torch.get_num_threads(), machine.versions()]
+    parts = [recipe, prepared.loaded.files, fingerprint(source.folder), *here]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -148,6 +149,7 @@ def _disk(prepared: Prepared, time: Time, sizes: dict[str, int]) -> Disk:
         model=sizes["model"],
         record=record,
         peak=max(most, kept + sizes["model"]) + record,
+        least=sizes["checkpoint"] + sizes["best"] + sizes["model"] + RECORD_BYTES,
         cached=sum(file.stat().st_size for file in prepared.model.source.folder.rglob("*") if file.is_file()),
     )
 

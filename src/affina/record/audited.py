@@ -87,3 +87,5 @@ class Audited:
     """The first row that shows no personal data, or none."""
     suspects: tuple[Suspect, ...] = ()
     """The surest probable label errors, where they were looked for."""
+    language: str = ""
+    """The code of the language that the training rows look like; empty where that is not clear."""

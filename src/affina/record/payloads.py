@@ -6,7 +6,7 @@ model. Every field is plain JSON data. This module does not write files (`journa
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from affina.record.audited import Audited
@@ -19,6 +19,8 @@ OPENING = "notice"
 """The key of the choice that holds the words which card and report open with."""
 STEP_BACK = "step back"
 """The name of the event that says that a run was worth nothing; shown with the result."""
+SHIPPED_UNITS = "task (units of the exported logit)"
+"""The key of a choice: a number is `shift` + `scale` * the exported model's logit; absent where it is the logit."""
 Plain = str | int | float | bool | None
 
 
@@ -156,6 +158,19 @@ class Scores:
     """Rows are true labels, columns are predicted ones, in the order of `classes`."""
     cells: tuple[CellShare, ...] = ()
     """The cells of `confusion` that are not 0, row by row."""
+    undefined: tuple[str, ...] = ()
+    """Metrics that are not defined on these rows, such as a correlation with a prediction that never changes."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every metric, whether it is defined here or not."""
+        return (*self.metrics, *self.undefined)
+
+    def as_json(self) -> dict[str, dict[str, float | int | None]]:
+        """Metric to `{"value", "low", "high", "n"}`; all but `n` are null where the metric is not defined."""
+        rows = max((figure.n for figure in self.metrics.values()), default=0)
+        nothing: dict[str, float | int | None] = {"value": None, "low": None, "high": None, "n": rows}
+        return {name: asdict(figure) for name, figure in self.metrics.items()} | dict.fromkeys(self.undefined, nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +218,8 @@ class Sample:
     predicted: str
     probability: float | None = None
     """Of what was predicted, where it has one."""
+    probabilities: dict[str, float] = field(default_factory=dict)
+    """Of several labels: of each that was given or is right, the highest first."""
     error: float | None = None
     """Predicted minus expected, where they are numbers."""
     where: str = ""

@@ -6,6 +6,9 @@ The type is frozen plain data, like all of `payloads`, which has it in its union
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
+
+MOST_NUMBERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class RowResults:
     expected: tuple[int, ...] = ()
     """The place of each row's class, where there are classes."""
     predicted: tuple[int, ...] = ()
+    numbers: tuple[tuple[float, float], ...] = ()
+    """Of a regression, up to `MOST_NUMBERS` rows drawn at random: the right number, and the predicted one."""
 
     def __post_init__(self) -> None:
         """Refuse results that are not of the same rows.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from affina.reporting.formats import brief, chance, counted, difference, duration, ends, interval, memory, name
+from affina.reporting.formats import brief, chance, counted, difference, duration, ends, interval, mebibytes, name
 from affina.reporting.gathered import Gathered
 from affina.reporting.paired import CONFIDENCE
 from affina.reporting.verdict import Verdict
@@ -84,4 +84,4 @@ def _cost(run: Gathered) -> tuple[str, str]:
     total = run.finished.seconds.get("total")
     spent = "Not recorded" if total is None else duration(total)
     whole = "" if run.went_on_at is None else f" since it went on after step {run.went_on_at:,}"
-    return spent, f"in all{whole}{where}, with {memory(run.finished.peak_memory_bytes)} of memory at the peak"
+    return spent, f"in all{whole}{where}, with {mebibytes(run.finished.peak_memory_bytes)} of memory at the peak"

@@ -44,7 +44,7 @@ def render(records: Sequence[Payload], *, title: str) -> str:
             run=run,
             verdict=found,
             tuned=run.scores.get("tuned"),
-            metrics=list(dict.fromkeys(key for scored in run.scores.values() for key in scored.metrics)),
+            metrics=list(dict.fromkeys(key for scored in run.scores.values() for key in scored.names)),
             labels=list(run.data.labels)[:MOST_LABELS] if run.data else [],
             base=_base(run),
             use=fenced(lines_of_use(run), "python"),
@@ -58,9 +58,9 @@ def render(records: Sequence[Payload], *, title: str) -> str:
 def front_matter(run: Gathered, *, title: str) -> dict[str, Any]:
     """What the hub reads of a card, as plain data."""
     found: dict[str, Any] = {}
+    if run.audited is not None and run.audited.language:
+        found["language"] = [_short(run.audited.language)]
     if (model := run.model) is not None:
-        if model.languages:
-            found["language"] = [_short(code) for code in model.languages]
         if model.licence:
             found["license"] = _short(model.licence)
         if model.hub_id:

@@ -14,12 +14,13 @@ from typing import Any, Final, Literal
 from affina.record.measures import MEASURES, higher_is_better
 from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
-from affina.reporting.formats import chance, counted, difference, ends, gap, interval, name
+from affina.reporting.formats import NOT_DEFINED, chance, counted, difference, ends, gap, interval, name
 from affina.reporting.gathered import Gathered
 from affina.reporting.paired import CONFIDENCE, Paired, aligned, paired, shared_rows
 from affina.reporting.verdict import settled
 
 TUNED: Final = "tuned"
+NOT_MEASURED: Final = "not measured"
 Outcome = Literal["first", "second", "open", "apart"]
 """Which is better, or that the rows do not tell; `apart` are two that cannot be compared."""
 
@@ -34,6 +35,7 @@ class Line:
         second: the second run's.
         pair: the second minus the first on the same rows, where there are results by row.
         outcome: what these figures say; apart where the runs cannot be compared.
+        missing: what to say of either where it has no figure.
     """
 
     key: str
@@ -41,6 +43,7 @@ class Line:
     second: Measured | None
     pair: Paired | None
     outcome: Outcome
+    missing: tuple[str, str] = (NOT_MEASURED, NOT_MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +136,21 @@ def _lines(first: Gathered, second: Gathered, *, comparable: bool) -> Iterator[L
     both = [key for key in ours if key in theirs]
     chosen = [key for key in (first.chosen_metric, second.chosen_metric) if key in both and key in MEASURES]
     known = [key for key in both if key in MEASURES]
-    for key in dict.fromkeys([*chosen, *known, *ours, *theirs]):
+    for key in dict.fromkeys([*chosen, *known, *ours, *theirs, *_undefined(first), *_undefined(second)]):
         mine, other = ours.get(key), theirs.get(key)
         pair = _pair(first, second, key) if comparable else None
         if not comparable or mine is None or other is None or key not in MEASURES:
-            yield Line(key, mine, other, None, "apart")
+            yield Line(key, mine, other, None, "apart", (_missing(first, key), _missing(second, key)))
         else:
             yield Line(key, mine, other, pair, _outcome(key, mine, other, pair))
+
+
+def _undefined(run: Gathered) -> tuple[str, ...]:
+    return run.scores[TUNED].undefined if TUNED in run.scores else ()
+
+
+def _missing(run: Gathered, key: str) -> str:
+    return NOT_DEFINED if key in _undefined(run) else NOT_MEASURED
 
 
 def _pair(first: Gathered, second: Gathered, key: str) -> Paired | None:

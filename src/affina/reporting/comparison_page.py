@@ -129,7 +129,7 @@ def _cost(run: Gathered) -> Iterator[tuple[str, str]]:
             "Time in all" if run.went_on_at is None else "Time since it went on",
             formats.duration(end.seconds["total"]),
         )
-    yield "Peak memory", formats.memory(end.peak_memory_bytes)
+    yield "Peak memory", formats.mebibytes(end.peak_memory_bytes)
     yield "Steps trained", formats.number(end.steps)
     yield "Speed in training", f"{formats.number(end.rows_per_second)} rows/s"
     yield "Training ended by", end.stopped

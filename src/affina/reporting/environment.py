@@ -51,7 +51,7 @@ def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> Environ
         formats.share,
         formats.number,
         formats.duration,
-        formats.memory,
+        formats.mebibytes,
         formats.plain,
         texts.shortened,
         basename,

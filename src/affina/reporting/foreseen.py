@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from affina.record.payloads import Finished, Payload
 from affina.record.starts import Predicted
-
-MEBI: Final = 2**20
+from affina.reporting.formats import mebibytes
 
 
 def how_far_off(records: Sequence[Payload]) -> str | None:
@@ -28,10 +26,10 @@ def how_far_off(records: Sequence[Payload]) -> str | None:
 
 def _figures(predicted: Predicted, finished: Finished) -> Iterator[str]:
     if finished.memory_bytes:
-        before, now = predicted.peak_memory_bytes / MEBI, finished.memory_bytes / MEBI
-        below = (finished.peak_memory_bytes - finished.memory_bytes) / MEBI
-        above = f"above the {below:,.0f} MiB of the interpreter: " if below else ""
-        yield f"peak memory {above}{before:,.0f} MiB predicted, {now:,.0f} MiB measured ({before / now - 1:+.0%})"
+        before, now = predicted.peak_memory_bytes, finished.memory_bytes
+        below = finished.peak_memory_bytes - now
+        above = f"above the {mebibytes(below)} of the interpreter: " if below else ""
+        yield f"peak memory {above}{mebibytes(before)} predicted, {mebibytes(now)} measured ({before / now - 1:+.0%})"
     if finished.seconds_per_epoch:
         before_s, now_s = predicted.seconds_per_epoch, finished.seconds_per_epoch
         yield f"{before_s:,.1f} s an epoch predicted, {now_s:,.1f} s measured ({before_s / now_s - 1:+.0%})"

@@ -12,6 +12,8 @@ from affina.record.measures import SHARES, title
 from affina.record.payloads import Measured
 
 NOT_A_NUMBER: Final = "not a number"
+NOT_DEFINED: Final = "not defined"
+"""Of a metric on rows that cannot tell it."""
 NAMES: Final = {
     "tuned": "tuned model",
     "references": "references themselves",
@@ -110,10 +112,10 @@ def number(value: float) -> str:
 
 
 def metric(key: str, value: float) -> str:
-    """A metric's value: a percentage where it is a share, otherwise a number with three decimals."""
+    """A metric's value: a percentage where it is a share, otherwise a number, mostly with three decimals."""
     if key in SHARES or not math.isfinite(value):
         return percent(value)
-    return f"{value:.3f}" if abs(value) < 1e6 else f"{value:.3g}"
+    return _decimals(value)
 
 
 def share(measured: Measured) -> str:
@@ -146,8 +148,15 @@ def ends(key: str, measured: Measured) -> str:
 
 
 def _signed(key: str, value: float) -> str:
-    written = f"{100 * value:+.1f}" if key in SHARES else f"{value:+.3f}"
-    return written if float(written) else written[1:]
+    if key in SHARES:
+        written = f"{100 * value:+.1f}"
+        return written if float(written) else written[1:]
+    return f"{'+' if value > 0 else ''}{_decimals(value)}"
+
+
+def _decimals(value: float) -> str:
+    """A number with three decimals, or as many significant digits where those would be none, or far too many."""
+    return f"{value:.3f}" if not value or 5e-4 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def chance(p: float) -> str:
@@ -168,9 +177,9 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60:,} h {minutes % 60} min"
 
 
-def memory(size: float) -> str:
-    """Bytes as `812 MB` or `1.4 GB`; a megabyte is a million bytes."""
-    return f"{size / 1e9:.1f} GB" if size >= 999.5e6 else f"{size / 1e6:.0f} MB"
+def mebibytes(size: float) -> str:
+    """Bytes as `1,177 MiB`: on the page, on the terminal and in messages alike."""
+    return f"{size / 2**20:,.0f} MiB"
 
 
 def plain(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from affina.record.measures import WRITING
+from affina.record.payloads import SHIPPED_UNITS
 from affina.reporting.gathered import Gathered
 
 LIBRARY: Final = "transformers"
@@ -22,12 +23,7 @@ def pipeline_tag(run: Gathered) -> str:
 def lines_of_use(run: Gathered) -> list[str]:
     """Lines that load the model and ask it something."""
     if run.task not in WRITING:
-        return [
-            "from transformers import pipeline",
-            "",
-            'classify = pipeline("text-classification", model="THIS_FOLDER")',
-            'print(classify("a text"))',
-        ]
+        return _answering(run)
     if _reads_apart(run):
         return [
             "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
@@ -44,6 +40,19 @@ def lines_of_use(run: Gathered) -> list[str]:
         "",
         'write = pipeline("text-generation", model="THIS_FOLDER")',
         f"print(write({asked}, max_new_tokens=200, do_sample=False, return_full_text=False))",
+    ]
+
+
+def _answering(run: Gathered) -> list[str]:
+    lines = ["from transformers import pipeline", "", 'classify = pipeline("text-classification", model="THIS_FOLDER")']
+    units = run.chosen[SHIPPED_UNITS].value if SHIPPED_UNITS in run.chosen else None
+    if not isinstance(units, dict):
+        return [*lines, 'print(classify("a text"))']
+    shift, scale = units["shift"], units["scale"]
+    return [
+        *lines,
+        "# the model counts in standard units: it could not hold the numbers themselves",
+        f"""print({shift!r} + {scale!r} * classify("a text", function_to_apply="none")[0]["score"])""",
     ]
 
 

@@ -15,7 +15,7 @@ from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.measures import higher_is_better
 from affina.record.payloads import Payload
-from affina.reporting import card, curves, environment, formats, unmeasured
+from affina.reporting import card, curves, environment, formats, scatter, unmeasured
 from affina.reporting.again import commands
 from affina.reporting.answers import answers
 from affina.reporting.asked import asked_for
@@ -24,6 +24,7 @@ from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.paired import CONFIDENCE, Paired, paired
 from affina.reporting.run_charts import charts, looked_at
+from affina.reporting.scatter import Scatter
 from affina.reporting.verdict import Verdict, headline, verdict
 from affina.reporting.whiskers import whiskers
 
@@ -37,6 +38,7 @@ SECTIONS: Final = (
     ("data", "Data"),
     ("curves", "Curves"),
     ("scores", "Scores"),
+    ("fit", "Predicted and true"),
     ("classes", "Labels"),
     ("errors", "Worst errors"),
     ("samples", "Samples"),
@@ -79,6 +81,7 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
     run = gather(records)
     found = verdict_of(run)
     tuned = run.scores.get("tuned")
+    plot = scatter.scatter(run.rows["tuned"].numbers) if "tuned" in run.rows else None
     return (
         environment.html()
         .get_template(TEMPLATE)
@@ -86,7 +89,10 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
             title=title,
             run=run,
             remarks=remarks,
-            sections=SECTIONS,
+            sections=_sections(run, plot=plot),
+            plot=plot,
+            square=scatter,
+            has_labels=_has_labels(run),
             verdict=found,
             tuned=tuned,
             forecast=how_far_off(records),
@@ -123,6 +129,18 @@ def _first_screen(run: Gathered, found: Verdict | None) -> dict[str, Any]:
     return {"headline": headline(found), "answers": answers(found, run), "scale": scale, "confidence": level}
 
 
+def _sections(run: Gathered, *, plot: Scatter | None) -> list[tuple[str, str]]:
+    """What the page has, without what has nothing in it for this task."""
+    absent = {anchor for anchor, has in (("fit", plot is not None), ("classes", _has_labels(run))) if not has}
+    return [(anchor, name) for anchor, name in SECTIONS if anchor not in absent]
+
+
+def _has_labels(run: Gathered) -> bool:
+    """Whether answers are labels: not where what was measured has none, nor where numbers are predicted."""
+    tuned = run.scores.get("tuned")
+    return bool(tuned.classes) if tuned else run.data is None or run.data.spread is None
+
+
 def _asked(run: Gathered) -> list[tuple[str, str]]:
     asked = asked_for(run.started[0].asked) if run.started else {}
     return [(key, formats.plain(value)) for key, value in asked.items()]
@@ -130,7 +148,7 @@ def _asked(run: Gathered) -> list[tuple[str, str]]:
 
 def _metric_names(run: Gathered) -> list[str]:
     """Every metric that some predictor has, in the order of the record."""
-    return list(dict.fromkeys(key for scored in run.scores.values() for key in scored.metrics))
+    return list(dict.fromkeys(key for scored in run.scores.values() for key in scored.names))
 
 
 def _lower(run: Gathered) -> str:
@@ -175,6 +193,9 @@ def _facts(run: Gathered) -> list[tuple[str, str]]:
         found.append(("base model", f"{model.reference} ({model.family})"))
         found.append(("fingerprint of its weights", model.fingerprint))
         found.append(("licence of the base model", model.licence or "not known"))
+        found.append(("languages of the base model", ", ".join(model.languages) or "not known"))
+    if run.audited is not None:
+        found.append(("language of the rows", run.audited.language or "not clear"))
     if run.started:
         found += run.started[-1].versions.items()
         found += [(formats.name(key), formats.plain(value)) for key, value in run.started[-1].machine.items()]

@@ -94,7 +94,7 @@ def verdict(
     ranked = dict(sorted(others.items(), key=lambda item: -way * item[1].value))
     if reason := _incomparable(key, metrics[key], ranked):
         return Verdict(key, metrics[key], ranked, "alone", reason)
-    pair = _pair(rows or {}, next(iter(ranked)), key, confidence=confidence or CONFIDENCE)
+    pair = pair_of(rows or {}, next(iter(ranked)), key, confidence=confidence or CONFIDENCE)
     outcome = _outcome(metrics[key], next(iter(ranked.values())), way=way, pair=pair)
     return Verdict(key, metrics[key], ranked, outcome, _sentence(key, metrics[key], ranked, outcome, pair=pair), pair)
 
@@ -117,7 +117,8 @@ def _incomparable(key: str, tuned: Measured, ranked: Mapping[str, Measured]) -> 
     return ""
 
 
-def _pair(rows: Mapping[str, RowResults], rival: str, key: str, *, confidence: float) -> Paired | None:
+def pair_of(rows: Mapping[str, RowResults], rival: str, key: str, *, confidence: float) -> Paired | None:
+    """The tuned model against another predictor on the same rows; None where those were not recorded."""
     if "tuned" not in rows or rival not in rows or rows[rival].split != rows["tuned"].split:
         return None
     return paired(rows["tuned"], rows[rival], key, confidence=confidence)

@@ -223,7 +223,9 @@ class Loop(Generic[B]):
         with randomness.untouched():
             metrics = dict(self.work.evaluate())
         self.attached.train()
-        best = self.stopping.update(metrics[self.control.metric], step=self.step, loss=metrics.get("loss", math.inf))
+        # a correlation is not defined while the model gives every text the same number: that agrees with nothing
+        value = metrics.get(self.control.metric, 0.0)
+        best = self.stopping.update(value, step=self.step, loss=metrics.get("loss", math.inf))
         if best:
             checkpoint.save_best(self.folder, self.attached.state_dict(), step=self.step)
         epoch = round(self.plan.epoch_after(self.step), 4)

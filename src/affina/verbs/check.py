@@ -140,9 +140,21 @@ def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRe
     sample = sum(map(len, (splits.train, splits.validation, splits.test)))
     part = f"a sample of {sample:,} rows; the rest of the audit is of all {total:,}"
     notify(
-        "data this large are gone over without being held: no row is held out or left out, and labels that cannot be"
-        " learnt from are not refused; near duplicates, lengths and the language are those of"
-        f" {part if sample < total else 'all rows'}"
+        f"data this large are gone over without being held: no row is held out{_not_left_out(recipe, streamed.loaded)};"
+        f" near duplicates, lengths and the language are those of {part if sample < total else 'all rows'}"
     )
     counts = dataclasses.replace(data_read(streamed.loaded), rows=streamed.rows, labels=streamed.labels)
     return streamed.loaded, counts
+
+
+def _not_left_out(recipe: Recipe, loaded: Loaded) -> str:
+    """Which rows a run would leave out that are still among those that are looked at here."""
+    found = {finding.name: finding.count for finding in loaded.findings}
+    shared = found.get("validation_rows_in_train", 0) + found.get("test_rows_in_train", 0)
+    repeated = f"{found.get('duplicates', 0):,} repeated rows"
+    asked = (
+        ("data.drop_duplicates", recipe.data.drop_duplicates, repeated),
+        ("data.drop_shared", recipe.data.drop_shared, f"training rows with the texts of {shared:,} held-out ones"),
+    )
+    said = [f"{what}, which a run leaves out ({key})" for key, asks, what in asked if asks]
+    return f", and counted are still {' and '.join(said)}" if said else " or left out"

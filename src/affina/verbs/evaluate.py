@@ -36,12 +36,15 @@ class Evaluation:
     baselines: Mapping[str, Scores]
 
     def as_json(self) -> dict[str, Any]:
-        """`{"run", "data", "metrics": {NAME: {value, low, high, n}}, "baselines": {WHO: {NAME: {...}}}, "classes"}`."""
+        """`{"run", "data", "metrics": {NAME: {value, low, high, n}}, "baselines": {WHO: {NAME: {...}}}, "classes"}`.
+
+        A metric that is not defined on these rows has null for its value and the ends.
+        """
         return {
             "run": self.run,
             "data": self.data,
-            "metrics": _plain(self.scores),
-            "baselines": {who: {"split": scores.split, **_plain(scores)} for who, scores in self.baselines.items()},
+            "metrics": self.scores.as_json(),
+            "baselines": {who: {"split": scores.split, **scores.as_json()} for who, scores in self.baselines.items()},
             "classes": [dataclasses.asdict(row) for row in self.scores.classes],
         }
 
@@ -59,13 +62,13 @@ def evaluate(
         run: the run folder.
         data: a file, or another source of one set of rows, with the columns that the run was trained on.
         device: auto, cpu, cuda or mps.
-        notify: told of texts that were cut.
+        notify: told of texts that were cut, and of what of the record could not be read.
 
     Raises:
         RunError: the run has no model.
         DataError: the file cannot be used, or has a label that the run does not know.
     """
-    found = read_run(fspath(run))
+    found = read_run(fspath(run), notify=notify)
     if found.data.task in WRITING:
         writer = open_writer(found, device=device)
         return Evaluation(fspath(run), fspath(data), writer.evaluate(fspath(data), notify=notify), found.baselines)
@@ -101,10 +104,3 @@ def _trained_on(opened: OpenRun, rows: Sequence[Row]) -> int:
     texts = {role: column for role, column in opened.data.columns.items() if role in ("text", "text_pair")}
     known = {text_key(row) for row in read_again(opened.recipe.data, texts, opened.data.files)}
     return sum(text_key(row) in known for row in rows)
-
-
-def _plain(scores: Scores) -> dict[str, Any]:
-    return {
-        name: {"value": figure.value, "low": figure.low, "high": figure.high, "n": figure.n}
-        for name, figure in scores.metrics.items()
-    }

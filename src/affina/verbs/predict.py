@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -18,6 +17,7 @@ from affina.errors import InputError, Problem
 from affina.evaluation.judging.base import Answer
 from affina.record.files import write_text
 from affina.record.measures import WRITING
+from affina.record.strict import strict_json
 from affina.verbs.runs import FinishedRun, OpenRun, open_run, read_run
 from affina.verbs.writers import open_writer
 
@@ -88,7 +88,7 @@ def predict(
         texts: a data file or another source of rows, one text, or several.
         out: a file to write the predictions to, one JSON object a line.
         device: auto, cpu, cuda or mps.
-        notify: told of texts that were cut.
+        notify: told of texts that were cut, and of what of the record could not be read.
 
     Raises:
         RunError: the run has no model.
@@ -97,11 +97,11 @@ def predict(
     """
     if out is not None:
         _check_out(Path(out), texts)
-    finished = read_run(fspath(run))
+    finished = read_run(fspath(run), notify=notify)
     answered = _write(finished, texts, device, notify) if finished.data.task in WRITING else None
     found = _answer(finished, texts, device, notify) if answered is None else answered
     if out is not None:
-        lines = (json.dumps(prediction.as_json(), ensure_ascii=False) for prediction in found)
+        lines = (strict_json(prediction.as_json()) for prediction in found)
         write_text(Path(out), "".join(f"{line}\n" for line in lines))
     return found
 

@@ -31,6 +31,7 @@ from affina.tasks.base import Task
 from affina.tasks.texts import apply_limit, measure_lengths, refuse_nothing
 
 BATCH_TOKENS: Final = 2_048
+MOST_REMARKS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +114,23 @@ class OpenRun:
         return self.judge.read(logits)
 
 
-def read_run(path: str | Path) -> FinishedRun:
-    """Read what a run left; its model is there, and is not loaded.
+def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None) -> FinishedRun:
+    """Read what a run left, whichever version wrote its record; its model is there, and is not loaded.
+
+    Args:
+        path: the run folder.
+        notify: told of what of the record could not be read.
 
     Raises:
-        RunError: the folder is not a run, or it has no model yet.
+        RunError: the folder is not a run, it has no model yet, or its record does not say what its data were.
     """
     folder = RunFolder(Path(path))
-    records = tuple(journal.read(folder.journal))
-    data = next((record for record in records if isinstance(record, DataRead)), None)
+    reading = journal.read_known(folder.journal)
+    data = next((record for record in reading.records if isinstance(record, DataRead)), None)
+    if data is None and reading.remarks:
+        raise _of_another_version(folder, reading.remarks)
+    if reading.remarks:
+        notify(f"the record was written by another version of Affina: {'; '.join(reading.remarks[:MOST_REMARKS])}")
     if data is None or not folder.model.is_dir() or not folder.recipe.is_file():
         raise RunError(
             Problem(
@@ -131,7 +140,7 @@ def read_run(path: str | Path) -> FinishedRun:
                 fix="give the command that started it again: it goes on from its last checkpoint",
             )
         )
-    return FinishedRun(folder, load_recipe(folder.recipe), data, records)
+    return FinishedRun(folder, load_recipe(folder.recipe), data, reading.records)
 
 
 def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
@@ -149,9 +158,20 @@ def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
         data=data,
         records=records,
         classifier=classifier,
-        task=kind.task(classifier.tokenizer, labels, max_length=limit),
-        judge=kind.judge(labels, kind.spec(recipe.task, labelling)),
+        task=kind.task(classifier.tokenizer, labels, max_length=limit, units=classifier.units),
+        judge=kind.judge(labels, kind.spec(recipe.task, labelling), classifier.units),
         labelling=labelling,
         thresholds=exported_thresholds(classifier),
         device=place,
+    )
+
+
+def _of_another_version(folder: RunFolder, remarks: Sequence[str]) -> RunError:
+    return RunError(
+        Problem(
+            where=str(folder.journal),
+            expected="a record that says what columns and labels the model was trained on",
+            found=f"one of another version of Affina: {remarks[0]}",
+            fix="use the version of Affina that wrote the run, or train again",
+        )
     )

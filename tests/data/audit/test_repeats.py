@@ -161,3 +161,19 @@ def test_labels_with_less_than_a_tenth_of_the_most_frequent_are_rare(counts, rar
         assert finding.examples == ("'b': 10 rows",)
         assert "'a' (101 rows, 63%)" in finding.meaning
         assert "evaluate.metric=macro_f1" in finding.advice
+
+
+def test_the_same_text_with_two_numbers_is_no_contradiction_of_labels():
+    rows = rows_of(("x", "2.0"), ("x", "2.5"), ("y", "1.0"), ("y", "4.0"), ("y", "4.0"), ("z", "3.0"), ("w", "9.0"))
+    duplicates, differing = find_repeats(scanned(rows), what="number")
+    assert "the same text and number" in duplicates.meaning
+    assert (differing.name, differing.count) == ("differing_numbers", 5)
+    assert "1.75 apart in the median and 3 at the most" in differing.meaning
+    values, means = np.array([2.0, 2.5, 1.0, 4.0, 4.0]), np.array([2.25, 2.25, 3.0, 3.0, 3.0])
+    assert f"an RMSE of {np.sqrt(np.mean((values - means) ** 2)):.3g} on them" in differing.meaning
+    assert differing.examples[0] == "a.csv, row 3 (line 4): 1.0 in row 3, 4.0 in row 4"
+    assert "label" not in differing.meaning + differing.advice
+    assert find_repeats(scanned(rows_of(("x", "2.0"), ("y", "2.5"))), what="number") == ()
+    test = scanned(rows_of(("x", "7.0"), file="b.csv"), "test")
+    (shared,) = find_shared(test, scanned(rows), what="number")
+    assert "1 of them with another number there" in shared.meaning

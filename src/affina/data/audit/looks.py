@@ -14,7 +14,7 @@ from affina.data.audit.groups import find_shared_groups
 from affina.data.audit.lengths import text_lengths
 from affina.data.audit.near import find_near
 from affina.data.audit.personal import KINDS
-from affina.data.audit.repeats import find_repeats, find_shared
+from affina.data.audit.repeats import What, find_repeats, find_shared
 from affina.data.audit.scan import Scan, together
 from affina.data.labelling.base import Labelling, count_labels
 from affina.data.rows import Row
@@ -52,10 +52,11 @@ def look_at_files(
         labelling: what labels mean.
     """
     findings: list[Finding] = []
+    what = _predicted(labelling)
     for number, scanned in enumerate(scans):
-        findings += find_repeats(scanned)
+        findings += find_repeats(scanned, what=what)
         for earlier in scans[:number]:
-            findings += find_shared(scanned, earlier)
+            findings += find_shared(scanned, earlier, what=what)
             mine, theirs = rows.get(scanned.split, ()), rows.get(earlier.split, ())
             findings += find_shared_groups(mine, theirs, split=scanned.split, other=earlier.split)
     findings += labelling.find_uneven(count_labels(labelling, scans[0].counts()), rows=len(scans[0]))
@@ -83,7 +84,7 @@ def look_at_splits(
         seed: decides the samples.
         of: how many rows there are, where `splits` is a sample already.
     """
-    near, check = find_near(splits, seed=seed, of=of, written=labelling.writes)
+    near, check = find_near(splits, seed=seed, of=of, what=_predicted(labelling))
     absent = [
         finding
         for name, part in splits.items()
@@ -96,12 +97,19 @@ def look_at_splits(
     return (*near, *absent), check, tuple(lengths)
 
 
+def _predicted(labelling: Labelling) -> What:
+    if labelling.writes:
+        return "answer"
+    return "number" if labelling.name == "regression" else "label"
+
+
 def file_checks(scans: Sequence[Scan]) -> tuple[Check, ...]:
     """What `look_at_files` looked for, for the reader who finds nothing."""
     total = sum(map(len, scans))
     looks = {
         "duplicates": "texts letter by letter, outer blanks aside, within each file and between the files",
-        "labels": "rows of each label; labels that differ in case or blanks; the same text with different labels",
+        "labels": "rows of each label; labels that differ in case or blanks; the same text with different labels or"
+        " numbers",
         "personal data": "forms of e-mail addresses, phone numbers, payment cards (Luhn check) and IBANs (check modulo"
         " 97); names and postal addresses have no form and are not found",
         "encoding": "UTF-8 read as Latin-1 or Windows-1252, U+FFFD, control characters, marks of missing values",

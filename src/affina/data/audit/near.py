@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affina.data.audit.personal import masked_excerpt
+from affina.data.audit.repeats import What
 from affina.data.audit.signatures import candidates, signatures
 from affina.data.audit.wording import SHORT, SIMILAR, compact, nearly_same, worded
 from affina.data.rows import Row, text_key
@@ -55,7 +56,7 @@ class _Near:
 
 
 def find_near(
-    splits: Mapping[str, Sequence[Row]], *, seed: int, of: int | None = None, written: bool = False
+    splits: Mapping[str, Sequence[Row]], *, seed: int, of: int | None = None, what: What = "label"
 ) -> tuple[tuple[Finding, ...], Check]:
     """Near duplicates within each split, and rows of a later split that are nearly in an earlier one.
 
@@ -63,7 +64,7 @@ def find_near(
         splits: name to rows, in the order train, validation, test.
         seed: decides the sample, where there are too many rows.
         of: how many rows there are, where `splits` is a sample already.
-        written: whether labels are texts to be written, which differ in any case.
+        what: is given to a text; answers, which are texts to be written, differ in any case.
     """
     given = sum(map(len, splits.values()))
     total = given if of is None else of
@@ -77,8 +78,8 @@ def find_near(
     for one, other in _pairs(texts):
         _place(texts, rows, (one, other), names, within, across)
     share = len(rows) / total if total else 1.0
-    findings = [_duplicates(name, found, share, labels=not written) for name, found in within.items() if found]
-    findings += [_shared(*pair, found, share, labels=not written) for pair, found in across.items() if found]
+    findings = [_duplicates(name, found, share, what) for name, found in within.items() if found]
+    findings += [_shared(*pair, found, share, what) for pair, found in across.items() if found]
     how = (
         f"texts in lower case, without accents and punctuation; Jaccard similarity of their 5-letter shingles from"
         f" {SIMILAR}, below {SHORT} words no word in the place of another"
@@ -175,24 +176,24 @@ def _place(
                     across.setdefault((name, names[earlier]), []).append(_Near(rows[row], rows[there]))
 
 
-def _duplicates(split: str, found: Sequence[_Near], share: float, *, labels: bool) -> Finding:
+def _duplicates(split: str, found: Sequence[_Near], share: float, what: What) -> Finding:
     suffix = "" if split == "train" else f"_in_{split}"
     advice = "look at the examples; keep one of each if they are slips" + (
         ", or name a column that links them (data.group)" if split == "train" else ""
     )
     meaning = f"{split} rows nearly the same as an earlier one"
-    return _finding(f"near_duplicates{suffix}", meaning + _differing(found, labels), advice, found, share)
+    return _finding(f"near_duplicates{suffix}", meaning + _differing(found, what), advice, found, share)
 
 
-def _shared(split: str, other: str, found: Sequence[_Near], share: float, *, labels: bool) -> Finding:
+def _shared(split: str, other: str, found: Sequence[_Near], share: float, what: What) -> Finding:
     meaning = f"{split} rows nearly the same as a row of {other}; they flatter the {split} figures"
     advice = "look at the examples; if they are slips, remove one of each, or keep them together with data.group"
-    return _finding(f"{split}_rows_nearly_in_{other}", meaning + _differing(found, labels), advice, found, share)
+    return _finding(f"{split}_rows_nearly_in_{other}", meaning + _differing(found, what), advice, found, share)
 
 
-def _differing(found: Sequence[_Near], labels: bool) -> str:
-    differ = sum(near.row.fields["label"] != near.other.fields["label"] for near in _by_row(found)) if labels else 0
-    return f"; {differ:,} of them with another label" if differ else ""
+def _differing(found: Sequence[_Near], what: What) -> str:
+    differ = sum(near.row.fields["label"] != near.other.fields["label"] for near in _by_row(found))
+    return f"; {differ:,} of them with another {what}" if differ and what != "answer" else ""
 
 
 def _by_row(found: Sequence[_Near]) -> list[_Near]:

@@ -5,16 +5,19 @@ It works on the arrays of a `Scan`; nothing is changed here.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affina.data.audit.differing import find_differing
 from affina.data.audit.scan import Scan
 from affina.data.table import MOST_EXAMPLES
 from affina.record.payloads import Finding
 
 Places = NDArray[np.int64]
+What = Literal["label", "number", "answer"]
+"""What a text is to be given."""
 _MOST_LABELS: Final = 5
 """Labels of a conflict that an example names."""
 
@@ -41,15 +44,16 @@ def shared_rows(scanned: Scan, earlier: Scan) -> tuple[Places, Places]:
     return rows, first[at[rows]]
 
 
-def find_repeats(scanned: Scan) -> tuple[Finding, ...]:
-    """Exact duplicates, and the same text with different labels or answers, within the file of one split.
+def find_repeats(scanned: Scan, *, what: What | None = None) -> tuple[Finding, ...]:
+    """Exact duplicates, and the same text with different labels, numbers or answers, within the file of one split.
 
     Findings on another split than train have its name in theirs.
     """
-    return (*_duplicates(scanned), *_conflicts(scanned))
+    differing = find_differing if what == "number" else _conflicts
+    return (*_duplicates(scanned, what or _called(scanned)), *differing(scanned))
 
 
-def find_shared(scanned: Scan, earlier: Scan) -> tuple[Finding, ...]:
+def find_shared(scanned: Scan, earlier: Scan, *, what: What | None = None) -> tuple[Finding, ...]:
     """Rows of a validation or test file whose text is also in an earlier file."""
     rows, firsts = shared_rows(scanned, earlier)
     if not len(rows):
@@ -58,7 +62,7 @@ def find_shared(scanned: Scan, earlier: Scan) -> tuple[Finding, ...]:
     pairs = zip(rows[:MOST_EXAMPLES].tolist(), firsts[:MOST_EXAMPLES].tolist(), strict=True)
     names = np.array(scanned.names, dtype=object)[scanned.labels[rows]]
     differ = int((names != np.array(earlier.names, dtype=object)[earlier.labels[firsts]]).sum())
-    how_many = f"; {differ:,} of them with another {_called(scanned)} there" if differ else ""
+    how_many = f"; {differ:,} of them with another {what or _called(scanned)} there" if differ else ""
     key = " or write data.drop_shared=true" if other == "train" else ""
     finding = Finding(
         name=f"{split}_rows_in_{other}",
@@ -70,7 +74,7 @@ def find_shared(scanned: Scan, earlier: Scan) -> tuple[Finding, ...]:
     return (finding,)
 
 
-def _duplicates(scanned: Scan) -> tuple[Finding, ...]:
+def _duplicates(scanned: Scan, what: What) -> tuple[Finding, ...]:
     rows, firsts = repeated_rows(scanned)
     if not len(rows):
         return ()
@@ -80,7 +84,7 @@ def _duplicates(scanned: Scan) -> tuple[Finding, ...]:
     finding = Finding(
         name="duplicates" + _suffix(scanned),
         count=len(rows),
-        meaning=f"{scanned.split} rows with the same text and {_called(scanned)} as an earlier one; {effect}",
+        meaning=f"{scanned.split} rows with the same text and {what} as an earlier one; {effect}",
         advice="remove them if they are slips" + (", or write data.drop_duplicates=true" if train else ""),
         examples=tuple(f"{scanned.where(row)} repeats {scanned.near(first, row)}" for row, first in pairs),
     )
@@ -128,7 +132,7 @@ def _references(scanned: Scan, firsts: Places, sizes: Places) -> tuple[Finding, 
     return (finding,)
 
 
-def _called(scanned: Scan) -> str:
+def _called(scanned: Scan) -> What:
     return "answer" if scanned.written else "label"
 
 

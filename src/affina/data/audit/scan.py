@@ -11,7 +11,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from affina.data.table import MOST_EXAMPLES, row_address
 MISSING_MARKS: Final = frozenset({"nan", "null", "<na>", "n/a", "#n/a", "nat"})
 _LONGEST_NAME: Final = 80
 """Characters."""
+_PART: Final = 10_000
 _LONGEST_MARK: Final = max(map(len, MISSING_MARKS))
 
 
@@ -89,6 +90,37 @@ class Scan:
     def counts(self) -> dict[str, int]:
         """Label to its number of rows."""
         return dict(zip(self.names, np.bincount(self.labels, minlength=len(self.names)).tolist(), strict=True))
+
+
+class ScannedRows(Sequence[Row]):
+    """The rows of a scan as far as their labels and places go, made anew whenever they are asked for."""
+
+    def __init__(self, scanned: Scan) -> None:
+        self._scanned = scanned
+
+    def __len__(self) -> int:
+        return len(self._scanned)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        one = self._scanned
+        label = one.names[one.labels[place]]
+        return Row({"label": label}, one.file_of(place), int(one.numbers[place]), int(one.lines[place]))
+
+    def __iter__(self) -> Iterator[Row]:
+        """The same rows in order; part by part, since going over millions one by one takes minutes."""
+        one, starts = self._scanned, [*self._scanned.starts.values(), len(self)]
+        for file, begin, end in zip(one.starts, starts, starts[1:], strict=False):
+            for start in range(begin, end, _PART):
+                part = slice(start, min(start + _PART, end))
+                columns = (column[part].tolist() for column in (one.labels, one.numbers, one.lines))
+                for label, number, line in zip(*columns, strict=True):
+                    yield Row({"label": one.names[label]}, file, number, line)
 
 
 def scan(rows: Iterable[Row], *, split: str, file: str, written: bool = False) -> Scan:

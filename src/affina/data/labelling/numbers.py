@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,8 @@ _GROUPED: Final = re.compile(
 MANY: Final = 20
 NEARLY_ALL: Final = 0.9
 """Of `MANY` cells or more: the others are then slips, and are named."""
+LARGEST: Final = 1e100
+"""A number beyond it is refused: its square, which the errors and the deviation are made of, would leave the range."""
 BANDS: Final = 10
 """Equal parts of the sorted numbers: a split that is made has its share of each."""
 
@@ -101,7 +102,7 @@ class Numbers:
         if not NUMBER[self.decimal].fullmatch(cell):
             return None
         value = float(cell.replace(",", ".")) + 0.0  # no negative zero: it would be another number as a text
-        return value if math.isfinite(value) else None
+        return value if abs(value) <= LARGEST else None
 
     def _stated(self, rows: Sequence[Row], split: str) -> tuple[Finding, ...]:
         if self.decimal == "point":
@@ -113,6 +114,8 @@ class Numbers:
 
     def _problem(self, row: Row) -> Problem:
         cell = row.fields["label"]
+        if NUMBER[self.decimal].fullmatch(cell):
+            return _too_large(row.where, cell)
         other = "comma" if self.decimal == "point" else "point"
         fix = "write the number there, or remove the row"
         if _GROUPED.fullmatch(cell):
@@ -178,6 +181,15 @@ class Numbers:
     def choices(self) -> dict[str, Resolved[Any]]:
         """What stands before the decimals, where it was found."""
         return {} if self.found is None else {"task.decimal": self.found}
+
+
+def _too_large(where: str, cell: str) -> Problem:
+    return Problem(
+        where=where,
+        expected=f"a number of at most {LARGEST:g} in size, so that its square can be computed with",
+        found=excerpt(cell),
+        fix="write it in a larger unit, or as its logarithm",
+    )
 
 
 def values_of(rows: Sequence[Row]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -74,12 +74,14 @@ class ByRow:
         parts: metric that is no such mean to each row's share in the sums that it is made of.
         expected: [rows], the places of the right classes, where each row has one.
         predicted: [rows], those of the answers.
+        numbers: [rows, 2], the right number and the answer, where they are numbers.
     """
 
     values: dict[str, Floats]
     parts: dict[str, tuple[Floats, ...]] = field(default_factory=dict)
     expected: NDArray[np.int64] | None = None
     predicted: NDArray[np.int64] | None = None
+    numbers: Floats | None = None
 
 
 class Judge(Protocol):

@@ -99,9 +99,9 @@ class NumberJudge:
         )
 
     def by_row(self, outputs: Floats, targets: Targets, thresholds: Thresholds | None) -> ByRow:
-        """The absolute error, and its square for the root of their mean."""
+        """The absolute error, its square for the root of their mean, and the numbers themselves."""
         error = outputs[:, 0] - targets
-        return ByRow({"mae": np.abs(error)}, {"rmse": (error**2,)})
+        return ByRow({"mae": np.abs(error)}, {"rmse": (error**2,)}, numbers=np.stack([targets, outputs[:, 0]], axis=1))
 
     def sureness(self, outputs: Floats) -> Floats:
         """A number has no probability."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from affina.data.labelling.base import count_labels
 from affina.data.loading import Loaded
 from affina.data.mixing import labels_as_seen
 from affina.evaluation.judging.base import Judge
 from affina.models.classifier import Classifier
-from affina.models.units import PLAIN
+from affina.models.head_start import last_layer
+from affina.models.units import PLAIN, lost, units_shipped
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.limits import Limited
 from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import AnsweringSpec, RegressionSpec
+from affina.record.payloads import SHIPPED_UNITS
 from affina.tasks.base import Task
 from affina.values import Resolved
+
+UNITS: Final = "task (units)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +61,31 @@ def _weigh(spec: AnsweringSpec, found: Resolved[str] | None, choices: dict[str, 
     return spec.model_copy(update={"class_weights": found.value})
 
 
-def units_reason(classifier: Classifier) -> Resolved[str]:
-    """What the head counts in while it trains."""
+def units_choices(classifier: Classifier) -> dict[str, Resolved[Any]]:
+    """What the head counts in while it trains, and what the exported model's logit does where that is the same."""
     units, head = classifier.units, classifier.head
     if units == PLAIN:
-        return Resolved(
-            "as given", "the head's last layer is of a make that standard units cannot be taken out of again"
-        )
+        why = "the head that was kept counts so, and is of a make that nothing can be folded into"
+        return {UNITS: Resolved("as given", why)}
     what = f"mean {head.mean:.4g}, deviation {head.deviation:.4g} of the training rows"
+    if units_shipped(classifier.module, classifier.anatomy, units) != PLAIN:
+        formula = f"a number is {units.shift!r} + {units.scale!r} * logit, which affina evaluate and predict work out"
+        shipped = {"shift": units.shift, "scale": units.scale}
+        return {
+            UNITS: Resolved("standardised", what),
+            SHIPPED_UNITS: Resolved(shipped, f"{_cannot_hold(classifier)}: {formula}; label_units in config.json"),
+        }
     if units.shift == 0:
-        return Resolved(
-            f"divided by {units.scale:.4g}", f"the head has no bias for a mean; {what}; exported in your own"
-        )
-    return Resolved("standardised", f"{what}; the model is exported in your own units")
+        why = f"the head has no bias for a mean; {what}; exported in your own"
+        return {UNITS: Resolved(f"divided by {units.scale:.4g}", why)}
+    return {UNITS: Resolved("standardised", f"{what}; the model is exported in your own units")}
+
+
+def _cannot_hold(classifier: Classifier) -> str:
+    """Why a head cannot give numbers in the user's own units."""
+    layer = last_layer(classifier.module, classifier.anatomy)
+    if layer is None:
+        return "the head's last layer is of a make that nothing can be folded into"
+    if layer.bias is None:
+        return "the head has no bias for a mean that is so far from 0"
+    return f"in float32 a logit in your own units would be rounded by up to {lost(classifier.units):.2g} deviations"

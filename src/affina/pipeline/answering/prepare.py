@@ -7,7 +7,7 @@ from typing import Any
 from affina.data.loading import Loaded
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.source import Source
-from affina.pipeline.answering.answers import answers_of, units_reason
+from affina.pipeline.answering.answers import answers_of, units_choices
 from affina.pipeline.answering.auditing import encoder, with_label_errors, without_label_errors
 from affina.pipeline.answering.kinds import KINDS, check_keys
 from affina.pipeline.answering.limits import limit_texts
@@ -62,7 +62,7 @@ def _load(
     head = KINDS[loaded.labelling.name].head(loaded.labels, loaded.labelling, loaded.splits.train)
     model = load_classifier(source, head, dropout=dropout, notify=notify)
     if head.problem == "regression":
-        choices["task (units)"] = units_reason(model)
+        choices |= units_choices(model)
     return model
 
 

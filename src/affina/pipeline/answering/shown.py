@@ -17,7 +17,7 @@ from affina.data.rows import Row, text_key
 from affina.evaluation.judging.base import Answer, Targets, Thresholds
 from affina.pipeline.prepared import Prepared
 from affina.record.payloads import Sample
-from affina.record.row_results import RowResults
+from affina.record.row_results import MOST_NUMBERS, RowResults
 
 if TYPE_CHECKING:
     from affina.pipeline.answering.subject import Answering
@@ -28,6 +28,8 @@ LONGEST: Final = 300
 """Characters of a text that are recorded."""
 MOST_ROWS: Final = 200_000
 """Rows whose results are recorded one by one; of more, the record would grow by megabytes."""
+MOST_LABELS: Final = 10
+"""Labels of one row whose probabilities are recorded."""
 DIGITS: Final = 6
 """Significant digits of a row's part in a metric."""
 
@@ -78,7 +80,14 @@ def row_results(
         predicted=() if rows.predicted is None else tuple(rows.predicted.tolist()),
         values={name: _rounded(values) for name, values in rows.values.items()},
         parts={name: tuple(map(_rounded, parts)) for name, parts in rows.parts.items()},
+        numbers=() if rows.numbers is None or who != "tuned" else _drawn(rows.numbers, seed=run.recipe.seed),
     )
+
+
+def _drawn(numbers: Floats, *, seed: int) -> tuple[tuple[float, float], ...]:
+    """Rows to draw on the page, in as many digits as numbers far from 0 need."""
+    order = np.random.default_rng(seed).permutation(len(numbers))[:MOST_NUMBERS]
+    return tuple((float(f"{true:.12g}"), float(f"{said:.12g}")) for true, said in numbers[order].tolist())
 
 
 def _rounded(values: Floats) -> tuple[float, ...]:
@@ -116,8 +125,17 @@ def _sample(row: Row, expected: Answer, answer: Answer) -> Sample:
         expected=expected.shown,
         predicted=answer.shown,
         probability=answer.probability,
+        probabilities=_of_labels(expected, answer),
         error=(answer.value or 0.0) - (expected.value or 0.0) if numbers else None,
     )
+
+
+def _of_labels(expected: Answer, answer: Answer) -> dict[str, float]:
+    """The probabilities of the labels that were given or are right, where there may be several; the highest first."""
+    if answer.labels is None or answer.probabilities is None:
+        return {}
+    named = sorted({*answer.labels, *(expected.labels or ())}, key=lambda label: -(answer.probabilities or {})[label])
+    return {label: float(f"{answer.probabilities[label]:.{DIGITS}g}") for label in named[:MOST_LABELS]}
 
 
 def _targets(subject: Answering, run: Prepared) -> Targets:

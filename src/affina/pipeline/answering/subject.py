@@ -19,7 +19,7 @@ from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
 from affina.models.saving import save_model
 from affina.models.settings import set_thresholds
-from affina.models.units import plain
+from affina.models.units import as_shipped
 from affina.pipeline.answering import measuring, shown
 from affina.pipeline.answering.measuring import decide, predict, prober_of, write_scores
 from affina.pipeline.prepared import Measured, Prepared
@@ -162,8 +162,9 @@ class Answering:
         return self.judge.even_loss if self.weighted else self._guess(run).loss
 
     def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """A regression's head is written in the user's units, a multi-label model's thresholds into its configuration.
+        """A regression's head is written in the user's units where it can hold them.
 
+        Where it cannot, its units are written into the configuration, as a multi-label model's thresholds are.
         The thresholds of these weights are recorded.
         """
         module, tokenizer = self.model.module, self.model.tokenizer
@@ -174,7 +175,7 @@ class Answering:
             set_thresholds(module.config, dict(zip(self.task.labels, thresholds.values, strict=True)))
             if journal is not None:
                 journal.append(self._said(thresholds))
-        with whole_folder(folder.model) as path, plain(module, self.model.anatomy, self.model.units):
+        with whole_folder(folder.model) as path, as_shipped(module, self.model.anatomy, self.model.units):
             save_model(module, tokenizer, path, max_length=self.max_length)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
@@ -224,7 +225,7 @@ class Answering:
         judged = self.judge.targets(self._judged(run))
         guess = self.judge.guess(self.judge.targets(self.examples["train"]), rows=len(judged))
         found = self.judge.quick(guess, judged)
-        return Floor(metric=found[run.hyper.metric.value], loss=found["loss"])
+        return Floor(metric=found.get(run.hyper.metric.value, 0.0), loss=found["loss"])
 
     def _said(self, thresholds: Thresholds) -> Chosen:
         pairs = zip(self.task.labels, thresholds.values, strict=True)
