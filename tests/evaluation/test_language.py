@@ -99,3 +99,15 @@ def test_news_in_five_languages(data, language):
     with (data / "flores200" / "dev.csv").open(encoding="utf-8") as file:
         rows = [Row({"text": line[language]}, "dev.csv", n, n) for n, line in enumerate(csv.DictReader(file), start=1)]
     assert language_of(rows, seed=0) == language
+
+
+def test_the_answers_are_looked_at_by_themselves():
+    rows = [Row({"text": PASSAGES["English"], "label": PASSAGES["Italian"]}, "a.csv", 1, 2)]
+    tokenizer = Pieces("English")
+
+    read, _ = check_language(tokenizer, rows, model="this", seed=0)
+    written, [check] = check_language(tokenizer, rows, model="this", seed=0, written=True)
+
+    assert read == ()
+    assert [finding.name for finding in written] == ["unfamiliar_language_of_answers"]
+    assert check.name == "language of the answers"

@@ -56,7 +56,7 @@ class _Pieces:
 
 
 def check_language(
-    tokenizer: Any, rows: Sequence[Row], *, model: str, seed: int
+    tokenizer: Any, rows: Sequence[Row], *, model: str, seed: int, written: bool = False
 ) -> tuple[tuple[Finding, ...], tuple[Check, ...]]:
     """Compare how the tokenizer cuts the texts with how it cuts its own language.
 
@@ -65,12 +65,13 @@ def check_language(
         rows: of the training split.
         model: its name, for the sentences.
         seed: decides the sample.
+        written: look at the texts that are to be written, not at those that are read.
 
     Returns:
         A finding where the texts look foreign to it, and what was measured; nothing of fewer than `FEWEST_WORDS`.
     """
     chosen = np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS].tolist()
-    words = Counter(word for place in chosen for text in rows[place].texts for word in words_of(text))
+    words = Counter(word for place in chosen for text in _texts(rows[place], written) for word in words_of(text))
     if words.total() < FEWEST_WORDS:
         return (), ()
     own = {name: _cut(tokenizer, Counter(words_of(text))).letters for name, text in PASSAGES.items()}
@@ -83,19 +84,24 @@ def check_language(
         f" {found.unknown:.1%} of the words hold a piece that it does not know, and {share:.0%} of the letters are"
         f" {script.title()}"
     )
-    check = Check(name="language", rows=len(chosen), of=len(rows), how=how)
+    which = "the answers" if written else "these texts"
+    check = Check(name=f"language of {which}" if written else "language", rows=len(chosen), of=len(rows), how=how)
     least = LEAST_SHARE * own[best] if script == "LATIN" else LEAST_OF_SCRIPT.get(script, LEAST_OF_OTHERS)
     if found.letters >= least and found.unknown <= MOST_UNKNOWN:
         return (), (check,)
     likely = _likeliest(words)
     guess = f", which looks like {likely}" if likely else ""
     finding = Finding(
-        name=UNFAMILIAR,
+        name=f"{UNFAMILIAR}_of_answers" if written else UNFAMILIAR,
         count=len(rows),
-        meaning=f"{model} seems not to be made for the language of these texts{guess}: {how.partition(';')[0]}",
+        meaning=f"{model} seems not to be made for the language of {which}{guess}: {how.partition(';')[0]}",
         advice="choose a model that was trained on the language (model=...), or expect less of it",
     )
     return (finding,), (check,)
+
+
+def _texts(row: Row, written: bool) -> tuple[str, ...]:
+    return (row.fields["label"],) if written else row.texts
 
 
 def words_of(text: str) -> Iterable[str]:

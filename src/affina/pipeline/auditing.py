@@ -64,6 +64,9 @@ def audit(
     ]
     model = reader.source.reference
     strange, language = check_language(reader.tokenizer, loaded.splits.train, model=model, seed=seed)
+    if loaded.labelling.name == "translation":
+        more = check_language(reader.tokenizer, loaded.splits.train, model=model, seed=seed, written=True)
+        strange, language = strange + more[0], language + more[1]
     audited = Audited(
         checks=loaded.checks + language,
         lengths=(*loaded.lengths, *lengths),

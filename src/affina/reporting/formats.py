@@ -17,8 +17,8 @@ NOT_DEFINED: Final = "not defined"
 NAMES: Final = {
     "tuned": "tuned model",
     "references": "references themselves",
-    "zero_shot": "untouched model, asked as it is (zero-shot)",
-    "few_shot": "untouched model with examples before the question (few-shot)",
+    "zero_shot": "untouched model, zero-shot",
+    "few_shot": "untouched model, few-shot",
     "majority": "most frequent label",
     "most_frequent_set": "most frequent set of labels",
     "mean": "mean of the training rows",

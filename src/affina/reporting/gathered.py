@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from affina.record.audited import Audited
+from affina.record.measures import WRITING
 from affina.record.payloads import (
     OPENING,
     STEP_BACK,
@@ -24,7 +25,7 @@ from affina.record.payloads import (
     Started,
     Step,
 )
-from affina.record.row_results import RowResults
+from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import RangeTested, Restarted
 
 RESTARTED: Final = "restarted"
@@ -53,6 +54,8 @@ class Gathered:
     """Predictor to its scores, the tuned model first."""
     rows: dict[str, RowResults]
     """Predictor to its result for each row."""
+    texts: dict[str, WrittenTexts]
+    """Predictor to the texts that it wrote."""
     steps: tuple[Step, ...]
     evaluations: tuple[Evaluated, ...]
     events: tuple[Event, ...]
@@ -95,6 +98,11 @@ class Gathered:
         return str(self.chosen["task"].value) if "task" in self.chosen else CLASSIFICATION
 
     @property
+    def writes(self) -> bool:
+        """Whether the answers are texts."""
+        return self.task in WRITING
+
+    @property
     def notice(self) -> str:
         """The words that the recipe wants in front."""
         return str(self.chosen[OPENING].value) if OPENING in self.chosen else ""
@@ -120,6 +128,7 @@ def gather(records: Sequence[Payload]) -> Gathered:
         model=_last(records, ModelLoaded),
         scores=dict(sorted(scores.items(), key=lambda item: item[0] != "tuned")),
         rows={found.who: found for found in _all(records, RowResults)},
+        texts={found.who: found for found in _all(records, WrittenTexts)},
         steps=_all(trained, Step),
         evaluations=_all(trained, Evaluated),
         events=tuple(_as_event(line) for line in records if isinstance(line, Event | Restarted)),

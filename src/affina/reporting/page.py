@@ -104,6 +104,7 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
             metrics=_metric_names(run),
             lower=_lower(run),
             pairs=list(_pairs(run, found)),
+            texts=run.texts if run.writes else None,
             most_classes=MOST_CLASSES,
             confusion=confusion(tuned) if tuned else None,
             no_errors=_no_errors(run),
@@ -137,6 +138,8 @@ def _sections(run: Gathered, *, plot: Scatter | None) -> list[tuple[str, str]]:
 
 def _has_labels(run: Gathered) -> bool:
     """Whether answers are labels: not where what was measured has none, nor where numbers are predicted."""
+    if run.writes:
+        return False
     tuned = run.scores.get("tuned")
     return bool(tuned.classes) if tuned else run.data is None or run.data.spread is None
 

@@ -52,6 +52,10 @@ def _figures(run: Gathered) -> Iterator[Gap]:
         yield Gap("Rows that chose nothing", f"the figures are on the {tuned.split} rows, which chose the weights too")
     if not any(who != "tuned" for who in run.scores):
         yield Gap("Baselines", "what a model without fine-tuning reaches on the same rows")
+    if run.writes:
+        yield Gap(
+            "Whether what is written is true", "texts are compared with references by their words; nobody read them"
+        )
     yield Gap("The model in use today", "how it does on these rows; affina report RUN_A RUN_B compares two runs")
 
 
@@ -60,7 +64,7 @@ def _rows(run: Gathered) -> Iterator[Gap]:
         yield Gap("The data", "the record holds no audit of the rows")
     if run.audited is None:
         return
-    if not any(check.name.replace("_", " ") == LABEL_ERRORS for check in run.audited.checks):
+    if not run.writes and not any(check.name.replace("_", " ") == LABEL_ERRORS for check in run.audited.checks):
         yield Gap("Wrong labels", "they were not looked for; data.check_labels=true, or affina check --labels, looks")
     for check in run.audited.checks:
         if check.rows < check.of:
