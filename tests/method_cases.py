@@ -25,7 +25,7 @@ LABELS = ("card", "fee", "refund")
 _SMALL = {"vocab_size": VOCABULARY, "d_model": 32, "max_position_embeddings": 64, "pad_token_id": 0, "eos_token_id": 1}
 _LAYERS = {"encoder_layers": 2, "decoder_layers": 3, "encoder_attention_heads": 4, "decoder_attention_heads": 4}
 _WIDE = {"encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "scale_embedding": True, "decoder_start_token_id": 0}
-_T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4}
+_T5 = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 3, "num_decoder_layers": 3, "num_heads": 4}
 _APART = {
     "bart": {**_SMALL, **_LAYERS, **_WIDE, "forced_eos_token_id": None, "bos_token_id": 2},
     "marian": {**_SMALL, **_LAYERS, **_WIDE, "forced_eos_token_id": None},

@@ -29,6 +29,7 @@ class Added:
         reached: names or paths in the model, the lowest of which is where training begins to matter; below it
             there is no dropout.
         rates: a tensor's name to what its learning rate is multiplied by, where that is not 1.
+        decays: whether weight decay applies to the matrices among them.
     """
 
     def __init__(
@@ -39,19 +40,20 @@ class Added:
         tensors: Mapping[str, nn.Parameter],
         reached: Collection[str],
         rates: Mapping[str, float] | None = None,
+        decays: bool = True,
     ) -> None:
         names = [name for name, _ in module.named_parameters()]
         head = frozenset(name for name in names if anatomy.part_of(name) == "head")
         quiet = quiet_below(module, anatomy, reached)
         self.head = TrainedWeights(module, trained=head, head=head, quiet=quiet, base_tensors=dict)
         self.tensors = dict(tensors)
-        self._rates = rates or {}
+        self._rates, self._decays = rates or {}, decays
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """The tensors, those that share a rate and a decay together, and the head's."""
         groups: dict[tuple[bool, float], dict[str, nn.Parameter]] = {}
         for name, tensor in self.tensors.items():
-            groups.setdefault((tensor.ndim > 1, self._rates.get(name, 1.0)), {})[name] = tensor
+            groups.setdefault((self._decays and tensor.ndim > 1, self._rates.get(name, 1.0)), {})[name] = tensor
         body = [ParameterGroup("body", decays, members, rate) for (decays, rate), members in groups.items()]
         return (*body, *self.head.parameter_groups())
 

@@ -46,3 +46,16 @@ class LoraSpec(Spec):
     rate_ratio: PositiveFloat = Field(
         1.0, description="The learning rate of B over that of A; 16 is that of LoRA+ (Hayou et al. 2024)."
     )
+
+
+class PromptSpec(Spec):
+    """Virtual tokens before the input are trained (Lester et al. 2021)."""
+
+    name: Literal["prompt"] = "prompt"
+    length: PositiveInt = Field(20, description="How many virtual tokens.")
+    init: Literal["texts", "vocabulary", "random"] | Auto = Field(
+        AUTO,
+        description="How they start: as the embeddings of texts (`text`, or else the labels), of common words, or as "
+        "random numbers; `auto` is texts where there are any.",
+    )
+    text: str | None = Field(None, description="A text whose words the virtual tokens start as, instead of the labels.")
