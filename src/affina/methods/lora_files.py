@@ -154,7 +154,7 @@ def attach_lora(module: Any, anatomy: Anatomy, adapter: Adapter, *, new: Collect
     state: dict[str, Tensor] = {}
     for layer in layers:
         state |= _layer_state(adapter, layer, factors, rank=spec.rank)
-    others = {name: tensor for name, tensor in adapter.tensors.items() if "lora_" not in name}
+    others = {name.removeprefix(PREFIX): held for name, held in adapter.tensors.items() if "lora_" not in name}
     head = take_head(adapter, others, module, anatomy, new=new)
     check_base(adapter, module, anatomy)
     lora = LowRank(module, anatomy, spec, layers)

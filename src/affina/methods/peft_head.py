@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from affina.errors import ModelError, Problem
-from affina.models.adapters import PREFIX, Adapter
+from affina.models.adapters import Adapter
 from affina.models.anatomy import Anatomy
 
 _OWN_TABLE = ".base_layer.weight"
@@ -47,13 +47,13 @@ def head_modules(module: nn.Module, anatomy: Anatomy) -> list[str]:
 
 
 def take_head(
-    adapter: Adapter, tensors: Mapping[str, Tensor], module: Any, anatomy: Anatomy, *, new: Collection[str]
+    adapter: Adapter, given: Mapping[str, Tensor], module: Any, anatomy: Anatomy, *, new: Collection[str]
 ) -> dict[str, Tensor]:
-    """The head's tensors by our names: the adapter's, and the model's own where it has none.
+    """The head's tensors: the adapter's, and the model's own where it has none.
 
     Args:
         adapter: for messages.
-        tensors: what in the adapter is not the method's own.
+        given: what in the adapter is not the method's own, by the model's names.
         module: the model.
         anatomy: its own.
         new: names of the head's parameters that start from random numbers.
@@ -63,7 +63,6 @@ def take_head(
     """
     own = dict(module.named_parameters(remove_duplicate=False))
     head = {name: own[name].detach() for name in own if anatomy.head and anatomy.part_of(name) == "head"}
-    given = {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}
     for name, tensor in given.items():
         if name not in head and not _is_table_of_base(name, tensor, own):
             raise _refused(adapter, "updates, and a head trained whole", f"{name}, trained whole", _MERGE)
