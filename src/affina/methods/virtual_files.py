@@ -67,24 +67,30 @@ def save_prompt(prompt: SoftPrompt, anatomy: Anatomy, folder: Path, *, base: str
         "num_attention_heads": sizes.get("num_attention_heads", 1),
         "num_layers": len(anatomy.blocks),
     }
-    write_virtual(prompt.module, anatomy, folder, config=config, tensor=prompt.prompt, base=base)
+    write_virtual(prompt.module, anatomy, folder, config=config, tensors={NAME: prompt.prompt}, base=base)
 
 
 def write_virtual(
-    module: Any, anatomy: Anatomy, folder: Path, *, config: Mapping[str, Any], tensor: Tensor, base: str | None
+    module: Any,
+    anatomy: Anatomy,
+    folder: Path,
+    *,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    base: str | None,
 ) -> None:
-    """Write the one tensor of a prompt or prefix, and the head, with `config` and what is common to both."""
+    """Write the tensors of a prompt or prefix, and the head, with `config` and what is common to both."""
     common = {
         "task_type": task_type(module, anatomy),
         "base_model_name_or_path": base,
         "inference_mode": True,
-        "num_virtual_tokens": tensor.shape[0],
+        "num_virtual_tokens": tensors[NAME].shape[0],
         "num_transformer_submodules": 1,
         "modules_to_save": head_modules(module, anatomy) or None,
     }
     head = {name: held for name, held in module.named_parameters() if anatomy.head and anatomy.part_of(name) == "head"}
-    tensors = {NAME: tensor, **{f"{WRAPPED}{name}": held for name, held in head.items()}}
-    write_adapter(folder, common | dict(config), tensors, fingerprint=fingerprint_of(module, anatomy))
+    whole = dict(tensors) | {f"{WRAPPED}{name}": held for name, held in head.items()}
+    write_adapter(folder, common | dict(config), whole, fingerprint=fingerprint_of(module, anatomy))
 
 
 def attach_prompt(module: Any, anatomy: Anatomy, adapter: Adapter, *, new: Collection[str]) -> SoftPrompt:
@@ -100,7 +106,8 @@ def attach_prompt(module: Any, anatomy: Anatomy, adapter: Adapter, *, new: Colle
         ModelError: the adapter has a feature that we do not have, belongs to another base, or lacks the head. Nothing
             is attached then.
     """
-    tensor, head = read_virtual(adapter, "PROMPT_TUNING", module, anatomy, new=new)
+    tensors, head = read_virtual(adapter, ("PROMPT_TUNING",), (NAME,), module, anatomy, new=new)
+    tensor = tensors[NAME]
     width = reader(module).get_input_embeddings().embedding_dim
     if tensor.shape[1] != width:
         raise refused(adapter, f"virtual tokens as wide as this model's embeddings, {width}", str(tensor.shape[1]))
@@ -113,28 +120,43 @@ def attach_prompt(module: Any, anatomy: Anatomy, adapter: Adapter, *, new: Colle
 
 
 def read_virtual(
-    adapter: Adapter, kind: str, module: Any, anatomy: Anatomy, *, new: Collection[str]
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """The one tensor of a prompt or prefix and the head, checked as far as both have it in common.
+    adapter: Adapter,
+    kinds: Collection[str],
+    names: Collection[str],
+    module: Any,
+    anatomy: Anatomy,
+    *,
+    new: Collection[str],
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The tensors of a prompt or prefix and the head, checked as far as both have it in common.
+
+    Args:
+        adapter: from `read_adapter`.
+        kinds: the `peft_type`s that are right.
+        names: of the tensors that are the method's own, as far as the adapter has them.
+        module: the model.
+        anatomy: its own.
+        new: names of the head's parameters that start from random numbers.
 
     Raises:
         ModelError: as for `attach_prompt`.
     """
     config = adapter.config
-    if config["peft_type"] != kind:
-        raise refused(adapter, f"a {kind} adapter", f"peft_type {config['peft_type']}")
+    kind = config["peft_type"]
+    if kind not in kinds:
+        raise refused(adapter, f"a {' or '.join(kinds)} adapter", f"peft_type {kind}")
     for key, value in config.items():
         if key not in _ABOUT and value not in (None, False, [], {}):
             raise refused(adapter, f"{kind} without further features", f"{key}: {value}"[:120])
-    tensor = adapter.tensors.get(NAME)
-    count = config.get("num_virtual_tokens")
-    if tensor is None or tensor.ndim != 2 or not isinstance(count, int) or not 0 < count <= tensor.shape[0]:
-        shape = None if tensor is None else tuple(tensor.shape)
+    own = {name: adapter.tensors[name] for name in names if name in adapter.tensors}
+    first, count = own.get(NAME), config.get("num_virtual_tokens")
+    if first is None or first.ndim != 2 or not isinstance(count, int) or not 0 < count <= first.shape[0]:
+        shape = None if first is None else tuple(first.shape)
         raise refused(adapter, f"{NAME}, a row for each of {count} virtual tokens", f"the shape {shape}")
-    others = {name.removeprefix(WRAPPED): held for name, held in adapter.tensors.items() if name != NAME}
+    others = {name.removeprefix(WRAPPED): held for name, held in adapter.tensors.items() if name not in own}
     head = take_head(adapter, others, module, anatomy, new=new)
     check_base(adapter, module, anatomy)
-    return tensor, head
+    return own, head
 
 
 def refused(adapter: Adapter, expected: str, found: str) -> ModelError:

@@ -17,10 +17,11 @@ from typing import Any, final
 
 import torch
 from torch import Tensor
-from transformers import Cache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from affina.models.anatomy import Anatomy, two_tokens
 from affina.models.heads import head_logits, hidden_states
+from affina.models.longer import before, by_name, past_of, places_of
 
 Prompt = Callable[[], Tensor]
 """Gives the virtual tokens, [length, width of the word embeddings]."""
@@ -74,7 +75,7 @@ class VirtualTokens:
             names, decoder = inspect.signature(own), self._decoder
 
             def forward(*given: Any, **named: Any) -> Any:
-                return own(decoder, **cross(names.bind(decoder, *given, **named)))
+                return own(decoder, **cross(by_name(names, decoder, given, named)))
 
             self._decoder.forward = forward
 
@@ -85,10 +86,9 @@ class VirtualTokens:
             del self._decoder.forward
 
     def _read(self, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        arguments = _flat(self._names.bind(self._reader, *given, **named))
-        cache = arguments.get("past_key_values")
-        past = cache.get_seq_length() if isinstance(cache, Cache) else 0
-        self._lengthen(arguments, past=int(past))
+        arguments = by_name(self._names, self._reader, given, named)
+        past = past_of(arguments.get("past_key_values"))
+        self._lengthen(arguments, past=past)
         made = type(self._reader).forward(self._reader, **arguments)
         return made if past else self._strip(made, arguments["inputs_embeds"].shape[1])
 
@@ -97,20 +97,16 @@ class VirtualTokens:
         ids = arguments.get("input_ids")
         words: Tensor = arguments["inputs_embeds"] if ids is None else self._reader.get_input_embeddings()(ids)
         rows = words.shape[0]
-        mask, places = arguments.get("attention_mask"), arguments.get("position_ids")
-        if mask is not None:
-            arguments["attention_mask"] = mask = self._before(mask, 1)
-        if places is not None:
-            places = places.expand(rows, -1) + self.length
-        elif mask is not None and "position_ids" in self._names.parameters and bool((mask[:, self.length] == 0).any()):
-            places = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -words.shape[1] :]  # padded on the left
+        if arguments.get("attention_mask") is not None:
+            arguments["attention_mask"] = before(arguments["attention_mask"], self.length, value=1)
+        places = places_of(arguments, self._names, length=self.length, rows=rows, tokens=words.shape[1])
         if past:
             arguments["position_ids"] = places
             return
         prompt = self._prompt().to(words.dtype).expand(rows, -1, -1)
         arguments |= {"input_ids": None, "inputs_embeds": torch.cat([prompt, words], dim=1)}
         if arguments.get("token_type_ids") is not None:
-            arguments["token_type_ids"] = self._before(arguments["token_type_ids"], 0)
+            arguments["token_type_ids"] = before(arguments["token_type_ids"], self.length, value=0)
         if places is not None:
             first = torch.arange(self.length, device=places.device).expand(rows, -1)
             arguments["position_ids"] = torch.cat([first, places], dim=1)
@@ -126,17 +122,12 @@ class VirtualTokens:
         made["last_hidden_state"] = kept
         return made
 
-    def _attend(self, bound: inspect.BoundArguments) -> dict[str, Any]:
+    def _attend(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """A decoder's arguments, its view of the encoder as long as that is now."""
-        arguments = _flat(bound)
         states, mask = arguments.get("encoder_hidden_states"), arguments.get("encoder_attention_mask")
         if mask is not None and mask.ndim == 2 and states is not None and mask.shape[1] < states.shape[1]:
-            arguments["encoder_attention_mask"] = self._before(mask, 1)
+            arguments["encoder_attention_mask"] = before(mask, self.length, value=1)
         return arguments
-
-    def _before(self, numbers: Tensor, value: int) -> Tensor:
-        """[B, T] to [B, length + T], the new ones being `value`."""
-        return torch.cat([numbers.new_full((numbers.shape[0], self.length), value), numbers], dim=1)
 
 
 def reads_first(module: Any) -> bool:
@@ -155,13 +146,3 @@ def _others_changed(hidden: Tensor) -> Tensor:
     changed = hidden.clone()
     changed[:, 1:] += 1
     return changed
-
-
-def _flat(bound: inspect.BoundArguments) -> dict[str, Any]:
-    """Arguments by name, those that a forward collects under one name among them."""
-    _, *rest = bound.arguments.items()  # the module itself comes first
-    arguments = dict(rest)
-    for name, parameter in bound.signature.parameters.items():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            arguments |= arguments.pop(name, {})
-    return arguments

@@ -59,3 +59,24 @@ class PromptSpec(Spec):
         "random numbers; `auto` is texts where there are any.",
     )
     text: str | None = Field(None, description="A text whose words the virtual tokens start as, instead of the labels.")
+
+
+class PrefixSpec(Spec):
+    """Keys and values before those of the input are trained, at every layer (Li & Liang 2021)."""
+
+    name: Literal["prefix"] = "prefix"
+    length: PositiveInt = Field(10, description="How many positions the prefix has.")
+    reparameterise: bool = Field(
+        True,
+        description="Train it through a small network that is dropped after training; else the numbers themselves.",
+    )
+    width: PositiveInt = Field(512, description="The width of that network.")
+    init: Literal["words", "random"] = Field(
+        "words", description="How it starts: as the keys and values of real words, or as random numbers."
+    )
+    text: str | None = Field(
+        None, description="A text whose words it starts as, instead of the labels or common words."
+    )
+    stacks: Literal["decoder", "both"] = Field(
+        "decoder", description="In an encoder-decoder: in the decoder alone, or in the encoder, too."
+    )
