@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,14 +70,19 @@ class Case:
 
 
 def case(name: str, *, double: bool = False, texts: tuple[str, ...] = TEXTS) -> Case:
-    """A small model, in evaluation mode, always the same one for a name."""
-    family, _, kind = name.partition("/")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        made = {"classify": _classifier, "write": _writer, "apart": _apart}[kind](family, texts)
+    """A small model, in evaluation mode, always the same one for a name; nobody else has it."""
+    made = _built(name, texts).twin()
     if double:
         made.module.double()
     return made
+
+
+@functools.cache
+def _built(name: str, texts: tuple[str, ...]) -> Case:
+    family, _, kind = name.partition("/")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return {"classify": _classifier, "write": _writer, "apart": _apart}[kind](family, texts)
 
 
 def _classifier(family: str, texts: tuple[str, ...]) -> Case:

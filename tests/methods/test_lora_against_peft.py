@@ -48,7 +48,7 @@ def factors(theirs: Any, update: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return layer.lora_A["default"].weight, layer.lora_B["default"].weight
 
 
-@pytest.mark.parametrize("spec", [{}, {"rslora": True}, {"targets": ("attention", "embeddings")}])
+@pytest.mark.parametrize("spec", [{"rslora": True}, {"targets": ("attention", "embeddings")}], ids=["linear", "some"])
 @pytest.mark.parametrize("double", [True, False], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", ALL)
 def test_one_step_gives_pefts_loss_and_gradients(name, double, spec):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_prompt import bits, greedy, tokenizer_of
+from test_prompt import bits, check_likeliest, greedy, tokenizer_of
 
 from affina.errors import ModelError, RecipeError
 from affina.methods import prefix
@@ -144,7 +144,7 @@ def written(model: Any, texts: tuple[str, ...] = TEXTS) -> list[str]:
 @pytest.mark.parametrize("stacks", ["decoder", "both"])
 @pytest.mark.parametrize("name", APART)
 def test_an_encoder_decoder_generates_with_beams_as_it_scores(name, stacks):
-    made = case(name)
+    made = case(name, double=True)
     attach(made, name, stacks=stacks, **DIRECT)
     ids, mask = made.inputs["input_ids"], made.inputs["attention_mask"]
     options = {"max_new_tokens": 5, "min_new_tokens": 5, "do_sample": False}
@@ -156,7 +156,8 @@ def test_an_encoder_decoder_generates_with_beams_as_it_scores(name, stacks):
         assert torch.equal(beams[2:], alone)
         cached = made.module.generate(input_ids=ids, attention_mask=mask, num_beams=1, **options)
         steps = made.module.generate(input_ids=ids, attention_mask=mask, num_beams=1, use_cache=False, **options)
-    assert torch.equal(cached, steps)
+        assert torch.equal(cached, steps)
+        check_likeliest(made)
 
 
 def test_the_network_starts_as_the_words_as_far_as_its_width_goes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
@@ -17,12 +18,13 @@ from affina.models.source import locate
 from affina.models.starts import common_tokens
 from affina.models.writing import HowToWrite, write
 from affina.recipe.method_specs import PromptSpec
-from method_cases import ALL, LABELS, TEXTS, WRITERS, Case, apart_as_vectors, case, distance
+from method_cases import ALL, APART, LABELS, TEXTS, WRITERS, Case, apart_as_vectors, case, distance
 from workbench import tiny
 
 LENGTH = 4
 
 
+@functools.cache
 def tokenizer_of(name: str) -> Any:
     family, _, kind = name.partition("/")
     family = family if kind != "apart" else "gpt2"
@@ -148,9 +150,9 @@ def greedy(model: Any, text: str) -> str:
     return model.tokenizer.decode(ids[0, start:], skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-@pytest.mark.parametrize("name", ["t5/apart", "bart/apart"])
+@pytest.mark.parametrize("name", APART)
 def test_an_encoder_decoder_generates_with_beams(name):
-    made = case(name)
+    made = case(name, double=True)
     attach(made, name)
     ids, mask = made.inputs["input_ids"], made.inputs["attention_mask"]
     options = {"max_new_tokens": 5, "min_new_tokens": 5, "do_sample": False, "num_beams": 2}
@@ -158,7 +160,17 @@ def test_an_encoder_decoder_generates_with_beams(name):
         together = made.module.generate(input_ids=ids, attention_mask=mask, **options)
         length = int(mask[2].sum())
         alone = made.module.generate(input_ids=ids[2:, :length], attention_mask=mask[2:, :length], **options)
-    assert torch.equal(together[2:], alone)
+        assert torch.equal(together[2:], alone)
+        check_likeliest(made)
+
+
+def check_likeliest(made: Case) -> None:
+    """What is generated greedily is what scoring the whole finds likeliest, token by token."""
+    ids, mask = made.inputs["input_ids"], made.inputs["attention_mask"]
+    options = {"max_new_tokens": 5, "do_sample": False, "num_beams": 1, "eos_token_id": None}
+    told = made.module.generate(input_ids=ids, attention_mask=mask, **options)
+    scored = made.module(input_ids=ids, attention_mask=mask, decoder_input_ids=told[:, :-1]).logits
+    assert torch.equal(scored.argmax(dim=-1), told[:, 1:])
 
 
 @pytest.mark.parametrize("name", ["llama/write", "gpt_neox/write", "qwen2/write"])

@@ -50,9 +50,7 @@ def attach(
     given = [spec.text] if spec.text is not None else list(texts)
     ids = [token for text in given for token in starts.words_of(tokenizer, text)]
     words = starts.repeated(ids, spec.length) if ids else starts.draw(tokenizer, spec.length)
-    stacks = stacks_of(module, anatomy, words, both=spec.stacks == "both")
-    if not stacks:
-        raise unfit(module)
+    stacks = find_stacks(module, anatomy, words, both=spec.stacks == "both")
     tuned = TunedPrefix(module, anatomy, spec, stacks)
     tuned.start()
     return tuned
@@ -216,13 +214,28 @@ def _maker(spec: PrefixSpec, stack: Stack) -> Flat | Reparameterised:
     return Flat(length, layers * two * heads * size)
 
 
-def unfit(module: Any) -> ModelError:
-    """A model's kind cannot take the method."""
+def find_stacks(module: Any, anatomy: Anatomy, words: Sequence[int], *, both: bool) -> Mapping[str, Stack]:
+    """The stacks of a model that are to have a prefix.
+
+    Raises:
+        ModelError: one of them cannot.
+    """
+    try:
+        stacks = stacks_of(module, anatomy, words, both=both)
+    except Exception as error:  # a family's own code, given a cache or a configuration that it may not be made for
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise _unfit(module, f"{type(error).__name__}: {said}"[:200]) from error
+    if not stacks:
+        raise _unfit(module, "none, or some that forget their beginning")
+    return stacks
+
+
+def _unfit(module: Any, found: str) -> ModelError:
     return ModelError(
         Problem(
             where=f"a model of the kind {type(module).__name__}",
             expected="layers of one shape that keep keys and values in a cache, or attend by transformers' function",
-            found="none, or some that forget their beginning",
+            found=found,
             fix="choose another method, such as method=lora or method=prompt, or another model",
         )
     )

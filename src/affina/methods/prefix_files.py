@@ -11,12 +11,12 @@ from typing import Any, Final, Literal
 
 from torch import Tensor
 
-from affina.methods.prefix import TunedPrefix, flat, unfit
+from affina.methods.prefix import TunedPrefix, find_stacks, flat
 from affina.methods.prompt import NAME
 from affina.methods.virtual_files import read_virtual, refused, write_virtual
 from affina.models.adapters import Adapter
 from affina.models.anatomy import Anatomy
-from affina.models.prefixed import head_under_prefix, stacks_of
+from affina.models.prefixed import head_under_prefix
 from affina.recipe.method_specs import PrefixSpec
 from affina.values import Resolved
 
@@ -109,9 +109,7 @@ def attach_prefix(module: Any, anatomy: Anatomy, adapter: Adapter, *, new: Colle
     tensors, head = read_virtual(adapter, (PEFTS, OURS), (NAME, ENCODERS), module, anatomy, new=new)
     both = ENCODERS in tensors
     length = int(adapter.config["num_virtual_tokens"])
-    stacks = stacks_of(module, anatomy, [0] * length, both=both)
-    if not stacks:
-        raise unfit(module)
+    stacks = find_stacks(module, anatomy, [0] * length, both=both)
     given = {"decoder": tensors[NAME]} | ({"encoder": tensors[ENCODERS]} if both else {})
     for name, stack in stacks.items():
         width, found = flat(stack.words).shape[1], tuple(given[name].shape)

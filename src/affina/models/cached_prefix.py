@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache, EncoderDecoderCache
 
 from affina.errors import Problem, RecipeError
-from affina.models.longer import before, by_name, mark, past_of, places_of
+from affina.models.longer import before, mark, past_of, places_of, stand_in
 
 Prefix = Callable[[], Tensor]
 """Gives keys and values, [layers, 2, heads, length, size]."""
@@ -41,12 +41,7 @@ class CachedPrefix:
 
     def attach(self) -> None:
         """Put the forward with the prefix in the place of the stack's own."""
-        whole = self._run
-
-        def forward(*given: Any, **named: Any) -> Any:
-            return whole(given, named)
-
-        self._part.forward = forward  # an attribute of the instance shadows the class's method
+        stand_in(self._part, self._run)
         mark(self._part, prefixed=True)
 
     def detach(self) -> None:
@@ -54,9 +49,8 @@ class CachedPrefix:
         del self._part.forward
         mark(self._part, prefixed=False)
 
-    def _run(self, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def _run(self, arguments: dict[str, Any]) -> Any:
         self._check_checkpointing()
-        arguments = by_name(self._names, self._part, given, named)
         ids = arguments.get("input_ids")
         words: Tensor = arguments["inputs_embeds"] if ids is None else ids
         rows, tokens = words.shape[:2]

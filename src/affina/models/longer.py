@@ -1,8 +1,9 @@
-"""What virtual tokens and prefixes share: arguments by name, and masks and positions of what they stand before."""
+"""What virtual tokens and prefixes share: standing in for a forward, masks and positions of what they stand before."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -23,7 +24,23 @@ def has_prefix(module: nn.Module) -> bool:
     return bool(_PREFIXED) and any(child in _PREFIXED for child in module.modules())
 
 
-def by_name(names: inspect.Signature, module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+def stand_in(part: Any, run: Callable[[dict[str, Any]], Any]) -> None:
+    """Put `run` in the place of a module's forward; it is given the arguments by name.
+
+    The signature stays the module's own: generation looks there for what an encoder may be given. Deleting the
+    attribute `forward` of the module brings its own back.
+    """
+    names = inspect.signature(type(part).forward)
+
+    def forward(*given: Any, **named: Any) -> Any:
+        return run(_by_name(names, part, given, named))
+
+    without_self = list(names.parameters.values())[1:]
+    forward.__signature__ = names.replace(parameters=without_self)  # type: ignore[attr-defined]
+    part.forward = forward  # an attribute of the instance shadows the class's method
+
+
+def _by_name(names: inspect.Signature, module: Any, given: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
     """Arguments of a module's forward by name, those that it collects under one name among them."""
     bound = names.bind(module, *given, **named)
     _, *rest = bound.arguments.items()  # the module itself comes first

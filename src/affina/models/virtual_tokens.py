@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from affina.models.anatomy import Anatomy, two_tokens
 from affina.models.heads import head_logits, hidden_states
-from affina.models.longer import before, by_name, past_of, places_of
+from affina.models.longer import before, past_of, places_of, stand_in
 
 Prompt = Callable[[], Tensor]
 """Gives the virtual tokens, [length, width of the word embeddings]."""
@@ -64,20 +64,9 @@ class VirtualTokens:
 
     def attach(self) -> None:
         """Put the forwards with the virtual tokens in the place of the model's own."""
-        whole, cross = self._read, self._attend
-
-        def forward(*given: Any, **named: Any) -> Any:
-            return whole(given, named)
-
-        self._reader.forward = forward  # an attribute of the instance shadows the class's method
+        stand_in(self._reader, self._read)
         if self._decoder is not None:
-            own = type(self._decoder).forward
-            names, decoder = inspect.signature(own), self._decoder
-
-            def forward(*given: Any, **named: Any) -> Any:
-                return own(decoder, **cross(by_name(names, decoder, given, named)))
-
-            self._decoder.forward = forward
+            stand_in(self._decoder, self._attend)
 
     def detach(self) -> None:
         """Bring the model's own forwards back."""
@@ -85,8 +74,7 @@ class VirtualTokens:
         if self._decoder is not None:
             del self._decoder.forward
 
-    def _read(self, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        arguments = by_name(self._names, self._reader, given, named)
+    def _read(self, arguments: dict[str, Any]) -> Any:
         past = past_of(arguments.get("past_key_values"))
         self._lengthen(arguments, past=past)
         made = type(self._reader).forward(self._reader, **arguments)
@@ -122,12 +110,13 @@ class VirtualTokens:
         made["last_hidden_state"] = kept
         return made
 
-    def _attend(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """A decoder's arguments, its view of the encoder as long as that is now."""
+    def _attend(self, arguments: dict[str, Any]) -> Any:
+        """The decoder, its view of the encoder as long as that is now."""
         states, mask = arguments.get("encoder_hidden_states"), arguments.get("encoder_attention_mask")
         if mask is not None and mask.ndim == 2 and states is not None and mask.shape[1] < states.shape[1]:
             arguments["encoder_attention_mask"] = before(mask, self.length, value=1)
-        return arguments
+        decoder: Any = self._decoder
+        return type(decoder).forward(decoder, **arguments)
 
 
 def reads_first(module: Any) -> bool:
