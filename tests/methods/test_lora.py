@@ -7,12 +7,15 @@ import math
 import pytest
 import torch
 from pydantic import ValidationError
+from test_prompt import tokenizer_of
 from torch import nn
+from transformers import AutoModelForSequenceClassification
 
 from affina.errors import ModelError, RecipeError
 from affina.methods import lora
 from affina.models.heads import hidden_states
 from affina.models.quiet import quiet
+from affina.models.saving import save_classifier
 from affina.recipe.method_specs import LoraSpec
 from method_cases import ALL, FEW, Case, case, distance, randomise
 
@@ -310,6 +313,20 @@ def test_tied_embeddings_are_saved_untied_after_a_merge_and_tied_again_in_the_ru
         assert distance(plain(**made.inputs).logits, tuned) < 1e-5
     assert made.module.get_input_embeddings().weight is output.weight
     assert made.module.config.tie_word_embeddings
+
+
+@pytest.mark.parametrize("name", ["bert/classify", "gpt2/classify", "llama/classify", "albert/classify"])
+def test_a_merged_classifier_is_the_same_in_plain_transformers(name, tmp_path):
+    made = case(name)
+    attached = attach(made, **EVERYTHING)
+    with torch.no_grad():
+        randomise(attached.state_dict())
+        tuned = made.logits()
+        with attached.merged():
+            save_classifier(made.module, tokenizer_of(name), tmp_path)
+        with quiet():
+            plain = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+        assert distance(plain(**made.inputs).logits, tuned) < 1e-5
 
 
 def refused(name: str, kind: type[Exception], says: tuple[str, ...], **spec) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 from test_prompt import bits, check_likeliest, greedy, tokenizer_of
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from affina.errors import ModelError, RecipeError
 from affina.methods import prefix
+from affina.models.anatomy_of_writers import describe_writer
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
 from affina.models.language import load_language_model
@@ -17,7 +19,7 @@ from affina.models.source import locate
 from affina.models.writing import HowToWrite, write
 from affina.recipe.method_specs import PrefixSpec
 from method_cases import ALL, APART, LABELS, TEXTS, WRITERS, Case, apart_as_vectors, case, distance, randomise
-from tiny_models import BLOCKS
+from tiny_models import BLOCKS, VOCABULARY
 from workbench import tiny
 
 LENGTH = 4
@@ -220,6 +222,21 @@ def test_what_is_refused_is_named_and_nothing_is_attached():
             other.module, other.anatomy, PrefixSpec(length=64), tokenizer=tokenizer_of("bert/classify"), max_length=64
         )
     assert all("forward" not in vars(child) for child in [*made.module.modules(), *other.module.modules()])
+
+
+def test_layers_that_forget_their_beginning_take_no_prefix():
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    sizes = {**size, "intermediate_size": 48, "vocab_size": VOCABULARY}
+    for window, refused in ((8, True), (None, False)):
+        module = AutoModelForCausalLM.from_config(
+            AutoConfig.for_model("mistral", sliding_window=window, **sizes)
+        ).eval()
+        arguments = (module, describe_writer(module), PrefixSpec(length=LENGTH))
+        if refused:
+            with pytest.raises(ModelError, match="Mistral"):
+                prefix.attach(*arguments, tokenizer=tokenizer_of("llama/write"))
+        else:
+            prefix.attach(*arguments, tokenizer=tokenizer_of("llama/write"))
 
 
 @WAYS

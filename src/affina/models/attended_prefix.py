@@ -107,8 +107,10 @@ class AttendedPrefix:
 def words_in_attention(part: Any, ids: Sequence[int]) -> tuple[list[nn.Module], Tensor] | None:
     """The layers of an encoder that attend, and their keys and values of words, [layers, 2, heads, len(ids), size].
 
-    None where they attend by a function of their own, or are of several shapes.
+    None where they attend by a function of their own, are of several shapes, or see what is before them alone.
     """
+    if not _looks_ahead(part):
+        return None
     fed = torch.tensor([list(ids)], device=next(part.parameters()).device)
     with _watched(part) as seen, torch.no_grad():
         part(input_ids=fed, attention_mask=torch.ones_like(fed))
@@ -117,6 +119,14 @@ def words_in_attention(part: Any, ids: Sequence[int]) -> tuple[list[nn.Module], 
     if len(shapes) != 1 or len(set(layers)) != len(layers) or next(iter(shapes))[2] != len(ids):
         return None
     return layers, torch.stack([torch.cat([key, value]) for _, key, value in seen])
+
+
+def _looks_ahead(part: Any) -> bool:
+    """Whether the first position sees the second: found by changing that."""
+    device = next(part.parameters()).device
+    with torch.no_grad():
+        one, two = (part(input_ids=torch.tensor([[0, last]], device=device)).last_hidden_state for last in (0, 1))
+    return not torch.equal(one[:, 0], two[:, 0])
 
 
 @contextmanager

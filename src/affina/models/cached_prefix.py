@@ -106,7 +106,8 @@ def words_in_cache(part: Any, ids: Sequence[int], *, apart: bool, states: Tensor
         apart: the stack reads what an encoder gives.
         states: that, [1, T, width].
     """
-    if "past_key_values" not in inspect.signature(type(part).forward).parameters:
+    takes = "past_key_values" in inspect.signature(type(part).forward).parameters
+    if not takes or any(DynamicCache(config=part.config).is_sliding):  # no cache, or one that forgets its beginning
         return None
     own = DynamicCache()
     cache = EncoderDecoderCache(own, DynamicCache()) if apart else own
@@ -118,6 +119,6 @@ def words_in_cache(part: Any, ids: Sequence[int], *, apart: bool, states: Tensor
         part(**arguments)
     layers = [(layer.keys, layer.values) for layer in own.layers if isinstance(layer.keys, Tensor)]
     shapes = {tensor.shape for pair in layers for tensor in pair}
-    if len(shapes) != 1 or next(iter(shapes))[2] != len(ids) or any(own.is_sliding):
-        return None  # no cache, layers of several shapes, or one that forgets its beginning
+    if len(shapes) != 1 or next(iter(shapes))[2] != len(ids):
+        return None  # it was not filled, or the layers are of several shapes
     return torch.stack([torch.cat(pair) for pair in layers])
