@@ -21,11 +21,13 @@ class ParameterGroup:
         part: "body" for pre-trained weights, "head" for what is new in the task.
         decays: whether weight decay applies: matrices only, no norms and biases.
         parameters: name to tensor, in the model's order.
+        rate: what the part's learning rate is multiplied by; not 1 for LoRA+'s B.
     """
 
     part: Literal["body", "head"]
     decays: bool
     parameters: Mapping[str, nn.Parameter]
+    rate: float = 1.0
 
 
 class Attached(Protocol):
@@ -53,4 +55,23 @@ class Attached(Protocol):
 
     def disabled(self) -> AbstractContextManager[None]:
         """The base model, bit for bit, while the block runs; the head is no part of the base."""
+        ...
+
+
+class Mergeable(Protocol):
+    """A method whose training can be written into the model's own weights."""
+
+    def merged(self) -> AbstractContextManager[None]:
+        """A plain model that computes the same, while the block runs; then the stored weights are back, bit for bit.
+
+        Inside it the model has its own names and classes alone: it can be saved, or run without the method's cost.
+        """
+        ...
+
+
+class Scalable(Protocol):
+    """A method whose change to the model can be made smaller."""
+
+    def scaled(self, strength: float) -> AbstractContextManager[None]:
+        """While the block runs, the model with `strength` times its change: 0 is the base, 1 what was tuned."""
         ...

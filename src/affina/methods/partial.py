@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from affina.errors import Problem, RecipeError
+from affina.methods.reach import quiet_below, upper_blocks, within
 from affina.methods.weights import BaseTensors, TrainedWeights
 from affina.models.anatomy import Anatomy
 from affina.recipe.schema import PartialSpec
@@ -34,25 +35,15 @@ def attach(module: nn.Module, anatomy: Anatomy, spec: PartialSpec, *, base_tenso
     body = _named(names, spec.layers) if spec.layers else _upper(names, anatomy, spec)
     trained = head | body
     return TrainedWeights(
-        module, trained=trained, head=head, quiet=_quiet(module, anatomy, trained), base_tensors=base_tensors
+        module, trained=trained, head=head, quiet=quiet_below(module, anatomy, trained), base_tensors=base_tensors
     )
 
 
 def _upper(names: Sequence[str], anatomy: Anatomy, spec: PartialSpec) -> frozenset[str]:
     """The parameters of the upper blocks and of what follows them; all blocks may bring the embeddings."""
-    total = len(anatomy.blocks)
-    count = total if spec.blocks == "all" else spec.blocks
-    if count > total:
-        raise RecipeError(
-            Problem(
-                where="recipe key method.blocks",
-                expected=f"at most {total}, the blocks of this model",
-                found=str(count),
-                fix=f"write method.blocks={total}, or method.blocks=all",
-            )
-        )
-    chosen = {name for name in names if _within(name, anatomy.blocks[total - count :])}
-    if count:
+    blocks = upper_blocks(anatomy, spec.blocks)
+    chosen = {name for name in names if within(name, blocks)}
+    if blocks:
         chosen |= {name for name in names if anatomy.part_of(name) == "final"}
     if spec.embeddings == "trained":
         chosen |= {name for name in names if anatomy.part_of(name) == "embeddings"}
@@ -73,26 +64,3 @@ def _named(names: Sequence[str], patterns: Sequence[str]) -> frozenset[str]:
                 )
             )
     return frozenset(name for name in names if any(pattern in name for pattern in patterns))
-
-
-def _quiet(module: nn.Module, anatomy: Anatomy, trained: frozenset[str]) -> tuple[str, ...]:
-    """The modules that start before the first block that trains, or all of the backbone where only the head does.
-
-    What holds the blocks is one of them: a few families drop out there, by a function that asks for its mode.
-    """
-    if any(anatomy.part_of(name) == "embeddings" for name in trained):
-        return ()
-    paths = [path for path, _ in module.named_modules()]
-    quiet: list[str] = []
-    for path in anatomy.order:
-        if path not in anatomy.blocks:
-            quiet.append(path)
-        elif any(_within(name, (path,)) for name in trained):
-            break
-        else:
-            quiet += [inner for inner in paths if _within(inner, (path,))]
-    return tuple(quiet)
-
-
-def _within(name: str, prefixes: Sequence[str]) -> bool:
-    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from affina.models.anatomy import Anatomy
 from affina.models.heads import head_logits, hidden_states
+from affina.models.longer import has_prefix
 
 Block = Callable[[Any, Tensor, Tensor | None], Tensor]
 """A block, states [B, T, H] that enter it and the attention mask [B, 1, T, T] or None, to its first state [B, 1, H]."""
@@ -40,7 +41,9 @@ def states_for_head(module: Any, anatomy: Anatomy, inputs: Mapping[str, Tensor])
     Returns:
         [B, 1, H] where the first position is enough, else [B, T, H].
     """
-    return _first_states(module, anatomy, inputs) if anatomy.first_alone else hidden_states(module, inputs)
+    # a prefix is in the cache or in attention, neither of which the short way has
+    alone = anatomy.first_alone and not has_prefix(module)
+    return _first_states(module, anatomy, inputs) if alone else hidden_states(module, inputs)
 
 
 def reads_first_alone(module: Any, anatomy: Anatomy, inputs: Mapping[str, Tensor]) -> bool:

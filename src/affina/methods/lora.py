@@ -1,0 +1,196 @@
+"""Method: LoRA. Low-rank updates of the model's matrices are trained beside them; the head is trained whole.
+
+The matrices themselves are never written to. The model keeps its own modules and names: only the forward of the layers
+with an update is another one, so that anatomy, saving and the base stay what they are. With an update on tied word
+embeddings, what the model reads changes and its output layer does not; merged, the two are no longer tied.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from affina.methods.added import Added
+from affina.methods.base import ParameterGroup
+from affina.methods.low_rank import WIDE, Form, Update
+from affina.methods.targets import choose
+from affina.models.anatomy import Anatomy
+from affina.models.dropout import LaneDropout
+from affina.models.layers import Layer
+from affina.models.untying import untied
+from affina.recipe.base import AUTO
+from affina.recipe.method_specs import LoraSpec
+from affina.values import Resolved
+
+
+def attach(module: Any, anatomy: Anatomy, spec: LoraSpec) -> LowRank:
+    """Train updates of the layers that `spec` names, and the head.
+
+    Draws from torch's random state, which the caller seeds.
+
+    Args:
+        module: the model, its head in place, on its device.
+        anatomy: where its embeddings, blocks and head are.
+        spec: the recipe's `method`.
+
+    Raises:
+        RecipeError: a target matches nothing, or the rank is above a matrix.
+        ModelError: the weights are quantized, or a target cannot have an update. In either case nothing is attached.
+    """
+    lora = LowRank(module, anatomy, spec, choose(module, anatomy, spec))
+    lora.start()
+    return lora
+
+
+def alpha_of(spec: LoraSpec) -> Resolved[float]:
+    """The alpha that `spec` comes to."""
+    if spec.alpha == AUTO:
+        return Resolved(2.0 * spec.rank, "twice the rank, so that another rank needs no other learning rate")
+    return Resolved(float(spec.alpha), "given in the recipe")
+
+
+def form_of(spec: LoraSpec, precision: str) -> Resolved[Form]:
+    """How the updates are computed in training, for the plan of a run.
+
+    Args:
+        spec: the recipe's `method`.
+        precision: of the matrix products: fp32, bf16 or fp16.
+    """
+    if spec.dropout:
+        return Resolved("two paths", "dropout acts on what enters an update, not on what enters the layer")
+    if precision != "fp32":
+        return Resolved("two paths", f"in {precision} the sum of a matrix and its update would round the update away")
+    return Resolved("merged weight", "one product with W + s B A, the same function in float32 without dropout")
+
+
+@final
+class LowRank:
+    """A model with low-rank updates: `Attached`, `Mergeable` and `Scalable`.
+
+    Args:
+        module: the model; it is changed here.
+        anatomy: its own.
+        spec: rank, alpha, dropout, initialisation, rates.
+        layers: which layers have an update.
+    """
+
+    def __init__(self, module: Any, anatomy: Anatomy, spec: LoraSpec, layers: Sequence[Layer]) -> None:
+        self.module, self.spec = module, spec
+        self._dropout = LaneDropout(spec.dropout).eval()
+        alpha = alpha_of(spec).value
+        scale = alpha / math.sqrt(spec.rank) if spec.rslora else alpha / spec.rank
+        self.updates = tuple(Update(layer, rank=spec.rank, scale=scale, dropout=self._dropout) for layer in layers)
+        tensors: dict[str, nn.Parameter] = {}
+        rates: dict[str, float] = {}
+        for update in self.updates:
+            a, b = names_of(update.layer.path, update.layer.kind == "embedding")
+            tensors |= {a: update.a, b: update.b}
+            if update.layer.kind != "embedding":  # LoRA+ is about products; a table's A is the one that starts at 0
+                rates[b] = spec.rate_ratio
+        self._added = Added(module, anatomy, tensors=tensors, reached=[layer.path for layer in layers], rates=rates)
+        self._is_merged = False
+        for update in self.updates:
+            update.attach()
+
+    def start(self) -> None:
+        """The updates as they start: all of them zero (Hu et al. 2022, 4.1; loralib for the distributions)."""
+        for update in self.updates:
+            if update.layer.kind == "embedding":
+                nn.init.zeros_(update.a)
+                nn.init.normal_(update.b)
+                continue
+            if self.spec.init == "uniform":
+                nn.init.kaiming_uniform_(update.a, a=math.sqrt(5))
+            else:
+                nn.init.normal_(update.a, std=1 / self.spec.rank)
+            nn.init.zeros_(update.b)
+
+    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
+        """A and B, which are matrices all, B with LoRA+'s rate; and the head's."""
+        return self._added.parameter_groups()
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Every A, every B, and the head, by name; references, not copies."""
+        return self._added.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put trained tensors back.
+
+        Raises:
+            KeyError: a name is missing or unknown; nothing was copied.
+        """
+        self._added.load_state_dict(state)
+
+    def train(self) -> None:
+        """Dropout on, the updates' own too, except in what runs before the first layer with an update."""
+        self._added.head.train()
+        self._dropout.train()
+
+    def eval(self) -> None:
+        """Dropout off everywhere."""
+        self._added.head.eval()
+        self._dropout.eval()
+
+    def form(self) -> Form:
+        """How the updates are computed in training, outside low precision."""
+        narrow = any(update.layer.weight.dtype not in WIDE for update in self.updates)
+        return "two paths" if narrow or self.spec.dropout else "merged weight"
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """The layers' own forwards: the base, bit for bit."""
+        with self.scaled(0.0):
+            yield
+
+    @contextmanager
+    def scaled(self, strength: float) -> Iterator[None]:
+        """The updates times `strength`: at 0 the layers' own forwards, at 1 what was trained, exactly."""
+        if self._is_merged:
+            raise RuntimeError("the updates are merged: scale or disable them before or after, not inside")
+        before = [update.strength for update in self.updates]
+        try:
+            for update in self.updates:
+                update.strength = strength
+            yield
+        finally:
+            for update, kept in zip(self.updates, before, strict=True):
+                update.strength = kept
+
+    @contextmanager
+    def merged(self) -> Iterator[None]:
+        """Matrices with their updates in the place of the stored ones, which are kept and put back.
+
+        Takes the memory of those matrices once more.
+        """
+        stored = [update.layer.weight for update in self.updates]
+        tables = [update.layer for update in self.updates if update.layer.kind == "embedding"]
+        with torch.no_grad():
+            sums = [nn.Parameter(update.merged(), requires_grad=False) for update in self.updates]
+        self._is_merged = True
+        try:
+            for update, total in zip(self.updates, sums, strict=True):
+                update.detach()
+                _put(update.layer, total)
+            with untied(self.module, tables):
+                yield
+        finally:
+            for update, weight in zip(self.updates, stored, strict=True):
+                _put(update.layer, weight)
+                update.attach()
+            self._is_merged = False
+
+
+def names_of(path: str, is_embedding: bool) -> tuple[str, str]:
+    """The names of A and B of the layer at `path`: PEFT's, without its prefix."""
+    kind = "lora_embedding_{}" if is_embedding else "lora_{}.weight"
+    return f"{path}.{kind.format('A')}", f"{path}.{kind.format('B')}"
+
+
+def _put(layer: Layer, weight: nn.Parameter) -> None:
+    for module in layer.modules:
+        module.weight = weight

@@ -1,0 +1,119 @@
+"""Which layers get a low-rank update: what the recipe's `targets` and `blocks` come to in one model.
+
+A new head or pooler is none of them: it is trained whole. This module attaches nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from affina.errors import ModelError, Problem, RecipeError
+from affina.methods.reach import upper_blocks, within
+from affina.models.anatomy import Anatomy, under
+from affina.models.layers import Layer, layers_of
+from affina.recipe.method_specs import LoraSpec
+
+_WHERE = "recipe key method.targets"
+_MOST_SHOWN = 12
+
+
+def choose(module: Any, anatomy: Anatomy, spec: LoraSpec) -> tuple[Layer, ...]:
+    """The layers that `spec` asks for, in the model's order.
+
+    Raises:
+        RecipeError: a target matches nothing, there are not so many blocks, or the rank is above a matrix.
+        ModelError: the weights are quantized, or an embedding does more than to look rows up.
+    """
+    layers = tuple(layer for layer in layers_of(module) if anatomy.part_of(f"{layer.path}.weight") != "head")
+    blocks = upper_blocks(anatomy, spec.blocks)
+    reached = [layer for layer in layers if within(layer.path, blocks) or not within(layer.path, anatomy.blocks)]
+    words = module.get_input_embeddings()
+    chosen: set[str] = set()
+    for target in spec.targets:
+        found = {layer.path for layer in reached if _matches(layer, target, blocks, words)}
+        if not found:
+            raise _nothing(target, layers, module, anatomy)
+        chosen |= found
+    picked = tuple(layer for layer in layers if layer.path in chosen)
+    check_rank(picked, spec.rank)
+    check_tables(picked)
+    return picked
+
+
+def _matches(layer: Layer, target: str, blocks: Sequence[str], words: Any) -> bool:
+    block = next((block for block in blocks if under(layer.path, block)), None)
+    if target == "embeddings":
+        return words in layer.modules
+    if target not in ("linear", "attention"):
+        return any(target in path for path in layer.paths)
+    if block is None or layer.kind == "embedding":
+        return False
+    return target == "linear" or "att" in layer.path.removeprefix(block).rpartition(".")[0].lower()
+
+
+def check_rank(layers: Iterable[Layer], rank: int) -> None:
+    """Refuse a rank above a matrix: its update could not have it.
+
+    Raises:
+        RecipeError: naming the smallest such matrix.
+    """
+    smallest = min(layers, key=lambda layer: min(layer.inputs, layer.outputs))
+    most = min(smallest.inputs, smallest.outputs)
+    if rank > most:
+        raise RecipeError(
+            Problem(
+                where="recipe key method.rank",
+                expected=f"at most {most}, since {smallest.path} is {smallest.outputs} x {smallest.inputs}",
+                found=str(rank),
+                fix=f"write method.rank={most} or less, or leave that layer out by method.targets",
+            )
+        )
+
+
+def check_tables(layers: Iterable[Layer]) -> None:
+    """Refuse an embedding whose output is not its rows, whatever they are multiplied by.
+
+    Raises:
+        ModelError: naming the first.
+    """
+    for layer in layers:
+        if math.isnan(layer.factor):
+            raise ModelError(
+                Problem(
+                    where=_WHERE,
+                    expected="embeddings that give the rows that are looked up",
+                    found=f"{layer.path}, a {type(layer.modules[0]).__name__}, which does something else with them",
+                    fix="choose other layers, such as method.targets=linear",
+                )
+            )
+
+
+def _nothing(target: str, layers: Sequence[Layer], module: Any, anatomy: Anatomy) -> RecipeError:
+    names = dict.fromkeys(_short(layer.path, anatomy) for layer in layers)
+    shown = ", ".join(list(names)[:_MOST_SHOWN]) + (", ..." if len(names) > _MOST_SHOWN else "")
+    return RecipeError(
+        Problem(
+            where=_WHERE,
+            expected="linear, attention, embeddings, or a part of a layer's name in the blocks that are asked for",
+            found=f"{target!r}, which matches {_what(target, module, anatomy)}",
+            fix=f"take of these: {shown}",
+        )
+    )
+
+
+def _what(target: str, module: Any, anatomy: Anatomy) -> str:
+    """What a target does match, where that is no layer that can have an update."""
+    output = module.get_output_embeddings()
+    matched = {path: child for path, child in module.named_modules() if path and target in path}
+    if output is not None and output in matched.values():
+        return "the output layer alone, whose loss is computed from its own matrix"
+    if matched and all(within(path, anatomy.head) for path in matched):
+        return "the head alone, which is trained whole"
+    return "no layer there that keeps a matrix"
+
+
+def _short(path: str, anatomy: Anatomy) -> str:
+    block = next((block for block in anatomy.blocks if under(path, block)), None)
+    return path if block is None else path.removeprefix(f"{block}.")

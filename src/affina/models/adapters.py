@@ -1,0 +1,161 @@
+"""An adapter on disk, in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors`, and a note on its base.
+
+The note, `affina.json`, says what PEFT's layout does not: which weights the adapter was trained beside. Files are
+checked here for being whole; what is in them is read by the method whose adapter it is (`methods`). peft itself is
+never needed. The write is not atomic: give it a folder of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from affina.errors import ModelError, Problem
+from affina.models.anatomy import Anatomy
+
+CONFIG: Final = "adapter_config.json"
+WEIGHTS: Final = "adapter_model.safetensors"
+NOTE: Final = "affina.json"
+PREFIX: Final = "base_model.model."
+"""What PEFT puts before the names of the model that it wraps."""
+_PICKLED: Final = "adapter_model.bin"
+_SAMPLED: Final = 1024
+"""Numbers of each tensor that go into the fingerprint, evenly spaced: training moves all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """What is in an adapter's folder.
+
+    Attributes:
+        where: the folder, for messages.
+        config: PEFT's keys.
+        tensors: name to tensor, with PEFT's names.
+        fingerprint: of the weights that it was trained beside; None where nobody wrote it down.
+    """
+
+    where: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+    fingerprint: str | None = None
+
+
+def write_adapter(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], *, fingerprint: str) -> None:
+    """Write an adapter.
+
+    Args:
+        folder: an empty or absent folder.
+        config: PEFT's keys.
+        tensors: name to tensor, with PEFT's names.
+        fingerprint: of the base, from `fingerprint_of`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(json.dumps(dict(config), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    whole = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+    }
+    save_file(whole, folder / WEIGHTS, metadata={"format": "pt"})
+    note = {"base_fingerprint": fingerprint}
+    (folder / NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+
+
+def read_adapter(folder: Path) -> Adapter:
+    """Read an adapter that Affina or PEFT wrote.
+
+    Raises:
+        ModelError: a file is missing, damaged, or pickled; or a number in it is NaN or infinite.
+    """
+    where = f"the adapter {folder}"
+    config = _json(folder / CONFIG, where)
+    if not isinstance(config.get("peft_type"), str):
+        raise _unfit(where, "adapter_config.json with a `peft_type`", "none in it", "take the folder that PEFT saved")
+    fingerprint = _json(folder / NOTE, where).get("base_fingerprint") if (folder / NOTE).is_file() else None
+    return Adapter(where=where, config=config, tensors=_tensors(folder, where), fingerprint=fingerprint)
+
+
+def _json(path: Path, where: str) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = None
+    except (OSError, ValueError) as error:
+        raise _damaged(where, path.name, error) from error
+    if isinstance(found, dict):
+        return found
+    said = "no such file" if found is None else "no object of keys and values"
+    raise _unfit(where, f"{path.name} with PEFT's keys", said, "give the folder that an adapter was saved in")
+
+
+def _tensors(folder: Path, where: str) -> dict[str, Tensor]:
+    path = folder / WEIGHTS
+    if not path.is_file():
+        pickled = (folder / _PICKLED).is_file()
+        fix = "load it once with peft and save it with save_pretrained, which writes safetensors"
+        raise _unfit(
+            where,
+            f"{WEIGHTS}",
+            f"{_PICKLED}, which could run code when it is read" if pickled else "no such file",
+            fix if pickled else "give the folder that an adapter was saved in, or save it again",
+        )
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise _damaged(where, path.name, error) from error
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise _unfit(where, "finite numbers", f"NaN or infinity in {name}", "take an earlier copy of the adapter")
+    return tensors
+
+
+def check_base(adapter: Adapter, module: Any, anatomy: Anatomy) -> None:
+    """Refuse a model whose weights are not those that an adapter was trained beside, where that is known.
+
+    Raises:
+        ModelError: they are others.
+    """
+    if adapter.fingerprint is None or adapter.fingerprint == fingerprint_of(module, anatomy):
+        return
+    named = adapter.config.get("base_model_name_or_path") or "a model whose name it does not say"
+    raise ModelError(
+        Problem(
+            where=adapter.where,
+            expected=f"the base model that it was trained beside: {named}",
+            found="a model of the same shapes with other weights",
+            fix="load that model as the base, or train a new adapter for this one",
+        )
+    )
+
+
+def fingerprint_of(module: Any, anatomy: Anatomy) -> str:
+    """One SHA-256 for the weights of a model, its head left out; the same in whatever files they are kept.
+
+    Of each tensor its name, its shape and some numbers are taken.
+    """
+    whole = hashlib.sha256()
+    for name, parameter in sorted(module.named_parameters(), key=lambda pair: str(pair[0])):
+        if anatomy.part_of(name) == "head":
+            continue
+        flat = parameter.detach().reshape(-1)
+        sample = flat[:: max(1, len(flat) // _SAMPLED)].float().cpu().contiguous()
+        whole.update(f"{name} {tuple(parameter.shape)}\n".encode())
+        whole.update(sample.numpy().tobytes())
+    return whole.hexdigest()
+
+
+def _unfit(where: str, expected: str, found: str, fix: str) -> ModelError:
+    return ModelError(Problem(where=where, expected=expected, found=found, fix=fix))
+
+
+def _damaged(where: str, name: str, error: Exception) -> ModelError:
+    said = (str(error).strip().splitlines() or [""])[0]
+    fix = "copy the adapter again from where it was trained, or train it again"
+    return _unfit(where, f"{name}, whole", f"{type(error).__name__}: {said}"[:200], fix)

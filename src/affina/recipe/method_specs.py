@@ -1,0 +1,82 @@
+"""The recipe's `method` for what trains tensors beside the model's own: one type for each method, with its keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from affina.recipe.base import AUTO, Auto, Spec
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+WHOLE_TARGETS: Final = ("linear", "attention", "embeddings")
+"""Words in `targets` that stand for a kind of layer; any other is a part of a layer's name."""
+
+
+def _words(value: Any) -> Any:
+    """`targets: attention` is short for `targets: [attention]`."""
+    return (value,) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_words)]
+
+
+class LoraSpec(Spec):
+    """Low-rank updates of the model's matrices are trained, beside them (Hu et al. 2022)."""
+
+    name: Literal["lora"] = "lora"
+    rank: PositiveInt = Field(8, description="The rank of each update.")
+    alpha: PositiveFloat | Auto = Field(
+        AUTO, description="The update is multiplied by alpha / rank; `auto` is twice the rank."
+    )
+    dropout: Share = Field(0.0, description="Dropout on what enters an update.")
+    targets: Annotated[Words, Field(min_length=1)] = Field(
+        ("linear",),
+        description="Which layers: `linear` for all matrix products of the blocks, `attention` for those of attention, "
+        "`embeddings` for the word embeddings, or parts of layers' names.",
+    )
+    blocks: PositiveInt | Literal["all"] = Field("all", description="How many blocks, counted from the top.")
+    init: Literal["uniform", "gaussian"] = Field(
+        "uniform", description="How A starts: as a new layer of torch does, as in the authors' code, or normal; B is 0."
+    )
+    rslora: bool = Field(False, description="Multiply by alpha / sqrt(rank) instead (Kalajdzievski 2023).")
+    rate_ratio: PositiveFloat = Field(
+        1.0, description="The learning rate of B over that of A; 16 is that of LoRA+ (Hayou et al. 2024)."
+    )
+
+
+class PromptSpec(Spec):
+    """Virtual tokens before the input are trained (Lester et al. 2021)."""
+
+    name: Literal["prompt"] = "prompt"
+    length: PositiveInt = Field(20, description="How many virtual tokens.")
+    init: Literal["texts", "vocabulary", "random"] | Auto = Field(
+        AUTO,
+        description="How they start: as the embeddings of texts (`text`, or else the labels), of common words, or as "
+        "random numbers; `auto` is texts where there are any.",
+    )
+    text: str | None = Field(None, description="A text whose words the virtual tokens start as, instead of the labels.")
+
+
+class PrefixSpec(Spec):
+    """Keys and values before those of the input are trained, at every layer (Li & Liang 2021)."""
+
+    name: Literal["prefix"] = "prefix"
+    length: PositiveInt = Field(10, description="How many positions the prefix has.")
+    reparameterise: bool = Field(
+        True,
+        description="Train it through a small network that is dropped after training; else the numbers themselves.",
+    )
+    width: PositiveInt = Field(512, description="The width of that network.")
+    init: Literal["words", "random"] = Field(
+        "words", description="How it starts: as the keys and values of real words, or as random numbers."
+    )
+    text: str | None = Field(
+        None, description="A text whose words it starts as, instead of the labels or common words."
+    )
+    stacks: Literal["decoder", "both"] = Field(
+        "decoder", description="In an encoder-decoder: in the decoder alone, or in the encoder, too."
+    )
