@@ -27,6 +27,12 @@ WHAT: Final = "Multi30k by a Marian-type model from random weights; benchmarks/l
 LANGUAGES: Final = ("en", "de", "fr")
 WIDTH: Final = 128
 SEED: Final = 0
+STAGES: Final = {
+    "en-de": ("en-de", "random"),
+    "en-fr from en-de": ("en-fr", "en-de/model"),
+    "en-fr from random weights": ("en-fr", "random"),
+}
+"""Name to the recipe and to what the run starts from."""
 
 
 def main() -> int:
@@ -35,15 +41,10 @@ def main() -> int:
     torch.set_num_threads(1)
     data = given.data / "multi30k"
     model = _model(given.folder / "random", data)
-    base = {
-        "de": given.folder / "random",
-        "fr-tuned": given.folder / "en-de" / "model",
-        "fr-random": given.folder / "random",
-    }
     runs = records.saved(given.out)
-    for name, recipe in (("en-de", "de"), ("en-fr from en-de", "fr-tuned"), ("en-fr from random weights", "fr-random")):
-        found = _recipe(f"en-{recipe[:2]}", data) | {"model": str(base[recipe])}
-        runs[name] = records.train(found, given.folder / name.replace(" ", "-"))
+    for name, (recipe, base) in STAGES.items():
+        asked = _recipe(recipe, data) | {"model": str(given.folder / base)}
+        runs[name] = records.train(asked, given.folder / name.replace(" ", "-"))
         records.save(given.out, WHAT, runs, model=model)
     return 0
 

@@ -3,10 +3,10 @@
     python benchmarks/language/run.py --folder FOLDER
     python benchmarks/language/run.py --folder FOLDER --sets e2e --tokens 60000 --written 50    # less of it
 
-A set's recipe is `SET.yaml`. Its training rows are drawn with the recipe's seed until they have about `--tokens` tokens,
-its test rows until they have `--written` inputs, each with all its references; the validation rows are drawn too. The
-baselines are the product's own: the untouched model asked as it is, and with 4 training rows in front. Runs are kept in
-FOLDER: the same command goes on. `python benchmarks/language/table.py` prints the table.
+A set's recipe is `SET.yaml`. Its training rows are drawn with the recipe's seed until they have `--tokens` tokens, its
+test rows until they have `--written` inputs, each with all its references; the validation rows are drawn too. The
+baselines are the product's own: the untouched model asked as it is, and with 4 training rows in front. Runs are kept
+in FOLDER: the same command goes on. `python benchmarks/language/table.py` prints the table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The results files of the language benchmarks: JSON, saved whole after each run; and a run in figures, from its record."""
+"""The results files of the language benchmarks: JSON, saved whole after each run; a run in figures, from its record."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import affina
 from affina.errors import AffinaError
+from affina.pipeline.writing.shown import CUT_OFF
 from affina.record import journal
 from affina.record.files import write_text
 from affina.record.payloads import Chosen, DataRead, Evaluated, Finished, Payload, Scores, Started, Step
@@ -66,8 +67,8 @@ def figures(folder: Path) -> dict[str, Any]:
         "written": {
             found.who: {
                 "texts": len(found.texts),
-                "ended": sum(text.ended for text in found.texts),
-                "shown": [text.text for text in found.texts[:SHOWN]],
+                "ended": sum(not text.endswith(CUT_OFF) for text in found.texts),
+                "shown": list(found.texts[:SHOWN]),
             }
             for found in texts
         },
@@ -133,7 +134,7 @@ def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: plain(part) for key, part in value.items() if key != "run"}
-        return value.rsplit("/", 1)[-1] if isinstance(value, str) and "/" in value[:1] + value[1:] else value
+        return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
     found: dict[str, Any] = plain(asked)
     return found
