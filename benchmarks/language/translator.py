@@ -40,7 +40,7 @@ def make(folder: Path, texts: Sequence[str], *, width: int, seed: int) -> dict[s
         max_position_embeddings=POSITIONS,
         activation_function="relu",
         scale_embedding=True,
-        init_std=0.02,
+        init_std=width**-0.5,  # times sqrt(width) a word is as large as its position; with 0.02 it drowns in it
         dropout=0.1,
         share_encoder_decoder_embeddings=True,
         pad_token_id=tokenizer.pad_token_id,
@@ -51,6 +51,7 @@ def make(folder: Path, texts: Sequence[str], *, width: int, seed: int) -> dict[s
     )
     torch.manual_seed(seed)
     model = MarianMTModel(config)
+    # as in Vaswani et al. 2017's own code
     for name, weight in model.named_parameters():
         if weight.dim() == 2 and "embed" not in name and "shared" not in name:
             torch.nn.init.xavier_uniform_(weight)
