@@ -64,9 +64,9 @@ def figures(folder: Path) -> dict[str, Any]:
         "cpu_seconds": [round(part, 1) for part in _spent(folder)],
         "resumed": len(_all(records, Started)) - 1,
         "recipe": _without_paths(_all(records, Started)[0].asked),
-        "written": {
+        "texts": {
             found.who: {
-                "texts": len(found.texts),
+                "written": len(found.texts),
                 "ended": sum(not text.endswith(CUT_OFF) for text in found.texts),
                 "shown": list(found.texts[:SHOWN]),
             }
