@@ -1,4 +1,5 @@
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ EACH = 8
 
 @pytest.fixture
 def tickets():
-    """Writes the data files that the documents speak of into a folder."""
+    """Writes the data files and recipes that the documents speak of into a folder."""
 
     def write(folder: Path) -> None:
         with (ROOT / "src/affina/demo/support.csv").open(encoding="utf-8", newline="") as file:
@@ -18,6 +19,7 @@ def tickets():
         labels = sorted({row["label"] for row in rows})
         by_label = {label: [row for row in rows if row["label"] == label] for label in labels}
         _write(folder / "tickets.csv", [row for label in labels for row in by_label[label][:EACH]])
+        shutil.copytree(ROOT / "recipes", folder / "recipes")
         _write(folder / "new-tickets.csv", [row for label in labels for row in by_label[label][EACH : 2 * EACH]])
         answers = [{"question": row["text"], "answer": f"This is about {row['label']}."} for row in rows[::12]]
         _write(folder / "answers.csv", answers)

@@ -9,6 +9,8 @@ import pytest
 from affina.data.rows import Row
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
+from affina.models.writing import HowToWrite, Written
+from affina.pipeline.writing.writer import Writer
 from affina.tasks.generation import Generation
 from affina.tasks.lessons import Reading
 from affina.tasks.shots import ask_all, draw_shots, question_room
@@ -64,6 +66,18 @@ def test_all_shots_stand_before_a_question_that_has_room_for_them(model: Languag
     assert [one.shots for one in asked] == [2, 2, 2]
     assert model.tokenizer.decode(asked[0].ids) == "is it 5\nit is 5\n\nis it 6\nit is 6\n\nis it 0\n"
     assert told == []
+
+
+def test_an_answer_after_pairs_of_texts_ends_where_the_next_pair_would_begin(
+    model: LanguageModel, task: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The untouched model has learned no end token: it goes on with pairs of its own, which are no answer."""
+    said = [Written("\n\nit is 0\n\nis it 7\nit is 7", 9, False), Written("it is\n1", 4, True)]
+    monkeypatch.setattr("affina.pipeline.writing.writer.write", lambda *_, **__: said)
+    writer = Writer(model=model, teacher=task, reading=Reading(model), how=HowToWrite(most_tokens=9), alone=False)
+
+    assert writer.write(ROWS[:2], shots=ROWS[5:6]) == [Written("it is 0", 9, True), said[1]]
+    assert writer.write(ROWS[:2]) == said
 
 
 def test_as_many_shots_as_fit_and_it_is_said(model: LanguageModel, task: Generation) -> None:

@@ -20,7 +20,7 @@ from affina.data.rows import Row
 from affina.errors import UnfitRow
 from affina.models.language import LanguageModel
 from affina.models.quiet import Notify, silent
-from affina.tasks.lessons import Reading, Teacher
+from affina.tasks.lessons import BETWEEN_SHOTS, Reading, Teacher
 
 POOL: Final = 1_000
 """Training rows, drawn by chance, that shots are chosen among."""
@@ -33,10 +33,12 @@ class Asked:
     Attributes:
         ids: its tokens, shots included.
         shots: how many stand before it.
+        until: where its answer ends: a model that is shown pairs of texts goes on with a pair of its own.
     """
 
     ids: tuple[int, ...]
     shots: int
+    until: str = ""
 
 
 def draw_shots(teacher: Teacher, rows: Sequence[Row], *, count: int, seed: int) -> tuple[Row, ...]:
@@ -122,7 +124,8 @@ def ask_all(
 
 def _ask(teacher: Teacher, reading: Reading, row: Row, *, shots: Sequence[Row], room: int | None) -> Asked:
     for count in range(len(shots), 0, -1):
-        ids = reading.ask(teacher.question(row, shots=shots[:count]))
+        question = teacher.question(row, shots=shots[:count])
+        ids = reading.ask(question)
         if room is None or len(ids) <= room:
-            return Asked(ids, count)
+            return Asked(ids, count, until=BETWEEN_SHOTS if question.plain else "")
     return Asked(reading.ask(teacher.question(row)), 0)
