@@ -143,3 +143,36 @@ def test_a_decoder_is_asked_in_words_and_learns_the_target() -> None:
 def test_a_pair_that_teaches_nothing_is_unfit(source: str, target: str, said: str) -> None:
     with pytest.raises(UnfitRow, match=said):
         translation(reads_apart=True).lesson(row(text=source, label=target))
+
+
+class NoSystem(Speaks):
+    """A template that leaves out what the system says."""
+
+    def apply_chat_template(self, messages: Any, *, tokenize: bool, add_generation_prompt: bool) -> str:
+        heard = [message for message in messages if message["role"] != "system"]
+        return super().apply_chat_template(heard, tokenize=tokenize, add_generation_prompt=add_generation_prompt)
+
+
+def test_what_the_system_says_is_not_dropped_quietly() -> None:
+    given = row(messages=dump(TOLD))
+
+    with pytest.raises(UnfitRow, match="no place for what the system says"):
+        Chat(NoSystem()).lesson(given)
+    assert Chat(NoSystem(), no_place="user").lesson(given).text.startswith("u:Be kind.\n\nHi|a:Hello.")
+    assert Chat(NoSystem(), no_place="drop").question(given).text == "u:Hi|a:"
+    assert Chat(Speaks(), no_place="drop").question(given).text == "s:Be kind.|u:Hi|a:"
+
+
+class Forgets(Speaks):
+    """A template that keeps the last question alone."""
+
+    def apply_chat_template(self, messages: Any, *, tokenize: bool, add_generation_prompt: bool) -> str:
+        heard = [message for message in messages if message["role"] == "system"] + list(messages[-2:])
+        return super().apply_chat_template(heard, tokenize=tokenize, add_generation_prompt=add_generation_prompt)
+
+
+def test_a_turn_that_the_template_leaves_out_is_said() -> None:
+    turns = (Turn("user", "One?"), Turn("assistant", "One."), Turn("user", "Two?"), Turn("assistant", "Two."))
+
+    with pytest.raises(UnfitRow, match="leaves out"):
+        Chat(Forgets()).lesson(row(messages=dump(turns)))

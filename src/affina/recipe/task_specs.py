@@ -10,6 +10,7 @@ from affina.recipe.base import AUTO, Auto, Spec, by_name
 
 ClassWeights = Literal["none", "balanced"]
 TaskName = Literal["classification", "multi_label", "regression", "chat", "generation", "translation"]
+NoPlace = Literal["error", "user", "drop"]
 Language = Annotated[str, Field(min_length=2)] | Auto
 
 
@@ -57,6 +58,11 @@ class ChatSpec(Spec):
 
     name: Literal["chat"] = "chat"
     system: str = Field("", description="What the assistant is told in front of each conversation without such words.")
+    no_place: NoPlace = Field(
+        "error",
+        description="Where the model's chat template has no place for what the system says: an error, in front of what"
+        " the user says first, or left out.",
+    )
 
 
 class GenerationSpec(Spec):
@@ -89,6 +95,7 @@ _OF_ONE_TASK: Final = {
     "thresholds": "multi_label",
     "decimal": "regression",
     "system": "chat",
+    "no_place": "chat",
     "instruction": "generation",
     "source_language": "translation",
     "target_language": "translation",

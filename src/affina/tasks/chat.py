@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, final
 
-from affina.data.conversations import ASSISTANT, SYSTEM, Turn, check, in_words, parse
+from affina.data.conversations import ASSISTANT, SYSTEM, USER, Turn, check, in_words, parse
 from affina.data.rows import Row
+from affina.errors import UnfitRow
+from affina.recipe.task_specs import NoPlace
 from affina.tasks.lessons import Lesson, Question
-from affina.tasks.turns import DEFAULT_TEMPLATE, prompt, render
+from affina.tasks.turns import DEFAULT_TEMPLATE, has_system_place, prompt, render
 from affina.values import Resolved
 
 ROLE: Final = "messages"
@@ -27,10 +29,14 @@ class Chat:
     Args:
         tokenizer: the model's own, with a chat template (`choose_template`).
         reads_apart: the model is an encoder-decoder.
+        no_place: what happens to the system's words where the template has no place for them.
     """
 
-    def __init__(self, tokenizer: Any, *, reads_apart: bool = False) -> None:
+    def __init__(self, tokenizer: Any, *, reads_apart: bool = False, no_place: NoPlace = "error") -> None:
         self._tokenizer, self._reads_apart = tokenizer, reads_apart
+        self._no_place: NoPlace | None = None
+        if not reads_apart and not has_system_place(tokenizer):
+            self._no_place = no_place
 
     def lesson(self, row: Row) -> Lesson:
         """The conversation with every answer learned; of an encoder-decoder's the last one.
@@ -42,7 +48,9 @@ class Chat:
         check(turns)
         if self._reads_apart:
             return Lesson(turns[-1].content, (), source=_in_words(turns[:-1]))
-        rendered = render(self._tokenizer, turns)
+        rendered = render(self._tokenizer, self._placed(turns))
+        if rendered.left_out:
+            raise UnfitRow(f"the model's chat template leaves out turn {rendered.left_out[0] + 1}")
         return Lesson(rendered.text, rendered.answers)
 
     def question(self, row: Row, *, shots: Sequence[Row] = ()) -> Question:
@@ -56,7 +64,27 @@ class Chat:
         told = tuple(turn for turn in asked if turn.role == SYSTEM)
         shown = [turn for shot in shots for turn in parse(shot.fields[ROLE]) if turn.role != SYSTEM]
         whole = (*told, *shown, *(turn for turn in asked if turn.role != SYSTEM))
-        return Question(_in_words(whole) if self._reads_apart else prompt(self._tokenizer, whole))
+        if self._reads_apart:
+            return Question(_in_words(whole))
+        return Question(prompt(self._tokenizer, self._placed(whole)))
+
+    def _placed(self, turns: Sequence[Turn]) -> Sequence[Turn]:
+        """The turns with the system's words where the template has a place for them.
+
+        Raises:
+            UnfitRow: it has none, and that is an error.
+        """
+        if self._no_place is None or not turns or turns[0].role != SYSTEM:
+            return turns
+        told, *others = turns
+        if self._no_place == "error":
+            raise UnfitRow(
+                "the model's chat template has no place for what the system says"
+                " (task.no_place=user puts it before what the user says first, task.no_place=drop leaves it out)"
+            )
+        if self._no_place == "user" and others and others[0].role == USER:
+            others[0] = Turn(USER, f"{told.content}\n\n{others[0].content}")
+        return others
 
     def answer(self, row: Row) -> str:
         """The assistant's last words."""

@@ -82,16 +82,10 @@ def teacher_of(spec: WritingSpec, model: Tells, choices: dict[str, Resolved[Any]
 def _chat(spec: ChatSpec, model: Tells, choices: dict[str, Resolved[Any]]) -> Chat:
     if not model.reads_apart:
         choices["task (chat template)"] = choose_template(model.tokenizer)
-        if spec.system and not has_system_place(model.tokenizer):
-            raise RecipeError(
-                Problem(
-                    where="recipe key task.system",
-                    expected="a model whose chat template has a place for a system turn",
-                    found=f"the template of {model.source.reference}, which leaves it out",
-                    fix="leave task.system out, or choose another model",
-                )
-            )
-    return Chat(model.tokenizer, reads_apart=model.reads_apart)
+        if not has_system_place(model.tokenizer) and spec.no_place != "error":
+            what = "before what the user says first" if spec.no_place == "user" else "nowhere: it is left out"
+            choices["task (system)"] = Resolved(what, "the chat template has no place for what the system says")
+    return Chat(model.tokenizer, reads_apart=model.reads_apart, no_place=spec.no_place)
 
 
 def _translation(spec: TranslationSpec, model: Tells, choices: dict[str, Resolved[Any]]) -> Translation:
