@@ -128,7 +128,7 @@ def _choice(model: LanguageModel, reading: Reading, lessons: Sequence[Lesson]) -
     shared = passages[0].ids[:length]
     tails = tuple(Passage(one.ids[length:], one.learned[length:]) for one in passages)
     beyond = 0 if limit is None else max(0, length + max(map(len, tails)) - limit)
-    lead = len(reading.ask(Question("", plain=True)))  # a begin-of-text token stays
+    lead = len(reading.lead)  # a begin-of-text token stays
     return _Choice((*shared[:lead], *shared[lead + beyond :]), tails), beyond
 
 
