@@ -23,7 +23,6 @@ from affina.record.payloads import (
     Finding,
     Finished,
     Measured,
-    ModelLoaded,
     Payload,
     Sample,
     Scores,
@@ -31,7 +30,7 @@ from affina.record.payloads import (
     Step,
 )
 from affina.record.row_results import RowResults, WrittenTexts
-from affina.record.starts import Predicted, RangeTested, Restarted
+from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
 
 HARD = 'caffè "x"\n\u2028\\ 🦊'
 SHARE = Measured(value=0.1 + 0.2, low=1e-300, high=0.5, n=3)

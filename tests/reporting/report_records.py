@@ -13,7 +13,6 @@ from affina.record.payloads import (
     Finding,
     Finished,
     Measured,
-    ModelLoaded,
     Payload,
     Sample,
     Scores,
@@ -21,7 +20,7 @@ from affina.record.payloads import (
     Step,
 )
 from affina.record.row_results import RowResults
-from affina.record.starts import RangeTested
+from affina.record.starts import ModelLoaded, RangeTested
 
 NASTY = "<script>alert('x')</script> & \"quoted\" </svg></style>"
 

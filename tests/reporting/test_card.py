@@ -10,7 +10,8 @@ from report_records import NASTY, finished, measured, scores, unfinished
 
 from affina.record.audited import Audited
 from affina.record.journal import Journal
-from affina.record.payloads import DataRead, ModelLoaded, Scores
+from affina.record.payloads import DataRead, Scores
+from affina.record.starts import ModelLoaded
 from affina.reporting import card, page
 
 TEN = tuple(f"intent_{number}" for number in range(10))

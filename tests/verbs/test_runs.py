@@ -19,7 +19,8 @@ from affina.errors import InputError, Interrupted, ResourceError, RunError
 from affina.record.folder import RunFolder
 from affina.record.journal import read
 from affina.record.lock import FolderLock
-from affina.record.payloads import Chosen, Evaluated, Finished, ModelLoaded, Scores, Started, Step
+from affina.record.payloads import Chosen, Evaluated, Finished, Scores, Started, Step
+from affina.record.starts import ModelLoaded
 from affina.training import checkpoint
 from affina.verbs import train as train_module
 from workbench import affina, files_under, sample_rows, tiny, write_csv

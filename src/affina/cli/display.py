@@ -23,14 +23,13 @@ from affina.record.payloads import (
     Evaluated,
     Event,
     Finished,
-    ModelLoaded,
     Payload,
     Scores,
     Started,
     Step,
 )
 from affina.record.progress import Progress
-from affina.record.starts import Predicted, RangeTested, Restarted
+from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
 from affina.reporting.formats import counted, mebibytes, metric
 
 MOST_TOKENS: Final = 16

@@ -29,11 +29,10 @@ from affina.record.payloads import (
     Chosen,
     Event,
     Finished,
-    ModelLoaded,
     Scores,
     Started,
 )
-from affina.record.starts import Predicted
+from affina.record.starts import ModelLoaded, Predicted
 from affina.reporting import page
 from affina.runtime import exhausted, machine
 from affina.training import checkpoint

@@ -26,9 +26,9 @@ from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
-from affina.record.payloads import Chosen, DataRead, Finished, ModelLoaded, Payload, Scores, Started
+from affina.record.payloads import Chosen, DataRead, Finished, Payload, Scores, Started
 from affina.record.row_results import RowResults
-from affina.record.starts import Restarted
+from affina.record.starts import ModelLoaded, Restarted
 
 RUNS: Final = "runs"
 STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})

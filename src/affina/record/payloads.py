@@ -11,7 +11,7 @@ from typing import Any
 
 from affina.record.audited import Audited
 from affina.record.row_results import RowResults, WrittenTexts
-from affina.record.starts import Predicted, RangeTested, Restarted
+from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
 
 NOTICE = "notice"
 """The name of an event that the user was told of before the record began."""
@@ -88,24 +88,6 @@ class DataRead:
     task: str = "classification"
     spread: Spread | None = None
     """Of the training rows' numbers, where labels are numbers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelLoaded:
-    """The base model and what of it is trained."""
-
-    reference: str
-    family: str
-    parameters: int
-    trained: int
-    fingerprint: str
-    hub_id: str | None = None
-    """Its name on the model hub, where that is known; of a run, that of the model it began with."""
-    licence: str | None = None
-    languages: tuple[str, ...] = ()
-    """Codes such as en, where the model's own card says them."""
-    reads_apart: bool = False
-    """An encoder reads and a decoder writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a run writes down of how it starts: what it will need, its learning rate's test, a start that was given up.
+"""What a run writes down of how it starts: its model, what it will need, its range test, a start that was given up.
 
 The types are frozen plain data, like all of `payloads`, which has them in its union. This module computes nothing.
 """
@@ -6,6 +6,24 @@ The types are frozen plain data, like all of `payloads`, which has them in its u
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLoaded:
+    """The base model and what of it is trained."""
+
+    reference: str
+    family: str
+    parameters: int
+    trained: int
+    fingerprint: str
+    hub_id: str | None = None
+    """Its name on the model hub, where that is known; of a run, that of the model it began with."""
+    licence: str | None = None
+    languages: tuple[str, ...] = ()
+    """Codes such as en, where the model's own card says them."""
+    reads_apart: bool = False
+    """An encoder reads and a decoder writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,14 +19,13 @@ from affina.record.payloads import (
     Evaluated,
     Event,
     Finished,
-    ModelLoaded,
     Payload,
     Scores,
     Started,
     Step,
 )
 from affina.record.row_results import RowResults, WrittenTexts
-from affina.record.starts import RangeTested, Restarted
+from affina.record.starts import ModelLoaded, RangeTested, Restarted
 
 RESTARTED: Final = "restarted"
 CLASSIFICATION: Final = "classification"
