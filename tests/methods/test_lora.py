@@ -15,7 +15,7 @@ from affina.errors import ModelError, RecipeError
 from affina.methods import lora
 from affina.models.heads import hidden_states
 from affina.models.quiet import quiet
-from affina.models.saving import save_classifier
+from affina.models.saving import save_model
 from affina.recipe.method_specs import LoraSpec
 from method_cases import ALL, FEW, Case, case, distance, randomise
 
@@ -323,7 +323,7 @@ def test_a_merged_classifier_is_the_same_in_plain_transformers(name, tmp_path):
         randomise(attached.state_dict())
         tuned = made.logits()
         with attached.merged():
-            save_classifier(made.module, tokenizer_of(name), tmp_path)
+            save_model(made.module, tokenizer_of(name), tmp_path)
         with quiet():
             plain = AutoModelForSequenceClassification.from_pretrained(tmp_path)
         assert distance(plain(**made.inputs).logits, tuned) < 1e-5
