@@ -11,7 +11,7 @@ from affina.evaluation.predictions import logits_of
 from affina.evaluation.probing import Prober
 from affina.models.classifier import Classifier
 from affina.models.settings import thresholds_of
-from affina.pipeline.answering.shown import row_results
+from affina.pipeline.answering.shown import Answered, row_results
 from affina.pipeline.prepared import Prepared
 from affina.record.journal import Journal
 from affina.record.payloads import Scores
@@ -88,13 +88,13 @@ def exported_thresholds(model: Classifier) -> Thresholds | None:
 
 
 def write_scores(
-    subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str, journal: Journal
+    subject: Answered, run: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str, journal: Journal
 ) -> Scores:
     """Record what a predictor reached, in all and row by row, and return the former."""
     split, spec = run.report_split, run.recipe.evaluate
     scores = subject.judge.score(
         found,
-        subject.judge.targets(subject.examples[split]),
+        subject.targets(split),
         thresholds,
         who=who,
         split=split,

@@ -13,7 +13,7 @@ from affina.data.batching import plan_epoch
 from affina.data.labelling.several import LABEL_ROLE
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.evaluation.judging.base import Judge, Thresholds
+from affina.evaluation.judging.base import Judge, Targets, Thresholds
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
@@ -91,6 +91,10 @@ class Answering:
     def has_new_head(self) -> bool:
         """Whether the checkpoint brought no head for this task along."""
         return bool(self.model.new_parameters)
+
+    def targets(self, split: str) -> Targets:
+        """The right answers of a split's rows."""
+        return self.judge.targets(self.examples[split])
 
     def work(self, run: Prepared) -> Work[Batch]:
         """The head on the backbone's states, evaluated on the validation rows that choose the checkpoint."""
