@@ -73,6 +73,11 @@ class Writing:
         return Resolved("loss", "of the tokens that are learned; writing texts at every evaluation would take too long")
 
     @property
+    def affordable(self) -> None:
+        """The loss of any number of rows."""
+        return
+
+    @property
     def guess_name(self) -> str:
         """The model as it came."""
         return "zero_shot"
@@ -116,6 +121,13 @@ class Writing:
         if warm and not self.writer.alone:
             split, place = rows[0]
             self.writer.briefly(2).write([self.rows[split][place]])
+
+    def baseline_cost(self, run: Prepared) -> None:
+        """It is not asked for labels."""
+        return
+
+    def rehearse_baseline(self, run: Prepared) -> None:
+        """Nothing."""
 
     def baselines(self, run: Prepared, journal: Journal) -> None:
         """The untouched model on the same rows: as it is, and shown training rows."""
