@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from affina.models.language import load_language_model
+from affina.planning import estimate
 from affina.planning.activations import Activations, Growth, Shape, look
 from affina.planning.changes import changes_of, weighed
 from affina.planning.costs import costs_of
-from affina.planning.estimate import BESIDE, HEAP, Setup, memory_of, parts_of, setup_of, trained_bytes
+from affina.planning.estimate import ASKING, BESIDE, HEAP, Setup, memory_of, parts_of, setup_of, trained_bytes
 from affina.planning.fitting import shell
 from affina.planning.forecast import Change
 from affina.planning.foresee import foresee, key_of
@@ -134,3 +136,26 @@ def test_a_forecast_of_another_version_is_not_taken_for_this_one(tmp_path, monke
     before, versions = key_of(one), machine.versions()
     monkeypatch.setattr(machine, "versions", lambda: {**versions, package: "0.0.1"})
     assert key_of(one) != before
+
+
+def test_a_language_model_beside_the_run_is_a_stage_where_there_is_room_for_it(tmp_path, monkeypatch):
+    prepared = prepared_run(tmp_path, family="llama")
+    cost = prepared.subject.baseline_cost(prepared)
+    weights = sum(tensor.numel() * 4 for tensor in load_language_model(prepared.model.source).module.parameters())
+    assert cost.size > weights
+    found, _ = foresee(prepared, interpreter=0, prepared_in=0.0)
+    assert found.memory.stages[ASKING] >= found.memory.stages["loading"] + cost.size
+
+    monkeypatch.setattr(estimate, "room_for", lambda _: memory.Room("little", found.memory.stages["loading"]))
+    assert ASKING not in foresee(prepared, interpreter=0, prepared_in=0.0)[0].memory.stages
+    for words, family in (((), "bert"), (("evaluate.baselines=false",), "llama")):
+        other = prepared_run(tmp_path, *words, family=family)
+        assert ASKING not in foresee(other, interpreter=0, prepared_in=0.0)[0].memory.stages
+
+
+def test_a_run_in_words_says_what_it_needs_and_trains_at_least_a_block(tmp_path):
+    prepared = prepared_run(tmp_path, "task.form=words", family="llama")
+    found, activations = foresee(prepared, interpreter=0, prepared_in=0.0)
+    assert found.memory.peak > found.memory.stages["loading"]
+    changes = weighed(found.memory, prepared, changes_of(prepared, activations), setup_of(prepared, activations))
+    assert not any("blocks: 0" in word for change in changes for word in change.words)

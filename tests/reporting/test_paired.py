@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from affina.record.row_results import RowResults
-from affina.reporting.paired import aligned, mcnemar, paired, shared_rows
+from affina.reporting.paired import against, aligned, mcnemar, paired, shared_rows
 from affina.reporting.verdict import headline, verdict
 
 
@@ -130,3 +130,29 @@ def test_few_rows_that_differ_settle_nothing_whatever_the_bootstrap_says():
     assert found.discordant.p == pytest.approx(0.125)
     assert not found.settled
     assert paired(row_results("a", 1.0, rows=40), row_results("b", 0.8, rows=40), "accuracy").settled
+
+
+def test_a_baseline_on_some_of_the_rows_is_compared_on_these():
+    tuned = row_results("tuned", 0.9)
+    part = row_results("label_scoring", 0.5)
+    few = replace(
+        part,
+        rows=part.rows[30:90:2],
+        expected=part.expected[30:90:2],
+        predicted=part.predicted[30:90:2],
+        values={name: values[30:90:2] for name, values in part.values.items()},
+    )
+    found = against(tuned, few, "accuracy")
+    ours, theirs = (np.asarray(one.values["accuracy"])[30:90:2] for one in (tuned, part))
+
+    assert found.difference.n == 30
+    assert found.difference.value == pytest.approx((ours - theirs).mean())
+    assert against(tuned, few, "macro_f1").difference.n == 30
+    assert paired(tuned, few, "accuracy") is None
+    assert against(tuned, replace(few, rows=("f" * 8, *few.rows[1:])), "accuracy") is None
+    asked = scores("label_scoring", 0.5)
+    asked = replace(asked, metrics={name: replace(figure, n=30) for name, figure in asked.metrics.items()})
+    scored = {"tuned": scores("tuned", 0.9), "label_scoring": asked}
+    told = verdict(scored, chosen_metric="accuracy", rows={"tuned": tuned, "label_scoring": few})
+    assert "on the same 30 rows" in told.sentence
+    assert told.difference == found.difference.value

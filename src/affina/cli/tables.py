@@ -64,8 +64,9 @@ def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
     heading = f"On {rows:,} rows ({scores.split}), bootstrap intervals in brackets{some}"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
-    for who in ("tuned", *others):
-        table.add_column(who.replace("_", " "), justify="right")
+    for who, found in {"tuned": scores, **others}.items():
+        seen = max((measured.n for measured in found.metrics.values()), default=rows)
+        table.add_column(who.replace("_", " ") + (f" ({seen:,} rows)" if seen < fewest else ""), justify="right")
     for name in sorted(scores.names, key=list(MEASURES).index):
         table.add_row(title(name), *(metric_of(found, name) for found in (scores, *others.values())))
     return table

@@ -6,7 +6,7 @@ This module does not know what was trained or how; `run_over` gets even the forw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -57,11 +57,16 @@ def run_over(
     result = np.empty((len(examples), found[0][1].shape[1]), dtype=np.float32)
     for places, values in found:
         result[places] = values.numpy()
-    _check_finite(result, where)
+    check_finite(result, where)
     return result
 
 
-def _check_finite(result: NDArray[np.float32], where: Where | None) -> None:
+def check_finite(result: NDArray[Any], where: Where | None) -> None:
+    """Stop at rows for which a model gave what is no number.
+
+    Raises:
+        NonFiniteError: naming the first of them.
+    """
     bad = np.flatnonzero(~np.isfinite(result).all(axis=1)).tolist()
     if not bad:
         return

@@ -11,16 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from torch import nn
-from transformers import (
-    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-    AutoModelForSequenceClassification,
-)
+from transformers import AutoModelForSequenceClassification
 
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
 from affina.models.dropout import quicken
 from affina.models.files import config_of, load_files
 from affina.models.head_start import last_layer
+from affina.models.kinds import can_classify, can_write
 from affina.models.quiet import Notify, silent
 from affina.models.settings import (
     HeadSpec,
@@ -162,7 +160,7 @@ def _check_kind(config: Any, where: str) -> None:
     Raises:
         ModelError: an encoder-decoder, or a kind without a classification head.
     """
-    if type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING and not config.is_encoder_decoder:
+    if can_classify(config):
         return
     kind = "an encoder-decoder" if config.is_encoder_decoder else "a kind without a classification head"
     raise ModelError(
@@ -170,7 +168,8 @@ def _check_kind(config: Any, where: str) -> None:
             where=where,
             expected="an encoder or a decoder that transformers can classify with",
             found=f"model_type {config.model_type!r}, {kind}",
-            fix="choose another model, such as starter/encoder",
+            fix="choose another model, such as starter/encoder"
+            + (", or write task.form=words for one label a row" if can_write(config) else ""),
         )
     )
 

@@ -11,18 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from torch import Tensor
-from transformers import (
-    MODEL_FOR_CAUSAL_LM_MAPPING,
-    MODEL_FOR_MASKED_LM_MAPPING,
-    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-    AutoModelForCausalLM,
-    AutoModelForSeq2SeqLM,
-)
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
 from affina.models.anatomy_of_writers import describe_writer
 from affina.models.files import config_of, load_files, unloadable
+from affina.models.kinds import can_write
 from affina.models.output_layer import OutputLayer, OwnLogits, last_states, read_output_layer
 from affina.models.quiet import Notify, silent
 from affina.models.settings import (
@@ -147,13 +142,7 @@ def read_writer_config(source: Source, where: str) -> Any:
         ModelError: it reads only.
     """
     config = config_of(source, where)
-    kind = type(config)
-    if config.is_encoder_decoder:
-        writes = kind in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
-    else:  # transformers lets BERT's kin be run as decoders; they are none
-        encodes = kind in MODEL_FOR_MASKED_LM_MAPPING and not config.to_dict().get("is_decoder")
-        writes = kind in MODEL_FOR_CAUSAL_LM_MAPPING and not encodes
-    if not writes:
+    if not can_write(config):
         raise ModelError(
             Problem(
                 where=where,

@@ -12,11 +12,15 @@ import torch
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, load
 from affina.data.mixing import seen_in, weights_of
+from affina.errors import Problem, RecipeError
 from affina.methods import full, partial
 from affina.methods.weights import TrainedWeights
 from affina.models.base import Pretrained, base_tensors, width
+from affina.models.language import LanguageModel
 from affina.models.source import Source, locate
 from affina.pipeline.answering.prepare import prepare as prepare_answering
+from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
+from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
 from affina.pipeline.writing.prepare import prepare as prepare_writing
@@ -59,10 +63,14 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     subject: Subject
     if isinstance(loaded.labelling, Written):
         subject, (audited, findings) = prepare_writing(recipe, loaded, loaded.labelling, source, choices, notify=told)
+    elif in_words(recipe, loaded, source, choices):
+        subject, (audited, findings) = prepare_naming(recipe, loaded, source, choices, notify=told)
     else:
         subject, (audited, findings) = prepare_answering(recipe, loaded, source, choices, notify=told)
     method = _choose_method(recipe, subject.model, choices)
     attached = attach(method, subject.model)
+    if not attached.state_dict():
+        raise RecipeError(_nothing_trains(subject.model))
     hyper = resolve(
         recipe.train,
         recipe.evaluate,
@@ -87,6 +95,23 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     )
 
 
+def _nothing_trains(model: Pretrained) -> Problem:
+    return Problem(
+        where="recipe key method.blocks",
+        expected=f"at least 1 of {len(model.anatomy.blocks)} blocks, of a model that has no head to train alone",
+        found="0, so that no weight would train",
+        fix="write method={name: partial, blocks: 1}, or leave method out",
+    )
+
+
+def in_words(recipe: Recipe, loaded: Loaded, source: Source, choices: dict[str, Resolved[Any]]) -> bool:
+    """Whether labels are learned in words; which form that is, is a choice where there is one."""
+    form = form_of(recipe, loaded, source)
+    if form is not None and is_a_choice(form, source):
+        choices[FORM] = form
+    return form is not None and form.value == WORDS
+
+
 def _of_use(chosen: Mapping[str, Resolved[Any]], subject: Subject) -> dict[str, Resolved[Any]]:
     """Without the rate of a head where there is none."""
     return {key: value for key, value in chosen.items() if subject.outputs or key != HEAD_RATE}
@@ -97,15 +122,15 @@ def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:
 
 
 def _locate(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]], notify: Notify) -> Source:
-    usual = default_model(loaded)
+    usual = default_model(loaded, recipe)
     if recipe.model == AUTO:
         choices["model"] = usual
     return locate(usual.value if recipe.model == AUTO else recipe.model, notify=notify)
 
 
-def default_model(loaded: Loaded) -> Resolved[str]:
+def default_model(loaded: Loaded, recipe: Recipe) -> Resolved[str]:
     """The model where the recipe names none."""
-    if loaded.labelling.writes:
+    if loaded.labelling.writes or asked_form(recipe) == WORDS:
         return Resolved(DEFAULT_WRITER, "small enough for a laptop, writes English, and needs no hub")
     return Resolved(DEFAULT_MODEL, "small, strong on short texts, and needs no hub")
 
@@ -150,7 +175,8 @@ def _facts(
         longest=max(lengths),
         width=width(subject.model),
         trained=method.name if any(group.part == "body" for group in attached.parameter_groups()) else "head",
-        writes=loaded.labelling.writes,
+        writes=isinstance(subject.model, LanguageModel),
+        affordable=subject.affordable,
     )
 
 

@@ -1,7 +1,7 @@
-"""A run as it is decided before anything is trained, and what the two kinds of runs have in common.
+"""A run as it is decided before anything is trained, and what the three kinds of runs have in common.
 
-A model answers with labels or numbers, or it writes texts. Whatever differs by that is behind `Subject`; every other
-stage of a run works with it alone. This module holds the types, and decides nothing.
+A model answers with labels or numbers, says a label by its name, or writes texts. Whatever differs by that is behind
+`Subject`; every other stage of a run works with it alone. This module holds the types, and decides nothing.
 """
 
 from __future__ import annotations
@@ -49,6 +49,21 @@ class Measured:
     worst: tuple[Sample, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineCost:
+    """What it takes to ask an untouched language model for labels.
+
+    Attributes:
+        size: bytes that are held for it beside the run's own model.
+        tokens: that are read.
+        beside: it is a second model, and is left out where there is no memory for it.
+    """
+
+    size: int
+    tokens: int
+    beside: bool
+
+
 class Subject(Protocol):
     """What a run is about: its task, its rows and its model, put together so that all other stages need know none."""
 
@@ -88,6 +103,11 @@ class Subject(Protocol):
         ...
 
     @property
+    def affordable(self) -> int | None:
+        """Validation rows that an evaluation in the middle of training has the time for; None for any number."""
+        ...
+
+    @property
     def guess_name(self) -> str:
         """The record's name of the predictor that a start must pass."""
         ...
@@ -119,6 +139,14 @@ class Subject(Protocol):
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """Do with rows, by split and place, what an evaluation does with them; `warm`: what the baselines do too."""
+        ...
+
+    def baseline_cost(self, run: Prepared) -> BaselineCost | None:
+        """What it takes to ask the untouched model for labels; None where that is not done."""
+        ...
+
+    def rehearse_baseline(self, run: Prepared) -> None:
+        """Do that with one row."""
         ...
 
     def baselines(self, run: Prepared, journal: Journal) -> None:

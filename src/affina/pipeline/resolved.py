@@ -55,6 +55,7 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                     "metric": hyper.metric.value,
                     "per_epoch": hyper.per_epoch.value,
                     "rows": hyper.evaluation_rows.value,
+                    "shots": value.get("evaluate.shots", recipe.evaluate.shots),
                 }
             ),
         }

@@ -124,7 +124,7 @@ def _methods(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
     ]
     for spec, costs in tried:
         with_it = _setup_with(prepared, spec)
-        if with_it.trained < setup.trained:
+        if 0 < with_it.trained < setup.trained:  # a model that writes has no head that learns alone
             yield _words(spec), costs, with_it
 
 
@@ -143,13 +143,14 @@ def _setup_with(prepared: Prepared, spec: FullSpec | PartialSpec) -> Setup:
 
 def _all_of_them(prepared: Prepared, setup: Setup) -> _Found:
     """The smallest run that we know of."""
-    head = _setup_with(prepared, PartialSpec(blocks=0))
+    spec = PartialSpec(blocks=0 if prepared.subject.outputs else len(prepared.model.anatomy.blocks) // 2)
+    head = _setup_with(prepared, spec)
     limit = max(SMALLEST, max(setup.lengths) // 4)
     lengths, others = _cut(setup.lengths, limit), _cut(setup.others, limit)
     budget = max(lengths)
     batches = len(plan_epoch(lengths, budget=setup.budget, seed=prepared.draws, epoch=0))
     times = max(1, len(plan_epoch(lengths, budget=budget, seed=prepared.draws, epoch=0)) // max(1, batches))
-    words = (*_words(PartialSpec(blocks=0)), f"data.max_length={limit}")
+    words = (*_words(spec), f"data.max_length={limit}")
     words += (f"train.batch_tokens={budget}", f"train.accumulate={times}")
     smaller = replace(head, lengths=lengths, others=others, budget=budget, accumulate=times)
-    return words, "all of that together, the head alone", smaller
+    return words, "all of that together, with as few weights that learn", smaller

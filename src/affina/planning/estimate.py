@@ -18,6 +18,7 @@ from affina.pipeline.rates import is_tested
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape
 from affina.planning.forecast import Memory
+from affina.planning.room import room_for
 
 LEAST: Final = 0.7
 """Of an estimate from the sizes alone: the least that the peak was, on a machine where the run ended well."""
@@ -30,6 +31,7 @@ BESIDE: Final = 45 * 2**20
 """Bytes that a stage adds whatever the model: code that is loaded when it is first used, buffers of the kernels."""
 MOMENTS: Final = 2
 """AdamW keeps two numbers for each weight that trains."""
+ASKING: Final = "label scoring"
 HISTORY: Final = 25
 """Vectors of the size of the weights that L-BFGS keeps while a probe is fitted (ten pairs and its work space)."""
 
@@ -124,6 +126,16 @@ def probe_bytes(prepared: Prepared) -> int:
     return features + 8 * classes * (3 * fitted + HISTORY * wide)
 
 
+def _asking(prepared: Prepared, *, loaded: int, interpreter: int) -> dict[str, int]:
+    """The stage in which an untouched language model is asked for labels; a second one is left out if it cannot fit."""
+    cost = prepared.subject.baseline_cost(prepared) if prepared.recipe.evaluate.baselines else None
+    if cost is None:
+        return {}
+    room = room_for(prepared.device)
+    held = loaded + cost.size + BESIDE
+    return {} if cost.beside and room is not None and interpreter + held > room.free else {ASKING: held}
+
+
 def memory_of(prepared: Prepared, activations: Activations, *, held: int, interpreter: int) -> Memory:
     """The peak, from the sizes.
 
@@ -143,6 +155,7 @@ def memory_of(prepared: Prepared, activations: Activations, *, held: int, interp
     if is_tested(prepared) and on_cpu:
         added["range test"] = added["training"] + setup.trained
     stages = {stage: loaded + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
+    stages |= _asking(prepared, loaded=loaded, interpreter=interpreter if on_cpu else 0)
     stages["loading"] = loaded
     parts["gaps of the heap, buffers"] = stages["training"] - loaded - added["training"]
     peak = max(stages.values())

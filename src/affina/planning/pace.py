@@ -14,6 +14,7 @@ from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_tested, steps_of_test
 from affina.pipeline.training import judged_places, plan_of
+from affina.planning.activations import Shape
 from affina.planning.costs import Costs, batches_of, costs_of, evaluation_cost, operations_per_second
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
@@ -39,6 +40,8 @@ EFFICIENCY: Final = 0.7
 """Share of a plain matrix product's speed that a whole step reaches; 0.6 to 1.6 were seen (docs/log.md)."""
 STEP_OF_TEST: Final = 5 / 3
 """Of a range test, in steps of training: two forward passes come with it."""
+SCORED_LENGTH: Final = 64
+"""Tokens that are read together, on the whole, where labels are scored."""
 PAGE_SECONDS: Final = 1.0
 """Intervals, samples and the report."""
 
@@ -174,13 +177,16 @@ def _judged(prepared: Prepared) -> list[int]:
 
 
 def _baselines(prepared: Prepared, costs: Costs, pace: Pace) -> float:
-    """The linear probe, and the probe that starts a head."""
+    """The linear probe, the untouched model asked for labels, and the probe that starts a head."""
     splits = (prepared.subject.lengths["train"], prepared.subject.lengths["validation"])
     features = sum(_forward(prepared, costs, pace, part, most=MOST_ROWS) for part in splits)
     seconds = 0.0
-    if prepared.recipe.evaluate.baselines:
+    if prepared.recipe.evaluate.baselines and prepared.subject.outputs:
         reported = prepared.subject.lengths[prepared.report_split]
         seconds += features + _forward(prepared, costs, pace, reported) + len(STRENGTHS) * pace.fit
+    cost = prepared.subject.baseline_cost(prepared) if prepared.recipe.evaluate.baselines else None
+    if cost is not None:
+        seconds += costs.forward(Shape(max(1, cost.tokens // SCORED_LENGTH), SCORED_LENGTH)) * pace.evaluation
     if prepared.subject.has_new_head and prepared.recipe.train.head_start != "random":
         seconds += features + pace.fit
     return seconds

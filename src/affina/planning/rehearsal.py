@@ -24,7 +24,7 @@ from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_tested, probe_rates
 from affina.pipeline.training import build_loop
 from affina.planning.costs import batches_of, costs_of, evaluation_cost
-from affina.planning.estimate import fits_probes, shapes
+from affina.planning.estimate import ASKING, fits_probes, shapes
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.runtime import heap, memory
@@ -120,6 +120,9 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
     found = Rehearsed()
     with found.stage("evaluation", prepared.device):
         _evaluate(prepared, found)
+    if prepared.recipe.evaluate.baselines and prepared.subject.baseline_cost(prepared) is not None:
+        with found.stage(ASKING, prepared.device):
+            prepared.subject.rehearse_baseline(prepared)
     if fits_probes(prepared):
         with found.stage("probe", prepared.device):
             _fit(prepared, found)

@@ -63,11 +63,15 @@ def _explain(key: str, details: Sequence[Any], tree: Mapping[str, Any], *, origi
         known = sorted(_fields(path[:-1], tree))
         near = difflib.get_close_matches(path[-1], known, n=1) or _elsewhere(path[-1])
         near_key = near[0] if near and "." in near[0] else ".".join([*path[:-1], *near])
+        fix = f"write {near_key}" if near else "remove it; docs/recipe.md lists every key"
+        if near_key == key and near:
+            owners = [name for name, spec in _BY_NAME[path[0]][0].items() if path[-1] in spec.model_fields]
+            fix = f"remove it; it is for {path[0]}={' or '.join(owners)}"
         return Problem(
             where=where,
             expected=f"one of {', '.join(known)}",
             found=f"the unknown key {path[-1]!r}",
-            fix=f"write {near_key}" if near else "remove it; docs/recipe.md lists every key",
+            fix=fix,
         )
     expected = dict.fromkeys(_expectation(detail, tree) for detail in details)
     return Problem(

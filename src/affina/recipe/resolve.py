@@ -54,7 +54,8 @@ class Facts:
         longest: tokens in the longest training row, after the limit.
         width: the model's hidden size.
         trained: what moves.
-        writes: whether the answers are texts.
+        writes: whether the model learns to write.
+        affordable: validation rows that an evaluation has the time for; None for any number.
     """
 
     task: str
@@ -65,6 +66,7 @@ class Facts:
     width: int
     trained: Trained
     writes: bool = False
+    affordable: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,8 @@ def _epochs(facts: Facts) -> Resolved[float]:
 def _patience(train: TrainSpec, facts: Facts) -> Resolved[int] | None:
     if train.early_stopping is False:
         return None
-    usual = PATIENCE_OF_TEXTS if facts.writes else PATIENCE
+    of_loss = facts.writes and facts.affordable is None  # a share of a few rows stands still while the loss still falls
+    usual = PATIENCE_OF_TEXTS if of_loss else PATIENCE
     return given_or(train.early_stopping.patience, Resolved(usual, "evaluations without an improvement"))
 
 
@@ -209,6 +212,7 @@ def _evaluation_rows(evaluate: EvaluateSpec, facts: Facts) -> Resolved[int]:
     if isinstance(evaluate.rows, int):
         return Resolved(min(evaluate.rows, facts.validation_rows), "given in the recipe")
     bound = max(LEAST_EVALUATION_ROWS, facts.rows // 8)
+    bound = bound if facts.affordable is None else min(bound, facts.affordable)
     if evaluate.rows == "all" or facts.validation_rows <= bound:
         return Resolved(facts.validation_rows, "all validation rows")
     return Resolved(bound, f"of {facts.validation_rows:,}, so that evaluation stays a small part of the time")

@@ -26,6 +26,11 @@ class ClassificationSpec(Spec):
 
     name: Literal["classification"] = "classification"
     class_weights: ClassWeights | Auto = Field(AUTO, description="Weigh each class by its inverse frequency, or not.")
+    form: Literal["head", "words"] | Auto = Field(
+        AUTO,
+        description="A head over the labels, or words: a model that writes learns the label's name; `auto` is `head`"
+        " where the model can have one.",
+    )
 
 
 class MultiLabelSpec(Spec):
@@ -91,6 +96,7 @@ TaskSpec = Annotated[
     Field(discriminator="name"),
 ]
 _OF_ONE_TASK: Final = {
+    "form": "classification",
     "separator": "multi_label",
     "thresholds": "multi_label",
     "decimal": "regression",

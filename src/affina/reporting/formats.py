@@ -19,6 +19,8 @@ NAMES: Final = {
     "references": "references themselves",
     "zero_shot": "untouched model, zero-shot",
     "few_shot": "untouched model, few-shot",
+    "label_scoring": "untouched model, zero-shot label scoring",
+    "label_scoring_few_shot": "untouched model, few-shot label scoring",
     "majority": "most frequent label",
     "most_frequent_set": "most frequent set of labels",
     "mean": "mean of the training rows",

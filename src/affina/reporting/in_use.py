@@ -9,11 +9,12 @@ from affina.record.payloads import SHIPPED_UNITS
 from affina.reporting.gathered import Gathered
 
 LIBRARY: Final = "transformers"
+FORM: Final = "task.form"
 
 
 def pipeline_tag(run: Gathered) -> str:
     """The hub's name for what the model does."""
-    if run.task not in WRITING:
+    if run.task not in WRITING and not in_words(run):
         return "text-classification"
     if run.task == "translation":
         return "translation"
@@ -22,7 +23,7 @@ def pipeline_tag(run: Gathered) -> str:
 
 def lines_of_use(run: Gathered) -> list[str]:
     """Lines that load the model and ask it something."""
-    if run.task not in WRITING:
+    if run.task not in WRITING and not in_words(run):
         return _answering(run)
     if _reads_apart(run):
         return [
@@ -30,16 +31,15 @@ def lines_of_use(run: Gathered) -> list[str]:
             "",
             'model = AutoModelForSeq2SeqLM.from_pretrained("THIS_FOLDER")',
             'tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")',
-            'inputs = tokenizer("a text", return_tensors="pt", return_token_type_ids=False)',
+            f'inputs = tokenizer({_asked(run)}, return_tensors="pt", return_token_type_ids=False)',
             "made = model.generate(**inputs, max_new_tokens=200)",
             "print(tokenizer.decode(made[0], skip_special_tokens=True))",
         ]
-    asked = '[{"role": "user", "content": "a question"}]' if run.task == "chat" else '"a text\\n"'
     return [
         "from transformers import pipeline",
         "",
         'write = pipeline("text-generation", model="THIS_FOLDER")',
-        f"print(write({asked}, max_new_tokens=200, do_sample=False, return_full_text=False))",
+        f"print(write({_asked(run)}, max_new_tokens=200, do_sample=False, return_full_text=False))",
     ]
 
 
@@ -54,6 +54,20 @@ def _answering(run: Gathered) -> list[str]:
         "# the model counts in standard units: it could not hold the numbers themselves",
         f"""print({shift!r} + {scale!r} * classify("a text", function_to_apply="none")[0]["score"])""",
     ]
+
+
+def in_words(run: Gathered) -> bool:
+    """Whether a classifier is a language model that says the label's name."""
+    return FORM in run.chosen and run.chosen[FORM].value == "words"
+
+
+def _asked(run: Gathered) -> str:
+    """Something that the model is asked, as Python text."""
+    if in_words(run):
+        return '"a text\\nLabel:"'
+    if _reads_apart(run):
+        return '"a text"'
+    return '[{"role": "user", "content": "a question"}]' if run.task == "chat" else '"a text\\n"'
 
 
 def _reads_apart(run: Gathered) -> bool:

@@ -22,7 +22,7 @@ from affina.reporting.asked import asked_for
 from affina.reporting.confusion import confusion
 from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import Gathered, gather
-from affina.reporting.paired import CONFIDENCE, Paired, paired
+from affina.reporting.paired import CONFIDENCE, Paired, against
 from affina.reporting.run_charts import charts, looked_at
 from affina.reporting.scatter import Scatter
 from affina.reporting.verdict import Verdict, headline, verdict
@@ -169,7 +169,7 @@ def _pairs(run: Gathered, found: Verdict | None) -> Iterator[tuple[str, str, Pai
         # the strongest one is in the verdict, and is not drawn again
         pair = found.pair if who == found.rival else None
         if pair is None and who in run.rows and run.rows[who].split == run.rows["tuned"].split:
-            pair = paired(run.rows["tuned"], run.rows[who], found.metric, confidence=level)
+            pair = against(run.rows["tuned"], run.rows[who], found.metric, confidence=level)
         if pair is not None:
             yield who, found.metric, pair
 

@@ -9,8 +9,9 @@ of row results does not need it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from affina.record.payloads import Measured
@@ -102,6 +103,34 @@ def paired(first: RowResults, second: RowResults, metric: str, *, confidence: fl
     if metric == MACRO_F1 and first.expected and second.expected:
         return Paired(_f1_difference(first, second, order=order, confidence=confidence), None, confidence)
     return None
+
+
+def against(tuned: RowResults, other: RowResults, metric: str, *, confidence: float = CONFIDENCE) -> Paired | None:
+    """The same of a tuned model and a baseline, which may have been scored on some of its rows: then on these."""
+    return paired(_on_rows_of(other, tuned), other, metric, confidence=confidence)
+
+
+def _on_rows_of(part: RowResults, whole: RowResults) -> RowResults:
+    """`whole` on the rows of `part`, where these are some of its own; else as it is."""
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(whole.rows):
+        places.setdefault(row, []).append(place)
+    if len(part.rows) >= len(whole.rows) or any(
+        count > len(places.get(row, ())) for row, count in Counter(part.rows).items()
+    ):
+        return whole
+    kept = [places[row].pop() for row in part.rows]
+    return replace(
+        whole,
+        rows=part.rows,
+        values={name: tuple(values[place] for place in kept) for name, values in whole.values.items()},
+        parts={
+            name: tuple(tuple(values[place] for place in kept) for values in parts)
+            for name, parts in whole.parts.items()
+        },
+        expected=tuple(whole.expected[place] for place in kept) if whole.expected else (),
+        predicted=tuple(whole.predicted[place] for place in kept) if whole.predicted else (),
+    )
 
 
 def aligned(first: RowResults, second: RowResults) -> tuple[list[int], list[int]] | None:

@@ -16,7 +16,7 @@ from affina.record.measures import MEASURES, OF_TEXTS, higher_is_better
 from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
 from affina.reporting.formats import brief, capital, chance, ends, gap, interval, name
-from affina.reporting.paired import CONFIDENCE, Paired, paired
+from affina.reporting.paired import CONFIDENCE, Paired, against
 
 Outcome = Literal["better", "open", "worse", "alone"]
 TITLES: Final[Mapping[Outcome, str]] = {
@@ -59,8 +59,8 @@ class Verdict:
 
     @property
     def difference(self) -> float | None:
-        """The tuned model's figure minus the strongest baseline's."""
-        return None if self.rival is None else self.tuned.value - self.baselines[self.rival].value
+        """The tuned model's figure minus the strongest baseline's, on the rows that both were scored on."""
+        return None if self.rival is None else _ahead(self.tuned, self.baselines[self.rival], self.pair)
 
 
 def verdict(
@@ -121,13 +121,18 @@ def pair_of(rows: Mapping[str, RowResults], rival: str, key: str, *, confidence:
     """The tuned model against another predictor on the same rows; None where those were not recorded."""
     if "tuned" not in rows or rival not in rows or rows[rival].split != rows["tuned"].split:
         return None
-    return paired(rows["tuned"], rows[rival], key, confidence=confidence)
+    return against(rows["tuned"], rows[rival], key, confidence=confidence)
 
 
 def _outcome(tuned: Measured, best: Measured, *, way: int, pair: Paired | None) -> Outcome:
     if not settled(tuned, best, pair):
         return "open"
-    return "better" if way * (tuned.value - best.value) > 0 else "worse"
+    return "better" if way * _ahead(tuned, best, pair) > 0 else "worse"
+
+
+def _ahead(tuned: Measured, best: Measured, pair: Paired | None) -> float:
+    """How far the tuned model's figure is above; where the other was scored on fewer rows, on these."""
+    return pair.difference.value if pair and best.n < tuned.n else tuned.value - best.value
 
 
 def _sentence(
@@ -135,16 +140,18 @@ def _sentence(
 ) -> str:
     who, best = next(iter(ranked.items()))
     rival = f"the {name(who)} at {interval(key, best)}"
-    size = gap(key, tuned.value - best.value)
-    side = "above" if tuned.value > best.value else "below"
-    how = f"the difference on the same {tuned.n:,} rows is {ends(key, pair.difference)}" if pair else ""
+    ahead = _ahead(tuned, best, pair)
+    size = gap(key, ahead)
+    side = "above" if ahead > 0 else "below"
+    rows = min(tuned.n, best.n)
+    how = f"the difference on the same {rows:,} rows is {ends(key, pair.difference)}" if pair else ""
     if pair and pair.leaves_out_zero and pair.discordant and outcome == "open":
         how += f" (but McNemar p {chance(pair.discordant.p)})"
     if outcome == "open":
-        where = f"{size} {side}" if tuned.value != best.value else "level with"
+        where = f"{size} {side}" if ahead else "level with"
         return (
             f"{TITLES[outcome]}: {name(key)} is {where} {rival}, and {how or 'the intervals overlap'}. "
-            f"{tuned.n:,} rows cannot tell the two apart; more rows in data.test can."
+            f"{rows:,} rows cannot tell the two apart; more rows in data.test can."
         )
     how = how or "the intervals do not overlap"
     return f"{TITLES[outcome]}: {name(key)} is {size} {side} the strongest baseline, {rival}, and {how}."

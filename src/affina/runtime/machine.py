@@ -81,6 +81,17 @@ def peak_memory_bytes(device: torch.device) -> int:
     return memory.peak()
 
 
+def free_memory(device: torch.device) -> int | None:
+    """Bytes that can still be taken on `device`; None where nothing tells."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free) + int(torch.cuda.memory_reserved(device)) - int(torch.cuda.memory_allocated(device))
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory()) - int(torch.mps.driver_allocated_memory())
+    found = memory.least(memory.rooms())
+    return None if found is None else found.free
+
+
 def facts(device: torch.device) -> dict[str, str | int | float | bool | None]:
     """The machine in a few plain values, for the record."""
     return {

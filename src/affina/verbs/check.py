@@ -18,11 +18,13 @@ from affina.models.classifier import load_classifier
 from affina.models.reader import load_reader, load_writer_reader
 from affina.models.source import Source as Location
 from affina.models.source import locate
-from affina.pipeline.answering.auditing import encoder, with_label_errors, without_label_errors
+from affina.pipeline.answering.auditing import NOT_SINGLE, encoder, with_label_errors, without_label_errors
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.limits import limit_texts
 from affina.pipeline.auditing import audit
-from affina.pipeline.prepare import default_model
+from affina.pipeline.naming.forms import check_words
+from affina.pipeline.naming.rows import read_rows as read_named
+from affina.pipeline.prepare import default_model, in_words
 from affina.pipeline.writing.rows import read_rows
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
@@ -85,6 +87,10 @@ def check(
     if model is not None and isinstance(loaded.labelling, Written):
         found = read_rows(recipe, loaded, loaded.labelling, load_writer_reader(model), choices)
         rows, audited, findings = dict(found.limited.rows), found.audited, found.findings
+    elif model is not None and in_words(recipe, loaded, model, choices):
+        check_words(recipe)
+        asked = read_named(recipe, loaded, load_writer_reader(model), choices, notify=notify)
+        rows, audited, findings = dict(asked.limited.rows), asked.audited, asked.findings
     elif model is not None:
         rows, (audited, findings) = _labelled(recipe, loaded, model, choices, notify)
     return Checked(
@@ -113,7 +119,7 @@ def _labelled(
         return rows, found
     if not kind.has_single_labels:
         notify(f"probable label errors are not looked for: that is not for the task {name}")
-        return rows, without_label_errors(found, name, rows=len(rows["train"]))
+        return rows, without_label_errors(found, NOT_SINGLE.format(name), rows=len(rows["train"]))
     classifier = load_classifier(model, loaded.labels, notify=notify)
     classifier.module.to(machine.choose_device(recipe.device))
     return rows, with_label_errors(found, rows["train"], task, classifier, seed=recipe.seed)
@@ -122,7 +128,7 @@ def _labelled(
 def _locate(recipe: Recipe, loaded: Loaded, notify: Callable[[str], None]) -> Location | None:
     """The model; none where nobody named one and the usual one is out of reach: most of the audit needs none."""
     try:
-        return locate(default_model(loaded).value if recipe.model == AUTO else recipe.model, notify=notify)
+        return locate(default_model(loaded, recipe).value if recipe.model == AUTO else recipe.model, notify=notify)
     except ModelError as error:
         if recipe.model != AUTO or recipe.data.check_labels:
             raise

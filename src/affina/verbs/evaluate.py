@@ -79,7 +79,7 @@ def evaluate(
     spec = opened.recipe.evaluate
     scores = opened.judge.score(
         opened.predict(rows, notify=notify),
-        opened.judge.targets(opened.task.encode(rows)),
+        opened.answering.targets(rows),
         opened.thresholds,
         who="tuned",
         split=fspath(data),
@@ -95,7 +95,7 @@ def _labelled(opened: OpenRun, data: str, notify: Callable[[str], None]) -> tupl
     rows, findings = labelling.read(rows, split="test")
     for finding in findings:
         notify(f"{finding.count:,} {finding.meaning}")
-    labelling.check_known(rows, known=opened.task.labels, train="the training data")
+    labelling.check_known(rows, known=opened.labels, train="the training data")
     return rows
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from affina.data.labelling.base import Labelling
@@ -16,21 +15,20 @@ from affina.data.labelling.guess import labelling_of
 from affina.data.rows import Row
 from affina.errors import Problem, RunError
 from affina.evaluation.judging.base import Judge, Thresholds
-from affina.evaluation.predictions import logits_of
-from affina.models.classifier import Classifier, load_classifier
+from affina.models.classifier import load_classifier
 from affina.models.source import locate
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.measuring import exported_thresholds
+from affina.pipeline.naming.forms import WORDS, asked_form
 from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe, TooLong
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import DataRead, Payload, Scores
 from affina.runtime.machine import choose_device
-from affina.tasks.base import Task
-from affina.tasks.texts import apply_limit, measure_lengths, refuse_nothing
+from affina.tasks.texts import apply_limit, refuse_nothing
+from affina.verbs.answers import Answers, Headed, load_named
 
-BATCH_TOKENS: Final = 2_048
 MOST_REMARKS: Final = 3
 
 
@@ -66,24 +64,25 @@ class OpenRun:
         recipe: as resolved.
         data: what its training data were.
         records: its whole record.
-        classifier: the exported model, on `device`.
-        task: encodes texts as the training did.
-        judge: reads the model's logits and measures the answers.
+        answering: the exported model, on its device.
+        judge: measures the answers.
         labelling: reads labels as the training did.
         thresholds: of the exported model, where it has any.
-        device: where the model is.
     """
 
     folder: RunFolder
     recipe: Recipe
     data: DataRead
     records: tuple[Payload, ...]
-    classifier: Classifier
-    task: Task
+    answering: Answers
     judge: Judge
     labelling: Labelling
     thresholds: Thresholds | None
-    device: torch.device
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The outputs' names, in their order."""
+        return tuple(self.data.labels)
 
     def predict(self, rows: Sequence[Row], *, notify: Callable[[str], None]) -> NDArray[np.float64]:
         """The outputs [rows, outputs]; texts beyond the run's limit are cut, and `notify` is told how many.
@@ -92,26 +91,15 @@ class OpenRun:
             DataError: a text is beyond the limit and the run's recipe says `data.too_long: error`.
         """
         if not rows:
-            return np.empty((0, len(self.task.labels)))
-        limit = self.task.max_length
+            return np.empty((0, len(self.labels)))
         policy: TooLong = "error" if self.recipe.data.too_long == "error" else "truncate"
-        lengths = measure_lengths(self.classifier.tokenizer, rows)
+        lengths, limit = self.answering.lengths(rows), self.answering.limit
         refuse_nothing(rows, lengths)
         _, beyond = apply_limit(rows, lengths, limit=limit, too_long=policy)
         if beyond.rows:
             first = rows[beyond.rows[0]].where
             notify(f"{len(beyond.rows):,} texts are cut to the run's {limit} tokens, {first} the first of them")
-        examples = self.task.encode(rows)
-        budget = max(BATCH_TOKENS, *(len(example.ids) for example in examples))
-        logits = logits_of(
-            self.classifier,
-            examples,
-            task=self.task,
-            budget=budget,
-            device=self.device,
-            where=lambda place: rows[place].where,
-        )
-        return self.judge.read(logits)
+        return self.answering.outputs(rows)
 
 
 def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None) -> FinishedRun:
@@ -145,25 +133,20 @@ def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None
 
 def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
     """Load the model that a run exported, one that answers with labels or a number."""
-    folder, recipe, data, records = run.folder, run.recipe, run.data, run.records
-    place = choose_device(device)
-    labels, kind = tuple(data.labels), KINDS[data.task]
+    recipe, data, kind = run.recipe, run.data, KINDS[run.data.task]
+    labels, place, source = tuple(data.labels), choose_device(device), locate(str(run.folder.model))
     labelling = labelling_of([], recipe.task, columns="label" not in data.columns).value
-    classifier = load_classifier(locate(str(folder.model)), kind.head(labels, labelling, []))
+    spec = kind.spec(recipe.task, labelling)
+    if asked_form(recipe) == WORDS:
+        named = load_named(source, recipe, labels, device=place)
+        return OpenRun(run.folder, recipe, data, run.records, named, kind.judge(labels, spec), labelling, None)
+    classifier = load_classifier(source, kind.head(labels, labelling, []))
     classifier.module.to(place).eval()
-    limit = classifier.tokenizer.model_max_length
-    return OpenRun(
-        folder=folder,
-        recipe=recipe,
-        data=data,
-        records=records,
-        classifier=classifier,
-        task=kind.task(classifier.tokenizer, labels, max_length=limit, units=classifier.units),
-        judge=kind.judge(labels, kind.spec(recipe.task, labelling), classifier.units),
-        labelling=labelling,
-        thresholds=exported_thresholds(classifier),
-        device=place,
-    )
+    limit, units = classifier.tokenizer.model_max_length, classifier.units
+    task = kind.task(classifier.tokenizer, labels, max_length=limit, units=units)
+    judge = kind.judge(labels, spec, units)
+    headed, thresholds = Headed(classifier, task, judge, place), exported_thresholds(classifier)
+    return OpenRun(run.folder, recipe, data, run.records, headed, judge, labelling, thresholds)
 
 
 def _of_another_version(folder: RunFolder, remarks: Sequence[str]) -> RunError:

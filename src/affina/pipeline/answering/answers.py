@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from affina.data.labelling.base import count_labels
+from affina.data.labelling.several import LABEL_ROLE
 from affina.data.loading import Loaded
 from affina.data.mixing import labels_as_seen
 from affina.evaluation.judging.base import Judge
@@ -89,3 +90,14 @@ def _cannot_hold(classifier: Classifier) -> str:
     if layer.bias is None:
         return "the head has no bias for a mean that is so far from 0"
     return f"in float32 a logit in your own units would be rounded by up to {lost(classifier.units):.2g} deviations"
+
+
+def label_keys(loaded: Loaded) -> dict[str, Any]:
+    """The recipe's `data` keys of rows with labels or numbers."""
+    columns = loaded.columns
+    several = tuple(name for role, name in columns.items() if role.startswith(LABEL_ROLE))
+    return {
+        "text": columns["text"],
+        "text_pair": columns.get("text_pair", "none"),
+        "label": several or columns["label"],
+    }

@@ -68,10 +68,12 @@ def with_label_errors(
     return replace(audited, checks=(*audited.checks, check), suspects=listed), findings + more
 
 
+NOT_SINGLE: Final = "not for the task {}: confident learning doubts labels of which each row has one"
+
+
 def without_label_errors(
-    found: tuple[Audited, tuple[Finding, ...]], name: str, *, rows: int
+    found: tuple[Audited, tuple[Finding, ...]], why: str, *, rows: int
 ) -> tuple[Audited, tuple[Finding, ...]]:
-    """An audit that says that probable label errors were asked for, and cannot be looked for in this task."""
+    """An audit that says that probable label errors were asked for, and why they cannot be looked for."""
     audited, findings = found
-    how = f"not for the task {name}: confident learning doubts labels of which each row has one"
-    return replace(audited, checks=(*audited.checks, Check(name="label errors", rows=0, of=rows, how=how))), findings
+    return replace(audited, checks=(*audited.checks, Check(name="label errors", rows=0, of=rows, how=why))), findings

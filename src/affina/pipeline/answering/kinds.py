@@ -92,8 +92,9 @@ class _Classes:
 
     def spec(self, asked: Asked, labelling: Labelling) -> AnsweringSpec:
         if isinstance(asked, ClassificationSpec):
-            return asked
-        return ClassificationSpec(class_weights=asked.class_weights if isinstance(asked, GuessedSpec) else AUTO)
+            return asked if asked.form != AUTO else asked.model_copy(update={"form": "head"})
+        weights = asked.class_weights if isinstance(asked, GuessedSpec) else AUTO
+        return ClassificationSpec(class_weights=weights, form="head")
 
     def weights(self, spec: AnsweringSpec, counts: Counts, *, rows: int) -> Resolved[str] | None:
         if isinstance(spec, ClassificationSpec) and spec.class_weights != AUTO:
@@ -203,13 +204,17 @@ KINDS: Final[Mapping[str, Kind]] = {"classification": _Classes(), "multi_label":
 """The tasks."""
 
 
-def check_keys(recipe: Recipe, labelling: Labelling, labels: Sequence[str]) -> None:
+def check_keys(
+    recipe: Recipe, labelling: Labelling, labels: Sequence[str], *, learns_texts: bool = False, can_write: bool = False
+) -> None:
     """Stop at recipe keys that are not for this task, whether it was named or found.
 
     Args:
         recipe: as asked.
         labelling: how the labels are read.
         labels: the outputs' names.
+        learns_texts: the labels are learned in words.
+        can_write: the untouched model can be asked in words.
 
     Raises:
         RecipeError: naming the keys.
@@ -220,12 +225,17 @@ def check_keys(recipe: Recipe, labelling: Labelling, labels: Sequence[str]) -> N
     if recipe.evaluate.metric not in (AUTO, *judge.metrics, "loss"):
         names = ", ".join(metric for metric in judge.metrics if metric != "calibration_error")
         problems.append(_not_for(name, "evaluate.metric", recipe.evaluate.metric, expected=f"one of {names}"))
-    if recipe.train.pack is True:
+    if recipe.train.pack is True and not learns_texts:
         problems.append(_not_for(name, "train.pack", "true", expected="auto: packing is for tasks that write texts"))
+    if recipe.evaluate.shots != AUTO and not (can_write and kind.has_single_labels):
+        expected = "auto: one label a row, and a model that writes, can be asked with examples"
+        problems.append(_not_for(name, "evaluate.shots", str(recipe.evaluate.shots), expected=expected))
     usual = GenerateSpec().model_dump()
     if written := {key: value for key, value in recipe.generate.model_dump().items() if value != usual[key]}:
         found = ", ".join(f"{key}={value}" for key, value in written.items())
-        problems.append(_not_for(name, "generate", found, expected="nothing: this task writes no texts"))
+        problems.append(
+            _not_for(name, "generate", found, expected="nothing: this task writes no texts (shots are evaluate.shots)")
+        )
     if name == "regression" and recipe.train.label_smoothing:
         found = f"{recipe.train.label_smoothing:g}"
         problems.append(_not_for(name, "train.label_smoothing", found, expected="0: a number has no probability"))

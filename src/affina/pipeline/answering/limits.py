@@ -29,11 +29,11 @@ def limit_texts(recipe: Recipe, loaded: Loaded, reader: Reads, choices: dict[str
 
     least = reader.tokenizer.num_special_tokens_to_add(pair="text_pair" in loaded.columns) + 1
     limited = within_limit(recipe, loaded, reader, Measure(lengths=lengths, least=least), choices)
-    _check_labels_left(limited.rows["train"], loaded, limited.limit)
+    check_labels_left(limited.rows["train"], loaded, limited.limit)
     return limited
 
 
-def _check_labels_left(train: Sequence[Row], loaded: Loaded, limit: int) -> None:
+def check_labels_left(train: Sequence[Row], loaded: Loaded, limit: int) -> None:
     """Dropping long rows may leave a label, or all of them, without one to learn from."""
     left = {label for row in train for label in loaded.labelling.labels_of(row.fields["label"])}
     known = {label for row in loaded.splits.train for label in loaded.labelling.labels_of(row.fields["label"])}

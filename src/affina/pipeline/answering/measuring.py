@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from affina.evaluation.baselines import Floats
-from affina.evaluation.judging.base import Sampling, Thresholds
+from affina.evaluation.judging.base import Thresholds
 from affina.evaluation.predictions import logits_of
 from affina.evaluation.probing import Prober
 from affina.models.classifier import Classifier
 from affina.models.settings import thresholds_of
-from affina.pipeline.answering.shown import row_results
+from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.prepared import Prepared
 from affina.record.journal import Journal
-from affina.record.payloads import Scores
 from affina.tasks.base import Example
 
 if TYPE_CHECKING:
@@ -85,22 +84,3 @@ def exported_thresholds(model: Classifier) -> Thresholds | None:
     if found is None or model.head.problem != "multi_label_classification":
         return None
     return Thresholds(tuple(found[label] for label in model.head.labels), "of the exported model")
-
-
-def write_scores(
-    subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str, journal: Journal
-) -> Scores:
-    """Record what a predictor reached, in all and row by row, and return the former."""
-    split, spec = run.report_split, run.recipe.evaluate
-    scores = subject.judge.score(
-        found,
-        subject.judge.targets(subject.examples[split]),
-        thresholds,
-        who=who,
-        split=split,
-        sampling=Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=run.recipe.seed),
-    )
-    journal.append(scores)
-    if (rows := row_results(subject, run, found, thresholds, who=who)) is not None:
-        journal.append(rows)
-    return scores

@@ -6,14 +6,17 @@ from typing import Any
 
 from affina.data.loading import Loaded
 from affina.models.classifier import Classifier, load_classifier
+from affina.models.files import config_of
+from affina.models.kinds import can_write
 from affina.models.source import Source
 from affina.pipeline.answering.answers import answers_of, units_choices
-from affina.pipeline.answering.auditing import encoder, with_label_errors, without_label_errors
+from affina.pipeline.answering.auditing import NOT_SINGLE, encoder, with_label_errors, without_label_errors
 from affina.pipeline.answering.kinds import KINDS, check_keys
 from affina.pipeline.answering.limits import limit_texts
 from affina.pipeline.answering.subject import Answering
 from affina.pipeline.auditing import audit
 from affina.pipeline.limits import Limited
+from affina.pipeline.naming.beside import beside
 from affina.pipeline.prepared import Notify
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
@@ -34,12 +37,16 @@ def prepare(
     Raises:
         InputError: something that the user gave cannot be used.
     """
-    check_keys(recipe, loaded.labelling, loaded.labels)
+    writes = can_write(config_of(source, f"model: {source.reference}"))
+    check_keys(recipe, loaded.labelling, loaded.labels, can_write=writes)
     model = _load(recipe, loaded, source, choices, notify)
     limited = limit_texts(recipe, loaded, model, choices)
     answers = answers_of(recipe, loaded, model, limited, choices)
     model.module.to(machine.choose_device(recipe.device))
     looked = _audit(recipe, loaded, limited, model, answers.task, notify=notify)
+    found = None
+    if writes and recipe.evaluate.baselines and KINDS[loaded.labelling.name].has_single_labels:
+        found = beside(recipe, loaded, source, limited, choices, notify=notify)
     examples = {split: answers.task.encode(part) for split, part in limited.rows.items()}
     subject = Answering(
         model=model,
@@ -50,6 +57,7 @@ def prepare(
         rows=limited.rows,
         examples=examples,
         lengths={split: [len(example.ids) for example in part] for split, part in examples.items()},
+        beside=found,
     )
     return subject, looked
 
@@ -75,5 +83,5 @@ def _audit(
     name, train = loaded.labelling.name, limited.rows["train"]
     if not KINDS[name].has_single_labels:
         notify(f"data.check_labels is not for the task {name}: probable label errors are not looked for")
-        return without_label_errors(found, name, rows=len(train))
+        return without_label_errors(found, NOT_SINGLE.format(name), rows=len(train))
     return with_label_errors(found, train, task, model, seed=recipe.seed)

@@ -7,20 +7,17 @@ data behind it. How wrong a row is, and how its answer is written, say the task'
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affina.data.rows import Row, text_key
-from affina.evaluation.judging.base import Answer, Targets, Thresholds
+from affina.evaluation.judging.base import Answer, Judge, Targets, Thresholds
 from affina.pipeline.prepared import Prepared
 from affina.record.payloads import Sample
 from affina.record.row_results import MOST_NUMBERS, RowResults
-
-if TYPE_CHECKING:
-    from affina.pipeline.answering.subject import Answering
 
 SAMPLES: Final = 8
 WORST: Final = 20
@@ -36,7 +33,25 @@ DIGITS: Final = 6
 Floats = NDArray[np.float64]
 
 
-def samples(subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
+class Answered(Protocol):
+    """Rows with their right answers, and what answers are worth: what a subject has whose answers a judge judges."""
+
+    @property
+    def judge(self) -> Judge:
+        """What answers are worth."""
+        ...
+
+    @property
+    def rows(self) -> Mapping[str, tuple[Row, ...]]:
+        """Split to the rows that are used."""
+        ...
+
+    def targets(self, split: str) -> Targets:
+        """The right answers of a split's rows."""
+        ...
+
+
+def samples(subject: Answered, run: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
     """Rows of the report's split drawn at random, by the recipe's seed.
 
     Args:
@@ -49,16 +64,16 @@ def samples(subject: Answering, run: Prepared, found: Floats, thresholds: Thresh
     return _shown(subject, run, found, thresholds, order.tolist())
 
 
-def worst(subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
+def worst(subject: Answered, run: Prepared, found: Floats, thresholds: Thresholds | None) -> tuple[Sample, ...]:
     """The rows that the model was most wrong about, of those as wrong the ones that it was surest of."""
     judge = subject.judge
-    wrongness, sure = judge.wrongness(found, _targets(subject, run), thresholds), judge.sureness(found)
+    wrongness, sure = judge.wrongness(found, subject.targets(run.report_split), thresholds), judge.sureness(found)
     order = np.lexsort((-sure, -wrongness))[:WORST]
     return _shown(subject, run, found, thresholds, [place for place in order.tolist() if wrongness[place]])
 
 
 def row_results(
-    subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str
+    subject: Answered, run: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str
 ) -> RowResults | None:
     """Each row's result, so that predictors can be compared row by row; None for more than `MOST_ROWS`.
 
@@ -71,7 +86,7 @@ def row_results(
     """
     if len(found) > MOST_ROWS:
         return None
-    rows = subject.judge.by_row(found, _targets(subject, run), thresholds)
+    rows = subject.judge.by_row(found, subject.targets(run.report_split), thresholds)
     return RowResults(
         who=who,
         split=run.report_split,
@@ -102,9 +117,9 @@ def _keys(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _shown(
-    subject: Answering, run: Prepared, found: Floats, thresholds: Thresholds | None, places: Sequence[int]
+    subject: Answered, run: Prepared, found: Floats, thresholds: Thresholds | None, places: Sequence[int]
 ) -> tuple[Sample, ...]:
-    targets, judge = _targets(subject, run), subject.judge
+    targets, judge = subject.targets(run.report_split), subject.judge
     return tuple(
         _sample(
             subject.rows[run.report_split][place],
@@ -136,7 +151,3 @@ def _of_labels(expected: Answer, answer: Answer) -> dict[str, float]:
         return {}
     named = sorted({*answer.labels, *(expected.labels or ())}, key=lambda label: -(answer.probabilities or {})[label])
     return {label: float(f"{answer.probabilities[label]:.{DIGITS}g}") for label in named[:MOST_LABELS]}
-
-
-def _targets(subject: Answering, run: Prepared) -> Targets:
-    return subject.judge.targets(subject.examples[run.report_split])

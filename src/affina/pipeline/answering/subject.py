@@ -10,10 +10,9 @@ from typing import Any, final
 from torch import Tensor
 
 from affina.data.batching import plan_epoch
-from affina.data.labelling.several import LABEL_ROLE
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.evaluation.judging.base import Judge, Thresholds
+from affina.evaluation.judging.base import Judge, Targets, Thresholds
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
@@ -21,8 +20,11 @@ from affina.models.saving import save_model
 from affina.models.settings import set_thresholds
 from affina.models.units import as_shipped
 from affina.pipeline.answering import measuring, shown
-from affina.pipeline.answering.measuring import decide, predict, prober_of, write_scores
-from affina.pipeline.prepared import Measured, Prepared
+from affina.pipeline.answering.answers import label_keys
+from affina.pipeline.answering.measuring import decide, predict, prober_of
+from affina.pipeline.answering.scoring import write_scores
+from affina.pipeline.naming.beside import Beside
+from affina.pipeline.prepared import BaselineCost, Measured, Prepared
 from affina.pipeline.training import judged_places
 from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import AnsweringSpec
@@ -56,6 +58,7 @@ class Answering:
         rows: split to the rows that are used.
         examples: split to the same rows, encoded.
         lengths: split to the tokens of each of them.
+        beside: the untouched language model that is asked for the labels, where the model is one.
     """
 
     model: Classifier
@@ -66,6 +69,7 @@ class Answering:
     rows: Mapping[str, tuple[Row, ...]]
     examples: Mapping[str, list[Example]]
     lengths: Mapping[str, Sequence[int]]
+    beside: Beside | None = None
 
     @property
     def max_length(self) -> int:
@@ -83,6 +87,11 @@ class Answering:
         return self.judge.watched(weighted=self.weighted)
 
     @property
+    def affordable(self) -> None:
+        """Any number: a head answers as fast as it reads."""
+        return
+
+    @property
     def guess_name(self) -> str:
         """The guess from the labels' shares, or of the mean."""
         return self.judge.guess_name
@@ -91,6 +100,10 @@ class Answering:
     def has_new_head(self) -> bool:
         """Whether the checkpoint brought no head for this task along."""
         return bool(self.model.new_parameters)
+
+    def targets(self, split: str) -> Targets:
+        """The right answers of a split's rows."""
+        return self.judge.targets(self.examples[split])
 
     def work(self, run: Prepared) -> Work[Batch]:
         """The head on the backbone's states, evaluated on the validation rows that choose the checkpoint."""
@@ -139,9 +152,20 @@ class Answering:
         if warm and run.recipe.evaluate.baselines:
             prober_of(self, run).features(examples)
 
+    def baseline_cost(self, run: Prepared) -> BaselineCost | None:
+        """What the language model beside this one takes."""
+        return None if self.beside is None else self.beside.cost(run)
+
+    def rehearse_baseline(self, run: Prepared) -> None:
+        """Ask the language model beside this one."""
+        if self.beside is not None:
+            self.beside.rehearse(self, run)
+
     def baselines(self, run: Prepared, journal: Journal) -> None:
-        """The guess that reads no text, and a linear probe on the untouched model."""
+        """The guess that reads no text, a linear probe on the untouched model, and that model asked for the labels."""
         measuring.measure_baselines(self, run, journal)
+        if self.beside is not None:
+            self.beside.measure(self, run, journal)
 
     def start_head(self, run: Prepared) -> Resolved[HeadStart] | None:
         """Start a new head; one that the checkpoint brought along stays, and None is returned."""
@@ -210,13 +234,7 @@ class Answering:
 
     def data_keys(self, loaded: Loaded) -> dict[str, Any]:
         """Text, second text, and the label or labels."""
-        columns = loaded.columns
-        several = tuple(name for role, name in columns.items() if role.startswith(LABEL_ROLE))
-        return {
-            "text": columns["text"],
-            "text_pair": columns.get("text_pair", "none"),
-            "label": several or columns["label"],
-        }
+        return label_keys(loaded)
 
     def _judged(self, run: Prepared) -> list[Example]:
         return [self.examples["validation"][place] for place in judged_places(run)]

@@ -15,6 +15,7 @@ from affina.evaluation.slots import Phrases, phrases_of
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
 from affina.models.writing import HowToWrite
+from affina.pipeline.learning import Learning
 from affina.pipeline.prepared import Notify
 from affina.pipeline.writing.rows import read_rows
 from affina.pipeline.writing.subject import Writing
@@ -64,13 +65,19 @@ def prepare(
         alone=found.alone,
         phrases=_phrases(written, found.limited.rows["train"], choices),
     )
+    learning = Learning(
+        model=model,
+        reading=found.reading,
+        passages={split: part.passages for split, part in taught.items()},
+        lengths={split: [len(passage) for passage in part.passages] for split, part in taught.items()},
+    )
     subject = Writing(
         writer=writer,
+        learning=learning,
         shots=_shots(recipe, model, choices, alone=found.alone),
         spec=written.spec,
         rows=found.limited.rows,
         taught=taught,
-        lengths={split: [len(passage) for passage in part.passages] for split, part in taught.items()},
         max_length=found.limited.limit,
     )
     return subject, (found.audited, found.findings)

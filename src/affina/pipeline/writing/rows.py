@@ -72,7 +72,7 @@ def read_rows(
     limited = within_limit(recipe, loaded, model, Measure(lengths=lessons.lengths, least=LEAST_LENGTH), choices)
     reading = Reading(model, max_length=limited.limit, label_smoothing=recipe.train.label_smoothing)
     limited, untaught = lessons.taught(recipe, limited, reading)
-    audited, findings = audit(loaded, limited, model, _encoder(teacher, reading), seed=recipe.seed)
+    audited, findings = audit(loaded, limited, model, encoder(teacher, reading), seed=recipe.seed)
     return Rows(
         teacher=teacher,
         reading=reading,
@@ -141,7 +141,7 @@ class Lessons:
         return replace(limited, rows=kept), findings
 
 
-def _encoder(teacher: Teacher, reading: Reading) -> Callable[[Row], Encoding]:
+def encoder(teacher: Teacher, reading: Reading) -> Callable[[Row], Encoding]:
     """A row as it is trained on, the encoder's text in front."""
 
     def encode(row: Row) -> Encoding:

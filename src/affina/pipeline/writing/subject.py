@@ -7,34 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
-import torch
-from torch import Tensor
-
-from affina.data.batching import plan_epoch
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.models.language import LanguageModel
-from affina.models.saving import save_model
+from affina.pipeline.learning import Learning
 from affina.pipeline.prepared import Measured, Prepared
-from affina.pipeline.training import judged_places
 from affina.pipeline.writing import measuring
 from affina.pipeline.writing.writer import Taught, Writer
-from affina.recipe.base import AUTO
-from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import WritingSpec
-from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.tasks.lessons import Lines, Passage
-from affina.tasks.packing import Packing, choose_packing
-from affina.tasks.packs import worth_packing
-from affina.training import checkpoint
+from affina.tasks.lessons import Lines
 from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
 
-PACK = "train.pack"
 MOST_NATS = 700.0
 """Beyond this a perplexity is no float."""
 FEW_ROWS = 200
@@ -52,9 +40,8 @@ class Writing:
         spec: the recipe's `task`, settled.
         rows: split to the rows that are used.
         taught: split to the same rows as tokens.
-        lengths: split to the tokens that the model reads of each of them.
+        learning: the model with these.
         max_length: the limit in tokens.
-        packing: how several rows share a line of a batch; None where they are padded.
     """
 
     writer: Writer
@@ -62,14 +49,18 @@ class Writing:
     spec: WritingSpec
     rows: Mapping[str, tuple[Row, ...]]
     taught: Mapping[str, Taught]
-    lengths: Mapping[str, Sequence[int]]
+    learning: Learning
     max_length: int
-    packing: Packing | None = None
 
     @property
     def model(self) -> LanguageModel:
         """The writer's."""
         return self.writer.model
+
+    @property
+    def lengths(self) -> Mapping[str, Sequence[int]]:
+        """Tokens that the model reads of each row."""
+        return self.learning.lengths
 
     @property
     def outputs(self) -> int:
@@ -80,6 +71,11 @@ class Writing:
     def watched(self) -> Resolved[str]:
         """The loss: texts are too slow to write in the middle of a training."""
         return Resolved("loss", "of the tokens that are learned; writing texts at every evaluation would take too long")
+
+    @property
+    def affordable(self) -> None:
+        """The loss of any number of rows."""
+        return
 
     @property
     def guess_name(self) -> str:
@@ -93,68 +89,45 @@ class Writing:
 
     def work(self, run: Prepared) -> Work[Lines]:
         """The loss of what is learned; evaluated on the validation rows that choose the checkpoint."""
-        train, rows, reading = self.taught["train"].passages, self.rows["train"], self.writer.reading
-        judged = self._judged(run)
+        judged = self.learning.judged(run)
 
         def evaluate() -> dict[str, float]:
-            loss = self._mean_loss(run, judged)
+            loss = self.learning.mean_loss(run, judged)
             return {"loss": loss, "perplexity": math.exp(min(loss, MOST_NATS))}
 
-        return Work(
-            batch=lambda places: self._batch([train[place] for place in places], places, run.device),
-            weight=reading.weight,
-            loss=self._loss,
-            evaluate=evaluate,
-            where=lambda place: rows[place].where,
-        )
-
-    def _batch(self, passages: Sequence[Passage], places: Sequence[int], device: torch.device) -> Lines:
-        collate = self.writer.reading.collate if self.packing is None else self.packing.collate
-        return collate(passages, rows=places).to(device)
-
-    def _loss(self, batch: Lines) -> Tensor:
-        return self.writer.reading.loss(self.model.states(batch.inputs), self.model.output, batch)[0]
+        return self.learning.work(run, self.rows["train"], evaluate)
 
     def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Writing, dict[str, Resolved[Any]]]:
-        """Rows are packed where the recipe says so, or that saves padding, and the model keeps them apart."""
-        asked, lengths = recipe.train.pack, self.lengths["train"]
-        if asked is False or (asked == AUTO and self.model.reads_apart):
-            return self, {}
-        worth = worth_packing(lengths, budget=budget)
-        if asked == AUTO and not worth.value:
-            return self, {PACK: Resolved(False, worth.reason)}
-        found = choose_packing(self.model, longest=max(lengths))
-        reason = f"{worth.reason if asked == AUTO else GIVEN}; {found.reason}"
-        return replace(self, packing=found.value), {PACK: Resolved(found.value is not None, reason)}
+        """Rows are packed, or not."""
+        learning, choices = self.learning.arranged(recipe, budget=budget)
+        return replace(self, learning=learning), choices
 
     def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
-        """Rows that fill a line together, or rows of about the same length."""
-        plan = plan_epoch if self.packing is None else self.packing.plan
-        return plan(lengths, budget=budget, seed=seed, epoch=epoch)
+        """As they are packed."""
+        return self.learning.plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)
 
     def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
-        """A line a row, or several rows a line."""
-        lengths = [self.lengths["train"][place] for place in places]
-        return (len(places), max(lengths)) if self.packing is None else self.packing.shape(lengths)
+        """As they are packed."""
+        return self.learning.shape_of(places)
 
     def rows_of(self, length: int, *, count: int) -> Lines:
-        """Rows made of the first training row's tokens, as large a part of them learned as in all rows."""
-        first = self.taught["train"].passages[0]
-        own = max(2, length - len(first.source) if first.source else length)
-        ids = _repeated(first.ids, own)
-        share = sum(passage.targets for passage in self.taught["train"].passages) / max(1, sum(self.lengths["train"]))
-        learned = tuple(place >= own - max(1, round(share * length)) for place in range(own))
-        source = _repeated(first.source, max(1, length - own)) if first.source else ()
-        made = replace(first, ids=ids, learned=learned, source=source)
-        return self.writer.reading.collate([made] * count, rows=[0] * count).to(self.model.module.device)
+        """Made of the first training row's tokens."""
+        return self.learning.rows_of(length, count=count)
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """The losses of these rows; `warm`: and a text is begun."""
         passages = [self.taught[split].passages[place] for split, place in rows]
-        self._mean_loss(run, passages)
+        self.learning.mean_loss(run, passages)
         if warm and not self.writer.alone:
             split, place = rows[0]
             self.writer.briefly(2).write([self.rows[split][place]])
+
+    def baseline_cost(self, run: Prepared) -> None:
+        """It is not asked for labels."""
+        return
+
+    def rehearse_baseline(self, run: Prepared) -> None:
+        """Nothing."""
 
     def baselines(self, run: Prepared, journal: Journal) -> None:
         """The untouched model on the same rows: as it is, and shown training rows."""
@@ -169,16 +142,12 @@ class Writing:
         return None
 
     def guessing(self, run: Prepared) -> float:
-        """The loss of the model as it came: what a range test wants to see fall, in parts of it."""
-        run.attached.eval()
-        return self._mean_loss(run, self._judged(run))
+        """The loss of the model as it came."""
+        return self.learning.guessing(run)
 
     def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """The whole model with its tokenizer and chat template, for plain transformers."""
-        run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
-        run.attached.eval()
-        with whole_folder(folder.model) as path:
-            save_model(self.model.module, self.model.tokenizer, path)
+        """The whole model."""
+        self.learning.export(run, folder, step=step)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Loss and perplexity of all rows; of some of them the texts that the model writes, against the references."""
@@ -191,18 +160,6 @@ class Writing:
             return f"{rows:,} training rows are few for a model that writes", "more rows; until then show them as shots"
         return "the base model may already write these answers as well as the rows can teach", "a look at the samples"
 
-    def _judged(self, run: Prepared) -> list[Passage]:
-        return [self.taught["validation"].passages[place] for place in judged_places(run)]
-
-    def _mean_loss(self, run: Prepared, passages: Sequence[Passage]) -> float:
-        unsized = Taught(passages=passages, sizes=[0] * len(passages))
-        found = self.writer.losses(unsized, budget=run.evaluation_budget)
-        return float(found.nats.sum() / found.tokens.sum())
-
     def data_keys(self, loaded: Loaded) -> dict[str, Any]:
         """The columns, by their roles."""
         return dict(loaded.columns)
-
-
-def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:
-    return (tuple(values) * (length // len(values) + 1))[:length]

@@ -40,6 +40,11 @@ def check_keys(recipe: Recipe, loaded: Loaded) -> None:
         problems.append(_not_for(name, "evaluate.metric", recipe.evaluate.metric, expected))
     if recipe.data.check_labels:
         problems.append(_not_for(name, "data.check_labels", "true", "a task with one label a row"))
+    if recipe.evaluate.shots != AUTO:
+        found = str(recipe.evaluate.shots)
+        problems.append(
+            _not_for(name, "evaluate.shots", found, "auto: what a task that writes is shown is generate.shots")
+        )
     if problems:
         raise RecipeError(*problems)
 

@@ -1,0 +1,133 @@
+"""A language model with the rows that it learns: what all runs that train one have in common, whatever they measure.
+
+Owns the batches, the loss in the middle of a training, packing and the exported weights. What a row teaches and what
+the model is worth afterwards, says the kind of run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, final
+
+import torch
+from torch import Tensor
+
+from affina.data.batching import plan_epoch
+from affina.data.rows import Row
+from affina.evaluation import perplexity
+from affina.models.language import LanguageModel
+from affina.models.saving import save_model
+from affina.pipeline.prepared import Prepared
+from affina.pipeline.training import judged_places
+from affina.recipe.base import AUTO
+from affina.recipe.resolve import GIVEN
+from affina.recipe.schema import Recipe
+from affina.record.files import whole_folder
+from affina.record.folder import RunFolder
+from affina.tasks.lessons import Lines, Passage, Reading
+from affina.tasks.packing import Packing, choose_packing
+from affina.tasks.packs import worth_packing
+from affina.training import checkpoint
+from affina.training.stepping import Work
+from affina.values import Resolved
+
+PACK: Final = "train.pack"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """A model and its lessons.
+
+    Attributes:
+        model: predicts the next token.
+        reading: rows as tokens, batches, and their loss.
+        passages: split to its rows as tokens.
+        lengths: split to the tokens that the model reads of each of them.
+        packing: how several rows share a line of a batch; None where they are padded.
+    """
+
+    model: LanguageModel
+    reading: Reading
+    passages: Mapping[str, Sequence[Passage]]
+    lengths: Mapping[str, Sequence[int]]
+    packing: Packing | None = None
+
+    def work(self, run: Prepared, rows: Sequence[Row], evaluate: Callable[[], dict[str, float]]) -> Work[Lines]:
+        """The loss of what is learned; `rows` are those of the training, `evaluate` looks at the others."""
+        train = self.passages["train"]
+        return Work(
+            batch=lambda places: self._batch([train[place] for place in places], places, run.device),
+            weight=self.reading.weight,
+            loss=self._loss,
+            evaluate=evaluate,
+            where=lambda place: rows[place].where,
+        )
+
+    def _batch(self, passages: Sequence[Passage], places: Sequence[int], device: torch.device) -> Lines:
+        collate = self.reading.collate if self.packing is None else self.packing.collate
+        return collate(passages, rows=places).to(device)
+
+    def _loss(self, batch: Lines) -> Tensor:
+        return self.reading.loss(self.model.states(batch.inputs), self.model.output, batch)[0]
+
+    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Learning, dict[str, Resolved[Any]]]:
+        """Rows are packed where the recipe says so, or that saves padding, and the model keeps them apart."""
+        asked, lengths = recipe.train.pack, self.lengths["train"]
+        if asked is False or (asked == AUTO and self.model.reads_apart):
+            return self, {}
+        worth = worth_packing(lengths, budget=budget)
+        if asked == AUTO and not worth.value:
+            return self, {PACK: Resolved(False, worth.reason)}
+        found = choose_packing(self.model, longest=max(lengths))
+        reason = f"{worth.reason if asked == AUTO else GIVEN}; {found.reason}"
+        return replace(self, packing=found.value), {PACK: Resolved(found.value is not None, reason)}
+
+    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
+        """Rows that fill a line together, or rows of about the same length."""
+        plan = plan_epoch if self.packing is None else self.packing.plan
+        return plan(lengths, budget=budget, seed=seed, epoch=epoch)
+
+    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
+        """A line a row, or several rows a line."""
+        lengths = [self.lengths["train"][place] for place in places]
+        return (len(places), max(lengths)) if self.packing is None else self.packing.shape(lengths)
+
+    def rows_of(self, length: int, *, count: int) -> Lines:
+        """Rows made of the first training row's tokens, as large a part of them learned as in all rows."""
+        first = self.passages["train"][0]
+        own = max(2, length - len(first.source) if first.source else length)
+        ids = _repeated(first.ids, own)
+        share = sum(passage.targets for passage in self.passages["train"]) / max(1, sum(self.lengths["train"]))
+        learned = tuple(place >= own - max(1, round(share * length)) for place in range(own))
+        source = _repeated(first.source, max(1, length - own)) if first.source else ()
+        made = replace(first, ids=ids, learned=learned, source=source)
+        return self.reading.collate([made] * count, rows=[0] * count).to(self.model.module.device)
+
+    def judged(self, run: Prepared) -> list[Passage]:
+        """The validation rows that choose the checkpoint."""
+        return [self.passages["validation"][place] for place in judged_places(run)]
+
+    def mean_loss(self, run: Prepared, passages: Sequence[Passage]) -> float:
+        """In nats for each token that is learned, of the model as it is."""
+        found = perplexity.statistics(
+            self.model, self.reading, passages, sizes=[0] * len(passages), budget=run.evaluation_budget
+        )
+        return float(found.nats.sum() / found.tokens.sum())
+
+    def guessing(self, run: Prepared) -> float:
+        """The loss of the model as it came: what a range test wants to see fall, in parts of it."""
+        run.attached.eval()
+        return self.mean_loss(run, self.judged(run))
+
+    def export(self, run: Prepared, folder: RunFolder, *, step: int) -> None:
+        """The whole model with its tokenizer and chat template, for plain transformers."""
+        run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
+        run.attached.eval()
+        with whole_folder(folder.model) as path:
+            save_model(self.model.module, self.model.tokenizer, path)
+
+
+def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:
+    return (tuple(values) * (length // len(values) + 1))[:length]
