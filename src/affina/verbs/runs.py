@@ -17,8 +17,7 @@ from affina.data.rows import Row
 from affina.errors import Problem, RunError
 from affina.evaluation.judging.base import Judge, Thresholds
 from affina.evaluation.predictions import logits_of
-from affina.models.classifier import Classifier, load_classifier
-from affina.models.source import locate
+from affina.models.classifier import Classifier
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.measuring import exported_thresholds
 from affina.recipe.load import load_recipe
@@ -29,6 +28,7 @@ from affina.record.payloads import DataRead, Payload, Scores
 from affina.runtime.machine import choose_device
 from affina.tasks.base import Task
 from affina.tasks.texts import apply_limit, measure_lengths, refuse_nothing
+from affina.verbs.opening import shipped
 
 BATCH_TOKENS: Final = 2_048
 MOST_REMARKS: Final = 3
@@ -131,7 +131,7 @@ def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None
         raise _of_another_version(folder, reading.remarks)
     if reading.remarks:
         notify(f"the record was written by another version of Affina: {'; '.join(reading.remarks[:MOST_REMARKS])}")
-    if data is None or not folder.model.is_dir() or not folder.recipe.is_file():
+    if data is None or not folder.shipped or not folder.recipe.is_file():
         raise RunError(
             Problem(
                 where=str(folder.path),
@@ -149,8 +149,7 @@ def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
     place = choose_device(device)
     labels, kind = tuple(data.labels), KINDS[data.task]
     labelling = labelling_of([], recipe.task, columns="label" not in data.columns).value
-    classifier = load_classifier(locate(str(folder.model)), kind.head(labels, labelling, []))
-    classifier.module.to(place).eval()
+    classifier = shipped(folder, recipe, device=place).classifier(kind.head(labels, labelling, []))
     limit = classifier.tokenizer.model_max_length
     return OpenRun(
         folder=folder,

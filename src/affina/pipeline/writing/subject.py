@@ -14,8 +14,8 @@ from affina.data.batching import plan_epoch
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.models.language import LanguageModel
-from affina.models.saving import save_model
 from affina.pipeline.prepared import Measured, Prepared
+from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.pipeline.writing import measuring
 from affina.pipeline.writing.writer import Taught, Writer
@@ -23,7 +23,6 @@ from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import WritingSpec
-from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.tasks.lessons import Lines, Passage
@@ -90,6 +89,11 @@ class Writing:
     def has_new_head(self) -> bool:
         """There is no head."""
         return False
+
+    @property
+    def start_texts(self) -> Sequence[str]:
+        """None: answers are texts of their own."""
+        return ()
 
     def work(self, run: Prepared) -> Work[Lines]:
         """The loss of what is learned; evaluated on the validation rows that choose the checkpoint."""
@@ -174,11 +178,10 @@ class Writing:
         return self._mean_loss(run, self._judged(run))
 
     def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """The whole model with its tokenizer and chat template, for plain transformers."""
+        """What was trained, with tokenizer and chat template."""
         run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
         run.attached.eval()
-        with whole_folder(folder.model) as path:
-            save_model(self.model.module, self.model.tokenizer, path)
+        ship(run, folder)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Loss and perplexity of all rows; of some of them the texts that the model writes, against the references."""
