@@ -63,9 +63,8 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     if samples := _shown(finished):
         console.print(samples_table(samples))
     run = shlex.quote(str(result.folder.path))
-    console.print(
-        f"\n[bold]model[/]   {run}/model    [bold]report[/]  {run}/report.html", highlight=False, soft_wrap=True
-    )
+    shipped = "".join(f"[bold]{path.name:<7}[/] {run}/{path.name}    " for path in result.folder.shipped)
+    console.print(f"\n{shipped}[bold]report[/]  {run}/report.html", highlight=False, soft_wrap=True)
     console.print("[bold]next[/]    ", end="")
     for command in _next_commands(run, records, finished):
         console.print(command, highlight=False, soft_wrap=True, markup=False)

@@ -5,12 +5,15 @@ A method says what may change. It knows no task, no optimizer and no file format
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from torch import Tensor, nn
+
+BaseTensors = Callable[[], Mapping[str, Tensor]]
+"""Loads the base model's tensors by parameter name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,28 @@ class Attached(Protocol):
         """The base model, bit for bit, while the block runs; the head is no part of the base."""
         ...
 
+    def start_anew(self, base: BaseTensors) -> None:
+        """All that trains as before the first step: the base's own, and what is new drawn from torch's random state."""
+        ...
 
+    @property
+    def taken(self) -> int:
+        """Positions of the model's longest input that are no longer there for a text."""
+        ...
+
+    def detach(self) -> None:
+        """Take the method off the model, for good; what trained in the model's own weights stays in them."""
+        ...
+
+
+@runtime_checkable
 class Mergeable(Protocol):
     """A method whose training can be written into the model's own weights."""
+
+    @property
+    def merge_bytes(self) -> int:
+        """What `merged()` holds beside the model."""
+        ...
 
     def merged(self) -> AbstractContextManager[None]:
         """A plain model that computes the same, while the block runs; then the stored weights are back, bit for bit.
@@ -75,3 +97,8 @@ class Scalable(Protocol):
     def scaled(self, strength: float) -> AbstractContextManager[None]:
         """While the block runs, the model with `strength` times its change: 0 is the base, 1 what was tuned."""
         ...
+
+
+def trained_count(attached: Attached) -> int:
+    """How many numbers train, the head's included."""
+    return sum(tensor.numel() for tensor in attached.state_dict().values())

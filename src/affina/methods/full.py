@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from affina.methods.weights import BaseTensors, TrainedWeights
+from affina.methods.base import BaseTensors
+from affina.methods.weights import TrainedWeights
 from affina.models.anatomy import Anatomy
 
 

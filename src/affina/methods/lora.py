@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from affina.methods.added import Added
-from affina.methods.base import ParameterGroup
+from affina.methods.base import BaseTensors, ParameterGroup
 from affina.methods.low_rank import WIDE, Form, Update
 from affina.methods.targets import choose
 from affina.models.anatomy import Anatomy
@@ -110,6 +110,21 @@ class LowRank:
                 nn.init.normal_(update.a, std=1 / self.spec.rank)
             nn.init.zeros_(update.b)
 
+    def start_anew(self, base: BaseTensors) -> None:
+        """Other updates of zero, and the head as `base` draws it."""
+        self.start()
+        self._added.head.start_anew(base)
+
+    @property
+    def taken(self) -> int:
+        """None."""
+        return 0
+
+    def detach(self) -> None:
+        """Bring the layers' own forwards back, for good."""
+        for update in self.updates:
+            update.detach()
+
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """A and B, which are matrices all, B with LoRA+'s rate; and the head's."""
         return self._added.parameter_groups()
@@ -143,15 +158,19 @@ class LowRank:
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
-        """The layers' own forwards: the base, bit for bit."""
-        with self.scaled(0.0):
+        """The layers' own forwards: the base, bit for bit; another method may be attached meanwhile."""
+        self._check_apart()
+        self.detach()
+        try:
             yield
+        finally:
+            for update in self.updates:
+                update.attach()
 
     @contextmanager
     def scaled(self, strength: float) -> Iterator[None]:
         """The updates times `strength`: at 0 the layers' own forwards, at 1 what was trained, exactly."""
-        if self._is_merged:
-            raise RuntimeError("the updates are merged: scale or disable them before or after, not inside")
+        self._check_apart()
         before = [update.strength for update in self.updates]
         try:
             for update in self.updates:
@@ -160,6 +179,16 @@ class LowRank:
         finally:
             for update, kept in zip(self.updates, before, strict=True):
                 update.strength = kept
+
+    def _check_apart(self) -> None:
+        if self._is_merged:
+            raise RuntimeError("the updates are merged: scale or disable them before or after, not inside")
+
+    @property
+    def merge_bytes(self) -> int:
+        """The updated matrices once more."""
+        weights = [update.layer.weight for update in self.updates]
+        return sum(weight.numel() * weight.element_size() for weight in weights)
 
     @contextmanager
     def merged(self) -> Iterator[None]:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from torch import nn
 
 from affina.errors import Problem, RecipeError
+from affina.methods.base import BaseTensors
 from affina.methods.reach import quiet_below, upper_blocks, within
-from affina.methods.weights import BaseTensors, TrainedWeights
+from affina.methods.weights import TrainedWeights
 from affina.models.anatomy import Anatomy
 from affina.recipe.schema import PartialSpec
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from affina.errors import ModelError, Problem
 from affina.methods.added import Added
-from affina.methods.base import ParameterGroup
+from affina.methods.base import BaseTensors, ParameterGroup
 from affina.methods.prompt import check_length
 from affina.models import starts
 from affina.models.anatomy import Anatomy
@@ -146,6 +146,20 @@ class TunedPrefix:
             for name, maker in self.makers.items():
                 maker.become(flat(self.stacks[name].words).to(maker.embedding.weight))
 
+    def start_anew(self, base: BaseTensors) -> None:
+        """The prefix or its network drawn again, and the head as `base` draws it."""
+        for maker in self.makers.values():
+            for layer in maker.modules():
+                if isinstance(layer, nn.Embedding | nn.Linear):
+                    layer.reset_parameters()
+        self.start()
+        self._added.head.start_anew(base)
+
+    def detach(self) -> None:
+        """The model without a prefix, for good."""
+        for place in self._places:
+            place.detach()
+
     def rows(self) -> dict[str, Tensor]:
         """Each stack's prefix without its network, [length, layers * 2 * heads * size]: what is exported."""
         with torch.no_grad():
@@ -183,8 +197,7 @@ class TunedPrefix:
     @contextmanager
     def disabled(self) -> Iterator[None]:
         """The model without a prefix: the base, bit for bit."""
-        for place in self._places:
-            place.detach()
+        self.detach()
         try:
             yield
         finally:

@@ -5,7 +5,7 @@ An untrained prompt already moves the logits: there is no zero to go back to by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, final
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from affina.errors import ModelError, Problem, RecipeError
 from affina.methods.added import Added
-from affina.methods.base import ParameterGroup
+from affina.methods.base import BaseTensors, ParameterGroup
 from affina.models import starts
 from affina.models.anatomy import Anatomy, two_tokens
 from affina.models.virtual_tokens import VirtualTokens, reader
@@ -52,8 +52,7 @@ def attach(
         ModelError: a model of this kind cannot read virtual tokens. In either case nothing is attached.
     """
     check_length(spec.length, max_length)
-    start = _start(module, spec, tokenizer, texts)
-    prompt = SoftPrompt(module, anatomy, start)
+    prompt = SoftPrompt(module, anatomy, lambda: _start(module, spec, tokenizer, texts))
     prompt.check()
     return prompt
 
@@ -121,11 +120,12 @@ class SoftPrompt:
     Args:
         module: the model; it is changed here.
         anatomy: its own.
-        start: what the virtual tokens start as, [length, width].
+        draw: what the virtual tokens start as, [length, width].
     """
 
-    def __init__(self, module: Any, anatomy: Anatomy, start: Tensor) -> None:
-        self.module = module
+    def __init__(self, module: Any, anatomy: Anatomy, draw: Callable[[], Tensor]) -> None:
+        self.module, self._draw = module, draw
+        start = draw()
         self.prompt = nn.Parameter(start.clone())
         self.length = len(start)
         self._tokens = VirtualTokens(module, anatomy, lambda: self.prompt, length=self.length)
@@ -184,6 +184,16 @@ class SoftPrompt:
     def eval(self) -> None:
         """Dropout off everywhere."""
         self._added.head.eval()
+
+    def start_anew(self, base: BaseTensors) -> None:
+        """The virtual tokens drawn again, and the head as `base` draws it."""
+        with torch.no_grad(), self.disabled():
+            self.prompt.copy_(self._draw())
+        self._added.head.start_anew(base)
+
+    def detach(self) -> None:
+        """The model without virtual tokens, for good."""
+        self._tokens.detach()
 
     @contextmanager
     def disabled(self) -> Iterator[None]:

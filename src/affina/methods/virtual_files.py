@@ -113,7 +113,7 @@ def attach_prompt(module: Any, anatomy: Anatomy, adapter: Adapter, *, new: Colle
         raise refused(adapter, f"virtual tokens as wide as this model's embeddings, {width}", str(tensor.shape[1]))
     # an encoder-decoder's adapter may hold tokens for both stacks, of which peft reads the encoder's
     start = tensor[: int(adapter.config["num_virtual_tokens"])]
-    prompt = SoftPrompt(module, anatomy, start.to(next(module.parameters())))
+    prompt = SoftPrompt(module, anatomy, lambda: start.to(next(module.parameters())))
     prompt.check()
     prompt.load_state_dict({NAME: start} | head)
     return prompt

@@ -6,17 +6,14 @@ Owns which tensors require a gradient and which modules run without dropout. Whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
-from affina.methods.base import ParameterGroup
-
-BaseTensors = Callable[[], Mapping[str, Tensor]]
-"""Loads the base model's tensors by parameter name."""
+from affina.methods.base import BaseTensors, ParameterGroup
 
 
 @final
@@ -98,3 +95,17 @@ class TrainedWeights:
         finally:
             for name, tensor in kept.items():
                 self._trained[name].data = tensor
+
+    def start_anew(self, base: BaseTensors) -> None:
+        """The base's tensors again, and a new head as `base` draws it."""
+        if self._trained:
+            tensors = base()
+            self.load_state_dict({name: tensors[name] for name in self._trained})
+
+    @property
+    def taken(self) -> int:
+        """None."""
+        return 0
+
+    def detach(self) -> None:
+        """There is nothing beside the model."""

@@ -56,3 +56,8 @@ def base_tensors(model: Pretrained) -> Mapping[str, Tensor]:
 def width(model: Pretrained) -> int:
     """The model's hidden size."""
     return int(model.module.config.get_text_config().hidden_size)
+
+
+def length_beside(longest: int | None, taken: int) -> int | None:
+    """What a model's longest input leaves for a text where something else takes positions; None without a limit."""
+    return None if longest is None else longest - taken

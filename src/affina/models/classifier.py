@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from torch import nn
@@ -21,6 +22,8 @@ from affina.models.head_start import last_layer
 from affina.models.kinds import can_classify, can_write
 from affina.models.quiet import Notify, silent
 from affina.models.settings import (
+    THRESHOLDS,
+    UNITS,
     HeadSpec,
     dropout_rates,
     length_limit,
@@ -130,6 +133,19 @@ def load_classifier(
         head=head,
         units=units,
     )
+
+
+def with_settings(model: Classifier, folder: Path) -> Classifier:
+    """The model with the thresholds and units that the configuration in `folder` says, which an adapter came with.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    saved = config_of(replace(model.source, folder=folder), str(folder))
+    for key in (THRESHOLDS, UNITS):
+        if (value := saved.to_dict().get(key)) is not None:
+            setattr(model.module.config, key, value)
+    return replace(model, units=units_of(saved))
 
 
 def _standardised(module: Any, anatomy: Anatomy, head: HeadSpec, *, is_new: bool) -> Units:

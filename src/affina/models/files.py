@@ -49,7 +49,9 @@ def load_files(
     """
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                source.settings or source.folder, trust_remote_code=False, local_files_only=True
+            )
             module, info = build.from_pretrained(
                 source.folder,
                 config=config,

@@ -18,6 +18,7 @@ from affina.errors import ModelError, Problem
 
 CONFIG: Final = "config.json"
 INDEX: Final = "model.safetensors.index.json"
+_ADAPTER: Final = "adapter_"
 _READY_TOKENIZERS: Final = ("tokenizer.json", "vocab.*")
 _SENTENCEPIECE: Final = "*.model"
 _SENTENCEPIECE_READERS: Final = ("sentencepiece", "protobuf")
@@ -57,12 +58,17 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     """Return the safetensors files of a model, in order of their names: those of the index where there is one."""
     index = folder / INDEX
     if (folder / "model.safetensors").is_file() or not index.is_file():
-        return tuple(sorted(folder.glob("*.safetensors")))
+        return _all_weights(folder)
     try:
         names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
     except (ValueError, KeyError, AttributeError):
-        return tuple(sorted(folder.glob("*.safetensors")))
+        return _all_weights(folder)
     return tuple(folder / str(name) for name in sorted(names))
+
+
+def _all_weights(folder: Path) -> tuple[Path, ...]:
+    """An adapter's are no model's."""
+    return tuple(path for path in sorted(folder.glob("*.safetensors")) if not path.name.startswith(_ADAPTER))
 
 
 def is_pickle(name: str) -> bool:

@@ -21,6 +21,19 @@ def save_model(module: Any, tokenizer: Any, folder: Path, *, max_length: int | N
         max_length: the limit in tokens it was trained with; kept as the tokenizer's own limit; None keeps
             the tokenizer's.
     """
+    with quiet():
+        module.save_pretrained(folder)
+    _save_tokenizer(tokenizer, folder, max_length)
+
+
+def save_settings(module: Any, tokenizer: Any, folder: Path, *, max_length: int | None = None) -> None:
+    """Write what is no weight, beside an adapter: the configuration and the tokenizer, as `save_model` does."""
+    with quiet():
+        module.config.save_pretrained(folder)
+    _save_tokenizer(tokenizer, folder, max_length)
+
+
+def _save_tokenizer(tokenizer: Any, folder: Path, max_length: int | None) -> None:
     before = tokenizer.model_max_length
     backend = tokenizer.backend_tokenizer if tokenizer.is_fast else None
     if backend is not None:
@@ -30,7 +43,6 @@ def save_model(module: Any, tokenizer: Any, folder: Path, *, max_length: int | N
     try:
         tokenizer.model_max_length = before if max_length is None else max_length
         with quiet():
-            module.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
     finally:
         tokenizer.model_max_length = before

@@ -21,7 +21,9 @@ from affina.models.starters import STARTERS, starter_folder
 Kind = Literal["starter", "folder", "gguf", "run", "hub"]
 
 RUN_MODEL: Final = "model"
-"""The folder inside a finished run that holds its model."""
+"""The folder inside a finished run that holds its model,"""
+RUN_ADAPTER: Final = "adapter"
+"""and the one that holds what was trained beside a model."""
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _STARTER_PREFIX: Final = "starter/"
 
@@ -34,11 +36,14 @@ class Source:
         reference: what the user wrote.
         folder: a folder in transformers' layout, with safetensors weights.
         kind: what the reference was.
+        settings: another folder with the tokenizer, and what a configuration says of the outputs, of an adapter that
+            was trained beside the model; None where they are the model's own.
     """
 
     reference: str
     folder: Path
     kind: Kind
+    settings: Path | None = None
 
 
 def locate(reference: str, *, notify: Notify = silent) -> Source:
@@ -100,6 +105,15 @@ def _folder(reference: str, path: Path) -> Source:
     if not is_run:
         check_folder(path, where=where)
         return Source(reference=reference, folder=path, kind="folder")
+    if not (path / RUN_MODEL).is_dir() and (path / RUN_ADAPTER).is_dir():
+        raise ModelError(
+            Problem(
+                where=where,
+                expected=f"a run with a whole model, in {RUN_MODEL}/",
+                found=f"one that shipped {RUN_ADAPTER}/ alone, which is no model without its base",
+                fix="with method lora train it with export.merge=true; else give the model that it began with",
+            )
+        )
     if not (path / RUN_MODEL).is_dir():
         raise ModelError(
             Problem(

@@ -7,6 +7,7 @@ happens, what changes, and what is said of a rate that cannot work.
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -90,8 +91,7 @@ def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
 def start_again(prepared: Prepared) -> Prepared:
     """Put the model back to the base, with a head drawn from `prepared.draws` and started anew."""
     randomness.seed_everything(prepared.draws)
-    base = base_tensors(prepared.model)
-    prepared.attached.load_state_dict({name: base[name] for name in prepared.attached.state_dict()})
+    prepared.attached.start_anew(functools.partial(base_tensors, prepared.model))
     return with_head(prepared, prepared.subject.start_head(prepared))
 
 

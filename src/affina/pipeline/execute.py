@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 import torch
 
 from affina.data.loading import data_read
+from affina.methods.base import trained_count
 from affina.models.origin import origin
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, rates
+from affina.pipeline.attaching import as_exported, untouched
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Measured, Prepared
@@ -137,7 +139,8 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("evaluation"):
             prepared.subject.export(prepared, place.folder, step=outcome.best_step, journal=journal)
-            measured = prepared.subject.measure(prepared, journal)
+            with as_exported(prepared):
+                measured = prepared.subject.measure(prepared, journal)
         with clock.stage("looking back"):
             reached = Reached({**place.baselines(), "tuned": measured.scores}, place.row_results())
             look_back(prepared, outcome, journal, reached)
@@ -151,7 +154,7 @@ def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predic
     _describe(prepared, journal)
     journal.append(predicted)
     if prepared.recipe.evaluate.baselines:
-        with clock.stage("baselines"):
+        with clock.stage("baselines"), untouched(prepared.attached):
             prepared.subject.baselines(prepared, journal)
     with clock.stage("head and rates"):
         return rates.settle(prepared, journal)
@@ -180,7 +183,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
             reference=model.source.reference,
             family=model.module.config.model_type,
             parameters=sum(parameter.numel() for parameter in parameters),
-            trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+            trained=trained_count(prepared.attached),
             fingerprint=fingerprint(model.source.folder),
             hub_id=known.hub_id,
             licence=known.licence,

@@ -17,13 +17,12 @@ from affina.data.batching import plan_epoch
 from affina.data.rows import Row
 from affina.evaluation import perplexity
 from affina.models.language import LanguageModel
-from affina.models.saving import save_model
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import Recipe
-from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
 from affina.tasks.lessons import Lines, Passage, Reading
 from affina.tasks.packing import Packing, choose_packing
@@ -122,11 +121,10 @@ class Learning:
         return self.mean_loss(run, self.judged(run))
 
     def export(self, run: Prepared, folder: RunFolder, *, step: int) -> None:
-        """The whole model with its tokenizer and chat template, for plain transformers."""
+        """What was trained, with tokenizer and chat template."""
         run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
         run.attached.eval()
-        with whole_folder(folder.model) as path:
-            save_model(self.model.module, self.model.tokenizer, path)
+        ship(run, folder)
 
 
 def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:

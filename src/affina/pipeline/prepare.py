@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -13,12 +11,12 @@ from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, load
 from affina.data.mixing import seen_in, weights_of
 from affina.errors import Problem, RecipeError
-from affina.methods import full, partial
-from affina.methods.weights import TrainedWeights
-from affina.models.base import Pretrained, base_tensors, width
+from affina.methods.base import Attached
+from affina.models.base import Pretrained, width
 from affina.models.language import LanguageModel
 from affina.models.source import Source, locate
 from affina.pipeline.answering.prepare import prepare as prepare_answering
+from affina.pipeline.attaching import attach, choose_method, told_of
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
@@ -26,15 +24,13 @@ from affina.pipeline.rates import HEAD_RATE
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, resolve
-from affina.recipe.schema import FullSpec, PartialSpec, Recipe
+from affina.recipe.schema import Method, Recipe
 from affina.runtime import machine, randomness
 from affina.training import precision
 from affina.values import Resolved
 
 DEFAULT_MODEL: Final = "starter/encoder"
 DEFAULT_WRITER: Final = "starter/decoder"
-EMBEDDINGS_SHARE: Final = 0.3
-"""With more of the weights in the embeddings than this, `auto` freezes them."""
 
 
 def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
@@ -67,10 +63,11 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         subject, (audited, findings) = prepare_naming(recipe, loaded, source, choices, notify=told)
     else:
         subject, (audited, findings) = prepare_answering(recipe, loaded, source, choices, notify=told)
-    method = _choose_method(recipe, subject.model, choices)
-    attached = attach(method, subject.model)
+    method = choose_method(recipe, subject.model, choices)
+    attached = attach(method, subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
+    choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
     hyper = resolve(
         recipe.train,
         recipe.evaluate,
@@ -135,35 +132,12 @@ def default_model(loaded: Loaded, recipe: Recipe) -> Resolved[str]:
     return Resolved(DEFAULT_MODEL, "small, strong on short texts, and needs no hub")
 
 
-def _choose_method(recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]]) -> FullSpec | PartialSpec:
-    if not isinstance(recipe.method, str):
-        return recipe.method
-    sizes = Counter[str]()
-    for name, parameter in model.module.named_parameters():
-        sizes[model.anatomy.part_of(name)] += parameter.numel()
-    share = sizes["embeddings"] / sizes.total()
-    frozen = share > EMBEDDINGS_SHARE
-    reason = f"the embeddings are {share:.0%} of the weights" + (
-        "; they stay frozen, all blocks train" if frozen else ""
-    )
-    choices["method"] = Resolved("partial" if frozen else "full", reason)
-    return PartialSpec() if frozen else FullSpec()
-
-
-def attach(method: FullSpec | PartialSpec, model: Pretrained) -> TrainedWeights:
-    """The model with what `method` says trains, and nothing else."""
-    read_base = functools.partial(base_tensors, model)
-    if isinstance(method, PartialSpec):
-        return partial.attach(model.module, model.anatomy, method, base_tensors=read_base)
-    return full.attach(model.module, model.anatomy, base_tensors=read_base)
-
-
 def _facts(
     subject: Subject,
     loaded: Loaded,
-    attached: TrainedWeights,
+    attached: Attached,
     *,
-    method: FullSpec | PartialSpec,
+    method: Method,
     seed: int,
 ) -> Facts:
     lengths = _as_seen(subject, loaded, seed=seed)

@@ -14,10 +14,10 @@ import torch
 
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.methods.weights import TrainedWeights
+from affina.methods.base import Attached
 from affina.models.base import Pretrained
 from affina.recipe.resolve import Hyperparameters
-from affina.recipe.schema import FullSpec, HeadStart, PartialSpec, Recipe
+from affina.recipe.schema import HeadStart, Method, Recipe
 from affina.recipe.task_specs import SettledSpec
 from affina.record.audited import Audited
 from affina.record.folder import RunFolder
@@ -117,6 +117,11 @@ class Subject(Protocol):
         """Whether parts of the model start from random numbers."""
         ...
 
+    @property
+    def start_texts(self) -> Sequence[str]:
+        """What virtual tokens may start as: the labels' names, where there are any."""
+        ...
+
     def work(self, run: Prepared) -> Work[Any]:
         """Task, model and data as the functions that the loop calls."""
         ...
@@ -166,7 +171,7 @@ class Subject(Protocol):
         ...
 
     def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """Put the weights of the evaluation after `step` steps into the model, and write it to the run's `model/`."""
+        """Put the weights of the evaluation after `step` steps into the model, and write what the run ships."""
         ...
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
@@ -205,9 +210,9 @@ class Prepared:
     recipe: Recipe
     loaded: Loaded
     subject: Subject
-    attached: TrainedWeights
+    attached: Attached
     hyper: Hyperparameters
-    method: FullSpec | PartialSpec
+    method: Method
     device: torch.device
     precision: PrecisionName
     draws: int

@@ -50,6 +50,7 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                     if f"generate.{key}" in value
                 }
             ),
+            "export": recipe.export.model_copy(update={"merge": value.get("export.merge", recipe.export.merge)}),
             "evaluate": recipe.evaluate.model_copy(
                 update={
                     "metric": hyper.metric.value,

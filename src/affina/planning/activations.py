@@ -87,7 +87,8 @@ def look(prepared: Prepared) -> Activations:
 def _count(prepared: Prepared, loss: Callable[[Any], Tensor], batch: MicroBatch) -> tuple[int, int]:
     """Bytes that are saved, and bytes of the largest tensor."""
     module = prepared.model.module
-    own = {tensor.untyped_storage().data_ptr() for tensor in (*module.parameters(), *module.buffers())}
+    kept = (*module.parameters(), *module.buffers(), *prepared.attached.state_dict().values())
+    own = {tensor.untyped_storage().data_ptr() for tensor in kept}
     seen: dict[int, Tensor] = {}
     """By place in memory; the tensors are held, so that no place is used twice."""
     largest = [0]

@@ -7,17 +7,20 @@ that method on it, and then put back.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from affina.data.batching import plan_epoch
-from affina.pipeline.prepare import attach
+from affina.errors import InputError
+from affina.pipeline.attaching import instead
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_tested
 from affina.planning.activations import Activations, look
 from affina.planning.estimate import BESIDE, Setup, evaluation_bytes, parts_of, setup_of
 from affina.planning.forecast import Change, Memory
-from affina.recipe.schema import FullSpec, PartialSpec
+from affina.recipe.method_specs import LoraSpec
+from affina.recipe.schema import Method, PartialSpec
 from affina.runtime.machine import low_precision_missing
 
 SMALLEST: Final = 16
@@ -115,30 +118,31 @@ def _precision(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
 
 
 def _methods(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
-    """The embeddings frozen, half of the blocks too, all of them too; as far as that is less than what trains."""
+    """The embeddings frozen, low-rank updates, half of the blocks frozen too, all of them too: what trains less."""
     blocks = len(prepared.model.anatomy.blocks)
-    tried: list[tuple[PartialSpec, str]] = [
+    tried: list[tuple[PartialSpec | LoraSpec, str]] = [
         (PartialSpec(), "the embeddings stay as they are"),
+        (LoraSpec(), "low-rank updates learn, the weights stay as they are"),
         (PartialSpec(blocks=blocks // 2), f"the lower {blocks - blocks // 2} of {blocks} blocks stay as they are too"),
         (PartialSpec(blocks=0), "the head alone learns"),
     ]
     for spec, costs in tried:
-        with_it = _setup_with(prepared, spec)
-        if 0 < with_it.trained < setup.trained:  # a model that writes has no head that learns alone
-            yield _words(spec), costs, with_it
+        with suppress(InputError):  # a model that cannot take low-rank updates
+            with_it = _setup_with(prepared, spec)
+            if 0 < with_it.trained < setup.trained:  # a model that writes has no head that learns alone
+                yield _words(spec), costs, with_it
 
 
-def _words(spec: PartialSpec) -> tuple[str, ...]:
+def _words(spec: PartialSpec | LoraSpec) -> tuple[str, ...]:
+    if isinstance(spec, LoraSpec):
+        return ("method=lora",)
     return ("method=partial",) if spec.blocks == "all" else (f"method={{name: partial, blocks: {spec.blocks}}}",)
 
 
-def _setup_with(prepared: Prepared, spec: FullSpec | PartialSpec) -> Setup:
+def _setup_with(prepared: Prepared, spec: Method) -> Setup:
     """The run's setup with another method; the model's own is put back."""
-    try:
-        changed = replace(prepared, attached=attach(spec, prepared.model), method=spec)
+    with instead(prepared, spec) as changed:
         return setup_of(changed, look(changed))
-    finally:
-        attach(prepared.method, prepared.model)
 
 
 def _all_of_them(prepared: Prepared, setup: Setup) -> _Found:

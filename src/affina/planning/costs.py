@@ -81,8 +81,11 @@ def _first_trained(prepared: Prepared) -> int:
     """The number of the lowest block that the backward pass comes through."""
     anatomy = prepared.model.anatomy
     trained = list(prepared.attached.state_dict())
-    if any(anatomy.part_of(name) == "embeddings" for name in trained):
-        return 0
+    own = {name for name, _ in prepared.model.module.named_parameters()}
+    for name in trained:
+        beside = name not in own and anatomy.block_of(name) is None  # virtual tokens, an update of the embeddings
+        if beside or (name in own and anatomy.part_of(name) == "embeddings"):
+            return 0
     numbers = [number for name in trained if (number := anatomy.block_of(name)) is not None]
     return min(numbers, default=len(anatomy.blocks))
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from affina.data.batching import by_length, plan_epoch
 from affina.evaluation.baselines import MOST_ROWS
+from affina.methods.base import Mergeable
 from affina.models.base import width
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import is_tested
@@ -157,6 +158,8 @@ def memory_of(prepared: Prepared, activations: Activations, *, held: int, interp
     stages = {stage: loaded + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
     stages |= _asking(prepared, loaded=loaded, interpreter=interpreter if on_cpu else 0)
     stages["loading"] = loaded
+    if isinstance(prepared.attached, Mergeable):  # the updated matrices are there twice while they are written
+        stages["export"] = loaded + prepared.attached.merge_bytes
     parts["gaps of the heap, buffers"] = stages["training"] - loaded - added["training"]
     peak = max(stages.values())
     return Memory(

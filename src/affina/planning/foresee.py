@@ -10,7 +10,9 @@ from typing import Final
 
 import torch
 
+from affina.methods.base import trained_count
 from affina.models.source import fingerprint
+from affina.pipeline.attaching import is_beside
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.training import plan_of
@@ -19,6 +21,9 @@ from affina.planning.estimate import memory_of, trained_bytes, weight_bytes
 from affina.planning.forecast import Disk, Forecast, Memory, Time
 from affina.planning.pace import pace_by_rule, pace_of, steps_per_epoch, time_of
 from affina.planning.rehearsal import Rehearsed
+from affina.recipe.method_specs import LoraSpec
+from affina.recipe.schema import FullSpec, PartialSpec
+from affina.record.payloads import MERGED
 from affina.runtime import machine, memory
 from affina.training.loop import CHECKPOINT_SECONDS
 
@@ -59,7 +64,7 @@ def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tupl
         device=prepared.device.type,
         precision=prepared.precision,
         parameters=sum(parameter.numel() for parameter in parameters),
-        trained=sum(parameter.numel() for parameter in parameters if parameter.requires_grad),
+        trained=trained_count(prepared.attached),
         rows={split: len(rows) for split, rows in prepared.rows.items()},
         batch_tokens=prepared.hyper.batch_tokens.value,
         longest=max(prepared.subject.lengths["train"]),
@@ -87,8 +92,12 @@ def rehearsed(forecast: Forecast, prepared: Prepared, seen: Rehearsed) -> Foreca
 def described(prepared: Prepared) -> str:
     """The method in a few words."""
     spec = prepared.method
-    if spec.name == "full":
+    if isinstance(spec, FullSpec):
         return "full"
+    if isinstance(spec, LoraSpec):
+        return f"lora (rank {spec.rank}, {', '.join(spec.targets)})"
+    if not isinstance(spec, PartialSpec):
+        return f"{spec.name} ({spec.length} positions)"
     what = f"layers {', '.join(spec.layers)}" if spec.layers else f"{spec.blocks} blocks, embeddings {spec.embeddings}"
     return f"partial ({what})"
 
@@ -129,7 +138,9 @@ def _memory(estimate: Memory, prepared: Prepared, seen: Rehearsed) -> Memory:
 
 def _sizes_by_rule(prepared: Prepared) -> dict[str, int]:
     trained, weights = trained_bytes(prepared), weight_bytes(prepared.model.module)
-    return {"best": trained, "checkpoint": 3 * trained + STATE_BYTES, "model": weights + TOKENIZER_BYTES}
+    adapter = trained + TOKENIZER_BYTES if is_beside(prepared.attached) else 0
+    merged = 0 if adapter and not prepared.choices[MERGED].value else weights + TOKENIZER_BYTES
+    return {"best": trained, "checkpoint": 3 * trained + STATE_BYTES, "model": adapter + merged}
 
 
 def _disk(prepared: Prepared, time: Time, sizes: dict[str, int]) -> Disk:

@@ -140,7 +140,7 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
                 _write(loop, found)
     del loop  # as in a run, the optimizer is gone before the model is exported
     if writes:
-        with found.stage("export", prepared.device), _written(found, "model", run.model):
+        with found.stage("export", prepared.device), _written(found, "model", run.model, run.adapter):
             prepared.subject.export(prepared, run, step=0)
     return found
 
@@ -214,10 +214,10 @@ def _write(loop: Loop[Any], found: Rehearsed) -> None:
 
 
 @contextmanager
-def _written(found: Rehearsed, name: str, path: Path) -> Iterator[None]:
+def _written(found: Rehearsed, name: str, *paths: Path) -> Iterator[None]:
     started = time.perf_counter()
     yield
-    found.writes[name] = (_size(path), time.perf_counter() - started)
+    found.writes[name] = (sum(map(_size, paths)), time.perf_counter() - started)
 
 
 def _size(folder: Path) -> int:

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Trained = Literal["full", "partial", "head", "probed head"]
-"""What moves: all weights, some of the pre-trained ones, or a head alone, started at random or as a linear probe."""
+Trained = Literal["full", "partial", "lora", "prompt", "prefix", "head", "probed head"]
+"""What moves: all weights, some of the pre-trained ones, tensors beside them, or a head alone, started at random or as
+a linear probe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,9 @@ PRIORS: Final = (
     Prior(task="classification", trained="partial", width=384, rate=1e-4, source=_LOG),
     Prior(task="classification", trained="head", width=384, rate=2e-3, source=_LOG),
     Prior(task="classification", trained="probed head", width=384, rate=1e-4, source=_LOG),
+    Prior(task="classification", trained="lora", width=384, rate=1e-3, source=_LOG),
+    Prior(task="classification", trained="prompt", width=384, rate=1e-2, source=_LOG),
+    Prior(task="classification", trained="prefix", width=384, rate=1e-3, source=_LOG),
     Prior(task=WRITING, trained="full", width=576, rate=2e-4, source=_USUAL),
     Prior(task=WRITING, trained="partial", width=576, rate=2e-4, source=_USUAL),
 )
@@ -72,6 +76,9 @@ HEADS: Final = ("head", "probed head")
 _NAMES: Final = {
     "full": "full fine-tuning",
     "partial": "partial fine-tuning",
+    "lora": "LoRA",
+    "prompt": "prompt-tuning",
+    "prefix": "prefix-tuning",
     "head": "a head alone",
     "probed head": "a head alone that starts as a probe",
 }

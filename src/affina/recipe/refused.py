@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 
 from affina.errors import Problem
+from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.schema import FullSpec, PartialSpec, Recipe
 from affina.recipe.task_specs import (
     ChatSpec,
@@ -23,7 +24,13 @@ from affina.recipe.task_specs import (
     TranslationSpec,
 )
 
-METHODS: Final[dict[str, type[BaseModel]]] = {"full": FullSpec, "partial": PartialSpec}
+METHODS: Final[dict[str, type[BaseModel]]] = {
+    "full": FullSpec,
+    "partial": PartialSpec,
+    "lora": LoraSpec,
+    "prompt": PromptSpec,
+    "prefix": PrefixSpec,
+}
 TASKS: Final[dict[str, type[BaseModel]]] = {
     "auto": GuessedSpec,
     "classification": ClassificationSpec,

@@ -21,7 +21,9 @@ from pydantic import (
 )
 
 from affina.recipe.base import AUTO, Auto, Spec, by_name
+from affina.recipe.export_spec import ExportSpec
 from affina.recipe.generate_spec import GenerateSpec
+from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.task_specs import TaskSpec, task_named
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -168,7 +170,8 @@ class PartialSpec(Spec):
         return {key: value for key, value in keys.items() if not (self.layers and key in _WHOLE_PARTS)}
 
 
-MethodSpec = Annotated[FullSpec | PartialSpec, Field(discriminator="name")]
+Method = FullSpec | PartialSpec | LoraSpec | PromptSpec | PrefixSpec
+MethodSpec = Annotated[Method, Field(discriminator="name")]
 
 
 class EarlyStoppingSpec(Spec):
@@ -251,3 +254,4 @@ class Recipe(Spec):
     train: TrainSpec = TrainSpec()
     evaluate: EvaluateSpec = EvaluateSpec()
     generate: GenerateSpec = GenerateSpec()
+    export: ExportSpec = ExportSpec()

@@ -40,6 +40,16 @@ class RunFolder:
         return self.path / "model"
 
     @property
+    def adapter(self) -> Path:
+        """What you ship where training was beside the model: what was trained, without the model."""
+        return self.path / "adapter"
+
+    @property
+    def shipped(self) -> tuple[Path, ...]:
+        """Of these two, those that are there."""
+        return tuple(path for path in (self.model, self.adapter) if path.is_dir())
+
+    @property
     def report(self) -> Path:
         """The page about the run."""
         return self.path / "report.html"
@@ -50,9 +60,9 @@ class RunFolder:
         return self.path / "card.md"
 
     @property
-    def model_card(self) -> Path:
-        """The same beside the model, where the hub looks for it."""
-        return self.model / "README.md"
+    def shipped_cards(self) -> tuple[Path, ...]:
+        """The same beside what is shipped, where the hub looks for it."""
+        return tuple(path / "README.md" for path in self.shipped)
 
     def last(self) -> Path | None:
         """The newest complete checkpoint to go on from, or None."""

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import yaml
 
-from affina.record.payloads import Payload, Scores
+from affina.record.payloads import ADAPTER, PEFT, Payload, Scores
 from affina.reporting import environment, formats, unmeasured
 from affina.reporting.gathered import Gathered, gather
-from affina.reporting.in_use import LIBRARY, lines_of_use, pipeline_tag
+from affina.reporting.in_use import LIBRARY, has_model, lines_of_adapter, lines_of_use, pipeline_tag
 from affina.reporting.markdown import fenced
 from affina.reporting.texts import one_line
 from affina.reporting.verdict import verdict
@@ -47,7 +47,9 @@ def render(records: Sequence[Payload], *, title: str) -> str:
             metrics=list(dict.fromkeys(key for scored in run.scores.values() for key in scored.names)),
             labels=list(run.data.labels)[:MOST_LABELS] if run.data else [],
             base=_base(run),
-            use=fenced(lines_of_use(run), "python"),
+            use=fenced(lines_of_use(run), "python") if has_model(run) else "",
+            beside=run.chosen.get(ADAPTER),
+            adapter=fenced(lines_of_adapter(run), "python"),
             gaps=unmeasured.gaps(run),
             confidence=f"{run.confidence * 100:g}% " if run.confidence else "",
         )
@@ -65,7 +67,11 @@ def front_matter(run: Gathered, *, title: str) -> dict[str, Any]:
             found["license"] = _short(model.licence)
         if model.hub_id:
             found["base_model"] = _short(model.hub_id)
-    found |= {"library_name": LIBRARY, "pipeline_tag": pipeline_tag(run), "tags": ["affina", _short(run.task)]}
+    found |= {
+        "library_name": LIBRARY if has_model(run) else PEFT,
+        "pipeline_tag": pipeline_tag(run),
+        "tags": ["affina", _short(run.task)],
+    }
     if results := _results(run):
         found["metrics"] = list(dict.fromkeys(result["type"] for result in results))
         found["model-index"] = [{"name": _short(title), "results": [_index(run, results)]}]

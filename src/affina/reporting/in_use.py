@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from affina.record.measures import WRITING
-from affina.record.payloads import SHIPPED_UNITS
+from affina.record.payloads import ADAPTER, MERGED, PEFT, SHIPPED_UNITS
 from affina.reporting.gathered import Gathered
 
 LIBRARY: Final = "transformers"
@@ -40,6 +40,28 @@ def lines_of_use(run: Gathered) -> list[str]:
         "",
         'write = pipeline("text-generation", model="THIS_FOLDER")',
         f"print(write({_asked(run)}, max_new_tokens=200, do_sample=False, return_full_text=False))",
+    ]
+
+
+def has_model(run: Gathered) -> bool:
+    """Whether a whole model is shipped, which plain transformers loads."""
+    return MERGED not in run.chosen or bool(run.chosen[MERGED].value)
+
+
+def lines_of_adapter(run: Gathered) -> list[str]:
+    """Lines that load the adapter onto its base model with peft; none where there is no adapter that peft can load."""
+    if ADAPTER not in run.chosen or run.chosen[ADAPTER].value != PEFT:
+        return []
+    kind = "SequenceClassification" if run.task not in WRITING else "Seq2SeqLM" if _reads_apart(run) else "CausalLM"
+    base = run.model.hub_id if run.model is not None and run.model.hub_id else "THE_BASE_MODEL"
+    return [
+        "from peft import PeftModel",
+        f"from transformers import AutoConfig, AutoModelFor{kind}, AutoTokenizer",
+        "",
+        'config = AutoConfig.from_pretrained("THIS_FOLDER")',
+        f'base = AutoModelFor{kind}.from_pretrained("{base}", config=config)',
+        'model = PeftModel.from_pretrained(base, "THIS_FOLDER").eval()',
+        'tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")',
     ]
 
 

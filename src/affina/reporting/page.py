@@ -51,7 +51,7 @@ SECTIONS: Final = (
 def write(run_folder: Path) -> Path:
     """Make the page and the card of a run from its record and put them into the run folder, each whole or not at all.
 
-    The card is also written beside the exported model, where there is one, as the README.md that ships with it.
+    The card is also written beside what the run ships, as its README.md.
 
     Returns:
         The page's path.
@@ -65,8 +65,8 @@ def write(run_folder: Path) -> Path:
     write_text(folder.report, render(reading.records, title=title, remarks=reading.remarks))
     text = card.render(reading.records, title=title)
     write_text(folder.card, text)
-    if folder.model.is_dir():
-        write_text(folder.model_card, text)
+    for path in folder.shipped_cards:
+        write_text(path, text)
     return folder.report
 
 

@@ -43,7 +43,7 @@ class Optimizer:
             [
                 {
                     "params": list(group.parameters.values()),
-                    "peak": rates.head if group.part == "head" else rates.body,
+                    "peak": group.rate * (rates.head if group.part == "head" else rates.body),
                     "weight_decay": rates.weight_decay if group.decays else 0.0,
                 }
                 for group in groups

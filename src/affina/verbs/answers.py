@@ -14,8 +14,6 @@ from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
 from affina.evaluation.predictions import logits_of
 from affina.models.classifier import Classifier
-from affina.models.language import load_language_model
-from affina.models.source import Source
 from affina.pipeline.limits import LONGEST_BY_DEFAULT
 from affina.pipeline.naming.namer import Namer
 from affina.pipeline.naming.subject import places_of
@@ -23,6 +21,7 @@ from affina.recipe.schema import Recipe
 from affina.tasks.asking import Asking
 from affina.tasks.base import Task
 from affina.tasks.texts import measure_lengths
+from affina.verbs.opening import Shipped
 
 BATCH_TOKENS: Final = 2_048
 
@@ -118,10 +117,9 @@ class Named:
         return places_of(rows, self.namer.asking.labels)
 
 
-def load_named(source: Source, recipe: Recipe, labels: Sequence[str], *, device: torch.device) -> Named:
+def load_named(opened: Shipped, recipe: Recipe, labels: Sequence[str]) -> Named:
     """The model of a run that learned the labels in words, as its report measured it."""
-    model = load_language_model(source)
-    model.module.to(device).eval()
+    model, _ = opened.writer()
     asked = recipe.data.max_length
     limit = LONGEST_BY_DEFAULT if isinstance(asked, str) else asked
     return Named(Namer(model=model, asking=Asking(model, labels, limit=limit), ended=True), limit)

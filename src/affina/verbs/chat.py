@@ -55,10 +55,14 @@ class Talk:
 
     def say_to_base(self, text: str) -> Iterator[str]:
         """What the untouched model would say; the conversation stays as it is."""
+        if (attached := self.opened.attached) is not None:
+            with attached.disabled():
+                yield from self._written(self.opened, text)
+            return
         if self._base is None:
             self.notify("loading the untouched model")
             self._base = open_writer(self.opened.run, device=self.device, base=True, notify=self.notify)
-        return self._written(self._base, text)
+        yield from self._written(self._base, text)
 
     def forget(self) -> None:
         """Begin again, the system's words aside."""

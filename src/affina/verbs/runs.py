@@ -15,8 +15,6 @@ from affina.data.labelling.guess import labelling_of
 from affina.data.rows import Row
 from affina.errors import Problem, RunError
 from affina.evaluation.judging.base import Judge, Thresholds
-from affina.models.classifier import load_classifier
-from affina.models.source import locate
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.measuring import exported_thresholds
 from affina.pipeline.naming.forms import WORDS, asked_form
@@ -28,6 +26,7 @@ from affina.record.payloads import DataRead, Payload, Scores
 from affina.runtime.machine import choose_device
 from affina.tasks.texts import apply_limit, refuse_nothing
 from affina.verbs.answers import Answers, Headed, load_named
+from affina.verbs.opening import shipped
 
 MOST_REMARKS: Final = 3
 
@@ -119,7 +118,7 @@ def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None
         raise _of_another_version(folder, reading.remarks)
     if reading.remarks:
         notify(f"the record was written by another version of Affina: {'; '.join(reading.remarks[:MOST_REMARKS])}")
-    if data is None or not folder.model.is_dir() or not folder.recipe.is_file():
+    if data is None or not folder.shipped or not folder.recipe.is_file():
         raise RunError(
             Problem(
                 where=str(folder.path),
@@ -134,14 +133,14 @@ def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None
 def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
     """Load the model that a run exported, one that answers with labels or a number."""
     recipe, data, kind = run.recipe, run.data, KINDS[run.data.task]
-    labels, place, source = tuple(data.labels), choose_device(device), locate(str(run.folder.model))
+    labels, place = tuple(data.labels), choose_device(device)
     labelling = labelling_of([], recipe.task, columns="label" not in data.columns).value
     spec = kind.spec(recipe.task, labelling)
+    opened = shipped(run.folder, recipe, device=place)
     if asked_form(recipe) == WORDS:
-        named = load_named(source, recipe, labels, device=place)
+        named = load_named(opened, recipe, labels)
         return OpenRun(run.folder, recipe, data, run.records, named, kind.judge(labels, spec), labelling, None)
-    classifier = load_classifier(source, kind.head(labels, labelling, []))
-    classifier.module.to(place).eval()
+    classifier = opened.classifier(kind.head(labels, labelling, []))
     limit, units = classifier.tokenizer.model_max_length, classifier.units
     task = kind.task(classifier.tokenizer, labels, max_length=limit, units=units)
     judge = kind.judge(labels, spec, units)

@@ -12,8 +12,8 @@ from affina.data.written.again import written_rows
 from affina.data.written.composing import composed
 from affina.errors import Problem, RunError
 from affina.evaluation.judging.base import Sampling
+from affina.methods.base import Attached
 from affina.models import source
-from affina.models.language import load_language_model
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
 from affina.pipeline.writing.measuring import most_rows
@@ -25,6 +25,7 @@ from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, 
 from affina.record.payloads import Scores
 from affina.runtime.machine import choose_device
 from affina.tasks.lessons import Reading
+from affina.verbs.opening import Shipped, shipped
 from affina.verbs.runs import FinishedRun
 
 BATCH_TOKENS = 2_048
@@ -38,11 +39,13 @@ class OpenWriter:
         run: what it left.
         spec: its task.
         writer: the exported model with that task, on its device.
+        attached: what stands beside the model's own weights; None where the model is whole.
     """
 
     run: FinishedRun
     spec: WritingSpec
     writer: Writer
+    attached: Attached | None = None
 
     def read(self, address: str, *, answered: bool) -> tuple[Row, ...]:
         """The rows of a file or another source.
@@ -103,15 +106,19 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
                 fix=f"ask it with `affina predict {run.folder.path} TEXT`",
             )
         )
-    place = source.locate(run.recipe.model if base else str(run.folder.model), notify=notify)
-    model = load_language_model(place, notify=notify)
+    where = choose_device(device)
+    if base:
+        found = Shipped(source.locate(run.recipe.model, notify=notify), where, run.folder)
+    else:
+        found = shipped(run.folder, run.recipe, device=where, notify=notify)
+    model, attached = found.writer(notify=notify)
     alone = run.data.task == "generation" and "completion" not in run.data.columns
     teacher = teacher_of(spec, model, {}, alone=alone)
-    model.module.to(choose_device(device)).eval()
     limit = run.recipe.data.max_length
     reading = Reading(model, max_length=None if isinstance(limit, str) else limit)
     how = settled(run.recipe.generate, seed=run.recipe.seed)
-    return OpenWriter(run, spec, Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone))
+    writer = Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone)
+    return OpenWriter(run, spec, writer, attached)
 
 
 def settled(spec: GenerateSpec, *, seed: int) -> HowToWrite:

@@ -14,6 +14,7 @@ from affina.pipeline.answering.auditing import NOT_SINGLE, encoder, with_label_e
 from affina.pipeline.answering.kinds import KINDS, check_keys
 from affina.pipeline.answering.limits import limit_texts
 from affina.pipeline.answering.subject import Answering
+from affina.pipeline.attaching import with_room
 from affina.pipeline.auditing import audit
 from affina.pipeline.limits import Limited
 from affina.pipeline.naming.beside import beside
@@ -68,7 +69,7 @@ def _load(
     """The model, and what its head counts in where it predicts a number."""
     dropout = None if recipe.train.dropout == AUTO else recipe.train.dropout
     head = KINDS[loaded.labelling.name].head(loaded.labels, loaded.labelling, loaded.splits.train)
-    model = load_classifier(source, head, dropout=dropout, notify=notify)
+    model = with_room(load_classifier(source, head, dropout=dropout, notify=notify), recipe)
     if head.problem == "regression":
         choices |= units_choices(model)
     return model

@@ -16,7 +16,6 @@ from affina.evaluation.judging.base import Judge, Targets, Thresholds
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
-from affina.models.saving import save_model
 from affina.models.settings import set_thresholds
 from affina.models.units import as_shipped
 from affina.pipeline.answering import measuring, shown
@@ -25,10 +24,10 @@ from affina.pipeline.answering.measuring import decide, predict, prober_of
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.naming.beside import Beside
 from affina.pipeline.prepared import BaselineCost, Measured, Prepared
+from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import AnsweringSpec
-from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen
@@ -104,6 +103,11 @@ class Answering:
     def targets(self, split: str) -> Targets:
         """The right answers of a split's rows."""
         return self.judge.targets(self.examples[split])
+
+    @property
+    def start_texts(self) -> Sequence[str]:
+        """The labels; a number has none."""
+        return () if self.spec.name == "regression" else self.task.labels
 
     def work(self, run: Prepared) -> Work[Batch]:
         """The head on the backbone's states, evaluated on the validation rows that choose the checkpoint."""
@@ -191,7 +195,7 @@ class Answering:
         Where it cannot, its units are written into the configuration, as a multi-label model's thresholds are.
         The thresholds of these weights are recorded.
         """
-        module, tokenizer = self.model.module, self.model.tokenizer
+        module = self.model.module
         run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
         run.attached.eval()
         thresholds = decide(self, run)
@@ -199,8 +203,8 @@ class Answering:
             set_thresholds(module.config, dict(zip(self.task.labels, thresholds.values, strict=True)))
             if journal is not None:
                 journal.append(self._said(thresholds))
-        with whole_folder(folder.model) as path, as_shipped(module, self.model.anatomy, self.model.units):
-            save_model(module, tokenizer, path, max_length=self.max_length)
+        with as_shipped(module, self.model.anatomy, self.model.units):
+            ship(run, folder, max_length=self.max_length)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Metrics with intervals, random rows, and the surest mistakes."""

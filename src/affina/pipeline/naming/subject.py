@@ -91,6 +91,11 @@ class ByName:
         """There is no head."""
         return False
 
+    @property
+    def start_texts(self) -> Sequence[str]:
+        """The labels."""
+        return self.judge.labels
+
     def targets(self, split: str) -> Targets:
         """[rows], the places of the labels."""
         return places_of(self.rows[split], self.judge.labels)

@@ -15,6 +15,7 @@ from affina.evaluation.slots import Phrases, phrases_of
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
 from affina.models.writing import HowToWrite
+from affina.pipeline.attaching import with_room
 from affina.pipeline.learning import Learning
 from affina.pipeline.prepared import Notify
 from affina.pipeline.writing.rows import read_rows
@@ -51,7 +52,7 @@ def prepare(
         InputError: something that the user gave cannot be used.
     """
     dropout = None if recipe.train.dropout == AUTO else recipe.train.dropout
-    model = load_language_model(source, dropout=dropout, notify=notify)
+    model = with_room(load_language_model(source, dropout=dropout, notify=notify), recipe)
     found = read_rows(recipe, loaded, written, model, choices)
     encoded = {split: found.lessons.of(rows, found.reading) for split, rows in found.limited.rows.items()}
     taught = {split: taught_of(model, *both) for split, both in encoded.items()}

@@ -87,6 +87,11 @@ class Writing:
         """There is no head."""
         return False
 
+    @property
+    def start_texts(self) -> Sequence[str]:
+        """None: answers are texts of their own."""
+        return ()
+
     def work(self, run: Prepared) -> Work[Lines]:
         """The loss of what is learned; evaluated on the validation rows that choose the checkpoint."""
         judged = self.learning.judged(run)
@@ -146,7 +151,7 @@ class Writing:
         return self.learning.guessing(run)
 
     def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """The whole model."""
+        """What was trained, with tokenizer and chat template."""
         self.learning.export(run, folder, step=step)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:

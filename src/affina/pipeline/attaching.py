@@ -1,0 +1,169 @@
+"""A run's method: which one it is, what it decides beside what it trains, and the model with it attached.
+
+Where a method trains beside the model's own weights, the model's files cannot tell what was trained: whether they are
+shipped merged is decided here as well.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from affina.errors import Problem, RecipeError
+from affina.methods import full, lora, partial, prefix, prompt
+from affina.methods.base import Attached, Mergeable
+from affina.methods.peft_head import head_modules
+from affina.methods.saved import Beside, layout
+from affina.methods.weights import TrainedWeights
+from affina.models.base import Pretrained, base_tensors, length_beside
+from affina.models.classifier import Classifier
+from affina.models.language import LanguageModel
+from affina.pipeline.prepared import Prepared, Subject
+from affina.recipe.base import AUTO
+from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
+from affina.recipe.resolve import GIVEN
+from affina.recipe.schema import FullSpec, Method, PartialSpec, Recipe
+from affina.record.payloads import ADAPTER, MERGED
+from affina.values import Resolved
+
+EMBEDDINGS_SHARE: Final = 0.3
+"""With more of the weights in the embeddings than this, `auto` freezes them."""
+Model = TypeVar("Model", Classifier, LanguageModel)
+
+
+def choose_method(recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]]) -> Method:
+    """The method, with what it leaves open decided."""
+    if isinstance(recipe.method, str):
+        return _by_sizes(model, choices)
+    if not isinstance(recipe.method, LoraSpec):
+        return recipe.method
+    alpha = lora.alpha_of(recipe.method)
+    if recipe.method.alpha == AUTO:
+        choices["method.alpha"] = alpha
+    return recipe.method.model_copy(update={"alpha": alpha.value})
+
+
+def _by_sizes(model: Pretrained, choices: dict[str, Resolved[Any]]) -> Method:
+    sizes = Counter[str]()
+    for name, parameter in model.module.named_parameters():
+        sizes[model.anatomy.part_of(name)] += parameter.numel()
+    share = sizes["embeddings"] / sizes.total()
+    frozen = share > EMBEDDINGS_SHARE
+    reason = f"the embeddings are {share:.0%} of the weights" + (
+        "; they stay frozen, all blocks train" if frozen else ""
+    )
+    choices["method"] = Resolved("partial" if frozen else "full", reason)
+    return PartialSpec() if frozen else FullSpec()
+
+
+def with_room(model: Model, recipe: Recipe) -> Model:
+    """The model with the room that virtual tokens leave for a text.
+
+    Raises:
+        RecipeError: they leave none.
+    """
+    method = recipe.method
+    if not isinstance(method, PromptSpec | PrefixSpec) or model.max_length is None:
+        return model
+    prompt.check_length(method.length, model.max_length)
+    return replace(model, max_length=length_beside(model.max_length, method.length))
+
+
+def attach(method: Method, subject: Subject) -> Attached:
+    """The model with what `method` says trains, and nothing else. Draws from torch's random state.
+
+    Raises:
+        RecipeError: the method asks for what this model has not.
+        ModelError: a model of this kind cannot take it. In either case nothing is attached.
+    """
+    module, anatomy = subject.model.module, subject.model.anatomy
+    read_base = functools.partial(base_tensors, subject.model)
+    if isinstance(method, FullSpec):
+        return full.attach(module, anatomy, base_tensors=read_base)
+    if isinstance(method, PartialSpec):
+        return partial.attach(module, anatomy, method, base_tensors=read_base)
+    head_modules(module, anatomy)  # an adapter must be able to hold the head
+    if isinstance(method, LoraSpec):
+        return lora.attach(module, anatomy, method)
+    tokenizer, texts = subject.model.tokenizer, subject.start_texts
+    if isinstance(method, PromptSpec):
+        return prompt.attach(module, anatomy, method, tokenizer=tokenizer, texts=texts)
+    return prefix.attach(module, anatomy, method, tokenizer=tokenizer, texts=texts)
+
+
+def is_beside(attached: Attached) -> bool:
+    """Whether what trains stands beside the model's own weights."""
+    return not isinstance(attached, TrainedWeights)
+
+
+def untouched(attached: Attached) -> AbstractContextManager[None]:
+    """The model as it came, before the first step."""
+    return attached.disabled() if is_beside(attached) else nullcontext()
+
+
+def told_of(
+    method: Method, attached: Attached, subject: Subject, recipe: Recipe, *, precision: str
+) -> dict[str, Resolved[Any]]:
+    """What a method decides beside what trains, by key: how it is computed or starts, and what is shipped.
+
+    Raises:
+        RecipeError: the recipe asks to merge what cannot be merged.
+    """
+    merge = _merge(method, attached, recipe)
+    if not isinstance(attached, Beside):
+        return {}
+    found: dict[str, Resolved[Any]] = {MERGED: merge}
+    if isinstance(method, LoraSpec):
+        found["method (forward)"] = lora.form_of(method, precision)
+    if isinstance(method, PromptSpec):
+        found["method.init"] = prompt.start_of(method, subject.start_texts)
+    found[ADAPTER] = layout(attached, subject.model.anatomy)
+    return found
+
+
+def _merge(method: Method, attached: Attached, recipe: Recipe) -> Resolved[bool]:
+    """Whether the model is shipped merged."""
+    asked, can = recipe.export.merge, isinstance(attached, Mergeable)
+    if (asked is True and not can) or (asked != AUTO and not is_beside(attached)):
+        what = "stands before every text" if is_beside(attached) else "trains the model's own weights"
+        raise RecipeError(
+            Problem(
+                where=f"recipe key {MERGED}",
+                expected="a method whose training can be merged or left beside the model, which is lora",
+                found=f"{str(asked).lower()}, with method {method.name}, which {what}",
+                fix=f"leave {MERGED} out",
+            )
+        )
+    if not can:
+        return Resolved(False, "virtual tokens cannot be written into weights: adapter/ alone is shipped")
+    if asked == AUTO:
+        return Resolved(True, "model/ loads with plain transformers; adapter/ holds the updates alone")
+    return Resolved(asked, GIVEN)
+
+
+@contextmanager
+def as_exported(run: Prepared) -> Iterator[None]:
+    """The model as its files have it, while the block runs: merged where it is shipped so."""
+    if isinstance(run.attached, Mergeable) and run.choices[MERGED].value:
+        with run.attached.merged():
+            yield
+        return
+    yield
+
+
+@contextmanager
+def instead(run: Prepared, method: Method) -> Iterator[Prepared]:
+    """The run with another method on its model, while the block runs; then its own is back as it was."""
+    trains = {name: tensor.requires_grad for name, tensor in run.model.module.named_parameters()}
+    with untouched(run.attached):
+        other = attach(method, run.subject)
+        try:
+            yield replace(run, attached=other, method=method)
+        finally:
+            other.detach()
+            for name, tensor in run.model.module.named_parameters():
+                tensor.requires_grad_(trains[name])

@@ -1,0 +1,76 @@
+"""What a run ships, opened: its whole model, or the base that it began with and the adapter beside it.
+
+The whole model is taken where there is one: it is one product a layer, and nothing else is needed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from affina.methods.base import Attached
+from affina.methods.saved import attach_saved
+from affina.models.base import length_beside
+from affina.models.classifier import Classifier, load_classifier, with_settings
+from affina.models.language import LanguageModel, load_language_model
+from affina.models.quiet import Notify, silent
+from affina.models.settings import HeadSpec
+from affina.models.source import Source, locate
+from affina.recipe.schema import Recipe
+from affina.record.folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Shipped:
+    """Where a run's model is.
+
+    Attributes:
+        source: the whole model, or the base with the adapter's settings.
+        device: where it is to be.
+        folder: the run's.
+    """
+
+    source: Source
+    device: torch.device
+    folder: RunFolder
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing has to be attached."""
+        return self.source.settings is None
+
+    def classifier(self, head: HeadSpec) -> Classifier:
+        """The model that answers, on its device, in evaluation mode."""
+        model = load_classifier(self.source, head)
+        model.module.to(self.device).eval()
+        if self.is_whole:
+            return model
+        attach_saved(model.module, model.anatomy, self.folder.adapter, new=model.new_parameters)
+        return with_settings(model, self.folder.adapter)
+
+    def writer(self, *, notify: Notify = silent) -> tuple[LanguageModel, Attached | None]:
+        """The model that writes, on its device, in evaluation mode, and what is attached to it."""
+        model = load_language_model(self.source, notify=notify)
+        model.module.to(self.device).eval()
+        if self.is_whole:
+            return model, None
+        attached = attach_saved(model.module, model.anatomy, self.folder.adapter, new=())
+        return replace(model, max_length=length_beside(model.max_length, attached.taken)), attached
+
+
+def shipped(folder: RunFolder, recipe: Recipe, *, device: torch.device, notify: Notify = silent) -> Shipped:
+    """Find what a run ships.
+
+    Args:
+        folder: the run's; it ships something.
+        recipe: as resolved: it names the base model.
+        device: where the model is to be.
+        notify: told of slow work.
+
+    Raises:
+        ModelError: the base model is not there any more.
+    """
+    if folder.model.is_dir():
+        return Shipped(locate(str(folder.model), notify=notify), device, folder)
+    return Shipped(replace(locate(recipe.model, notify=notify), settings=folder.adapter), device, folder)

@@ -1,0 +1,230 @@
+"""Every task with every method and kind of model, from rows to what is shipped: what a method promises of a run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import affina as api
+from affina.errors import InputError, Interrupted, ModelError, RecipeError
+from affina.methods.base import Mergeable
+from affina.pipeline import attempts
+from affina.pipeline.prepare import prepare
+from affina.pipeline.training import build_loop
+from affina.recipe.load import check_recipe
+from affina.record import journal
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.record.payloads import ModelLoaded, Scores
+from affina.training import checkpoint
+from affina.training import loop as loop_module
+from workbench import affina, sample_rows, tiny, write_csv
+
+METHODS = {
+    "lora": {"name": "lora", "rank": 4},
+    "prompt": {"name": "prompt", "length": 4},
+    "prefix": {"name": "prefix", "length": 3, "width": 16},
+}
+MODELS = {
+    "classification": ("bert", "gpt2"),
+    "multi_label": ("roberta",),
+    "regression": ("bert", "llama"),
+    "chat": ("llama",),
+    "generation": ("gpt2", "t5"),
+    "translation": ("bart",),
+}
+CASES = [(task, family, method) for task, families in MODELS.items() for family in families for method in METHODS]
+CORRELATIONS = ("r2", "pearson", "spearman")
+WRITING = ("chat", "generation", "translation")
+ANSWERS = ("It is on its way.", "We pay it back.", "Please write to us.")
+HEADERS = {"chat": "prompt,completion", "generation": "prompt,completion", "translation": "source,target"}
+
+
+def rows_of(task: str, count: int) -> list[tuple[str, str]]:
+    if task in WRITING:
+        return [(f"where is order {number}", ANSWERS[number % 3]) for number in range(count)]
+    rows = sample_rows(count)
+    if task == "multi_label":
+        return [(text, f"{label}|long" if len(text) > 34 else label) for text, label in rows]
+    return [(text, f"{100 + 7.5 * len(text)}") for text, _ in rows] if task == "regression" else rows
+
+
+def recipe_of(folder: Path, task: str, family: str, method: str) -> dict:
+    header = HEADERS.get(task, "text,label")
+    for split, count in (("train", 36), ("test", 9)):
+        write_csv(folder / f"{split}.csv", rows_of(task, count), header=header)
+    languages = {"source_language": "en", "target_language": "de"} if task == "translation" else {}
+    generate = {"generate": {"max_new_tokens": 4, "rows": 3, "beams": 1}} if task in WRITING else {}
+    return generate | {
+        "model": str(tiny(family)),
+        "run": str(folder / "run"),
+        "task": {"name": task, **languages},
+        "method": METHODS[method],
+        "data": {"train": str(folder / "train.csv"), "validation": 0.2, "test": str(folder / "test.csv")},
+        "train": {"epochs": 1, "batch_tokens": 160, "learning_rate": 1e-2, "head_start": "random", "restart": False},
+        "evaluate": {"resamples": 10, "baselines": False},
+    }
+
+
+def prepared_of(folder: Path, task: str, family: str, method: str):
+    return prepare(check_recipe(recipe_of(folder, task, family, method)), notify=lambda _: None)
+
+
+def train(folder: Path, *case: str):
+    write = folder / "recipe.json"
+    write.write_text(json.dumps(recipe_of(folder, *case)), encoding="utf-8")
+    shutil.copy(write, folder / "recipe.yaml")  # JSON is YAML
+    ended = affina("train", folder / "recipe.yaml")
+    assert ended.status == 0, ended.err
+    return journal.read(RunFolder(folder / "run").journal)
+
+
+def outputs(run) -> torch.Tensor:
+    """What the model gives for a batch, without dropout."""
+    run.attached.eval()
+    work = run.subject.work(run)
+    with torch.no_grad():
+        return work.loss(work.batch([0, 1, 2]))
+
+
+@pytest.mark.parametrize(("task", "family", "method"), CASES)
+def test_what_trains_moves_and_nothing_else(tmp_path, task, family, method):
+    run = prepared_of(tmp_path, task, family, method)
+    before = {name: tensor.detach().clone() for name, tensor in run.model.module.named_parameters()}
+    start = {name: tensor.clone() for name, tensor in run.attached.state_dict().items()}
+    with run.attached.disabled():
+        base = outputs(run)
+    if method == "lora":
+        assert torch.equal(outputs(run), base)
+    with Journal(tmp_path / "record.jsonl", observers=()) as record:
+        build_loop(run, RunFolder(tmp_path / "checkpoints-of"), record).run()
+    ended = run.attached.state_dict()
+    assert [name for name in start if torch.equal(start[name], ended[name])] == []
+    frozen = {name: tensor for name, tensor in run.model.module.named_parameters() if name not in start}
+    assert frozen
+    assert all(torch.equal(tensor, before[name]) for name, tensor in frozen.items())
+    assert not torch.equal(outputs(run), base)
+    if isinstance(run.attached, Mergeable):
+        found = outputs(run)
+        with run.attached.merged():
+            assert torch.allclose(outputs(run), found, rtol=1e-5)
+        assert torch.equal(outputs(run), found)
+
+
+@pytest.mark.parametrize(("task", "family", "method"), CASES)
+def test_what_is_shipped_is_what_was_measured(tmp_path, task, family, method):
+    records = train(tmp_path, task, family, method)
+    folder = RunFolder(tmp_path / "run")
+    assert {path.name for path in folder.shipped} == ({"model", "adapter"} if method == "lora" else {"adapter"})
+    assert all(path.is_file() for path in folder.shipped_cards)
+    tuned = next(record for record in records if isinstance(record, Scores) and record.who == "tuned")
+    # a correlation with predictions that are nearly the same number is mostly their rounding
+    reported = {name: figure.value for name, figure in tuned.metrics.items() if name not in CORRELATIONS}
+    assert evaluated(tmp_path, reported) == pytest.approx(reported, rel=1e-5)
+    if method == "lora":
+        shutil.rmtree(folder.model)
+        assert evaluated(tmp_path, reported) == pytest.approx(reported, rel=1e-4, abs=1e-6)
+    loaded = next(record for record in records if isinstance(record, ModelLoaded))
+    best = load_file(next(folder.checkpoints.glob("best-*")) / "trained.safetensors")
+    assert loaded.trained == sum(tensor.numel() for tensor in best.values())
+
+
+def evaluated(folder: Path, names: Iterable[str]) -> dict[str, float]:
+    found = affina("evaluate", folder / "run", folder / "test.csv", "--json")
+    assert found.status == 0, found.err
+    return {name: json.loads(found.out)["metrics"][name]["value"] for name in names}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("task", "family"), [("classification", "bert"), ("generation", "t5")])
+def test_a_second_start_is_the_base_with_other_draws(tmp_path, task, family, method):
+    run = prepared_of(tmp_path, task, family, method)
+    start = {name: tensor.clone() for name, tensor in run.attached.state_dict().items()}
+    with run.attached.disabled():
+        base = outputs(run)
+    with torch.no_grad():
+        for tensor in run.attached.state_dict().values():
+            tensor.add_(1.0)
+    again = attempts.start_again(run)
+    if method == "lora":
+        assert torch.equal(outputs(again), base) or task == "classification"
+    again = {name: tensor.clone() for name, tensor in attempts.start_again(run).attached.state_dict().items()}
+    twice = attempts.start_again(run).attached.state_dict()
+    assert all(torch.equal(again[name], twice[name]) for name in start)
+    assert all(abs(float(tensor.mean() - start[name].mean())) < 0.5 for name, tensor in again.items())
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("task", "family"), [("classification", "bert"), ("chat", "llama")])
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, task, family, method):
+    def run(name, *, stop=None):
+        run = prepared_of(tmp_path, task, family, method)
+        folder, place = RunFolder(tmp_path / name), RunFolder(tmp_path / name).last()
+        loaded = None if place is None else checkpoint.load(place)
+        with Journal(folder.journal, observers=()) as record, monkeypatch.context() as patched:
+            loop = build_loop(run, folder, record)
+            if loaded is not None:
+                loop.resume(loaded)
+            patched.setattr(loop_module, "deferred", lambda: nullcontext(lambda: loop.step == stop))
+            loop.run()
+        return {name: tensor.clone() for name, tensor in run.attached.state_dict().items()}
+
+    whole = run("whole")
+    with pytest.raises(Interrupted):
+        run("parts", stop=2)
+    torch.manual_seed(12345)  # what the process draws in between must not matter
+    again = run("parts")
+    assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+
+
+def test_lora_without_merging_ships_the_adapter_alone_and_cannot_be_a_base(tmp_path):
+    recipe = recipe_of(tmp_path, "chat", "llama", "lora") | {"export": {"merge": False}}
+    api.train(recipe)
+    folder = RunFolder(tmp_path / "run")
+    assert folder.shipped == (folder.adapter,)
+    talk = api.chat(folder.path)
+    assert talk.opened.attached is not None
+    assert isinstance("".join(talk.say_to_base("where is order 7")), str)
+    for place, says in ((folder.path, "export.merge=true"), (folder.adapter, "an adapter without its base model")):
+        with pytest.raises(ModelError, match=says):
+            api.train(recipe | {"model": str(place), "run": str(tmp_path / "other")})
+
+
+@pytest.mark.parametrize(
+    ("method", "merge", "says"),
+    [
+        ("prompt", True, "stands before every text"),
+        ("prefix", True, "stands before every text"),
+        ("full", False, "trains the model's own weights"),
+    ],
+)
+def test_merging_what_cannot_be_merged_is_refused(tmp_path, method, merge, says):
+    given = recipe_of(tmp_path, "classification", "bert", "lora")
+    given |= {"export": {"merge": merge}, "method": METHODS.get(method, {"name": method})}
+    with pytest.raises(RecipeError, match=says):
+        api.train(given)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "method", "says"),
+    [
+        ("bert", {"name": "lora", "rank": 99}, "method.rank=32"),
+        ("bert", {"name": "lora", "targets": "nothing"}, "take of these"),
+        ("bert", {"name": "prompt", "length": 64}, "method.length="),
+        ("bert", {"name": "prefix", "length": 64}, "method.length="),
+        ("deberta-v2", {"name": "prefix"}, "method=lora"),
+    ],
+)
+def test_what_a_model_cannot_take_is_refused_with_the_fix(tmp_path, family, method, says):
+    given = recipe_of(tmp_path, "classification", family, "lora") | {"method": method}
+    with pytest.raises(InputError, match=says):
+        api.train(given)
+    assert not (tmp_path / "run").exists()
