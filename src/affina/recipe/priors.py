@@ -38,7 +38,7 @@ class Prior:
 
 WRITING: Final = "writing"
 """Stands for every task whose answers are texts: the same loss moves the same weights."""
-_USUAL: Final = "usual rates of small decoders; not measured by us yet"
+_WRITERS: Final = "docs/log.md, 2026-11-25, rates of models that write"
 _LOG: Final = "docs/log.md, 2026-11-25, sweeps of the learning rate"
 
 PRIORS: Final = (
@@ -49,16 +49,22 @@ PRIORS: Final = (
     Prior(task="classification", trained="lora", width=384, rate=1e-3, source=_LOG),
     Prior(task="classification", trained="prompt", width=384, rate=1e-2, source=_LOG),
     Prior(task="classification", trained="prefix", width=384, rate=1e-3, source=_LOG),
-    Prior(task=WRITING, trained="full", width=576, rate=2e-4, source=_USUAL),
-    Prior(task=WRITING, trained="partial", width=576, rate=2e-4, source=_USUAL),
+    Prior(task=WRITING, trained="full", width=576, rate=2e-4, source=_WRITERS),
 )
 
 
 def prior_rate(*, task: str, trained: Trained, width: int, table: Sequence[Prior] = PRIORS) -> tuple[float, str]:
     """The rate for a model of `width`, and where it comes from, in words."""
-    own = [line for line in table if (line.task, line.trained) == (task, trained)]
-    lines = own or [line for line in table if (line.task, line.trained) == (USUAL, trained)]
-    borrowed = "" if own else f"; that of {USUAL}, for none was measured for {task.replace('_', '-')}"
+
+    def of(task: str, trained: Trained) -> list[Prior]:
+        return [line for line in table if (line.task, line.trained) == (task, trained)]
+
+    whole = of(task, "full") if trained == "partial" else []
+    lines = of(task, trained) or whole or of(USUAL, trained)
+    borrowed = f"; that of {USUAL}, for none was measured for {task.replace('_', '-')}"
+    if lines == whole:
+        borrowed = f"; that of {_NAMES['full']}"
+    borrowed = "" if lines == of(task, trained) else borrowed
     nearest = min(lines, key=lambda line: abs(math.log(line.width / width)))
     if nearest.width == width or trained in HEADS:
         return nearest.rate, f"our prior for {_NAMES[trained]}, measured at a hidden size of {nearest.width}{borrowed}"
