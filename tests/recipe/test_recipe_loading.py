@@ -86,9 +86,8 @@ def test_the_choices_of_a_value_are_one_sentence():
     assert problem.found == "0.9"
     assert "less than or equal to 0.5" in problem.expected
     assert "'none'" in problem.expected
-    (problem,) = problems_of({"method": "lora"})
-    assert "full" in problem.expected
-    assert "partial" in problem.expected
+    (problem,) = problems_of({"method": "dora"})
+    assert all(name in problem.expected for name in ("full", "partial", "lora", "prompt", "prefix"))
 
 
 def test_a_method_without_its_name_is_asked_for_one():

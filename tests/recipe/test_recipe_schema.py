@@ -72,5 +72,5 @@ def test_every_key_has_a_sentence_for_the_reader(name):
     spec = SPECS[name]
     assert spec.__doc__
     for key, info in spec.model_fields.items():
-        is_section = key in {"data", "train", "evaluate", "generate", "name"} and info.default is not None
+        is_section = key in {"data", "train", "evaluate", "generate", "export", "name"} and info.default is not None
         assert is_section or (info.description or "").endswith("."), f"{name}.{key}"

@@ -40,15 +40,16 @@ WRITING: Final = "writing"
 """Stands for every task whose answers are texts: the same loss moves the same weights."""
 _WRITERS: Final = "docs/log.md, 2026-11-25, rates of models that write"
 _LOG: Final = "docs/log.md, 2026-11-25, sweeps of the learning rate"
+_BESIDE: Final = "docs/log.md, 2026-11-25, rates of LoRA, prompts and prefixes"
 
 PRIORS: Final = (
     Prior(task="classification", trained="full", width=384, rate=1e-4, source=_LOG),
     Prior(task="classification", trained="partial", width=384, rate=1e-4, source=_LOG),
     Prior(task="classification", trained="head", width=384, rate=2e-3, source=_LOG),
     Prior(task="classification", trained="probed head", width=384, rate=1e-4, source=_LOG),
-    Prior(task="classification", trained="lora", width=384, rate=1e-3, source=_LOG),
-    Prior(task="classification", trained="prompt", width=384, rate=1e-2, source=_LOG),
-    Prior(task="classification", trained="prefix", width=384, rate=1e-3, source=_LOG),
+    Prior(task="classification", trained="lora", width=384, rate=1e-3, source=_BESIDE),
+    Prior(task="classification", trained="prompt", width=384, rate=3e-2, source=_BESIDE),
+    Prior(task="classification", trained="prefix", width=384, rate=1e-3, source=_BESIDE),
     Prior(task=WRITING, trained="full", width=576, rate=2e-4, source=_WRITERS),
 )
 
