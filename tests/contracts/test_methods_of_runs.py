@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,8 +17,12 @@ import affina as api
 from affina.errors import InputError, Interrupted, ModelError, RecipeError
 from affina.methods.base import Mergeable
 from affina.pipeline import attempts
+from affina.pipeline.attaching import instead
 from affina.pipeline.prepare import prepare
 from affina.pipeline.training import build_loop
+from affina.planning.activations import look
+from affina.planning.changes import changes_of
+from affina.planning.estimate import setup_of
 from affina.recipe.load import check_recipe
 from affina.record import journal
 from affina.record.folder import RunFolder
@@ -228,3 +233,37 @@ def test_what_a_model_cannot_take_is_refused_with_the_fix(tmp_path, family, meth
     with pytest.raises(InputError, match=says):
         api.train(given)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing:FutureWarning")
+@pytest.mark.parametrize("method", METHODS)
+def test_the_adapter_loads_with_peft_as_the_card_says(tmp_path, method):
+    train(tmp_path, "classification", "bert", method)
+    folder = RunFolder(tmp_path / "run").adapter
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    lines = card.partition("from peft import")[2].partition("```")[0]
+    lines = "from peft import" + lines.replace("THIS_FOLDER", str(folder)).replace("THE_BASE_MODEL", str(tiny("bert")))
+    made: dict[str, Any] = {}
+    exec(lines, made)  # noqa: S102 - what the card says
+    texts = ["where is my card", "please send me the new address of the bank"]
+    with torch.no_grad():
+        rows = [made["model"](**made["tokenizer"](text, return_tensors="pt")).logits.softmax(-1)[0] for text in texts]
+    ours = api.predict(tmp_path / "run", texts)
+    for row, said in zip(rows, ours, strict=True):
+        assert row.tolist() == pytest.approx(list(said.probabilities.values()), abs=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_plan_looks_at_other_methods_and_puts_the_run_s_own_back(tmp_path, method):
+    run = prepared_of(tmp_path, "classification", "bert", method)
+    trains = {name: tensor.requires_grad for name, tensor in run.model.module.named_parameters()}
+    before, setup = outputs(run), setup_of(run, look(run))
+    found = changes_of(run, look(run))
+    assert torch.equal(outputs(run), before)
+    assert trains == {name: tensor.requires_grad for name, tensor in run.model.module.named_parameters()}
+    assert setup.trained == 4 * sum(tensor.numel() for tensor in run.attached.state_dict().values())
+    with instead(run, check_recipe({"method": "full", "data": {"train": "rows.csv"}}).method) as full:
+        assert full.attached.state_dict().keys() == dict(run.model.module.named_parameters()).keys()
+        offered = {change.words for change in changes_of(full, look(full))}
+    assert ("method=lora",) in offered
+    assert found
