@@ -9,6 +9,7 @@ from affina.evaluation.judging.classes import ClassJudge
 from affina.models.language import load_language_model
 from affina.models.source import Source
 from affina.pipeline.answering.kinds import check_keys
+from affina.pipeline.attaching import with_room
 from affina.pipeline.learning import Learning
 from affina.pipeline.naming.forms import WORDS, check_words
 from affina.pipeline.naming.namer import LEAST_SCORED, Namer, affordable, cost_of
@@ -44,7 +45,7 @@ def prepare(
     check_keys(recipe, loaded.labelling, loaded.labels, learns_texts=True, can_write=True)
     check_words(recipe)
     dropout = None if recipe.train.dropout == AUTO else recipe.train.dropout
-    model = load_language_model(source, dropout=dropout, notify=notify)
+    model = with_room(load_language_model(source, dropout=dropout, notify=notify), recipe)
     found = read_rows(recipe, loaded, model, choices, notify=notify)
     rows, asking = found.limited.rows, found.asking
     passages = {split: found.reading.encode([asking.lesson(row) for row in part]) for split, part in rows.items()}
