@@ -21,7 +21,7 @@ SETTINGS = {
     "a wrong value": (("train.warmup=-1",), ("train.warmup", "-1")),
     "no key": (("epochs",), ("'epochs'", "key=value")),
     "an unknown device": (("device=tpu",), ("device", "'tpu'", "cuda")),
-    "an unknown method": (("method=lora",), ("method", "full", "partial")),
+    "an unknown method": (("method=lorra",), ("method", "full", "partial")),
     "too many blocks": (("method=partial", "method.blocks=99"), ("method.blocks", "at most 3", "99")),
     "layers that are not there": (("method=partial", "method.layers=[nope]"), ("method.layers", "'nope'")),
     "a limit without room for a text": (("data.max_length=2",), ("data.max_length", "from 3", "2")),

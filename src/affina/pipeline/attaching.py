@@ -37,6 +37,11 @@ Model = TypeVar("Model", Classifier, LanguageModel)
 
 def choose_method(recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]]) -> Method:
     """The method, with what it leaves open decided."""
+    if isinstance(recipe.method, str) and isinstance(model, LanguageModel):
+        choices["method"] = Resolved(
+            "full", "a model that writes often has its word embeddings for its output layer, too"
+        )
+        return FullSpec()
     if isinstance(recipe.method, str):
         return _by_sizes(model, choices)
     if not isinstance(recipe.method, LoraSpec):
