@@ -16,7 +16,6 @@ from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
 from affina.models.writing import HowToWrite
 from affina.pipeline.attaching import with_room
-from affina.pipeline.learning import Learning
 from affina.pipeline.prepared import Notify
 from affina.pipeline.writing.rows import read_rows
 from affina.pipeline.writing.subject import Writing
@@ -66,20 +65,17 @@ def prepare(
         alone=found.alone,
         phrases=_phrases(written, found.limited.rows["train"], choices),
     )
-    learning = Learning(
+    subject = Writing(
         model=model,
+        rows=found.limited.rows,
         reading=found.reading,
         passages={split: part.passages for split, part in taught.items()},
         lengths={split: [len(passage) for passage in part.passages] for split, part in taught.items()},
-    )
-    subject = Writing(
+        max_length=found.limited.limit,
         writer=writer,
-        learning=learning,
         shots=_shots(recipe, model, choices, alone=found.alone),
         spec=written.spec,
-        rows=found.limited.rows,
         taught=taught,
-        max_length=found.limited.limit,
     )
     return subject, (found.audited, found.findings)
 
