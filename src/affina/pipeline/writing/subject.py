@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -31,13 +31,13 @@ class Writing(Learns):
         writer: the model with its task.
         shots: training rows that the few-shot baseline is shown.
         spec: the recipe's `task`, settled.
-        taught: split to the rows as tokens.
+        reported: the rows that the report is about as tokens, with their bytes.
     """
 
     writer: Writer
     shots: int
     spec: WritingSpec
-    taught: Mapping[str, Taught]
+    reported: Taught
 
     @property
     def watched(self) -> Resolved[str]:
