@@ -14,7 +14,7 @@ import numpy as np
 
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.answering.shown import Answered
 from affina.pipeline.naming.namer import BACKWARD, Namer, affordable, cost_of

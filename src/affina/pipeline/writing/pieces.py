@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from affina.data.loading import Loaded
 from affina.data.rows import Row, Splits
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.tasks.generation import GOES_ON
 from affina.tasks.lessons import Reading
 from affina.values import Resolved
