@@ -13,7 +13,7 @@ from affina.models.writing import HowToWrite, Written
 from affina.pipeline.writing.writer import Writer
 from affina.tasks.generation import Generation
 from affina.tasks.lessons import Reading
-from affina.tasks.shots import ask_all, draw_shots, question_room
+from affina.tasks.shots import Asked, ask_all, draw_shots, question_room
 from tiny_models import make_bart, make_tiny
 
 
@@ -103,6 +103,29 @@ def test_a_question_that_is_too_long_alone_is_asked_whole_and_counted(model: Lan
     assert asked[0].ids == reading.ask(task.question(ROWS[0]))
     assert len(asked[0].ids) > 4
     assert told == ["1 of 2 questions alone have more than the 4 tokens that there is room for"]
+
+
+@pytest.mark.parametrize(
+    ("room", "from_end", "kept"), [(2, False, (3, 4)), (2, True, (1, 2)), (0, False, (4,)), (4, True, (1, 2, 3, 4))]
+)
+def test_a_question_loses_what_there_is_no_room_for(room: int, from_end: bool, kept: tuple[int, ...]) -> None:
+    asked = Asked((1, 2, 3, 4), 0).within(room, from_end=from_end)
+
+    assert (asked.ids, asked.cut) == (kept, 4 - len(kept))
+
+
+def test_in_a_talk_a_question_without_room_keeps_its_end(tmp_path: Path) -> None:
+    model = load_language_model(locate(str(make_bart(tmp_path))))
+    task = Generation(model.tokenizer, reads_apart=True)
+    writer = Writer(model=model, teacher=task, reading=Reading(model), how=HowToWrite(most_tokens=4), alone=False)
+    rows = [row("where is my card " * 60, "here")]
+    whole = Reading(model).ask(task.question(rows[0]))
+    room = question_room(model, answer=4)
+
+    [asked], [said] = writer.ask(rows), writer.ask(rows, in_talk=True)
+    assert room is not None
+    assert (asked.ids, said.ids) == (whole[:room], whole[-room:])
+    assert asked.cut == said.cut == len(whole) - room > 0
 
 
 def test_a_decoder_shares_its_context_with_the_answer(model: LanguageModel, tmp_path: Path) -> None:

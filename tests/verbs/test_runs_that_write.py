@@ -120,6 +120,49 @@ def test_texts_alone_are_learned_whole_and_nothing_is_written(tmp_path):
     assert "perplexity" in ended.out
 
 
+def test_long_texts_are_measured_in_the_pieces_that_they_are_learned_in(tmp_path):
+    def text_of(first: int, count: int) -> str:
+        days = range(first, first + count)
+        return "\n\n".join(f"On day {day} my card has not arrived yet, where is it? " * 9 for day in days)
+
+    for name, text in (("train", text_of(0, 40)), ("test", text_of(100, 18))):
+        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
+    words = (f"data.test={tmp_path / 'test.txt'}", f"model={tiny('llama')}", f"run={tmp_path / 'run'}")
+    ended = affina("train", tmp_path / "train.txt", *words, "train.max_steps=2", "evaluate.resamples=20")
+    assert ended.status == 0, ended.err
+    records = journal.read(tmp_path / "run" / "record.jsonl")
+    tuned = next(record for record in all_of(records, Scores) if record.who == "tuned")
+
+    found = affina("evaluate", tmp_path / "run", tmp_path / "test.txt", "--json")
+
+    metrics = json.loads(found.out)["metrics"]
+    for name, figure in tuned.metrics.items():
+        assert metrics[name]["n"] == figure.n > 50, name
+        assert metrics[name]["value"] == pytest.approx(figure.value, rel=1e-5), name
+    told = " ".join(found.err.split())
+    assert f"2 texts of more than the run's 64 tokens are measured in {figure.n} pieces, as they are learned" in told
+    assert "are cut to" not in told
+    assert "training files" not in told
+    of_training = affina("evaluate", tmp_path / "run", tmp_path / "train.txt", "--json")
+    assert "of these rows are also in the training files" in " ".join(of_training.err.split())
+
+
+def test_rows_left_out_and_rows_of_the_training_are_told(tmp_path):
+    run_of(tmp_path, "data.unfit=drop", "train.epochs=1", "evaluate.baselines=false")
+    rows = [*pairs(3), *pairs(4, start=200), ("where is order 300", ""), ("where is order 301", " ")]
+    file = write_csv(tmp_path / "more.csv", rows, header="question,answer")
+
+    found = affina("evaluate", tmp_path / "run", file, "--json")
+
+    told = " ".join(found.err.split())
+    assert json.loads(found.out)["metrics"]["loss"]["n"] == 7
+    assert "more.csv: 2 given rows from which nothing can be learned were left out, as data.unfit says" in told
+    assert "3 of these rows are also in the training files: they flatter the figures" in told
+    file = write_csv(tmp_path / "asked.csv", [("hi", ""), (" ", "x")], header="question,answer")
+    asked = affina("predict", tmp_path / "run", file)
+    assert "asked.csv: 1 given rows" in " ".join(asked.err.split())
+
+
 def test_several_answers_to_one_input_are_references_of_one_text(tmp_path):
     rows = [{"input": f"name[{k}]", "output": f"{word} {k}."} for k in range(12) for word in ("This is", "It is")]
     write_jsonl(tmp_path / "train.jsonl", rows[4:])

@@ -1,36 +1,54 @@
-"""The books of a method that trains tensors beside the model's own: its groups, its state, its modes.
+"""A method that trains tensors beside the model's own: its groups, its state, its modes, and how it comes on and off.
 
 The model's own weights stay bit for bit what they are, except the task's head, which is trained whole. This module
-knows no method.
+knows no method: what is trained where, how it starts, and what it can do beside that is each subclass's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, final
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from affina.methods.base import ParameterGroup
+from affina.methods.base import BaseTensors, ParameterGroup
 from affina.methods.reach import quiet_below
 from affina.methods.weights import TrainedWeights
 from affina.models.anatomy import Anatomy
 
 
-@final
-class Added:
-    """Tensors that train beside a model, and its head.
+class Place(Protocol):
+    """A part of the model that computes something else while a method is on it."""
+
+    def attach(self) -> None:
+        """Put what is trained in."""
+        ...
+
+    def detach(self) -> None:
+        """Bring back what the model has of its own."""
+        ...
+
+
+class Added(ABC):
+    """A model with tensors that train beside it, and its head: what of `Attached` all such methods share.
+
+    The method is on the model from the end of this constructor on.
 
     Args:
         module: the model; its own parameters are frozen here, those of its head excepted.
         anatomy: where its head is.
         tensors: what trains beside it, by the names that a checkpoint has.
+        places: where it acts.
         reached: names or paths in the model, the lowest of which is where training begins to matter; below it
             there is no dropout.
         rates: a tensor's name to what its learning rate is multiplied by, where that is not 1.
-        decays: whether weight decay applies to the matrices among them.
     """
+
+    decays: ClassVar[bool] = True
+    """Whether weight decay applies to the matrices among the tensors."""
 
     def __init__(
         self,
@@ -38,28 +56,70 @@ class Added:
         anatomy: Anatomy,
         *,
         tensors: Mapping[str, nn.Parameter],
+        places: Sequence[Place],
         reached: Collection[str],
         rates: Mapping[str, float] | None = None,
-        decays: bool = True,
     ) -> None:
         names = [name for name, _ in module.named_parameters()]
         head = frozenset(name for name in names if anatomy.part_of(name) == "head")
         quiet = quiet_below(module, anatomy, reached)
-        self.head = TrainedWeights(module, trained=head, head=head, quiet=quiet, base_tensors=dict)
-        self.tensors = dict(tensors)
-        self._rates, self._decays = rates or {}, decays
+        self.module = module
+        self._head = TrainedWeights(module, trained=head, head=head, quiet=quiet, base_tensors=dict)
+        self._tensors, self._places, self._rates = dict(tensors), tuple(places), rates or {}
+        self.attach()
+
+    @property
+    @abstractmethod
+    def taken(self) -> int:
+        """Positions of the model's longest input that are no longer there for a text."""
+
+    @abstractmethod
+    def start_over(self) -> None:
+        """The tensors as before the first step, drawn anew from torch's random state."""
+
+    def start_anew(self, base: BaseTensors) -> None:
+        """The tensors as before the first step, and the head as `base` draws it."""
+        self.start_over()
+        self._head.start_anew(base)
+
+    def attach(self) -> None:
+        """Put the method on the model; it must not be on it."""
+        for place in self._places:
+            place.attach()
+
+    def detach(self) -> None:
+        """Take it off, for good."""
+        for place in self._places:
+            place.detach()
+
+    @contextmanager
+    def disabled(self) -> Iterator[None]:
+        """The model without the method: the base, bit for bit; another method may be attached meanwhile."""
+        self.detach()
+        try:
+            yield
+        finally:
+            self.attach()
+
+    def train(self) -> None:
+        """Dropout on, except in what runs before the first thing that is reached."""
+        self._head.train()
+
+    def eval(self) -> None:
+        """Dropout off everywhere."""
+        self._head.eval()
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """The tensors, those that share a rate and a decay together, and the head's."""
         groups: dict[tuple[bool, float], dict[str, nn.Parameter]] = {}
-        for name, tensor in self.tensors.items():
-            groups.setdefault((self._decays and tensor.ndim > 1, self._rates.get(name, 1.0)), {})[name] = tensor
+        for name, tensor in self._tensors.items():
+            groups.setdefault((self.decays and tensor.ndim > 1, self._rates.get(name, 1.0)), {})[name] = tensor
         body = [ParameterGroup("body", decays, members, rate) for (decays, rate), members in groups.items()]
-        return (*body, *self.head.parameter_groups())
+        return (*body, *self._head.parameter_groups())
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every trained tensor by name, head included; references, not copies."""
-        return {name: tensor.detach() for name, tensor in self.tensors.items()} | self.head.state_dict()
+        return {name: tensor.detach() for name, tensor in self._tensors.items()} | self._head.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Copy `state` into the trained tensors.
@@ -67,10 +127,10 @@ class Added:
         Raises:
             KeyError: a name is missing or unknown; nothing was copied.
         """
-        own = self.head.state_dict().keys()
-        if different := state.keys() ^ (self.tensors.keys() | own):
+        own = self._head.state_dict().keys()
+        if different := state.keys() ^ (self._tensors.keys() | own):
             raise KeyError(f"not the tensors that train here: {sorted(different)[:5]}")
-        self.head.load_state_dict({name: state[name] for name in own})
+        self._head.load_state_dict({name: state[name] for name in own})
         with torch.no_grad():
-            for name, tensor in self.tensors.items():
+            for name, tensor in self._tensors.items():
                 tensor.copy_(state[name])

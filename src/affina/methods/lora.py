@@ -8,15 +8,14 @@ embeddings, what the model reads changes and its output layer does not; merged, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from affina.methods.added import Added
-from affina.methods.base import BaseTensors, ParameterGroup
 from affina.methods.low_rank import WIDE, Form, Update
 from affina.methods.targets import choose
 from affina.models.anatomy import Anatomy
@@ -43,7 +42,7 @@ def attach(module: Any, anatomy: Anatomy, spec: LoraSpec) -> LowRank:
         ModelError: the weights are quantized, or a target cannot have an update. In either case nothing is attached.
     """
     lora = LowRank(module, anatomy, spec, choose(module, anatomy, spec))
-    lora.start()
+    lora.start_over()
     return lora
 
 
@@ -69,7 +68,7 @@ def form_of(spec: LoraSpec, precision: str) -> Resolved[Form]:
 
 
 @final
-class LowRank:
+class LowRank(Added):
     """A model with low-rank updates: `Attached`, `Mergeable` and `Scalable`.
 
     Args:
@@ -80,7 +79,7 @@ class LowRank:
     """
 
     def __init__(self, module: Any, anatomy: Anatomy, spec: LoraSpec, layers: Sequence[Layer]) -> None:
-        self.module, self.spec = module, spec
+        self.spec, self._is_merged = spec, False
         self._dropout = LaneDropout(spec.dropout).eval()
         alpha = alpha_of(spec).value
         scale = alpha / math.sqrt(spec.rank) if spec.rslora else alpha / spec.rank
@@ -92,12 +91,10 @@ class LowRank:
             tensors |= {a: update.a, b: update.b}
             if update.layer.kind != "embedding":  # LoRA+ is about products; a table's A is the one that starts at 0
                 rates[b] = spec.rate_ratio
-        self._added = Added(module, anatomy, tensors=tensors, reached=[layer.path for layer in layers], rates=rates)
-        self._is_merged = False
-        for update in self.updates:
-            update.attach()
+        reached = [layer.path for layer in layers]
+        super().__init__(module, anatomy, tensors=tensors, places=self.updates, reached=reached, rates=rates)
 
-    def start(self) -> None:
+    def start_over(self) -> None:
         """The updates as they start: all of them zero (Hu et al. 2022, 4.1; loralib for the distributions)."""
         for update in self.updates:
             if update.layer.kind == "embedding":
@@ -110,45 +107,19 @@ class LowRank:
                 nn.init.normal_(update.a, std=1 / self.spec.rank)
             nn.init.zeros_(update.b)
 
-    def start_anew(self, base: BaseTensors) -> None:
-        """Other updates of zero, and the head as `base` draws it."""
-        self.start()
-        self._added.head.start_anew(base)
-
     @property
     def taken(self) -> int:
         """None."""
         return 0
 
-    def detach(self) -> None:
-        """Bring the layers' own forwards back, for good."""
-        for update in self.updates:
-            update.detach()
-
-    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
-        """A and B, which are matrices all, B with LoRA+'s rate; and the head's."""
-        return self._added.parameter_groups()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Every A, every B, and the head, by name; references, not copies."""
-        return self._added.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put trained tensors back.
-
-        Raises:
-            KeyError: a name is missing or unknown; nothing was copied.
-        """
-        self._added.load_state_dict(state)
-
     def train(self) -> None:
         """Dropout on, the updates' own too, except in what runs before the first layer with an update."""
-        self._added.head.train()
+        super().train()
         self._dropout.train()
 
     def eval(self) -> None:
         """Dropout off everywhere."""
-        self._added.head.eval()
+        super().eval()
         self._dropout.eval()
 
     def form(self) -> Form:
@@ -160,12 +131,8 @@ class LowRank:
     def disabled(self) -> Iterator[None]:
         """The layers' own forwards: the base, bit for bit; another method may be attached meanwhile."""
         self._check_apart()
-        self.detach()
-        try:
+        with super().disabled():
             yield
-        finally:
-            for update in self.updates:
-                update.attach()
 
     @contextmanager
     def scaled(self, strength: float) -> Iterator[None]:

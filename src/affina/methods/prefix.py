@@ -6,16 +6,14 @@ dropped in what is exported. An untrained prefix already moves the logits: there
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
 from affina.errors import ModelError, Problem
 from affina.methods.added import Added
-from affina.methods.base import BaseTensors, ParameterGroup
 from affina.methods.prompt import check_length
 from affina.models import starts
 from affina.models.anatomy import Anatomy
@@ -114,7 +112,7 @@ class Reparameterised(nn.Module):
 
 
 @final
-class TunedPrefix:
+class TunedPrefix(Added):
     """A model with a trained prefix: `Attached`.
 
     Args:
@@ -124,21 +122,21 @@ class TunedPrefix:
         stacks: which stacks of blocks have one.
     """
 
+    decays: ClassVar[bool] = False
+
     def __init__(self, module: Any, anatomy: Anatomy, spec: PrefixSpec, stacks: Mapping[str, Stack]) -> None:
-        self.module, self.spec, self.stacks = module, spec, dict(stacks)
+        self.spec, self.stacks = spec, dict(stacks)
         like = next(module.parameters())
         self.makers: dict[str, Flat | Reparameterised] = {
             name: _maker(spec, stack).to(like) for name, stack in stacks.items()
         }
-        self._places = [stack.place(self._giver(name), spec.length) for name, stack in stacks.items()]
+        places = [stack.place(self._giver(name), spec.length) for name, stack in stacks.items()]
         tensors = {
             f"prefix.{stack}.{name}": parameter
             for stack, maker in self.makers.items()
             for name, parameter in maker.named_parameters()
         }
-        self._added = Added(module, anatomy, tensors=tensors, reached=anatomy.blocks, decays=False)
-        for place in self._places:
-            place.attach()
+        super().__init__(module, anatomy, tensors=tensors, places=places, reached=anatomy.blocks)
 
     def start(self) -> None:
         """Start as real words, if asked."""
@@ -146,19 +144,13 @@ class TunedPrefix:
             for name, maker in self.makers.items():
                 maker.become(flat(self.stacks[name].words).to(maker.embedding.weight))
 
-    def start_anew(self, base: BaseTensors) -> None:
-        """The prefix or its network drawn again, and the head as `base` draws it."""
+    def start_over(self) -> None:
+        """The prefix or its network drawn again."""
         for maker in self.makers.values():
             for layer in maker.modules():
                 if isinstance(layer, nn.Embedding | nn.Linear):
                     layer.reset_parameters()
         self.start()
-        self._added.head.start_anew(base)
-
-    def detach(self) -> None:
-        """The model without a prefix, for good."""
-        for place in self._places:
-            place.detach()
 
     def rows(self) -> dict[str, Tensor]:
         """Each stack's prefix without its network, [length, layers * 2 * heads * size]: what is exported."""
@@ -169,40 +161,6 @@ class TunedPrefix:
     def taken(self) -> int:
         """Positions of the model's longest input that are no longer there for a text."""
         return self.spec.length
-
-    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
-        """The prefix or its network, without weight decay, and the head."""
-        return self._added.parameter_groups()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The prefix or its network, and the head, by name; references, not copies."""
-        return self._added.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put trained tensors back.
-
-        Raises:
-            KeyError: a name is missing or unknown; nothing was copied.
-        """
-        self._added.load_state_dict(state)
-
-    def train(self) -> None:
-        """Dropout on, except in what runs before the first block."""
-        self._added.head.train()
-
-    def eval(self) -> None:
-        """Dropout off everywhere."""
-        self._added.head.eval()
-
-    @contextmanager
-    def disabled(self) -> Iterator[None]:
-        """The model without a prefix: the base, bit for bit."""
-        self.detach()
-        try:
-            yield
-        finally:
-            for place in self._places:
-                place.attach()
 
     def _giver(self, name: str) -> Any:
         shape = self.stacks[name].words.shape

@@ -5,16 +5,14 @@ An untrained prompt already moves the logits: there is no zero to go back to by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, final
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Final, final
 
 import torch
 from torch import Tensor, nn
 
 from affina.errors import ModelError, Problem, RecipeError
 from affina.methods.added import Added
-from affina.methods.base import BaseTensors, ParameterGroup
 from affina.models import starts
 from affina.models.anatomy import Anatomy, two_tokens
 from affina.models.virtual_tokens import VirtualTokens, reader
@@ -114,7 +112,7 @@ def _no_texts() -> RecipeError:
 
 
 @final
-class SoftPrompt:
+class SoftPrompt(Added):
     """A model with trained virtual tokens: `Attached`.
 
     Args:
@@ -123,19 +121,18 @@ class SoftPrompt:
         draw: what the virtual tokens start as, [length, width].
     """
 
+    decays: ClassVar[bool] = False
+
     def __init__(self, module: Any, anatomy: Anatomy, draw: Callable[[], Tensor]) -> None:
-        self.module, self._draw = module, draw
+        self._draw = draw
         start = draw()
         self.prompt = nn.Parameter(start.clone())
         self.length = len(start)
-        self._tokens = VirtualTokens(module, anatomy, lambda: self.prompt, length=self.length)
-        before = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
-        self._before = before
+        self._before = {name: parameter.requires_grad for name, parameter in module.named_parameters()}
         # virtual tokens go through all that the words go through: nothing runs before the first of what trains
-        self._added = Added(
-            module, anatomy, tensors={NAME: self.prompt}, reached=anatomy.embeddings or anatomy.blocks, decays=False
-        )
-        self._tokens.attach()
+        reached = anatomy.embeddings or anatomy.blocks
+        tokens = VirtualTokens(module, anatomy, lambda: self.prompt, length=self.length)
+        super().__init__(module, anatomy, tensors={NAME: self.prompt}, places=[tokens], reached=reached)
 
     def check(self) -> None:
         """Try two tokens.
@@ -150,7 +147,7 @@ class SoftPrompt:
             with torch.no_grad():
                 self.module(**inputs)
         except Exception as error:  # a family's own code, given embeddings instead of words
-            self._tokens.detach()
+            self.detach()
             for name, parameter in self.module.named_parameters():
                 parameter.requires_grad_(self._before[name])
             said = (str(error).strip().splitlines() or [""])[0]
@@ -161,48 +158,10 @@ class SoftPrompt:
         """Positions of the model's longest input that are no longer there for a text."""
         return self.length
 
-    def parameter_groups(self) -> tuple[ParameterGroup, ...]:
-        """The virtual tokens, without weight decay, and the head."""
-        return self._added.parameter_groups()
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The virtual tokens and the head by name; references, not copies."""
-        return self._added.state_dict()
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Put trained tensors back.
-
-        Raises:
-            KeyError: a name is missing or unknown; nothing was copied.
-        """
-        self._added.load_state_dict(state)
-
-    def train(self) -> None:
-        """Dropout on."""
-        self._added.head.train()
-
-    def eval(self) -> None:
-        """Dropout off everywhere."""
-        self._added.head.eval()
-
-    def start_anew(self, base: BaseTensors) -> None:
-        """The virtual tokens drawn again, and the head as `base` draws it."""
+    def start_over(self) -> None:
+        """The virtual tokens drawn again."""
         with torch.no_grad(), self.disabled():
             self.prompt.copy_(self._draw())
-        self._added.head.start_anew(base)
-
-    def detach(self) -> None:
-        """The model without virtual tokens, for good."""
-        self._tokens.detach()
-
-    @contextmanager
-    def disabled(self) -> Iterator[None]:
-        """The model without virtual tokens: the base, bit for bit."""
-        self._tokens.detach()
-        try:
-            yield
-        finally:
-            self._tokens.attach()
 
 
 def unfit(module: Any, found: str) -> ModelError:

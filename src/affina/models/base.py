@@ -1,4 +1,4 @@
-"""What every loaded model is to the stages, whatever it was loaded for, and its tensors as they were before training.
+"""What the stages need of a model: to read texts with, to ask and be told, to train; and its tensors before training.
 
 The base tensors are read by loading the model a second time, which takes its memory once more: only transformers knows
 which tensor of a file becomes which parameter.
@@ -16,7 +16,40 @@ from affina.models.anatomy import Anatomy
 from affina.models.source import Source
 
 
-class Pretrained(Protocol):
+class Reads(Protocol):
+    """Anything that turns texts into tokens as a model does: a `Reader`, or any loaded model."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer (transformers), padding on the right."""
+        ...
+
+    @property
+    def source(self) -> Source:
+        """Where the model came from."""
+        ...
+
+    @property
+    def max_length(self) -> int | None:
+        """The longest input in tokens, special tokens included; None without a limit."""
+        ...
+
+
+class Tells(Reads, Protocol):
+    """Anything that turns rows into tokens as a model that writes does: a `LanguageModel`, or a `WriterReader`."""
+
+    @property
+    def module(self) -> Any:
+        """The transformers `PreTrainedModel`, for its configurations: it may have no weights."""
+        ...
+
+    @property
+    def reads_apart(self) -> bool:
+        """Whether an encoder reads the input and a decoder writes the answer."""
+        ...
+
+
+class Pretrained(Reads, Protocol):
     """A loaded model with its tokenizer: a `Classifier`, or a `LanguageModel`."""
 
     @property
@@ -25,18 +58,8 @@ class Pretrained(Protocol):
         ...
 
     @property
-    def tokenizer(self) -> Any:
-        """Its tokenizer, padding on the right."""
-        ...
-
-    @property
     def anatomy(self) -> Anatomy:
         """Which parameters are which part."""
-        ...
-
-    @property
-    def source(self) -> Source:
-        """Where it came from."""
         ...
 
     def again(self) -> Any:

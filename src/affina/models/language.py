@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
@@ -31,35 +31,6 @@ from affina.models.source import Source
 from affina.models.trial import check_numbers, check_vocabulary
 
 _SAMPLE: Final = "one two three four"
-
-
-class Tells(Protocol):
-    """Anything that turns rows into tokens as a model that writes does: a `LanguageModel`, or one without weights."""
-
-    @property
-    def module(self) -> Any:
-        """The model, for its configurations."""
-        ...
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer (transformers)."""
-        ...
-
-    @property
-    def source(self) -> Source:
-        """Where the model came from."""
-        ...
-
-    @property
-    def max_length(self) -> int | None:
-        """The longest text in tokens; None without a limit."""
-        ...
-
-    @property
-    def reads_apart(self) -> bool:
-        """Whether an encoder reads the input and a decoder writes the answer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ loaded model gets (`classifier`, `settings`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from transformers import (
@@ -24,22 +24,6 @@ from affina.models.language import check_end, read_writer_config
 from affina.models.quiet import quiet
 from affina.models.settings import length_limit, set_no_notices, set_padding, set_special_tokens
 from affina.models.source import Source
-
-
-class Reads(Protocol):
-    """Anything that turns texts into tokens as a model does: a `Reader`, or a whole `Classifier`."""
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer (transformers)."""
-
-    @property
-    def source(self) -> Source:
-        """Where the model came from."""
-
-    @property
-    def max_length(self) -> int | None:
-        """The longest input in tokens, special tokens included; None without a limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from affina.data.audit.personal import personal_kinds
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.evaluation.language import check_language, language_of
-from affina.models.reader import Reads
+from affina.models.base import Reads
 from affina.pipeline.limits import Limited
 from affina.record.audited import Audited, Cut, Encoded
 from affina.record.payloads import Finding

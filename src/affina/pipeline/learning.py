@@ -1,14 +1,15 @@
 """A language model with the rows that it learns: what all runs that train one have in common, whatever they measure.
 
 Owns the batches, the loss in the middle of a training, packing and the exported weights. What a row teaches and what
-the model is worth afterwards, says the kind of run.
+the model is worth afterwards, says the kind of run, which derives from `Learns`.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, final
+from typing import Any, Final, Self
 
 import torch
 from torch import Tensor
@@ -22,45 +23,74 @@ from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN
-from affina.recipe.schema import Recipe
+from affina.recipe.schema import HeadStart, Recipe
 from affina.record.folder import RunFolder
+from affina.record.journal import Journal
 from affina.tasks.lessons import Lines, Passage, Reading
 from affina.tasks.packing import Packing, choose_packing
 from affina.tasks.packs import worth_packing
 from affina.training import checkpoint
+from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
 
 PACK: Final = "train.pack"
 
 
-@final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learning:
-    """A model and its lessons.
+class Learns(ABC):
+    """A model and its lessons: what of `Subject` all runs share that train a language model.
+
+    There is no head, so that none is started and no linear probe takes its features.
 
     Attributes:
         model: predicts the next token.
+        rows: split to the rows that are used.
         reading: rows as tokens, batches, and their loss.
         passages: split to its rows as tokens.
         lengths: split to the tokens that the model reads of each of them.
+        max_length: the limit in tokens.
         packing: how several rows share a line of a batch; None where they are padded.
     """
 
     model: LanguageModel
+    rows: Mapping[str, tuple[Row, ...]]
     reading: Reading
     passages: Mapping[str, Sequence[Passage]]
     lengths: Mapping[str, Sequence[int]]
+    max_length: int
     packing: Packing | None = None
 
-    def work(self, run: Prepared, rows: Sequence[Row], evaluate: Callable[[], dict[str, float]]) -> Work[Lines]:
-        """The loss of what is learned; `rows` are those of the training, `evaluate` looks at the others."""
-        train = self.passages["train"]
+    @abstractmethod
+    def evaluation(self, run: Prepared) -> Callable[[], dict[str, float]]:
+        """What is measured in the middle of a training, on the validation rows that choose the checkpoint."""
+
+    @property
+    def outputs(self) -> int:
+        """There is no linear probe."""
+        return 0
+
+    @property
+    def has_new_head(self) -> bool:
+        """There is no head."""
+        return False
+
+    def start_head(self, run: Prepared) -> Resolved[HeadStart] | None:
+        """There is none."""
+        return None
+
+    def floor(self, run: Prepared) -> Floor | None:
+        """The loss of tokens has no guess beside it, and a model that can write starts far better than any."""
+        return None
+
+    def work(self, run: Prepared) -> Work[Lines]:
+        """The loss of what is learned, and the evaluation."""
+        train, rows = self.passages["train"], self.rows["train"]
         return Work(
             batch=lambda places: self._batch([train[place] for place in places], places, run.device),
             weight=self.reading.weight,
             loss=self._loss,
-            evaluate=evaluate,
+            evaluate=self.evaluation(run),
             where=lambda place: rows[place].where,
         )
 
@@ -71,7 +101,7 @@ class Learning:
     def _loss(self, batch: Lines) -> Tensor:
         return self.reading.loss(self.model.states(batch.inputs), self.model.output, batch)[0]
 
-    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Learning, dict[str, Resolved[Any]]]:
+    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Self, dict[str, Resolved[Any]]]:
         """Rows are packed where the recipe says so, or that saves padding, and the model keeps them apart."""
         asked, lengths = recipe.train.pack, self.lengths["train"]
         if asked is False or (asked == AUTO and self.model.reads_apart):
@@ -120,7 +150,7 @@ class Learning:
         run.attached.eval()
         return self.mean_loss(run, self.judged(run))
 
-    def export(self, run: Prepared, folder: RunFolder, *, step: int) -> None:
+    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
         """What was trained, with tokenizer and chat template."""
         run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
         run.attached.eval()

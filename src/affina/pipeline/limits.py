@@ -13,7 +13,7 @@ from affina.data.checks import noticed
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.errors import Problem, RecipeError
-from affina.models.reader import Reads
+from affina.models.base import Reads
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
 from affina.record.payloads import Finding

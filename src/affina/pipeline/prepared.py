@@ -64,6 +64,11 @@ class BaselineCost:
     beside: bool
 
 
+def report_split(rows: Mapping[str, Sequence[Row]]) -> str:
+    """The split that a report is about, of rows by split: test where there are any, else validation."""
+    return "test" if rows["test"] else "validation"
+
+
 class Subject(Protocol):
     """What a run is about: its task, its rows and its model, put together so that all other stages need know none."""
 
@@ -233,8 +238,8 @@ class Prepared:
 
     @property
     def report_split(self) -> str:
-        """The rows that the final figures are about: test where there are any."""
-        return "test" if self.rows["test"] else "validation"
+        """The rows that the final figures are about."""
+        return report_split(self.rows)
 
     @property
     def evaluation_budget(self) -> int:

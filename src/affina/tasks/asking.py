@@ -12,7 +12,7 @@ from typing import Final, final
 
 from affina.data.rows import Row
 from affina.errors import ModelError, Problem
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.tasks.lessons import Lesson, Question, Reading
 from affina.tasks.naming import Naming
 from affina.tasks.texts import LONGEST_MEASURED

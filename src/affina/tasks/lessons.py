@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from affina.data.rows import Row
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.models.output_layer import OutputLayer
 from affina.tasks.token_loss import IGNORED, token_loss
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -34,11 +34,25 @@ class Asked:
         ids: its tokens, shots included.
         shots: how many stand before it.
         until: where its answer ends: a model that is shown pairs of texts goes on with a pair of its own.
+        cut: tokens that there was no room for, which are gone.
     """
 
     ids: tuple[int, ...]
     shots: int
     until: str = ""
+    cut: int = 0
+
+    def within(self, room: int | None, *, from_end: bool) -> Asked:
+        """The same without what there is no room for.
+
+        Args:
+            room: tokens; None without a limit.
+            from_end: the end goes, else the beginning, and a token always stays.
+        """
+        if room is None or len(self.ids) <= room:
+            return self
+        kept = self.ids[:room] if from_end else self.ids[-max(1, room) :]
+        return replace(self, ids=kept, cut=len(self.ids) - len(kept))
 
 
 def draw_shots(teacher: Teacher, rows: Sequence[Row], *, count: int, seed: int) -> tuple[Row, ...]:

@@ -15,7 +15,6 @@ from affina.data.rows import Row
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite, stream
 from affina.recipe.task_specs import ChatSpec
-from affina.tasks.shots import question_room
 from affina.verbs.runs import FinishedRun, read_run
 from affina.verbs.writers import OpenWriter, open_writer
 
@@ -77,15 +76,13 @@ class Talk:
         self.how = replace(self.how, temperature=temperature)
 
     def _written(self, opened: OpenWriter, text: str) -> Iterator[str]:
-        writer = opened.writer
-        ids = writer.reading.ask(writer.teacher.question(self._row(opened, text)))
-        room = question_room(writer.model, answer=self.how.most_tokens)
-        if room is not None and len(ids) > room:
+        [asked] = opened.writer.ask([self._row(opened, text)], in_talk=True)
+        if asked.cut:
+            whole = len(asked.ids) + asked.cut
             self.notify(
-                f"the conversation has {len(ids):,} tokens, more than there is room for: its beginning is left out"
+                f"the conversation has {whole:,} tokens, more than there is room for: its beginning is left out"
             )
-            ids = ids[-max(1, room) :]
-        return stream(writer.model, ids, self.how)
+        return stream(opened.writer.model, asked.ids, self.how)
 
     def _row(self, opened: OpenWriter, text: str) -> Row:
         [row] = opened.rows([text])

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
 from typing import Any
 
-from affina.data.gathering import one_set, read_again
+from affina.data.gathering import one_set
 from affina.data.places import locate
 from affina.data.reading import read_texts
-from affina.data.rows import Row, text_key
+from affina.data.rows import Row
 from affina.evaluation.judging.base import Sampling
 from affina.record.measures import WRITING
 from affina.record.payloads import Scores
-from affina.verbs.runs import OpenRun, open_run, read_run
+from affina.verbs.runs import OpenRun, open_run, read_run, tell_of_shared
 from affina.verbs.writers import open_writer
 
 
@@ -62,7 +62,8 @@ def evaluate(
         run: the run folder.
         data: a file, or another source of one set of rows, with the columns that the run was trained on.
         device: auto, cpu, cuda or mps.
-        notify: told of texts that were cut, and of what of the record could not be read.
+        notify: told of texts that were cut or divided, of rows that were left out or are also in the training files,
+            and of what of the record could not be read.
 
     Raises:
         RunError: the run has no model.
@@ -74,8 +75,7 @@ def evaluate(
         return Evaluation(fspath(run), fspath(data), writer.evaluate(fspath(data), notify=notify), found.baselines)
     opened = open_run(found, device=device)
     rows = _labelled(opened, fspath(data), notify)
-    if shared := _trained_on(opened, rows):
-        notify(f"{shared:,} of these rows are also in the training files: they flatter the figures")
+    tell_of_shared(found.trained_on(rows), notify)
     spec = opened.recipe.evaluate
     scores = opened.judge.score(
         opened.predict(rows, notify=notify),
@@ -97,10 +97,3 @@ def _labelled(opened: OpenRun, data: str, notify: Callable[[str], None]) -> tupl
         notify(f"{finding.count:,} {finding.meaning}")
     labelling.check_known(rows, known=opened.labels, train="the training data")
     return rows
-
-
-def _trained_on(opened: OpenRun, rows: Sequence[Row]) -> int:
-    """How many rows have a text of the training files, where these are still as they were."""
-    texts = {role: column for role, column in opened.data.columns.items() if role in ("text", "text_pair")}
-    known = {text_key(row) for row in read_again(opened.recipe.data, texts, opened.data.files)}
-    return sum(text_key(row) in known for row in rows)

@@ -88,7 +88,7 @@ def predict(
         texts: a data file or another source of rows, one text, or several.
         out: a file to write the predictions to, one JSON object a line.
         device: auto, cpu, cuda or mps.
-        notify: told of texts that were cut, and of what of the record could not be read.
+        notify: told of texts that were cut, of rows left out, and of what of the record could not be read.
 
     Raises:
         RunError: the run has no model.
@@ -119,7 +119,8 @@ def _answer(run: FinishedRun, texts: Texts, device: str, notify: Callable[[str],
 def _write(run: FinishedRun, texts: Texts, device: str, notify: Callable[[str], None]) -> list[Prediction]:
     """The texts that are written."""
     opened = open_writer(run, device=device)
-    rows = opened.read(_address(texts), answered=False) if _is_place(texts) else opened.rows(_given(texts))
+    place = _is_place(texts)
+    rows = opened.read(_address(texts), answered=False, notify=notify) if place else opened.rows(_given(texts))
     return [
         Prediction(row.fields["text"], Answer(said.text, text=said.text))
         for row, said in zip(rows, opened.writer.write(rows, notify=notify), strict=True)

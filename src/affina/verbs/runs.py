@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from affina.data.gathering import read_again
 from affina.data.labelling.base import Labelling
 from affina.data.labelling.guess import labelling_of
-from affina.data.rows import Row
+from affina.data.rows import Row, text_key
 from affina.errors import Problem, RunError
 from affina.evaluation.judging.base import Judge, Thresholds
 from affina.pipeline.answering.kinds import KINDS
@@ -20,6 +21,7 @@ from affina.pipeline.answering.measuring import exported_thresholds
 from affina.pipeline.naming.forms import WORDS, asked_form
 from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe, TooLong
+from affina.recipe.task_specs import WritingSpec
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import DataRead, Payload, Scores
@@ -52,6 +54,19 @@ class FinishedRun:
         """What the run measured before its training, on its own rows."""
         recorded = {record.who: record for record in self.records if isinstance(record, Scores)}
         return {who: found for who, found in recorded.items() if who != "tuned"}
+
+    def trained_on(self, rows: Sequence[Row], *, writing: WritingSpec | None = None) -> int:
+        """How many rows have a text of the training files, where these are still as they were.
+
+        Args:
+            rows: any, as the training read its own, whole texts where it divided them.
+            writing: the run's task, where its answers are texts.
+        """
+        columns = self.data.columns
+        if writing is None:
+            columns = {role: column for role, column in columns.items() if role in ("text", "text_pair")}
+        known = {text_key(row) for row in read_again(self.recipe.data, columns, self.data.files, writing=writing)}
+        return sum(text_key(row) in known for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +161,12 @@ def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
     judge = kind.judge(labels, spec, units)
     headed, thresholds = Headed(classifier, task, judge, place), exported_thresholds(classifier)
     return OpenRun(run.folder, recipe, data, run.records, headed, judge, labelling, thresholds)
+
+
+def tell_of_shared(count: int, notify: Callable[[str], None]) -> None:
+    """Say how many of the rows that are measured the run was trained on."""
+    if count:
+        notify(f"{count:,} of these rows are also in the training files: they flatter the figures")
 
 
 def _of_another_version(folder: RunFolder, remarks: Sequence[str]) -> RunError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from affina.data.gathering import one_set
@@ -17,6 +17,7 @@ from affina.models import source
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
 from affina.pipeline.writing.measuring import most_rows
+from affina.pipeline.writing.pieces import divided
 from affina.pipeline.writing.prepare import MOST_NEW
 from affina.pipeline.writing.teachers import teacher_of
 from affina.pipeline.writing.writer import Writer
@@ -26,7 +27,7 @@ from affina.record.payloads import Scores
 from affina.runtime.machine import choose_device
 from affina.tasks.lessons import Reading
 from affina.verbs.opening import Shipped, shipped
-from affina.verbs.runs import FinishedRun
+from affina.verbs.runs import FinishedRun, tell_of_shared
 
 BATCH_TOKENS = 2_048
 
@@ -47,14 +48,20 @@ class OpenWriter:
     writer: Writer
     attached: Attached | None = None
 
-    def read(self, address: str, *, answered: bool) -> tuple[Row, ...]:
+    def read(self, address: str, *, answered: bool, notify: Notify = silent) -> tuple[Row, ...]:
         """The rows of a file or another source.
+
+        Args:
+            address: of the source.
+            answered: whether the answers are needed.
+            notify: told of rows that were left out.
 
         Raises:
             DataError: it cannot be used, or a row is unfit.
         """
-        unfit = self.run.recipe.data.unfit
-        return written_rows(one_set(locate(address)), self.run.data.columns, self.spec, unfit=unfit, answered=answered)
+        unfit, columns = self.run.recipe.data.unfit, self.run.data.columns
+        items = one_set(locate(address))
+        return written_rows(items, columns, self.spec, unfit=unfit, answered=answered, notify=notify)
 
     def rows(self, texts: Sequence[str]) -> list[Row]:
         """Rows made of texts given directly: each what a user says, an input, or a source."""
@@ -62,13 +69,16 @@ class OpenWriter:
         rows = (Row({role: text}, "the command line", number, number) for number, text in enumerate(texts, start=1))
         return [composed(row, self.spec, answered=False) for row in rows]
 
-    def evaluate(self, address: str, *, notify: Callable[[str], None]) -> Scores:
-        """Measure the model on rows with their answers.
+    def evaluate(self, address: str, *, notify: Notify) -> Scores:
+        """Measure the model on rows with their answers; texts alone in pieces, where the training had them so.
 
         Raises:
             DataError: the rows cannot be used.
         """
-        rows, recipe = self.read(address, answered=True), self.run.recipe
+        recipe = self.run.recipe
+        rows = self.read(address, answered=True, notify=notify)
+        tell_of_shared(self.run.trained_on(rows, writing=self.spec), notify)
+        rows = self._in_pieces(rows, notify)
         taught = self.writer.taught(rows)
         longest = max(map(len, taught.passages))
         losses = self.writer.losses(taught, budget=max(BATCH_TOKENS, longest))
@@ -82,6 +92,18 @@ class OpenWriter:
         sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=recipe.seed)
         found = self.writer.judge(wanted, written, losses, sampling=sampling)
         return Scores(who="tuned", split=address, metrics=found.metrics)
+
+    def _in_pieces(self, rows: tuple[Row, ...], notify: Notify) -> tuple[Row, ...]:
+        data = self.run.recipe.data
+        if not self.writer.alone or data.too_long != "truncate" or isinstance(data.max_length, str):
+            return rows
+        found = divided(rows, self.writer.model, limit=data.max_length)
+        if found.long:
+            notify(
+                f"{found.long:,} texts of more than the run's {data.max_length:,} tokens are measured in "
+                f"{found.pieces:,} pieces, as they are learned"
+            )
+        return found.rows
 
 
 def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, notify: Notify = silent) -> OpenWriter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from affina.data.formats import read_table
 from affina.data.items import Item
@@ -48,7 +48,13 @@ def written_again(table: Table, columns: Mapping[str, str], *, task: TaskName, a
 
 
 def written_rows(
-    items: Iterable[Item], columns: Mapping[str, str], spec: WritingSpec, *, unfit: Unfit, answered: bool
+    items: Iterable[Item],
+    columns: Mapping[str, str],
+    spec: WritingSpec,
+    *,
+    unfit: Unfit,
+    answered: bool,
+    notify: Callable[[str], None] = lambda _: None,
 ) -> tuple[Row, ...]:
     """The rows of files for a trained model, in the files' order.
 
@@ -59,6 +65,7 @@ def written_rows(
         unfit: what happens to rows from which nothing can be learned, or to which nothing can be written.
         answered: whether the answers are needed; without them a conversation may end with the user, and a row has the
             label "" where it has no answer.
+        notify: told of each file's unfit rows that were left out.
 
     Raises:
         DataError: a file cannot be read, a column cannot be found, or a row is unfit.
@@ -69,8 +76,10 @@ def written_rows(
         found = written_again(table, columns, task=spec.name, answered=answered)
         if spec.name == "chat":
             refuse_mixed(table, found)
-        made, _ = settle(
-            rows_of(table, found), lambda row: composed(row, spec, answered=answered), policy=unfit, split="these"
+        made, findings = settle(
+            rows_of(table, found), lambda row: composed(row, spec, answered=answered), policy=unfit, split="given"
         )
         read += made
+        for finding in findings:
+            notify(f"{table.file}: {finding.count:,} {finding.meaning}")
     return tuple(read)

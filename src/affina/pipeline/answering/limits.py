@@ -8,7 +8,7 @@ from typing import Any
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.errors import DataError, Problem
-from affina.models.reader import Reads
+from affina.models.base import Reads
 from affina.pipeline.limits import Limited, Measure, within_limit
 from affina.recipe.schema import Recipe
 from affina.tasks.texts import measure_lengths, refuse_nothing

@@ -15,7 +15,8 @@ import numpy as np
 from affina.data.rows import Row
 from affina.evaluation.baselines import Floats
 from affina.evaluation.predictions import check_finite
-from affina.models.language import LanguageModel, Tells
+from affina.models.base import Tells
+from affina.models.language import LanguageModel
 from affina.models.quiet import Notify, silent
 from affina.tasks.asking import Asking
 from affina.tasks.label_scoring import log_probabilities, score_labels

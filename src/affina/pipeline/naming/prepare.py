@@ -10,7 +10,6 @@ from affina.models.language import load_language_model
 from affina.models.source import Source
 from affina.pipeline.answering.kinds import check_keys
 from affina.pipeline.attaching import with_room
-from affina.pipeline.learning import Learning
 from affina.pipeline.naming.forms import WORDS, check_words
 from affina.pipeline.naming.namer import LEAST_SCORED, Namer, affordable, cost_of
 from affina.pipeline.naming.rows import read_rows
@@ -61,13 +60,16 @@ def prepare(
     model.module.to(machine.choose_device(recipe.device))
     weights = recipe.task.class_weights if isinstance(recipe.task, ClassificationSpec) else AUTO
     subject = ByName(
+        model=model,
+        rows=rows,
+        reading=found.reading,
+        passages=passages,
+        lengths=lengths,
+        max_length=found.limited.limit,
         namer=Namer(model=model, asking=asking, ended=True),
-        learning=Learning(model=model, reading=found.reading, passages=passages, lengths=lengths),
         judge=ClassJudge(tuple(loaded.labels)),
         untouched=untouched,
         spec=ClassificationSpec(class_weights="none" if weights == AUTO else weights, form=WORDS),
-        rows=rows,
-        max_length=found.limited.limit,
         watched=watched,
         affordable=None if metric == LOSS else scored,
     )

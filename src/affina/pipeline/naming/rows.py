@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from affina.data.loading import Loaded
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.pipeline.answering.auditing import without_label_errors
 from affina.pipeline.answering.limits import check_labels_left
 from affina.pipeline.auditing import audit

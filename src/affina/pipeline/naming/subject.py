@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, final
 
@@ -13,24 +13,18 @@ from affina.data.rows import Row
 from affina.evaluation.baselines import Floats
 from affina.evaluation.judging.base import Targets
 from affina.evaluation.judging.classes import ClassJudge
-from affina.models.language import LanguageModel
 from affina.pipeline.answering import shown
 from affina.pipeline.answering.answers import label_keys
 from affina.pipeline.answering.scoring import write_scores
-from affina.pipeline.learning import Learning
+from affina.pipeline.learning import Learns
 from affina.pipeline.naming.beside import scoring_bytes
 from affina.pipeline.naming.namer import Namer
 from affina.pipeline.naming.untouched import Untouched, measure_untouched
 from affina.pipeline.prepared import BaselineCost, Measured, Prepared
 from affina.pipeline.training import judged_places
-from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import ClassificationSpec
-from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.progress import Progress
-from affina.tasks.lessons import Lines
-from affina.training.loop import Floor
-from affina.training.stepping import Work
 from affina.values import Resolved
 
 LOSS: Final = "loss"
@@ -40,56 +34,30 @@ FEW_PER_LABEL: Final = 50
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByName:
-    """See `Subject`.
+class ByName(Learns):
+    """See `Subject`, and `Learns` for the attributes that are not here.
 
     Attributes:
         namer: the model with its questions, names ended as they are learned.
-        learning: the same model with its lessons.
         judge: says what answers are worth.
         untouched: what is asked of the model before its training; None where no baselines are wanted.
         spec: the recipe's `task`, settled.
-        rows: split to the rows that are used.
-        max_length: the limit in tokens.
         watched: the metric that chooses the best checkpoint.
         affordable: validation rows whose labels an evaluation in the middle of training can score; None where it
             looks at the loss alone.
     """
 
     namer: Namer
-    learning: Learning
     judge: ClassJudge
     untouched: Untouched | None
     spec: ClassificationSpec
-    rows: Mapping[str, tuple[Row, ...]]
-    max_length: int
     watched: Resolved[str]
     affordable: int | None
-
-    @property
-    def model(self) -> LanguageModel:
-        """The namer's."""
-        return self.namer.model
-
-    @property
-    def lengths(self) -> Mapping[str, Sequence[int]]:
-        """Tokens that the model reads of each row."""
-        return self.learning.lengths
-
-    @property
-    def outputs(self) -> int:
-        """There is no linear probe: the untouched model is asked."""
-        return 0
 
     @property
     def guess_name(self) -> str:
         """The most frequent label."""
         return self.judge.guess_name
-
-    @property
-    def has_new_head(self) -> bool:
-        """There is no head."""
-        return False
 
     @property
     def start_texts(self) -> Sequence[str]:
@@ -100,41 +68,21 @@ class ByName:
         """[rows], the places of the labels."""
         return places_of(self.rows[split], self.judge.labels)
 
-    def work(self, run: Prepared) -> Work[Lines]:
-        """The loss of the names' tokens; evaluated on the validation rows that choose the checkpoint.
-
-        The loss of an evaluation is the training's, and its other metrics those of the answers.
-        """
-        learned, places = self.learning.judged(run), judged_places(run)
+    def evaluation(self, run: Prepared) -> Callable[[], dict[str, float]]:
+        """The loss of the names' tokens, as the training has it, and the other metrics of the answers."""
+        learned, places = self.judged(run), judged_places(run)
         judged = [self.rows["validation"][place] for place in places]
         targets, scored = self.targets("validation")[places], run.hyper.metric.value != LOSS
 
         def evaluate() -> dict[str, float]:
             found = self.judge.quick(self.namer.outputs(judged), targets) if scored else {}
-            return {**found, LOSS: self.learning.mean_loss(run, learned)}
+            return {**found, LOSS: self.mean_loss(run, learned)}
 
-        return self.learning.work(run, self.rows["train"], evaluate)
-
-    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[ByName, dict[str, Resolved[Any]]]:
-        """Rows are packed, or not."""
-        learning, choices = self.learning.arranged(recipe, budget=budget)
-        return replace(self, learning=learning), choices
-
-    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
-        """As they are packed."""
-        return self.learning.plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)
-
-    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
-        """As they are packed."""
-        return self.learning.shape_of(places)
-
-    def rows_of(self, length: int, *, count: int) -> Lines:
-        """Made of the first training row's tokens."""
-        return self.learning.rows_of(length, count=count)
+        return evaluate
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """The losses of these rows; `warm`: and the labels of the first are scored."""
-        self.learning.mean_loss(run, [self.learning.passages[split][place] for split, place in rows])
+        self.mean_loss(run, [self.passages[split][place] for split, place in rows])
         if warm:
             split, place = rows[0]
             self.namer.outputs([self.rows[split][place]])
@@ -162,22 +110,6 @@ class ByName:
 
     def _untuned(self) -> Namer:
         return replace(self.namer, ended=False)
-
-    def start_head(self, run: Prepared) -> Resolved[HeadStart] | None:
-        """There is none."""
-        return None
-
-    def floor(self, run: Prepared) -> Floor | None:
-        """The loss of tokens has no guess beside it: that is not judged."""
-        return None
-
-    def guessing(self, run: Prepared) -> float:
-        """The loss of the model as it came."""
-        return self.learning.guessing(run)
-
-    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """The whole model, as a language model."""
-        self.learning.export(run, folder, step=step)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Metrics with intervals, random rows, and the surest mistakes."""

@@ -14,11 +14,11 @@ import numpy as np
 
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.answering.shown import Answered
 from affina.pipeline.naming.namer import BACKWARD, Namer, affordable, cost_of
-from affina.pipeline.prepared import Prepared
+from affina.pipeline.prepared import Prepared, report_split
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import given_or
 from affina.recipe.schema import Recipe
@@ -74,7 +74,7 @@ def what_to_ask(
     usual = Resolved(0 if apart else SHOTS, apart or "what the untouched model can do when it is shown examples")
     count = given_or(recipe.evaluate.shots, usual)
     shots = draw_shots(asking, rows["train"], count=count.value, seed=recipe.seed) if count.value else ()
-    asked = rows["test"] or rows["validation"]
+    asked = rows[report_split(rows)]
     each = cost_of(model, asking, asked) + (cost_of(model, asking, asked, shots=shots) if shots else 0.0)
     most = affordable(training_tokens, share=1.0, each=each)
     chosen = np.random.default_rng(recipe.seed).permutation(len(asked))[:most].tolist()

@@ -92,7 +92,7 @@ def _measure(
     def going(done: int, of: int) -> None:
         journal.show(Progress(what=f"texts, {who.replace('_', ' ')}", done=done, of=of))
 
-    losses = None if shots else writer.losses(subject.taught[split], budget=run.evaluation_budget)
+    losses = None if shots else writer.losses(subject.reported, budget=run.evaluation_budget)
     wanted = _wanted(subject, run)
     written = writer.write(wanted.rows, shots=shots, notify=told, progress=going) if wanted.rows else []
     found = writer.judge(wanted, written, losses, sampling=_sampling(run))

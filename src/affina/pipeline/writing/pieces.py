@@ -6,12 +6,12 @@ A piece ends where a word ends, as near to the limit as that goes; only a text's
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from affina.data.loading import Loaded
 from affina.data.rows import Row, Splits
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.tasks.generation import GOES_ON
 from affina.tasks.lessons import Reading
 from affina.values import Resolved
@@ -22,6 +22,21 @@ SPARE: Final = 4
 """Tokens: a piece by itself may be cut into a few more than it was in its text."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Divided:
+    """Texts, the long ones in pieces.
+
+    Attributes:
+        rows: short texts and pieces, in the texts' order.
+        long: how many texts were divided.
+        pieces: into how many pieces, all together.
+    """
+
+    rows: tuple[Row, ...]
+    long: int
+    pieces: int
+
+
 def in_pieces(loaded: Loaded, model: Tells, *, limit: int) -> tuple[Loaded, Resolved[str] | None]:
     """The rows with long texts divided, and what to say of it; None where no text is long.
 
@@ -30,18 +45,31 @@ def in_pieces(loaded: Loaded, model: Tells, *, limit: int) -> tuple[Loaded, Reso
         model: its tokenizer.
         limit: in tokens, special tokens included.
     """
-    room = max(1, limit - len(Reading(model).lead) - 1 - SPARE)
     splits = {name: getattr(loaded.splits, name) for name in ("train", "validation", "test")}
-    found = {name: [list(_divided(row, model.tokenizer, room)) for row in rows] for name, rows in splits.items()}
-    long = [pieces for rows in found.values() for pieces in rows if len(pieces) > 1]
+    found = {name: divided(rows, model, limit=limit) for name, rows in splits.items()}
+    long, pieces = (sum(counts) for counts in zip(*((one.long, one.pieces) for one in found.values()), strict=True))
     if not long:
         return loaded, None
-    made = {name: tuple(piece for pieces in rows for piece in pieces) for name, rows in found.items()}
-    told = f"{len(long):,} texts of more than {limit:,} tokens are learned in {sum(map(len, long)):,} pieces"
+    made = {name: one.rows for name, one in found.items()}
+    told = f"{long:,} texts of more than {limit:,} tokens are learned in {pieces:,} pieces"
     return replace(loaded, splits=Splits(**made)), Resolved("in pieces", f"{told}, so that nothing is cut away")
 
 
-def _divided(row: Row, tokenizer: Any, room: int) -> Iterator[Row]:
+def divided(rows: Sequence[Row], model: Tells, *, limit: int) -> Divided:
+    """Texts alone with the long ones in pieces, in order: for the training, and for a finished run's figures.
+
+    Args:
+        rows: with their whole texts.
+        model: its tokenizer.
+        limit: in tokens, special tokens included.
+    """
+    room = max(1, limit - len(Reading(model).lead) - 1 - SPARE)
+    found = [tuple(_pieces(row, model.tokenizer, room)) for row in rows]
+    counts = [len(pieces) for pieces in found if len(pieces) > 1]
+    return Divided(rows=tuple(piece for pieces in found for piece in pieces), long=len(counts), pieces=sum(counts))
+
+
+def _pieces(row: Row, tokenizer: Any, room: int) -> Iterator[Row]:
     text = row.fields["text"]
     offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     if len(offsets) <= room:

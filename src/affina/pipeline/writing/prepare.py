@@ -16,8 +16,7 @@ from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
 from affina.models.writing import HowToWrite
 from affina.pipeline.attaching import with_room
-from affina.pipeline.learning import Learning
-from affina.pipeline.prepared import Notify
+from affina.pipeline.prepared import Notify, report_split
 from affina.pipeline.writing.rows import read_rows
 from affina.pipeline.writing.subject import Writing
 from affina.pipeline.writing.writer import Writer, taught_of
@@ -54,9 +53,10 @@ def prepare(
     dropout = None if recipe.train.dropout == AUTO else recipe.train.dropout
     model = with_room(load_language_model(source, dropout=dropout, notify=notify), recipe)
     found = read_rows(recipe, loaded, written, model, choices)
-    encoded = {split: found.lessons.of(rows, found.reading) for split, rows in found.limited.rows.items()}
-    taught = {split: taught_of(model, *both) for split, both in encoded.items()}
-    how = _how(recipe, model, taught["train"].passages, choices, alone=found.alone)
+    rows = found.limited.rows
+    encoded = {split: found.lessons.of(part, found.reading) for split, part in rows.items()}
+    passages = {split: made for split, (_, made) in encoded.items()}
+    how = _how(recipe, model, passages["train"], choices, alone=found.alone)
     model.module.to(machine.choose_device(recipe.device))
     writer = Writer(
         model=model,
@@ -64,22 +64,19 @@ def prepare(
         reading=found.reading,
         how=how,
         alone=found.alone,
-        phrases=_phrases(written, found.limited.rows["train"], choices),
-    )
-    learning = Learning(
-        model=model,
-        reading=found.reading,
-        passages={split: part.passages for split, part in taught.items()},
-        lengths={split: [len(passage) for passage in part.passages] for split, part in taught.items()},
+        phrases=_phrases(written, rows["train"], choices),
     )
     subject = Writing(
+        model=model,
+        rows=rows,
+        reading=found.reading,
+        passages=passages,
+        lengths={split: [len(passage) for passage in part] for split, part in passages.items()},
+        max_length=found.limited.limit,
         writer=writer,
-        learning=learning,
         shots=_shots(recipe, model, choices, alone=found.alone),
         spec=written.spec,
-        rows=found.limited.rows,
-        taught=taught,
-        max_length=found.limited.limit,
+        reported=taught_of(model, *encoded[report_split(rows)]),
     )
     return subject, (found.audited, found.findings)
 

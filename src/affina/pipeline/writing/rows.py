@@ -14,7 +14,7 @@ from affina.data.loading import Loaded
 from affina.data.rows import Row, Splits
 from affina.data.unfit import settle
 from affina.errors import UnfitRow
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.pipeline.auditing import Encoding, audit
 from affina.pipeline.limits import Limited, Measure, limit_of, within_limit
 from affina.pipeline.writing.pieces import in_pieces

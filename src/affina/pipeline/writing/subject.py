@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 from affina.data.loading import Loaded
-from affina.data.rows import Row
-from affina.models.language import LanguageModel
-from affina.pipeline.learning import Learning
+from affina.pipeline.learning import Learns
 from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.writing import measuring
 from affina.pipeline.writing.writer import Taught, Writer
-from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import WritingSpec
-from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.tasks.lessons import Lines
-from affina.training.loop import Floor
-from affina.training.stepping import Work
 from affina.values import Resolved
 
 MOST_NATS = 700.0
@@ -31,41 +24,20 @@ FEW_ROWS = 200
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writing:
-    """See `Subject`.
+class Writing(Learns):
+    """See `Subject`, and `Learns` for the attributes that are not here.
 
     Attributes:
         writer: the model with its task.
         shots: training rows that the few-shot baseline is shown.
         spec: the recipe's `task`, settled.
-        rows: split to the rows that are used.
-        taught: split to the same rows as tokens.
-        learning: the model with these.
-        max_length: the limit in tokens.
+        reported: the rows that the report is about as tokens, with their bytes.
     """
 
     writer: Writer
     shots: int
     spec: WritingSpec
-    rows: Mapping[str, tuple[Row, ...]]
-    taught: Mapping[str, Taught]
-    learning: Learning
-    max_length: int
-
-    @property
-    def model(self) -> LanguageModel:
-        """The writer's."""
-        return self.writer.model
-
-    @property
-    def lengths(self) -> Mapping[str, Sequence[int]]:
-        """Tokens that the model reads of each row."""
-        return self.learning.lengths
-
-    @property
-    def outputs(self) -> int:
-        """There is no linear probe."""
-        return 0
+    reported: Taught
 
     @property
     def watched(self) -> Resolved[str]:
@@ -83,46 +55,23 @@ class Writing:
         return "zero_shot"
 
     @property
-    def has_new_head(self) -> bool:
-        """There is no head."""
-        return False
-
-    @property
     def start_texts(self) -> Sequence[str]:
         """None: answers are texts of their own."""
         return ()
 
-    def work(self, run: Prepared) -> Work[Lines]:
-        """The loss of what is learned; evaluated on the validation rows that choose the checkpoint."""
-        judged = self.learning.judged(run)
+    def evaluation(self, run: Prepared) -> Callable[[], dict[str, float]]:
+        """The loss, in nats for each token that is learned, and its perplexity."""
+        judged = self.judged(run)
 
         def evaluate() -> dict[str, float]:
-            loss = self.learning.mean_loss(run, judged)
+            loss = self.mean_loss(run, judged)
             return {"loss": loss, "perplexity": math.exp(min(loss, MOST_NATS))}
 
-        return self.learning.work(run, self.rows["train"], evaluate)
-
-    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Writing, dict[str, Resolved[Any]]]:
-        """Rows are packed, or not."""
-        learning, choices = self.learning.arranged(recipe, budget=budget)
-        return replace(self, learning=learning), choices
-
-    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
-        """As they are packed."""
-        return self.learning.plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)
-
-    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
-        """As they are packed."""
-        return self.learning.shape_of(places)
-
-    def rows_of(self, length: int, *, count: int) -> Lines:
-        """Made of the first training row's tokens."""
-        return self.learning.rows_of(length, count=count)
+        return evaluate
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """The losses of these rows; `warm`: and a text is begun."""
-        passages = [self.taught[split].passages[place] for split, place in rows]
-        self.learning.mean_loss(run, passages)
+        self.mean_loss(run, [self.passages[split][place] for split, place in rows])
         if warm and not self.writer.alone:
             split, place = rows[0]
             self.writer.briefly(2).write([self.rows[split][place]])
@@ -137,22 +86,6 @@ class Writing:
     def baselines(self, run: Prepared, journal: Journal) -> None:
         """The untouched model on the same rows: as it is, and shown training rows."""
         measuring.measure_baselines(self, run, journal)
-
-    def start_head(self, run: Prepared) -> Resolved[HeadStart] | None:
-        """There is none."""
-        return None
-
-    def floor(self, run: Prepared) -> Floor | None:
-        """A model that can write already starts far better than any guess: that is not judged."""
-        return None
-
-    def guessing(self, run: Prepared) -> float:
-        """The loss of the model as it came."""
-        return self.learning.guessing(run)
-
-    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """What was trained, with tokenizer and chat template."""
-        self.learning.export(run, folder, step=step)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Loss and perplexity of all rows; of some of them the texts that the model writes, against the references."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from affina.data.loading import Loaded
 from affina.errors import Problem, RecipeError
-from affina.models.language import Tells
+from affina.models.base import Tells
 from affina.models.languages import direction
 from affina.models.writing import begin_with
 from affina.recipe.base import AUTO

@@ -20,7 +20,7 @@ from affina.models.writing import HowToWrite, Written, write
 from affina.record.measures import OF_TEXTS
 from affina.record.payloads import Measured
 from affina.tasks.lessons import Lesson, Passage, Reading, Teacher
-from affina.tasks.shots import ask_all, question_room
+from affina.tasks.shots import Asked, ask_all, question_room
 from affina.tasks.target_text import target_bytes
 
 
@@ -119,6 +119,26 @@ class Writer:
             references=tuple(tuple(map(self.teacher.answer, groups[place])) for place in chosen),
         )
 
+    def ask(
+        self, rows: Sequence[Row], *, shots: Sequence[Row] = (), in_talk: bool = False, notify: Notify = silent
+    ) -> list[Asked]:
+        """The questions of rows, each within the room that the context has for it.
+
+        A question that is longer loses its beginning, or for an encoder its end.
+
+        Args:
+            rows: what is asked.
+            shots: rows with their answers that stand before each question, as many as there is room for.
+            in_talk: a question is what was said so far: its beginning goes, for an encoder, too.
+            notify: told of questions that have no room for all shots, or are too long themselves.
+
+        Raises:
+            UnfitRow: a row cannot be asked.
+        """
+        room = question_room(self.model, answer=self.how.most_tokens)
+        asked = ask_all(self.teacher, self.reading, rows, shots=shots, room=room, notify=notify)
+        return [one.within(room, from_end=self.model.reads_apart and not in_talk) for one in asked]
+
     def write(
         self,
         rows: Sequence[Row],
@@ -135,9 +155,8 @@ class Writer:
             notify: told of questions that have no room for all shots, or are too long themselves.
             progress: told how many texts are done, and of how many.
         """
-        room = question_room(self.model, answer=self.how.most_tokens)
-        asked = ask_all(self.teacher, self.reading, rows, shots=shots, room=room, notify=notify)
-        prompts = [_within(one.ids, room, apart=self.model.reads_apart) for one in asked]
+        asked = self.ask(rows, shots=shots, notify=notify)
+        prompts = [one.ids for one in asked]
         written = write(self.model, prompts, self.how, progress=lambda done: progress(done, len(prompts)))
         return [_until(one.until, text) for one, text in zip(asked, written, strict=True)]
 
@@ -181,10 +200,3 @@ def _until(end: str, written: Written) -> Written:
     if not end or end not in written.text.lstrip():
         return written
     return replace(written, text=written.text.lstrip().partition(end)[0], ended=True)
-
-
-def _within(ids: Sequence[int], room: int | None, *, apart: bool) -> Sequence[int]:
-    """A question that the context has no room for, without its beginning, or for an encoder without its end."""
-    if room is None or len(ids) <= room:
-        return ids
-    return ids[:room] if apart else ids[-max(1, room) :]
