@@ -138,8 +138,8 @@ class Writer:
         room = question_room(self.model, answer=self.how.most_tokens)
         asked = ask_all(self.teacher, self.reading, rows, shots=shots, room=room, notify=notify)
         prompts = [_within(one.ids, room, apart=self.model.reads_apart) for one in asked]
-        written = write(self.model, prompts, self.how, progress=lambda done: progress(done, len(prompts)))
-        return [_until(one.until, text) for one, text in zip(asked, written, strict=True)]
+        until = [one.until for one in asked]
+        return write(self.model, prompts, self.how, until=until, progress=lambda done: progress(done, len(prompts)))
 
     def judge(
         self, wanted: ToWrite, written: list[Written], losses: perplexity.Statistics | None, *, sampling: Sampling
@@ -174,13 +174,6 @@ class Writer:
     def briefly(self, tokens: int) -> Writer:
         """The same with shorter texts."""
         return replace(self, how=replace(self.how, most_tokens=tokens))
-
-
-def _until(end: str, written: Written) -> Written:
-    """A text without what was written beyond its end, where the prompt gives it one that is no token."""
-    if not end or end not in written.text.lstrip():
-        return written
-    return replace(written, text=written.text.lstrip().partition(end)[0], ended=True)
 
 
 def _within(ids: Sequence[int], room: int | None, *, apart: bool) -> Sequence[int]:
