@@ -11,7 +11,9 @@ from affina.data.rows import Row
 from affina.data.written.again import written_rows
 from affina.data.written.composing import composed
 from affina.errors import Problem, RunError
+from affina.evaluation import slots
 from affina.evaluation.judging.base import Sampling
+from affina.evaluation.slot_phrases import load_phrases
 from affina.methods.base import Attached
 from affina.models import source
 from affina.models.quiet import Notify, silent
@@ -19,7 +21,7 @@ from affina.models.writing import HowToWrite
 from affina.pipeline.writing.measuring import most_rows
 from affina.pipeline.writing.prepare import MOST_NEW
 from affina.pipeline.writing.teachers import teacher_of
-from affina.pipeline.writing.writer import Writer
+from affina.pipeline.writing.writer import ToWrite, Writer
 from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
 from affina.record.payloads import Scores
@@ -81,7 +83,24 @@ class OpenWriter:
         spec = recipe.evaluate
         sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=recipe.seed)
         found = self.writer.judge(wanted, written, losses, sampling=sampling)
+        self._tell_of_slots(wanted, sampling, notify)
         return Scores(who="tuned", split=address, metrics=found.metrics)
+
+    def _tell_of_slots(self, wanted: ToWrite, sampling: Sampling, notify: Callable[[str], None]) -> None:
+        """What the count of slots is worth on these rows."""
+        phrases = self.writer.phrases
+        if phrases is None:
+            if slots.REFERENCES in self.run.baselines:
+                notify(f"slots are not counted: {self.run.folder.slots} is not there, which this run was to keep")
+            return
+        if unjudged := slots.not_judged(phrases, [row.fields["text"] for row in wanted.rows]):
+            notify(f"slots: {unjudged}")
+        error = self.writer.of_references(wanted, sampling).get(slots.ERROR)
+        notify(
+            "slots are not counted: no input of these rows is attributes with values that can be judged"
+            if error is None
+            else f"slots: the references of these rows themselves count as {error.value:.1%} wrong"
+        )
 
 
 def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, notify: Notify = silent) -> OpenWriter:
@@ -117,7 +136,8 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
     limit = run.recipe.data.max_length
     reading = Reading(model, max_length=None if isinstance(limit, str) else limit)
     how = settled(run.recipe.generate, seed=run.recipe.seed)
-    writer = Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone)
+    phrases = load_phrases(run.folder.slots.read_text("utf-8")) if run.folder.slots.is_file() else None
+    writer = Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone, phrases=phrases)
     return OpenWriter(run, spec, writer, attached)
 
 

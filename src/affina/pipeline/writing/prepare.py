@@ -11,7 +11,8 @@ import numpy as np
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.evaluation.slots import Phrases, phrases_of
+from affina.evaluation.slot_phrases import Phrases, phrases_of
+from affina.evaluation.slots import not_judged
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
 from affina.models.writing import HowToWrite
@@ -113,7 +114,8 @@ def _phrases(written: Written, rows: Sequence[Row], choices: Choices) -> Phrases
     found = phrases_of([(row.fields["text"], row.fields["label"]) for row in rows])
     if found is not None:
         reason = "the inputs are attributes with values; found by their words, and by phrases of the training texts"
-        choices["evaluate (slots)"] = Resolved("counted", reason)
+        unjudged = not_judged(found, [row.fields["text"] for row in rows])
+        choices["evaluate (slots)"] = Resolved("counted", f"{reason}; {unjudged}" if unjudged else reason)
     return found
 
 

@@ -16,6 +16,7 @@ from affina.pipeline.writing import measuring
 from affina.pipeline.writing.writer import Taught, Writer
 from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import WritingSpec
+from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.tasks.lessons import Lines
@@ -151,8 +152,10 @@ class Writing:
         return self.learning.guessing(run)
 
     def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """What was trained, with tokenizer and chat template."""
+        """What was trained, with tokenizer and chat template, and the phrases that slots are counted by."""
         self.learning.export(run, folder, step=step)
+        if self.writer.phrases is not None:
+            write_text(folder.slots, self.writer.phrases.dump())
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Loss and perplexity of all rows; of some of them the texts that the model writes, against the references."""
