@@ -110,7 +110,10 @@ def test_a_question_that_is_too_long_alone_is_asked_whole_and_counted(model: Lan
 
     assert asked[0].ids == reading.ask(task.question(ROWS[0]))
     assert len(asked[0].ids) > 4
-    assert told == ["1 of 2 questions alone have more than the 4 tokens that there is room for"]
+    assert told == [
+        "1 of 2 questions alone have more than the 4 tokens that there is room for, and lose what is beyond, "
+        f"{ROWS[0].where} the first of them"
+    ]
 
 
 def test_a_decoder_shares_its_context_with_the_answer(model: LanguageModel, tmp_path: Path) -> None:

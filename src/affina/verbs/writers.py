@@ -18,8 +18,8 @@ from affina.methods.base import Attached
 from affina.models import source
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
+from affina.pipeline.writing.answer_limit import MOST_NEW
 from affina.pipeline.writing.measuring import most_rows
-from affina.pipeline.writing.prepare import MOST_NEW
 from affina.pipeline.writing.teachers import teacher_of
 from affina.pipeline.writing.writer import ToWrite, Writer
 from affina.recipe.generate_spec import GenerateSpec
@@ -74,9 +74,10 @@ class OpenWriter:
         taught = self.writer.taught(rows)
         longest = max(map(len, taught.passages))
         losses = self.writer.losses(taught, budget=max(BATCH_TOKENS, longest))
-        cut = sum(passage.cut > 0 for passage in taught.passages)
+        cut = [row.where for row, passage in zip(rows, taught.passages, strict=True) if passage.cut]
         if cut:
-            notify(f"{cut:,} rows are cut to the run's {recipe.data.max_length} tokens for the loss")
+            limit = recipe.data.max_length
+            notify(f"{len(cut):,} rows are cut to the run's {limit} tokens for the loss, {cut[0]} the first of them")
         most = 0 if self.writer.alone else most_rows(recipe.generate.rows)
         wanted = self.writer.to_write(rows, most=most, seed=recipe.seed)
         written = self.writer.write(wanted.rows, notify=notify) if wanted.rows else []

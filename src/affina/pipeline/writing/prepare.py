@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
-
-import numpy as np
 
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded
@@ -15,30 +12,22 @@ from affina.evaluation.slot_phrases import Phrases, phrases_of
 from affina.evaluation.slots import not_judged
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
-from affina.models.writing import HowToWrite
 from affina.pipeline.attaching import with_room
 from affina.pipeline.learning import Learning
 from affina.pipeline.prepared import Notify
+from affina.pipeline.writing.answer_limit import how_to_write
 from affina.pipeline.writing.rows import read_rows
 from affina.pipeline.writing.subject import Writing
 from affina.pipeline.writing.writer import Writer, taught_of
 from affina.recipe.base import AUTO
-from affina.recipe.resolve import GIVEN, given_or
+from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import GenerationSpec
 from affina.record.audited import Audited
 from affina.record.payloads import Finding
 from affina.runtime import machine
-from affina.tasks.lessons import Passage
 from affina.values import Resolved
 
-LEAST_NEW: Final = 16
-MOST_NEW: Final = 512
-"""New tokens where the recipe does not say, at the least and at the most."""
-COVERED: Final = 99
-"""Per cent of the training answers that a text may be as long as."""
-BEAMS: Final = 4
-"""Of an encoder-decoder, where the recipe does not say."""
 SHOTS: Final = 4
 
 Choices = dict[str, Resolved[Any]]
@@ -57,7 +46,8 @@ def prepare(
     found = read_rows(recipe, loaded, written, model, choices)
     encoded = {split: found.lessons.of(rows, found.reading) for split, rows in found.limited.rows.items()}
     taught = {split: taught_of(model, *both) for split, both in encoded.items()}
-    how = _how(recipe, model, taught["train"].passages, choices, alone=found.alone)
+    answers = [] if found.alone else found.lessons.answers(found.limited.rows["train"])
+    how = how_to_write(recipe, model, answers, choices)
     model.module.to(machine.choose_device(recipe.device))
     writer = Writer(
         model=model,
@@ -83,28 +73,6 @@ def prepare(
         max_length=found.limited.limit,
     )
     return subject, (found.audited, found.findings)
-
-
-def _how(
-    recipe: Recipe, model: LanguageModel, train: Sequence[Passage], choices: Choices, *, alone: bool
-) -> HowToWrite:
-    """How texts are written."""
-    asked = recipe.generate
-    counts = [sum(passage.learned) for passage in train]
-    usual = math.ceil(float(np.percentile(counts, COVERED)))
-    reason = f"{COVERED}% of the training answers have at most {usual:,} tokens"
-    most = given_or(asked.max_new_tokens, Resolved(min(max(usual, LEAST_NEW), MOST_NEW), reason))
-    why = "usual for encoder-decoders" if model.reads_apart else "a decoder writes the likeliest token"
-    beams = given_or(asked.beams, Resolved(BEAMS if model.reads_apart else 1, why))
-    if not alone:
-        choices |= {"generate.max_new_tokens": most, "generate.beams": beams}
-    return HowToWrite(
-        most_tokens=most.value,
-        temperature=asked.temperature,
-        top_p=asked.top_p,
-        beams=beams.value,
-        seed=recipe.seed,
-    )
 
 
 def _phrases(written: Written, rows: Sequence[Row], choices: Choices) -> Phrases | None:

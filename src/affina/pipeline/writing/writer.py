@@ -12,6 +12,7 @@ from typing import final
 import numpy as np
 
 from affina.data.rows import Row
+from affina.data.table import MOST_EXAMPLES
 from affina.evaluation import perplexity, slots, text_metrics
 from affina.evaluation.judging.base import Sampling
 from affina.evaluation.slot_phrases import Coverage, Phrases
@@ -135,14 +136,22 @@ class Writer:
         Args:
             rows: what is asked.
             shots: rows with their answers that stand before each question.
-            notify: told of questions that have no room for all shots, or are too long themselves.
+            notify: told of questions that have no room for all shots, or are too long themselves, and of texts that
+                are cut off.
             progress: told how many texts are done, and of how many.
         """
         room = question_room(self.model, answer=self.how.most_tokens)
         asked = ask_all(self.teacher, self.reading, rows, shots=shots, room=room, notify=notify)
         prompts = [_within(one.ids, room, apart=self.model.reads_apart) for one in asked]
         until = [one.until for one in asked]
-        return write(self.model, prompts, self.how, until=until, progress=lambda done: progress(done, len(prompts)))
+        texts = write(self.model, prompts, self.how, until=until, progress=lambda done: progress(done, len(prompts)))
+        if going := [row.where for row, text in zip(rows, texts, strict=True) if not text.ended]:
+            notify(
+                f"{len(going):,} of {len(texts):,} texts had not ended after generate.max_new_tokens="
+                f"{self.how.most_tokens:,} and are cut off there: {', '.join(going[:MOST_EXAMPLES])}"
+                + (f" and {len(going) - MOST_EXAMPLES:,} more" if len(going) > MOST_EXAMPLES else "")
+            )
+        return texts
 
     def judge(
         self, wanted: ToWrite, written: list[Written], losses: perplexity.Statistics | None, *, sampling: Sampling
