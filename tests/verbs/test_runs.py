@@ -370,7 +370,7 @@ def test_the_best_weights_of_a_checkpoint_outlive_a_better_evaluation_after_it(s
     """A crash after a new best and before the next checkpoint must not leave the run without its own best."""
     stopped(stop_after)
     folder = RunFolder(Path("runs/good"))
-    state = checkpoint.load(folder.last())[0]
+    state = checkpoint.load_state(folder.last())
     checkpoint.save_best(folder, checkpoint.load_best(folder, step=state.stopping["best_step"]), step=99)
     assert folder.best(state.stopping["best_step"]).is_dir()
     result = train()
