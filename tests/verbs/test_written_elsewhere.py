@@ -10,7 +10,7 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, pipeline
 
 from affina.record import journal
-from affina.record.payloads import Chosen
+from affina.record.payloads import Chosen, Event
 from workbench import affina, tiny, write_jsonl
 
 TURNS = (
@@ -70,6 +70,8 @@ def test_a_pipeline_with_the_saved_template_gives_the_same_greedy_text(tmp_path:
 
     assert [text.strip() for text in expected] == ["my card"] * 3
     assert said_by_a_pipeline(run / "model") == expected
+    told = [r.text for r in journal.read(run / "record.jsonl") if isinstance(r, Event) and r.name == "tuned"]
+    assert told == []  # every text ended by itself
 
 
 def test_the_end_of_a_turn_is_saved_and_said(tmp_path: Path) -> None:
