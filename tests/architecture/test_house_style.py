@@ -57,6 +57,7 @@ STANDS_IN = {
     ("models/first_position.py", "forward"),
     ("models/longer.py", "forward"),
     ("models/attended_prefix.py", "attend"),
+    ("models/ending.py", "__call__"),
 }
 """Functions that stand in the place of a library's and that it calls with keywords of its own."""
 

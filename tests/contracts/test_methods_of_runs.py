@@ -28,7 +28,6 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import ModelLoaded, Scores
-from affina.training import checkpoint
 from affina.training import loop as loop_module
 from workbench import affina, sample_rows, tiny, write_csv
 
@@ -172,11 +171,10 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, task, f
     def run(name, *, stop=None):
         run = prepared_of(tmp_path, task, family, method)
         folder, place = RunFolder(tmp_path / name), RunFolder(tmp_path / name).last()
-        loaded = None if place is None else checkpoint.load(place)
         with Journal(folder.journal, observers=()) as record, monkeypatch.context() as patched:
             loop = build_loop(run, folder, record)
-            if loaded is not None:
-                loop.resume(loaded)
+            if place is not None:
+                loop.resume(place)
             patched.setattr(loop_module, "deferred", lambda: nullcontext(lambda: loop.step == stop))
             loop.run()
         return {name: tensor.clone() for name, tensor in run.attached.state_dict().items()}

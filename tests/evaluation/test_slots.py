@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from affina.evaluation.slots import learn, parse_slots
+from affina.evaluation.slot_phrases import learn, load_phrases, parse_slots, phrases_of
+from affina.evaluation.slots import count, coverages, not_judged, score, told
 
 STARS = (("name", "Zizzi"), ("rating", "5 out of 5"), ("family", "yes"))
 RATINGS = {"5 out of 5": "five star", "1 out of 5": "one star"}
@@ -26,6 +27,14 @@ ROWS = [
         ("name = Zizzi; rating = 5 out of 5; family = yes", STARS),
         ("name[Blue Spice, the], area[city centre]", (("name", "Blue Spice, the"), ("area", "city centre"))),
         ("name: ", (("name", ""),)),
+        ("name[Zizzi], name[Zizzi], name[Aromi]", (("name", "Zizzi"), ("name", "Aromi"))),
+        ('{"name": "Zizzi", "rating": "5 out of 5", "family": "yes"}', STARS),
+        (
+            '{"a": {"b": 3, "c": true}, "d": ["x", "y"], "e": null}',
+            (("a.b", "3"), ("a.c", "true"), ("d", "x"), ("d", "y")),
+        ),
+        ('{"name": "Zizzi"', ()),
+        ('["name", "Zizzi"]', ()),
         ("just words", ()),
         ("a[b], and some words", ()),
         ("", ()),
@@ -64,9 +73,76 @@ def test_an_attribute_that_the_input_does_not_have_is_invented() -> None:
 
 
 def test_yes_and_no_say_nothing_by_themselves() -> None:
-    found = learn(ROWS[:3]).coverage("yes", (("family", "yes"),))
+    for value in ("yes", "no", "true", "", "0"):
+        found = learn(ROWS[:3]).coverage(f"Zizzi {value}", (STARS[0], ("family", value)))
 
-    assert found.missed == (("family", "yes"),)
+        assert found.unjudged == (("family", value),)
+        assert found.stated == STARS[:1]
+        assert found.missed == ()
+
+
+def test_yes_is_judged_where_the_training_texts_have_words_for_it() -> None:
+    phrases = learn(ROWS)
+
+    assert phrases.coverage("Zizzi is kid friendly", STARS).unjudged == ()
+    assert phrases.coverage("Zizzi", STARS).missed == STARS[1:]
+
+
+def test_a_short_value_is_stated_by_its_own_word_but_is_no_sign_of_an_invention() -> None:
+    phrases = learn([((("type", "pub"),), "a pub"), ((("type", "restaurant"),), "a restaurant")])
+
+    assert phrases.coverage("a pub", (("type", "pub"),)).stated == (("type", "pub"),)
+    assert phrases.coverage("a pub", (("type", "restaurant"),)).invented == ()
+    assert phrases.coverage("a restaurant", (("type", "pub"),)).invented == (("type", "restaurant"),)
+
+
+def test_phrases_are_the_same_after_a_way_through_a_file() -> None:
+    phrases = learn([*ROWS, ((("near", "Café Adriatic, the"),), "near the Café Adriatic, The")])
+    found = load_phrases(phrases.dump())
+
+    assert dict(found.meanings) == dict(phrases.meanings)
+    assert found.coverage("Kid friendly", STARS) == phrases.coverage("Kid friendly", STARS)
+
+
+INPUTS = ["name[Zizzi], rating[5 out of 5], kids[yes]", "name[Aromi], rating[1 out of 5], kids[no]", "no attributes"]
+TEXTS = ["Zizzi, rated 1 out of 5", "Aromi, rated 1 out of 5", "Zizzi"]
+
+
+def test_the_figures_by_hand() -> None:
+    """Four of six slots can be looked for; of these one is missed, and one value is there unasked."""
+    phrases = learn(ROWS[:8])
+    found = coverages(phrases, INPUTS, TEXTS)
+    metrics = score(count(found), resamples=20, confidence=0.9, seed=0)
+
+    assert found[2] is None
+    assert {name: one.value for name, one in metrics.items()} == {
+        "slot_error": 2 / 4,
+        "slot_missed": 1 / 4,
+        "slot_invented": 1 / 4,
+        "slot_unjudged": 2 / 6,
+    }
+    assert [told(one) for one in found] == [
+        "missed: rating[5 out of 5]; invented: rating[1 out of 5]; not judged: kids[yes]",
+        "all 2 stated; not judged: kids[no]",
+        "",
+    ]
+    assert not_judged(phrases, INPUTS).startswith("not judged: 2 of 6 slots, of kids (2): values such as yes or no")
+    assert not_judged(phrases, INPUTS[2:]) == ""
+
+
+def test_without_a_slot_to_judge_there_is_no_figure() -> None:
+    found = count(coverages(learn(ROWS[:3]), ["kids[yes]", "words"], ["yes", "words"]))
+
+    assert score(found, resamples=5, confidence=0.9, seed=0) == {}
+    assert told(coverages(learn(ROWS[:3]), ["kids[yes]"], ["yes"])[0]) == "not judged: kids[yes]"
+
+
+def test_inputs_that_are_no_attributes_teach_nothing() -> None:
+    pairs = [("name[Zizzi]", "Zizzi")] * 9
+
+    assert phrases_of([*pairs, ("words", "x")]) is not None
+    assert phrases_of([*pairs, ("words", "x"), ("words", "y")]) is None
+    assert phrases_of([]) is None
 
 
 def test_few_texts_teach_no_phrase() -> None:

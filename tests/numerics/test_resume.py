@@ -1,11 +1,12 @@
 """Stopped and resumed at any step equals uninterrupted, bit for bit: losses, weights, evaluations, stopping step."""
 
 import shutil
+import weakref
 
 import pytest
 import torch
 
-from affina.errors import Interrupted
+from affina.errors import Interrupted, RunError
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import Evaluated, Step
@@ -66,10 +67,10 @@ def train_in_parts(tmp_path, parts, monkeypatch, *, step):
     monkeypatch.undo()
     torch.manual_seed(12345)  # what the process draws in between must not matter
     prepared = prepared_run(tmp_path, **parts)
-    loaded = checkpoint.load(folder.last())
-    journal.cut(folder.journal, position=loaded[0].journal)
+    place = folder.last()
+    journal.cut(folder.journal, position=checkpoint.load_state(place).journal)
     loop, _ = start_loop(prepared, folder.path)
-    loop.resume(loaded)
+    loop.resume(place)
     outcome = loop.run()
     return trained(prepared), what_happened(folder.path), outcome
 
@@ -105,3 +106,51 @@ def test_another_seed_is_another_run(tmp_path):
     shutil.rmtree(tmp_path / "whole")
     _, other, _ = train_whole(tmp_path, {"seed": 2})
     assert one != other
+
+
+def test_nothing_that_was_read_of_a_checkpoint_is_held_while_training_goes_on(tmp_path, monkeypatch):
+    """Weights and moments are three times the model: a resumed run held them once more beside its own."""
+    read, alive = [], []
+    for name in ("load_trained", "load_moments"):
+        load = getattr(checkpoint, name)
+
+        def watched(place, load=load):
+            tensors = load(place)
+            read.extend(weakref.ref(tensor) for tensor in tensors.values())
+            return tensors
+
+        monkeypatch.setattr(checkpoint, name, watched)
+    step = loop_module.Loop._train_step
+
+    def counted(self, window):
+        alive.append(sum(tensor() is not None for tensor in read))
+        step(self, window)
+
+    parts = {"train": SETTINGS["plain"]}
+    folder = RunFolder(tmp_path / "parts")
+    loop, _ = start_loop(prepared_run(tmp_path, **parts), folder.path)
+    stop_at.loop = loop
+    with monkeypatch.context() as patched:
+        stop_at(patched, 1)
+        with pytest.raises(Interrupted):
+            loop.run()
+    loop.journal.close()
+    monkeypatch.setattr(loop_module.Loop, "_train_step", counted)
+    loop, _ = start_loop(prepared_run(tmp_path, **parts), folder.path)
+    loop.resume(folder.last())
+    loop.run()
+
+    assert len(read) > 10
+    assert alive[0] == 0
+
+
+@pytest.mark.parametrize("name", [checkpoint.TRAINED, checkpoint.OPTIMIZER])
+def test_a_checkpoint_that_was_cut_off_is_named_before_anything_is_written(tmp_path, name):
+    folder = RunFolder(tmp_path / "whole")
+    loop, _ = start_loop(prepared_run(tmp_path, train=SETTINGS["plain"]), folder.path)
+    loop.run()
+    file = folder.last() / name
+    file.write_bytes(file.read_bytes()[:-100])
+
+    with pytest.raises(RunError, match="remove this folder"):
+        checkpoint.load_state(folder.last())

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from affina.recipe.resolve import Facts, Hyperparameters, given_or, resolve, warmup_steps
+from affina.recipe.resolve import Facts, Hyperparameters, doubt_of_warmup, given_or, resolve, warmup_steps
 from affina.recipe.schema import EvaluateSpec, TrainSpec
 from affina.values import Resolved
 
@@ -142,3 +142,27 @@ def test_evaluation_rows(asked, validation_rows, rows, expected):
 )
 def test_warmup_is_a_share_below_one_and_steps_from_one_on(warmup, total, steps):
     assert warmup_steps(warmup, total) == steps
+
+
+@pytest.mark.parametrize(
+    ("warmup", "total", "said"),
+    [
+        (0.5, 100, ""),
+        (0.51, 100, "takes 51 of the run's 100 steps"),
+        (50, 100, ""),
+        (51, 100, "takes 51 of the run's 100 steps"),
+        (100, 100, "is no shorter than the run, which has 100 steps"),
+        (400, 40, "is no shorter than the run, which has 40 steps"),
+        (0, 1, ""),
+    ],
+)
+def test_a_warm_up_that_takes_most_of_the_run_is_doubted(warmup, total, said):
+    found = doubt_of_warmup(warmup, total)
+    assert said in found
+    assert bool(found) == bool(said)
+
+
+def test_what_is_left_to_us_is_a_small_share_of_every_run():
+    warmup = decided().warmup.value
+    assert all(warmup_steps(warmup, total) <= 0.1 * total for total in range(2_000))
+    assert not any(doubt_of_warmup(warmup, total) for total in range(2_000))

@@ -15,15 +15,16 @@ from affina.models.writing import HowToWrite, write
 from affina.tasks.lessons import Lesson, Passage, Question, Reading
 from affina.tasks.token_loss import IGNORED
 from affina.tasks.turns import DEFAULT_TEMPLATE, prompt, render
-from tiny_models import make_bart, make_tiny
+from tiny_models import APART, make_apart, make_tiny
 
 DECODERS = ("gpt2", "llama", "qwen2", "gpt_neox", "opt")
 TEXTS = ("my card is lost", "why was I charged a fee for this transfer", "no", "the machine kept my card")
 
 
-@pytest.fixture(params=(*DECODERS, "bart"))
+@pytest.fixture(params=(*DECODERS, *APART))
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> LanguageModel:
-    folder = make_bart(tmp_path) if request.param == "bart" else make_tiny(request.param, tmp_path)
+    make = make_apart if request.param in APART else make_tiny
+    folder = make(request.param, tmp_path)
     made = load_language_model(locate(str(folder)))
     made.module.double()
     return made

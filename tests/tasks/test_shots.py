@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -72,12 +73,19 @@ def test_an_answer_after_pairs_of_texts_ends_where_the_next_pair_would_begin(
     model: LanguageModel, task: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The untouched model has learned no end token: it goes on with pairs of its own, which are no answer."""
-    said = [Written("\n\nit is 0\n\nis it 7\nit is 7", 9, False), Written("it is\n1", 4, True)]
-    monkeypatch.setattr("affina.pipeline.writing.writer.write", lambda *_, **__: said)
-    writer = Writer(model=model, teacher=task, reading=Reading(model), how=HowToWrite(most_tokens=9), alone=False)
+    asked: list[Sequence[str]] = []
 
-    assert writer.write(ROWS[:2], shots=ROWS[5:6]) == [Written("it is 0", 9, True), said[1]]
-    assert writer.write(ROWS[:2]) == said
+    def write(_model: object, prompts: Sequence[object], _how: object, *, until: Sequence[str], **_: object) -> object:
+        asked.append(until)
+        return [Written("it is 0", 9, True)] * len(prompts)
+
+    monkeypatch.setattr("affina.pipeline.writing.writer.write", write)
+    writer = Writer(model=model, teacher=task, reading=Reading(model), how=HowToWrite(most_tokens=9), alone=False)
+    writer.write(ROWS[:2], shots=ROWS[5:6])
+    writer.write(ROWS[:2])
+
+    between = task.question(ROWS[0], shots=ROWS[5:6]).text.split("it is 5")[1].split("is it 0")[0]
+    assert asked == [[between, between], ["", ""]]
 
 
 def test_as_many_shots_as_fit_and_it_is_said(model: LanguageModel, task: Generation) -> None:
@@ -102,7 +110,10 @@ def test_a_question_that_is_too_long_alone_is_asked_whole_and_counted(model: Lan
 
     assert asked[0].ids == reading.ask(task.question(ROWS[0]))
     assert len(asked[0].ids) > 4
-    assert told == ["1 of 2 questions alone have more than the 4 tokens that there is room for"]
+    assert told == [
+        "1 of 2 questions alone have more than the 4 tokens that there is room for, and lose what is beyond, "
+        f"{ROWS[0].where} the first of them"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from affina.models.output_layer import LinearOutput, OwnLogits, last_states, rea
 from affina.tasks import token_loss as module_under_test
 from affina.tasks.token_loss import IGNORED, chunk_rows, token_loss, token_losses
 
-VOCABULARY, WIDTH = 101, 32
+VOCABULARY, WIDTH, OPT_WIDTH = 101, 32, 24
 _COMMON = {
     "vocab_size": VOCABULARY,
     "hidden_size": WIDTH,
@@ -51,7 +51,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma3": ("gemma3_text", {**_COMMON, "query_pre_attn_scalar": 8}),
     "qwen2": ("qwen2", _COMMON),
     "qwen3": ("qwen3", _COMMON),
-    "opt": ("opt", {**_COMMON, "ffn_dim": 48, "word_embed_proj_dim": 24}),
+    "opt": ("opt", {**_COMMON, "ffn_dim": 48, "word_embed_proj_dim": OPT_WIDTH}),
     "gpt_neox": ("gpt_neox", _COMMON),
     "phi, with a bias": ("phi", _COMMON),
     "granite, divided": ("granite", {**_COMMON, "logits_scaling": 8.0}),
@@ -167,7 +167,7 @@ def test_the_models_own_logits_give_the_same_loss() -> None:
 
 
 class _Watched(torch.utils._python_dispatch.TorchDispatchMode):
-    """Remembers the most elements of a tensor with the vocabulary as its last side."""
+    """Remembers the most elements of a tensor with the vocabulary as its last side that is no output layer's weight."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,9 +178,9 @@ class _Watched(torch.utils._python_dispatch.TorchDispatchMode):
         for tensor in result if isinstance(result, tuple | list) else (result,):
             if (
                 isinstance(tensor, Tensor)
-                and tensor.dim() == 2
-                and tensor.shape[1] == VOCABULARY
-                and len(tensor) != WIDTH
+                and tensor.dim() >= 2
+                and tensor.shape[-1] == VOCABULARY
+                and tensor.shape[:-1].numel() not in (WIDTH, OPT_WIDTH)
             ):
                 self.largest = max(self.largest, tensor.numel())
         return result
@@ -195,6 +195,18 @@ def test_no_logits_tensor_is_larger_than_the_stated_chunk() -> None:
 
     assert 0 < watched.largest <= chunk
     assert chunk_rows(VOCABULARY, chunk=chunk) == 20
+
+
+def test_in_no_family_is_there_a_logits_tensor_larger_than_the_stated_chunk(model: Any) -> None:
+    """Of the whole step: the states, the loss and the backward pass; a product with the vocabulary is 8 rows long."""
+    inputs, targets = batch(model)
+    output = read_output_layer(model, inputs)
+    assert output is not None
+    assert int((targets != IGNORED).sum()) > 8
+    with _Watched() as watched:
+        token_loss(last_states(model, inputs), targets, output, chunk=8 * VOCABULARY).backward()
+
+    assert 0 < watched.largest <= 8 * VOCABULARY
 
 
 def test_one_row_at_least_goes_through_a_vocabulary_beyond_the_chunk() -> None:

@@ -19,7 +19,7 @@ from affina.errors import InputError, Interrupted, ResourceError, RunError
 from affina.record.folder import RunFolder
 from affina.record.journal import read
 from affina.record.lock import FolderLock
-from affina.record.payloads import Chosen, Evaluated, Finished, Scores, Started, Step
+from affina.record.payloads import Chosen, Evaluated, Event, Finished, Scores, Started, Step
 from affina.record.starts import ModelLoaded
 from affina.training import checkpoint
 from affina.verbs import train as train_module
@@ -370,7 +370,7 @@ def test_the_best_weights_of_a_checkpoint_outlive_a_better_evaluation_after_it(s
     """A crash after a new best and before the next checkpoint must not leave the run without its own best."""
     stopped(stop_after)
     folder = RunFolder(Path("runs/good"))
-    state = checkpoint.load(folder.last())[0]
+    state = checkpoint.load_state(folder.last())
     checkpoint.save_best(folder, checkpoint.load_best(folder, step=state.stopping["best_step"]), step=99)
     assert folder.best(state.stopping["best_step"]).is_dir()
     result = train()
@@ -381,3 +381,23 @@ def test_the_best_weights_of_a_checkpoint_outlive_a_better_evaluation_after_it(s
 
 def finished(result):
     return next(record for record in read(result.folder.journal) if isinstance(record, Finished))
+
+
+@pytest.mark.parametrize(
+    ("words", "steps", "said"),
+    [
+        (("train.max_steps=8", "train.warmup=100"), "8 of 8 steps", "never falls"),
+        (("train.max_steps=8", "train.warmup=0.9"), "7 of 8 steps", "takes 7 of the run's 8 steps"),
+        (("train.max_steps=8", "train.warmup=2"), "2 of 8 steps", ""),
+    ],
+)
+def test_a_given_warm_up_is_told_in_steps_and_doubted_where_it_is_most_of_the_run(words, steps, said):
+    notices: list[str] = []
+    train(*words, "run=runs/warm", "evaluate.baselines=false", notify=notices.append)
+    records = read(Path("runs/warm/record.jsonl"))
+    [chosen] = [r for r in records if isinstance(r, Chosen) and r.key == "train.warmup"]
+    told = [text for text in notices if "train.warmup" in text]
+
+    assert steps in chosen.reason
+    assert [said in text for text in told] == ([True] if said else [])
+    assert [r.text for r in records if isinstance(r, Event) and "train.warmup" in r.text] == told

@@ -100,7 +100,10 @@ def samples_table(samples: tuple[Sample, ...]) -> Table:
     shown = any(sample.probability is not None or sample.probabilities for sample in samples) or numbers
     for name in ("text", "expected", "predicted"):
         table.add_column(name, justify="right" if numbers and name != "text" else "left")
-    if shown:
+    covered = any(sample.slots for sample in samples)
+    if covered:
+        table.add_column("attributes")
+    elif shown:
         table.add_column("error" if numbers else "probability", justify="right")
     for sample in samples:
         style = "" if numbers or sample.expected == sample.predicted else "yellow"
@@ -108,12 +111,14 @@ def samples_table(samples: tuple[Sample, ...]) -> Table:
         style = "" if sample.row is not None else style
         said = (shortened(words, LONGEST_TEXT) for words in (sample.expected, sample.predicted))
         cells = (text, *(Text(words, style=style * place) for place, words in enumerate(said)))
-        table.add_row(*cells, *([Text(_behind(sample))] if shown else []))
+        table.add_row(*cells, *([Text(_behind(sample))] if shown or covered else []))
     return table
 
 
 def _behind(sample: Sample) -> str:
-    """The error, the probability of the label, or those of the labels that were given or are right."""
+    """The error, the probability of the label or labels, or what the text makes of its input's attributes."""
+    if sample.row is not None:
+        return shortened(sample.slots, LONGEST_TEXT)
     if sample.error is not None:
         return f"{sample.error:+.3g}"
     if sample.probabilities:

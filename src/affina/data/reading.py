@@ -46,7 +46,7 @@ def rows_of(table: Table, columns: Mapping[str, str], *, lists: bool = False) ->
             cell = cells[place]
             if isinstance(cell, Unusable) and lists and role == "label" and cell.items is not None:
                 fields[role] = json.dumps(cell.items, ensure_ascii=False)
-            elif isinstance(cell, Unusable) and role == "messages" and cell.value is not None:
+            elif isinstance(cell, Unusable) and _as_json(role, cell):
                 fields[role] = json.dumps(cell.value, ensure_ascii=False)
             elif isinstance(cell, Unusable):
                 problems.append(_no_text(f"{table.where(index)}, column {columns[role]}", role, cell))
@@ -56,6 +56,11 @@ def rows_of(table: Table, columns: Mapping[str, str], *, lists: bool = False) ->
     if problems:
         raise DataError(*problems)
     return tuple(rows)
+
+
+def _as_json(role: str, cell: Unusable) -> bool:
+    """Whether a value is read as its JSON text: a conversation, or attributes with their values that a text is for."""
+    return (role == "messages" and cell.value is not None) or (role == "prompt" and isinstance(cell.value, dict))
 
 
 def same_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:

@@ -1,70 +1,56 @@
-"""Slot coverage of data-to-text: which attributes of its input a text states, which it misses, which it invents.
+"""Slot coverage of data-to-text: how many attributes of their inputs texts state, miss and invent.
 
-An attribute with its value is stated by the value's own words, or by a phrase that the training texts use for it and
-for hardly anything else ("5 star" for `rating[5 out of 5]`). The phrases are learned from the training rows: an
-approximation, whose error is what the references themselves seem to miss and invent; that figure belongs beside every
-other.
-
-This module reads no file and generates nothing.
+What stands for an attribute is `slot_phrases`'. Every figure belongs beside that of the references, which is the error
+of the count. This module reads no file and generates nothing.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from affina.evaluation.intervals import Floats, bootstrap
+from affina.evaluation.slot_phrases import Coverage, Phrases, Slot, parse_slots, written
 from affina.record.payloads import Measured
 
-Slot = tuple[str, str]
-"""An attribute and its value."""
-Words = tuple[str, ...]
-
-LONGEST_PHRASE: Final = 4
-LEAST_SUPPORT: Final = 10
-"""Training texts with a phrase, below which it says nothing."""
-PRECISION: Final = 0.9
-"""Share of the texts with a phrase whose input has the slot that it stands for (docs/log.md has other shares)."""
-MOST_ROWS: Final = 5_000
-"""Training rows that phrases are learned from."""
-_WORD: Final = re.compile(r"\w+")
-_BRACKETS: Final = re.compile(r"\s*([^\[\],|]+)\[([^\]]*)\]\s*[,|]?")
-_PAIR: Final = re.compile(r"\s*([^:=|;]+?)\s*[:=]\s*([^|;]*?)\s*(?:[|;]|$)")
-
-
-def parse_slots(given: str) -> tuple[Slot, ...]:
-    """Attributes with values as people write them: `a[x], b[y]`, `a: x | b: y` or `a = x; b = y`; else nothing."""
-    for pattern in (_BRACKETS, _PAIR):
-        found = []
-        position = 0
-        while position < len(given.rstrip()) and (match := pattern.match(given, position)) and match.end() > position:
-            found.append((match[1].strip(), match[2].strip()))
-            position = match.end()
-        if found and position >= len(given.rstrip()):
-            return tuple(found)
-    return ()
-
-
-NAMES: Final = ("slot_error", "slot_missed", "slot_invented")
-"""Of the slots of the inputs, the share that texts get wrong, and its two parts; inventions may make it more than 1."""
+ERROR: Final = "slot_error"
+NAMES: Final = (ERROR, "slot_missed", "slot_invented", "slot_unjudged")
+"""Of the slots of the inputs that can be judged, the share that texts get wrong, and its two parts (inventions may make
+it more than 1); and of all slots the share that is not judged."""
+REFERENCES: Final = "references"
+"""Who the figure of the references themselves is recorded as."""
+MOST_NAMED: Final = 5
+"""Attributes that are not judged, and are named."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What each row contributes, [rows] each: the slots of its input, and how many its text misses and invents."""
+    """What each row contributes, [rows] each: the judged slots of its input, and what its text makes of them.
+
+    A row whose input is no attributes with values contributes nothing.
+    """
 
     slots: Floats
     missed: Floats
     invented: Floats
+    unjudged: Floats
+
+    @property
+    def parts(self) -> dict[str, tuple[Floats, Floats]]:
+        """Metric to each row's share in the two sums whose ratio it is."""
+        every = self.slots + self.unjudged
+        wrong = (self.missed + self.invented, self.missed, self.invented)
+        return {name: (part, self.slots) for name, part in zip(NAMES, wrong, strict=False)} | {
+            NAMES[3]: (self.unjudged, every)
+        }
 
 
-def count(phrases: Phrases, inputs: Sequence[str], texts: Sequence[str]) -> Counts:
-    """Count the slots that texts miss and invent.
+def coverages(phrases: Phrases, inputs: Sequence[str], texts: Sequence[str]) -> list[Coverage | None]:
+    """What each text says of its input; None where that is no attributes with values.
 
     Args:
         phrases: what stands for a slot.
@@ -72,125 +58,58 @@ def count(phrases: Phrases, inputs: Sequence[str], texts: Sequence[str]) -> Coun
         texts: one for each.
     """
     parsed = map(parse_slots, inputs)
-    pairs = [(given, phrases.coverage(text, given)) for given, text in zip(parsed, texts, strict=True)]
-    return Counts(
-        slots=np.asarray([len(slots) for slots, _ in pairs], dtype=np.float64),
-        missed=np.asarray([len(found.missed) for _, found in pairs], dtype=np.float64),
-        invented=np.asarray([len(found.invented) for _, found in pairs], dtype=np.float64),
-    )
+    return [phrases.coverage(text, given) if given else None for given, text in zip(parsed, texts, strict=True)]
+
+
+def count(found: Sequence[Coverage | None]) -> Counts:
+    """The slots that texts miss and invent, row by row."""
+    rows = [
+        (len(one.stated) + len(one.missed), len(one.missed), len(one.invented), len(one.unjudged)) if one else (0,) * 4
+        for one in found
+    ]
+    return Counts(*np.asarray(rows, dtype=np.float64).reshape(-1, 4).T)
 
 
 def score(rows: Counts, *, resamples: int, confidence: float, seed: int) -> dict[str, Measured]:
-    """Each metric with its interval over the rows."""
+    """Each metric with its interval over the rows; none where no slot can be judged."""
+    if not rows.slots.sum():
+        return {}
+    sums = np.asarray([part for pair in rows.parts.values() for part in pair])
 
     def measure(weights: Floats) -> Floats:
-        total, missed, invented = (float(weights @ part) for part in (rows.slots, rows.missed, rows.invented))
-        return np.asarray([missed + invented, missed, invented]) / max(total, 1.0)
+        found: Floats = (sums @ weights).reshape(-1, 2)
+        ratios: Floats = found[:, 0] / np.maximum(found[:, 1], 1.0)
+        return ratios
 
     found = bootstrap(measure, len(rows.slots), resamples=resamples, confidence=confidence, seed=seed)
     values = zip(NAMES, *(part.tolist() for part in found), strict=True)
     return {name: Measured(value=value, low=low, high=high, n=len(rows.slots)) for name, value, low, high in values}
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What a text says of its input."""
-
-    stated: tuple[Slot, ...]
-    missed: tuple[Slot, ...]
-    invented: tuple[Slot, ...]
-    """Values that it states and that its input does not have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Phrases:
-    """What the training texts say for each slot.
-
-    Attributes:
-        meanings: a phrase to the slot that it stands for.
-    """
-
-    meanings: Mapping[Words, Slot]
-
-    def coverage(self, text: str, slots: Sequence[Slot]) -> Coverage:
-        """What `text` states, misses and invents of `slots`."""
-        phrases = set(_phrases(_words(text), longest=max(map(len, self.meanings), default=1)))
-        said = {self.meanings[phrase] for phrase in phrases if phrase in self.meanings}
-        given = set(slots)
-        stated = tuple(slot for slot in slots if slot in said or _literally(slot, phrases))
-        invented = tuple(sorted(slot for slot in said if slot not in given))
-        return Coverage(stated, tuple(slot for slot in slots if slot not in stated), invented)
+def told(found: Coverage | None) -> str:
+    """What a text misses, invents, and what of its input is not judged, in words; empty where there are no slots."""
+    if found is None:
+        return ""
+    parts = {"missed": found.missed, "invented": found.invented, "not judged": found.unjudged}
+    said = [f"{what}: {', '.join(map(written, slots))}" for what, slots in parts.items() if slots]
+    right = found.stated and not found.missed and not found.invented
+    return "; ".join([f"all {len(found.stated)} stated", *said] if right else said)
 
 
-def learn(rows: Sequence[tuple[Sequence[Slot], str]]) -> Phrases:
-    """The phrases that stand for a slot, from training rows.
+def not_judged(phrases: Phrases, inputs: Iterable[str]) -> str:
+    """The attributes that are not judged, the most frequent first, with how many slots; empty where all are judged.
 
     Args:
-        rows: the slots of each input with a text that was written for it.
+        phrases: what stands for a slot.
+        inputs: as they stand in the rows.
     """
-    texts: Counter[Words] = Counter()
-    together: dict[Words, Counter[Slot]] = defaultdict(Counter)
-    for slots, text in rows[:MOST_ROWS]:
-        for phrase in set(_phrases(_words(text), longest=LONGEST_PHRASE)):
-            texts[phrase] += 1
-            together[phrase].update(slots)
-    meanings = {
-        phrase: found[0][0]
-        for phrase, count in texts.items()
-        if count >= LEAST_SUPPORT and (found := together[phrase].most_common(2)) and _stands_for(found, count)
-    }
-    own = {tuple(_words(slot[1])): slot for slots, _ in rows for slot in slots}
-    shared = Counter(tuple(_words(value)) for _, value in {slot for slots, _ in rows for slot in slots})
-    literal = {words: slot for words, slot in own.items() if len(words) and shared[words] == 1 and not _vague(words)}
-    return Phrases(_shortest(meanings) | literal)
-
-
-def _stands_for(found: Sequence[tuple[Slot, int]], count: int) -> bool:
-    """Whether a phrase goes with its first slot nearly always, and with no second one as often."""
-    return found[0][1] >= PRECISION * count and (len(found) == 1 or found[1][1] < PRECISION * count)
-
-
-def _shortest(meanings: Mapping[Words, Slot]) -> dict[Words, Slot]:
-    """Without phrases that hold a shorter one of the same meaning."""
-    return {
-        phrase: slot
-        for phrase, slot in meanings.items()
-        if not any(part != phrase and meanings.get(part) == slot for part in _phrases(phrase, longest=len(phrase)))
-    }
-
-
-def _literally(slot: Slot, phrases: set[Words]) -> bool:
-    words = tuple(_words(slot[1]))
-    return not _vague(words) and words in phrases
-
-
-def _vague(words: Words) -> bool:
-    """A value such as `yes` or `no`, which says nothing without its attribute."""
-    return not words or (len(words) == 1 and (len(words[0]) <= 3 or words[0] in {"true", "false", "none"}))
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
-
-
-def _phrases(words: Sequence[str], *, longest: int) -> Iterator[Words]:
-    for length in range(1, longest + 1):
-        for start in range(len(words) - length + 1):
-            yield tuple(words[start : start + length])
-
-
-LEAST_SHARE: Final = 0.9
-"""Of the inputs must read as attributes with values, for slots to be counted."""
-
-
-def phrases_of(pairs: Sequence[tuple[str, str]]) -> Phrases | None:
-    """The phrases that training rows teach; None where their inputs are no attributes with values.
-
-    Args:
-        pairs: inputs, and the texts that were written for them.
-    """
-    parsed = [(parse_slots(given), text) for given, text in pairs]
-    with_slots = [(slots, text) for slots, text in parsed if slots]
-    if not parsed or len(with_slots) < LEAST_SHARE * len(parsed):
-        return None
-    return learn(with_slots)
+    every: list[Slot] = [slot for given in inputs for slot in parse_slots(given)]
+    names = Counter(name for name, value in every if not phrases.judges((name, value)))
+    if not names:
+        return ""
+    named = [f"{name} ({number:,})" for name, number in names.most_common(MOST_NAMED)]
+    more = f" and {len(names) - MOST_NAMED} more attributes" if len(names) > MOST_NAMED else ""
+    return (
+        f"not judged: {names.total():,} of {len(every):,} slots, of {', '.join(named)}{more}: values such as yes or no,"
+        " which say nothing by themselves, and for which the training texts have no phrase of their own"
+    )

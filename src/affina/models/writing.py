@@ -1,20 +1,22 @@
 """Texts that a model writes: generation in batches of like length, the same for the same seed.
 
 Generation itself is transformers'. This module decides what is batched with what, where a text ends and which random
-numbers a batch draws; it knows no task.
+numbers a batch draws; it knows no task. A text ends with the tokenizer's end token, with one that the model's own
+generation settings name (a chat model's end of a turn), or before words that the caller gives.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, TextIteratorStreamer
+from transformers import GenerationConfig, StoppingCriteriaList, TextIteratorStreamer
 
+from affina.models.ending import Until, begun, decoded, end_tokens, until_words
 from affina.models.language import LanguageModel
 
 TOGETHER: Final = 16
@@ -60,7 +62,7 @@ def write(
     prompts: Sequence[Sequence[int]],
     how: HowToWrite,
     *,
-    ends: Sequence[int] = (),
+    until: Sequence[str] = (),
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[Written]:
     """A text for each prompt, in order.
@@ -69,35 +71,36 @@ def write(
         model: in evaluation mode; left so.
         prompts: token ids; for an encoder-decoder what the encoder reads.
         how: how tokens are chosen.
-        ends: tokens that end a text beside the tokenizer's own end token.
+        until: of each prompt the words before which its text ends, if they come; "" for none. A text is no longer
+            written once they are there, and is the same as if it had been written on and cut there.
         progress: told how many texts are done.
     """
     found: dict[int, Written] = {}
-    stops = sorted({model.tokenizer.eos_token_id, *ends})
+    words, stops = until or [""] * len(prompts), end_tokens(model)
     for number, places in enumerate(_batches([len(prompt) for prompt in prompts])):
         batch = [prompts[place] for place in places]
         with torch.random.fork_rng(devices=_devices(model.module)):
             torch.manual_seed(how.seed + number)
-            rows = _generate(model, batch, how, stops)
-        found |= {place: _read(model, row, stops) for place, row in zip(places, rows, strict=True)}
+            rows = _generate(model, batch, how, stops, until=Until(model, [words[place] for place in places]))
+        texts = [_read(model, row, stops) for row in rows]
+        found |= {place: _cut(text, words[place]) for place, text in zip(places, texts, strict=True)}
         progress(len(found))
     return [found[place] for place in range(len(prompts))]
 
 
-def stream(model: LanguageModel, prompt: Sequence[int], how: HowToWrite, *, ends: Sequence[int] = ()) -> Iterator[str]:
+def stream(model: LanguageModel, prompt: Sequence[int], how: HowToWrite) -> Iterator[str]:
     """One text, piece by piece as it is written; with beams it comes whole.
 
     Args:
         model: in evaluation mode.
         prompt: token ids.
         how: how tokens are chosen.
-        ends: as in `write`.
     """
     if how.beams > 1:
-        [whole] = write(model, [prompt], how, ends=ends)
+        [whole] = write(model, [prompt], how)
         yield whole.text
         return
-    stops = sorted({model.tokenizer.eos_token_id, *ends})
+    stops = end_tokens(model)
     pieces = TextIteratorStreamer(
         model.tokenizer, skip_prompt=not model.reads_apart, skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
@@ -132,19 +135,24 @@ def _generate(
     batch: Sequence[Sequence[int]],
     how: HowToWrite,
     stops: list[int],
+    *,
     streamer: TextIteratorStreamer | None = None,
+    until: Until | None = None,
 ) -> list[list[int]]:
     ids, mask = _padded(batch, model.tokenizer.pad_token_id, on_the_left=not model.reads_apart)
     device = next(model.module.parameters()).device
+    # a beam search takes a stopped text for a finished one and would weigh it against the others
+    watched = until if until is not None and until.is_asked and how.beams == 1 else None
     with torch.inference_mode():
         made: Tensor = model.module.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
             generation_config=_configuration(model, how, stops),
+            stopping_criteria=None if watched is None else StoppingCriteriaList([watched]),
             streamer=streamer,
         )
-    start = 1 if model.reads_apart else ids.shape[1]  # a decoder of its own begins with its start token
-    return [row[start:].tolist() for row in made]
+    rows: list[list[int]] = [row[begun(model, ids.shape[1]) :].tolist() for row in made]
+    return rows if watched is None else [row[:length] for row, length in zip(rows, watched.lengths, strict=True)]
 
 
 def _padded(batch: Sequence[Sequence[int]], pad: int, *, on_the_left: bool) -> tuple[Tensor, Tensor]:
@@ -181,8 +189,12 @@ def _configuration(model: LanguageModel, how: HowToWrite, stops: list[int]) -> G
 def _read(model: LanguageModel, row: list[int], stops: Sequence[int]) -> Written:
     end = next((place for place, token in enumerate(row) if token in stops), None)
     kept = row if end is None else row[:end]
-    text: str = model.tokenizer.decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return Written(text, len(kept) + (end is not None), end is not None)
+    return Written(decoded(model, kept), len(kept) + (end is not None), end is not None)
+
+
+def _cut(written: Written, words: str) -> Written:
+    kept = until_words(written.text, words)
+    return written if kept is None else replace(written, text=kept, ended=True)
 
 
 def _devices(module: Any) -> list[torch.device]:

@@ -27,7 +27,6 @@ from affina.record.payloads import Payload
 from affina.record.starts import Restarted
 from affina.reporting.formats import the
 from affina.runtime import randomness
-from affina.training import checkpoint
 from affina.training.loop import STUCK, Floor, Loop, Outcome
 
 CLOSE: Final = 2.0
@@ -39,7 +38,7 @@ def train(
     folder: RunFolder,
     journal: Journal,
     *,
-    resumed: checkpoint.Loaded | None,
+    resumed: Path | None,
     records: Sequence[Payload],
 ) -> tuple[Prepared, Outcome]:
     """Train to the end, from a checkpoint if there is one.
@@ -48,7 +47,7 @@ def train(
         prepared: with the rates and draws that its record says.
         folder: where checkpoints go.
         journal: where records go.
-        resumed: the checkpoint to go on from.
+        resumed: the folder of the checkpoint to go on from.
         records: what the record held when this process took the run up.
 
     Returns:

@@ -120,22 +120,22 @@ def _smaller(prepared: Prepared) -> str:
 
 def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], known: Before) -> RunResult:
     clock = _Clock({"preparation": known.seconds})
-    resumed = checkpoint.load(place.resume) if place.resume else None
+    resumed = checkpoint.load_state(place.resume) if place.resume else None
     if resumed:
-        cut(place.folder.journal, position=resumed[0].journal)
+        cut(place.folder.journal, position=resumed.journal)
     else:  # what a run left that stopped before its first checkpoint
         place.folder.journal.unlink(missing_ok=True)
         shutil.rmtree(place.folder.checkpoints, ignore_errors=True)
     before = read(place.folder.journal) if resumed else []
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
-        journal.append(_started(prepared, resumed_at=resumed[0].step if resumed else None))
+        journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
         prepared = (
             rates.recall(prepared, before) if resumed else _before_training(prepared, journal, clock, known.predicted)
         )
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("training"):
-            prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=resumed, records=before)
+            prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=place.resume, records=before)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("evaluation"):
             prepared.subject.export(prepared, place.folder, step=outcome.best_step, journal=journal)

@@ -21,6 +21,7 @@ from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
+from affina.pipeline.training import with_warmup_told
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, resolve
@@ -75,7 +76,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         metric=subject.watched,
     )
     subject, arranged = subject.arranged(recipe, budget=hyper.batch_tokens.value)
-    return Prepared(
+    prepared = Prepared(
         recipe=recipe,
         loaded=loaded,
         subject=subject,
@@ -90,6 +91,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         audited=audited,
         notices=tuple(notices),
     )
+    return with_warmup_told(prepared, notify=notify)
 
 
 def _nothing_trains(model: Pretrained) -> Problem:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 
 from affina.data.mixing import seen_in, weights_of
-from affina.pipeline.prepared import Prepared
-from affina.recipe.resolve import warmup_steps
+from affina.pipeline.prepared import Notify, Prepared
+from affina.recipe.base import AUTO
+from affina.recipe.resolve import GIVEN, doubt_of_warmup, warmup_steps
 from affina.recipe.schema import EarlyStoppingSpec
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
@@ -19,6 +21,9 @@ from affina.training.optimizer import Optimizer, Rates
 from affina.training.plan import EpochPlanner, Plan
 from affina.training.precision import Precision
 from affina.training.stopping import EarlyStopping
+from affina.values import Resolved
+
+WARMUP: Final = "train.warmup"
 
 
 def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor: Floor | None = None) -> Loop[Any]:
@@ -85,6 +90,22 @@ def plan_of(prepared: Prepared) -> Plan:
         max_steps=prepared.recipe.train.max_steps,
         evaluations=prepared.hyper.per_epoch.value,
     )
+
+
+def with_warmup_told(prepared: Prepared, *, notify: Notify) -> Prepared:
+    """The run with its given warm-up in steps among the choices; one that takes most of the run is told of.
+
+    What is left to us is a small share of every run, and its steps are not counted beforehand.
+    """
+    if prepared.recipe.train.warmup == AUTO:
+        return prepared
+    given, total = prepared.hyper.warmup.value, plan_of(prepared).total_steps
+    steps, doubt = warmup_steps(given, total), doubt_of_warmup(given, total)
+    if doubt:
+        notify(doubt)
+    chosen = Resolved(given, f"{GIVEN}: {steps:,} of {total:,} steps")
+    notices = (*prepared.notices, *([doubt] if doubt else []))
+    return replace(prepared, choices={**prepared.choices, WARMUP: chosen}, notices=notices)
 
 
 def _stopping(prepared: Prepared) -> EarlyStopping:

@@ -22,6 +22,8 @@ BATCH_ROWS: Final = 32
 """Rows in a batch of mean length."""
 HEAD_FACTOR: Final = 3.0
 WARMUP: Final = 0.1
+MOST_WARMUP: Final = 0.5
+"""Of the steps: a warm-up that takes more of a run is said."""
 SCHEDULE: Final[Resolved[ScheduleShape]] = Resolved("linear", "warm-up, then a straight line to zero")
 EPOCHS: Final = ((1_000, 10.0), (20_000, 5.0), (math.inf, 3.0))
 """Up to so many training rows, so many epochs,"""
@@ -141,6 +143,25 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
 def warmup_steps(warmup: float, total: int) -> int:
     """`train.warmup` in steps: below 1 it is a share of the run."""
     return min(total, int(warmup * total + 1e-9) if warmup < 1 else round(warmup))
+
+
+def doubt_of_warmup(warmup: float, total: int) -> str:
+    """What is odd about a warm-up that takes most of a run, or is longer than it; empty where nothing is.
+
+    Args:
+        warmup: `train.warmup`.
+        total: steps of the run.
+    """
+    steps = warmup_steps(warmup, total)
+    if warmup >= 1 and round(warmup) >= total:
+        asked = f"train.warmup={warmup:g} is no shorter than the run, which has {total:,} steps"
+        return f"{asked}: the rate rises to the last step and never falls; a share such as train.warmup={WARMUP:g} fits"
+    if steps > MOST_WARMUP * total:
+        return (
+            f"train.warmup={warmup:g} takes {steps:,} of the run's {total:,} steps: in most of the run the rate is on"
+            f" its way up to its peak; train.warmup={WARMUP:g} is usual"
+        )
+    return ""
 
 
 def rounded(rate: float) -> float:

@@ -205,7 +205,7 @@ class TrainSpec(Spec):
     precision: PrecisionName = Field(AUTO, description="The precision of the matrix products.")
     schedule: ScheduleShape | Auto = Field(AUTO, description="The shape of the learning rate over the run.")
     warmup: Annotated[float, Field(ge=0)] | Auto = Field(
-        AUTO, description="Below 1 a share of the run, from 1 on a number of steps."
+        AUTO, description="Below 1 a share of the run, from 1 on a number of steps; most of the run is told of."
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's, on matrices only.")
     label_smoothing: Share = Field(0.0, description="The share of a target's probability given to all classes.")

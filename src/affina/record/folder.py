@@ -45,6 +45,11 @@ class RunFolder:
         return self.path / "adapter"
 
     @property
+    def slots(self) -> Path:
+        """Phrases that stand for the attributes of inputs, where a run counts these."""
+        return self.path / "slots.json"
+
+    @property
     def shipped(self) -> tuple[Path, ...]:
         """Of these two, those that are there."""
         return tuple(path for path in (self.model, self.adapter) if path.is_dir())

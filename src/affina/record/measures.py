@@ -39,6 +39,7 @@ MEASURES: Final = {
     "slot_error": Measure("slot errors", True, False),
     "slot_missed": Measure("slots missed", True, False),
     "slot_invented": Measure("slots invented", True, False),
+    "slot_unjudged": Measure("slots not judged", True, False),
     "perplexity": Measure("perplexity", False, False),
     "bits_per_byte": Measure("bits per byte", False, False),
     "rmse": Measure("RMSE", False, False),

@@ -214,6 +214,8 @@ class Sample:
     """Characters of the text after those that are kept."""
     row: int | None = None
     """Its place among the rows that texts were written for."""
+    slots: str = ""
+    """Which attributes of its input the text misses and invents, and which were not judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,9 +233,8 @@ class Finished:
     memory_bytes: int | None = None
     """The same above what the process held before the run, on a CPU; None where it had held more before."""
     seconds_per_epoch: float | None = None
-    """Of wall time, evaluations and writes included."""
+    """Of wall time, evaluations and writes included; below it the same of processor time."""
     cpu_seconds_per_epoch: float | None = None
-    """Of processor time."""
     samples: tuple[Sample, ...] = field(default=())
     """Rows of the report's split, drawn at random."""
     worst: tuple[Sample, ...] = field(default=())

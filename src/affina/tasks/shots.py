@@ -128,10 +128,11 @@ def ask_all(
             f"{len(fewer):,} of {len(asked):,} questions have fewer than the {len(shots)} shots that were asked for"
             f" before them, at least {min(fewer)}: a question has room for {room:,} tokens"
         )
-    longer = sum(room is not None and len(one.ids) > room for one in asked)
+    longer = [row.where for row, one in zip(rows, asked, strict=True) if room is not None and len(one.ids) > room]
     if longer:
         notify(
-            f"{longer:,} of {len(asked):,} questions alone have more than the {room:,} tokens that there is room for"
+            f"{len(longer):,} of {len(asked):,} questions alone have more than the {room:,} tokens that there is room"
+            f" for, and lose what is beyond, {longer[0]} the first of them"
         )
     return asked
 

@@ -174,6 +174,16 @@ def _start(tokenizer: Any, before: Sequence[Turn], text: str, content: int) -> i
     return content if place < 0 or text[place + len(own) : content].strip() else place + len(own)
 
 
+def end_of_turn(tokenizer: Any) -> str:
+    """The token that ends an answer in the template; the tokenizer's end token where the template has none."""
+    said = "two"
+    try:
+        found = render(tokenizer, (Turn("user", "one"), Turn(ASSISTANT, said)))
+    except UnfitRow:  # which every row is told
+        return str(tokenizer.eos_token)
+    return found.text[slice(*found.answers[-1])].rpartition(said)[2].strip() or str(tokenizer.eos_token)
+
+
 def has_system_place(tokenizer: Any) -> bool:
     """Whether the template writes a system turn somewhere."""
     turns = (Turn(SYSTEM, "one"), Turn("user", "two"), Turn(ASSISTANT, "three"))

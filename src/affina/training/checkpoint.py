@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -69,21 +69,48 @@ def save(
         shutil.rmtree(path)
 
 
-Loaded = tuple[State, dict[str, Tensor], dict[str, Tensor]]
-"""The state, the trained tensors and the optimizer's."""
+def load_state(path: Path) -> State:
+    """The state of one checkpoint folder, all files of which are whole as far as their sizes tell.
 
-
-def load(path: Path) -> Loaded:
-    """The state, the trained tensors and the optimizer's tensors of one checkpoint folder.
+    The tensors are read by themselves (`load_trained`, `load_moments`) and are several times as large as the model:
+    who holds them while training goes on holds all of that beside it.
 
     Raises:
         RunError: a file is missing or damaged.
     """
     try:
-        state = State(**json.loads((path / STATE).read_text(encoding="utf-8")))
-        return state, load_file(path / TRAINED), load_file(path / OPTIMIZER)
+        for name in (TRAINED, OPTIMIZER):
+            with safe_open(path / name, framework="pt"):  # reads the header, and looks whether the rest is there
+                pass
+        return State(**json.loads((path / STATE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, SafetensorError) as error:
         raise RunError(_damaged(path, error)) from error
+
+
+def load_trained(path: Path) -> dict[str, Tensor]:
+    """The trained tensors of a checkpoint, or of the best evaluation.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    return _tensors(path, TRAINED)
+
+
+def load_moments(path: Path) -> dict[str, Tensor]:
+    """The optimizer's tensors of a checkpoint.
+
+    Raises:
+        RunError: the file is missing or damaged.
+    """
+    return _tensors(path, OPTIMIZER)
+
+
+def _tensors(path: Path, name: str) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = load_file(path / name)
+    except (OSError, SafetensorError) as error:
+        raise RunError(_damaged(path, error)) from error
+    return tensors
 
 
 def save_best(folder: RunFolder, trained: Mapping[str, Tensor], *, step: int) -> None:
@@ -98,11 +125,7 @@ def load_best(folder: RunFolder, *, step: int) -> dict[str, Tensor]:
     Raises:
         RunError: there are none, or the file is damaged.
     """
-    try:
-        trained: dict[str, Tensor] = load_file(folder.best(step) / TRAINED)
-    except (OSError, SafetensorError) as error:
-        raise RunError(_damaged(folder.best(step), error)) from error
-    return trained
+    return load_trained(folder.best(step))
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, final
 
 import torch
@@ -272,11 +273,15 @@ class Loop(Generic[B]):
         checkpoint.save(self.folder, state, trained=trained, optimizer=moments, keep=self.control.keep)
         self._saved_at = time.monotonic()
 
-    def resume(self, loaded: checkpoint.Loaded) -> None:
-        """Go on from a checkpoint, as if the run had never stopped."""
-        state, trained, moments = loaded
-        self.attached.load_state_dict(trained)
-        self.optimizer.load_state_dict(moments)
+    def resume(self, place: Path) -> None:
+        """Go on from a checkpoint folder, as if the run had never stopped; nothing that was read is held on to.
+
+        Raises:
+            RunError: a file is missing or damaged.
+        """
+        state = checkpoint.load_state(place)
+        self.attached.load_state_dict(checkpoint.load_trained(place))
+        self.optimizer.load_state_dict(checkpoint.load_moments(place))
         self.precision.load_state(state.precision)
         self.stopping = EarlyStopping(**state.stopping)
         self.step, self.seconds, self.rows, self.tokens = state.step, state.seconds, state.rows, state.tokens

@@ -11,16 +11,18 @@ from affina.data.rows import Row
 from affina.data.written.again import written_rows
 from affina.data.written.composing import composed
 from affina.errors import Problem, RunError
+from affina.evaluation import slots
 from affina.evaluation.judging.base import Sampling
+from affina.evaluation.slot_phrases import load_phrases
 from affina.methods.base import Attached
 from affina.models import source
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
+from affina.pipeline.writing.answer_limit import MOST_NEW
 from affina.pipeline.writing.measuring import most_rows
 from affina.pipeline.writing.pieces import divided
-from affina.pipeline.writing.prepare import MOST_NEW
 from affina.pipeline.writing.teachers import teacher_of
-from affina.pipeline.writing.writer import Writer
+from affina.pipeline.writing.writer import ToWrite, Writer
 from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
 from affina.record.payloads import Scores
@@ -82,15 +84,17 @@ class OpenWriter:
         taught = self.writer.taught(rows)
         longest = max(map(len, taught.passages))
         losses = self.writer.losses(taught, budget=max(BATCH_TOKENS, longest))
-        cut = sum(passage.cut > 0 for passage in taught.passages)
+        cut = [row.where for row, passage in zip(rows, taught.passages, strict=True) if passage.cut]
         if cut:
-            notify(f"{cut:,} rows are cut to the run's {recipe.data.max_length} tokens for the loss")
+            limit = recipe.data.max_length
+            notify(f"{len(cut):,} rows are cut to the run's {limit} tokens for the loss, {cut[0]} the first of them")
         most = 0 if self.writer.alone else most_rows(recipe.generate.rows)
         wanted = self.writer.to_write(rows, most=most, seed=recipe.seed)
         written = self.writer.write(wanted.rows, notify=notify) if wanted.rows else []
         spec = recipe.evaluate
         sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=recipe.seed)
         found = self.writer.judge(wanted, written, losses, sampling=sampling)
+        self._tell_of_slots(wanted, sampling, notify)
         return Scores(who="tuned", split=address, metrics=found.metrics)
 
     def _in_pieces(self, rows: tuple[Row, ...], notify: Notify) -> tuple[Row, ...]:
@@ -104,6 +108,22 @@ class OpenWriter:
                 f"{found.pieces:,} pieces, as they are learned"
             )
         return found.rows
+
+    def _tell_of_slots(self, wanted: ToWrite, sampling: Sampling, notify: Notify) -> None:
+        """What the count of slots is worth on these rows."""
+        phrases = self.writer.phrases
+        if phrases is None:
+            if slots.REFERENCES in self.run.baselines:
+                notify(f"slots are not counted: {self.run.folder.slots} is not there, which this run was to keep")
+            return
+        if unjudged := slots.not_judged(phrases, [row.fields["text"] for row in wanted.rows]):
+            notify(f"slots: {unjudged}")
+        error = self.writer.of_references(wanted, sampling).get(slots.ERROR)
+        notify(
+            "slots are not counted: no input of these rows is attributes with values that can be judged"
+            if error is None
+            else f"slots: the references of these rows themselves count as {error.value:.1%} wrong"
+        )
 
 
 def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, notify: Notify = silent) -> OpenWriter:
@@ -139,7 +159,8 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
     limit = run.recipe.data.max_length
     reading = Reading(model, max_length=None if isinstance(limit, str) else limit)
     how = settled(run.recipe.generate, seed=run.recipe.seed)
-    writer = Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone)
+    phrases = load_phrases(run.folder.slots.read_text("utf-8")) if run.folder.slots.is_file() else None
+    writer = Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone, phrases=phrases)
     return OpenWriter(run, spec, writer, attached)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from affina.data.rows import Row
-from affina.evaluation import text_metrics
+from affina.evaluation import slots, text_metrics
 from affina.evaluation.judging.base import Sampling
 from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.writing import shown
@@ -24,7 +24,6 @@ USUAL_ROWS: Final = 100
 ZERO_SHOT: Final = "zero_shot"
 FEW_SHOT: Final = "few_shot"
 TUNED: Final = "tuned"
-REFERENCES: Final = "references"
 
 
 def measure_baselines(subject: Writing, run: Prepared, journal: Journal) -> None:
@@ -48,20 +47,16 @@ def measure_tuned(subject: Writing, run: Prepared, journal: Journal) -> Measured
         journal.append(Chosen(key=f"evaluate ({name})", value=signature, reason="sacrebleu's signature"))
     return Measured(
         scores=scores,
-        samples=shown.samples(wanted, found.written, seed=run.recipe.seed),
-        worst=shown.worst(wanted, found.written),
+        samples=shown.samples(wanted, found, seed=run.recipe.seed),
+        worst=shown.worst(wanted, found),
     )
 
 
 def _measure_references(subject: Writing, run: Prepared, journal: Journal) -> None:
     """What the references themselves seem to miss and invent: the error of the count."""
-    wanted = _wanted(subject, run)
-    pairs = [
-        (row.fields["text"], text) for row, known in zip(wanted.rows, wanted.references, strict=True) for text in known
-    ]
-    found = subject.writer.slots([given for given, _ in pairs], [text for _, text in pairs], _sampling(run))
+    found = subject.writer.of_references(_wanted(subject, run), _sampling(run))
     if found:
-        journal.append(Scores(who=REFERENCES, split=run.report_split, metrics=found))
+        journal.append(Scores(who=slots.REFERENCES, split=run.report_split, metrics=found))
 
 
 def _wanted(subject: Writing, run: Prepared) -> ToWrite:
@@ -100,7 +95,7 @@ def _measure(
     journal.append(scores)
     if found.texts is not None:
         journal.append(shown.texts(written, who=who, split=split))
-        journal.append(shown.rows_of_texts(wanted, found.texts, who=who, split=split))
+        journal.append(shown.rows_of_texts(wanted, found, who=who, split=split))
     elif losses is not None:
         journal.append(shown.rows_of_losses(subject.rows[split], losses, who=who, split=split))
     return scores, found, wanted

@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Final
-
-import numpy as np
 
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.evaluation.slots import Phrases, phrases_of
+from affina.evaluation.slot_phrases import Phrases, phrases_of
+from affina.evaluation.slots import not_judged
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
-from affina.models.writing import HowToWrite
 from affina.pipeline.attaching import with_room
 from affina.pipeline.prepared import Notify, report_split
+from affina.pipeline.writing.answer_limit import how_to_write
 from affina.pipeline.writing.rows import read_rows
 from affina.pipeline.writing.subject import Writing
 from affina.pipeline.writing.writer import Writer, taught_of
 from affina.recipe.base import AUTO
-from affina.recipe.resolve import GIVEN, given_or
+from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import GenerationSpec
 from affina.record.audited import Audited
 from affina.record.payloads import Finding
 from affina.runtime import machine
-from affina.tasks.lessons import Passage
 from affina.values import Resolved
 
-LEAST_NEW: Final = 16
-MOST_NEW: Final = 512
-"""New tokens where the recipe does not say, at the least and at the most."""
-COVERED: Final = 99
-"""Per cent of the training answers that a text may be as long as."""
-BEAMS: Final = 4
-"""Of an encoder-decoder, where the recipe does not say."""
 SHOTS: Final = 4
 
 Choices = dict[str, Resolved[Any]]
@@ -56,7 +46,8 @@ def prepare(
     rows = found.limited.rows
     encoded = {split: found.lessons.of(part, found.reading) for split, part in rows.items()}
     passages = {split: made for split, (_, made) in encoded.items()}
-    how = _how(recipe, model, passages["train"], choices, alone=found.alone)
+    answers = [] if found.alone else found.lessons.answers(rows["train"])
+    how = how_to_write(recipe, model, answers, choices)
     model.module.to(machine.choose_device(recipe.device))
     writer = Writer(
         model=model,
@@ -81,28 +72,6 @@ def prepare(
     return subject, (found.audited, found.findings)
 
 
-def _how(
-    recipe: Recipe, model: LanguageModel, train: Sequence[Passage], choices: Choices, *, alone: bool
-) -> HowToWrite:
-    """How texts are written."""
-    asked = recipe.generate
-    counts = [sum(passage.learned) for passage in train]
-    usual = math.ceil(float(np.percentile(counts, COVERED)))
-    reason = f"{COVERED}% of the training answers have at most {usual:,} tokens"
-    most = given_or(asked.max_new_tokens, Resolved(min(max(usual, LEAST_NEW), MOST_NEW), reason))
-    why = "usual for encoder-decoders" if model.reads_apart else "a decoder writes the likeliest token"
-    beams = given_or(asked.beams, Resolved(BEAMS if model.reads_apart else 1, why))
-    if not alone:
-        choices |= {"generate.max_new_tokens": most, "generate.beams": beams}
-    return HowToWrite(
-        most_tokens=most.value,
-        temperature=asked.temperature,
-        top_p=asked.top_p,
-        beams=beams.value,
-        seed=recipe.seed,
-    )
-
-
 def _phrases(written: Written, rows: Sequence[Row], choices: Choices) -> Phrases | None:
     """What stands for the attributes of the inputs, where these are attributes with values."""
     if not isinstance(written.spec, GenerationSpec):
@@ -110,7 +79,8 @@ def _phrases(written: Written, rows: Sequence[Row], choices: Choices) -> Phrases
     found = phrases_of([(row.fields["text"], row.fields["label"]) for row in rows])
     if found is not None:
         reason = "the inputs are attributes with values; found by their words, and by phrases of the training texts"
-        choices["evaluate (slots)"] = Resolved("counted", reason)
+        unjudged = not_judged(found, [row.fields["text"] for row in rows])
+        choices["evaluate (slots)"] = Resolved("counted", f"{reason}; {unjudged}" if unjudged else reason)
     return found
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, Final
 
+from affina.data.checks import noticed
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded
 from affina.data.rows import Row, Splits
@@ -117,12 +119,16 @@ class Lessons:
         self._whole |= {id(row): passage for row, passage in zip(rows, passages, strict=True)}
         return [max(len(passage.ids), len(passage.source)) for passage in passages]
 
+    def answers(self, rows: Sequence[Row]) -> list[int]:
+        """Tokens of each row's last answer, its end included; nothing is cut."""
+        return [_last_run(self._whole[id(row)].learned) for row in rows]
+
     def of(self, rows: Sequence[Row], reading: Reading) -> tuple[list[Lesson], list[Passage]]:
         """The lessons of rows, and their tokens within the limit."""
         return [self._made[id(row)] for row in rows], [reading.cut(self._whole[id(row)]) for row in rows]
 
     def taught(self, recipe: Recipe, limited: Limited, reading: Reading) -> tuple[Limited, tuple[Finding, ...]]:
-        """The rows of which the limit leaves something to learn.
+        """The rows of which the limit leaves something to learn, and those among them that it leaves a part of.
 
         Raises:
             DataError: it leaves nothing of a row, and `data.unfit` is `error`.
@@ -137,8 +143,23 @@ class Lessons:
         findings: tuple[Finding, ...] = ()
         for split, rows in limited.rows.items():
             kept[split], found = settle(rows, make, policy=recipe.data.unfit, split=split, name="answers_cut_away")
-            findings += found
+            findings += (*found, *self._cut_answers(kept[split], reading, split=split))
         return replace(limited, rows=kept), findings
+
+    def _cut_answers(self, rows: Sequence[Row], reading: Reading, *, split: str) -> list[Finding]:
+        """Rows whose answers go on beyond the limit: their ends are not learned."""
+        lost = [(row.where, reading.cut(self._whole[id(row)]).cut_learned) for row in rows]
+        places, tokens = [where for where, count in lost if count], sum(count for _, count in lost)
+        meaning = f"{split} answers go on beyond the limit: {tokens:,} tokens of them and their ends are not learned"
+        advice = "a larger data.max_length keeps them whole, data.too_long=drop leaves such training rows out"
+        return list(noticed("answers_cut", places, split=split, meaning=meaning, advice=advice))
+
+
+def _last_run(learned: Sequence[bool]) -> int:
+    """Tokens of the last answer in a row that may hold several."""
+    behind = list(reversed(learned))
+    start = behind.index(True) if True in behind else len(behind)
+    return sum(1 for _ in takewhile(bool, behind[start:]))
 
 
 def encoder(teacher: Teacher, reading: Reading) -> Callable[[Row], Encoding]:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from affina.data.rows import Row, text_key
-from affina.evaluation import perplexity, text_metrics
+from affina.evaluation import perplexity, slots, text_metrics
 from affina.evaluation.intervals import Floats
 from affina.models.writing import Written
 from affina.record.payloads import Sample
 from affina.record.row_results import RowResults, WrittenTexts
 
 if TYPE_CHECKING:
-    from affina.pipeline.writing.writer import ToWrite
+    from affina.pipeline.writing.writer import Judged, ToWrite
 
 SAMPLES: Final = 8
 WORST: Final = 20
@@ -31,24 +31,24 @@ CUT_OFF: Final = " [cut off]"
 """Stands behind a text that the model had not ended."""
 
 
-def samples(wanted: ToWrite, written: Sequence[Written], *, seed: int) -> tuple[Sample, ...]:
+def samples(wanted: ToWrite, found: Judged, *, seed: int) -> tuple[Sample, ...]:
     """Rows drawn at random.
 
     Args:
         wanted: the rows.
-        written: the tuned model's text for each.
+        found: the tuned model's text for each.
         seed: decides the draw.
     """
     order = np.random.default_rng(seed).permutation(len(wanted.rows))[:SAMPLES]
-    return tuple(_sample(wanted, written, place) for place in order.tolist())
+    return tuple(_sample(wanted, found, place) for place in order.tolist())
 
 
-def worst(wanted: ToWrite, written: Sequence[Written]) -> tuple[Sample, ...]:
+def worst(wanted: ToWrite, found: Judged) -> tuple[Sample, ...]:
     """The rows whose text has least in common with a reference (ROUGE-L), the worst first."""
-    pairs = zip(written, wanted.references, strict=True)
+    pairs = zip(found.written, wanted.references, strict=True)
     alike = [max(text_metrics.rouge_l(text.text, reference) for reference in known) for text, known in pairs]
     order = np.argsort(alike, kind="stable")[:WORST]
-    return tuple(_sample(wanted, written, place) for place in order.tolist() if alike[place] < LITTLE_ALIKE)
+    return tuple(_sample(wanted, found, place) for place in order.tolist() if alike[place] < LITTLE_ALIKE)
 
 
 def texts(written: Sequence[Written], *, who: str, split: str) -> WrittenTexts:
@@ -56,8 +56,15 @@ def texts(written: Sequence[Written], *, who: str, split: str) -> WrittenTexts:
     return WrittenTexts(who=who, split=split, texts=tuple(map(_said, written)))
 
 
-def rows_of_texts(wanted: ToWrite, found: text_metrics.Statistics, *, who: str, split: str) -> RowResults:
-    """Each written row's figures, so that predictors can be compared row by row."""
+def rows_of_texts(wanted: ToWrite, judged: Judged, *, who: str, split: str) -> RowResults:
+    """Each written row's figures, so that predictors can be compared row by row.
+
+    Raises:
+        ValueError: nothing was written.
+    """
+    if (found := judged.texts) is None:
+        raise ValueError("rows of texts need texts")
+    covered = slots.count(judged.slots).parts if judged.slots else {}
     return RowResults(
         who=who,
         split=split,
@@ -65,7 +72,8 @@ def rows_of_texts(wanted: ToWrite, found: text_metrics.Statistics, *, who: str, 
             _key([row.fields["text"], *known]) for row, known in zip(wanted.rows, wanted.references, strict=True)
         ),
         values={"rouge_l": _numbers(found.rouge_l), "exact_match": _numbers(found.exact)},
-        parts={name: tuple(map(_numbers, counts.T)) for name, counts in (("chrf", found.chrf), ("bleu", found.bleu))},
+        parts={name: tuple(map(_numbers, counts.T)) for name, counts in (("chrf", found.chrf), ("bleu", found.bleu))}
+        | {name: tuple(map(_numbers, pair)) for name, pair in covered.items()},
     )
 
 
@@ -84,7 +92,7 @@ def _key(texts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(texts).encode(errors="backslashreplace")).hexdigest()[:8]
 
 
-def _sample(wanted: ToWrite, written: Sequence[Written], place: int) -> Sample:
+def _sample(wanted: ToWrite, found: Judged, place: int) -> Sample:
     row, known = wanted.rows[place], wanted.references[place]
     asked = row.fields["text"]
     more = f" [and {len(known) - 1} more]" if len(known) > 1 else ""
@@ -93,8 +101,9 @@ def _sample(wanted: ToWrite, written: Sequence[Written], place: int) -> Sample:
         hidden=max(0, len(asked) - LONGEST),
         where=row.where,
         expected=_cut(known[0]) + more,
-        predicted=_said(written[place]),
+        predicted=_said(found.written[place]),
         row=place,
+        slots=slots.told(found.slots[place]) if found.slots else "",
     )
 
 

@@ -13,6 +13,8 @@ from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.writing import measuring
 from affina.pipeline.writing.writer import Taught, Writer
 from affina.recipe.task_specs import WritingSpec
+from affina.record.files import write_text
+from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.values import Resolved
 
@@ -86,6 +88,12 @@ class Writing(Learns):
     def baselines(self, run: Prepared, journal: Journal) -> None:
         """The untouched model on the same rows: as it is, and shown training rows."""
         measuring.measure_baselines(self, run, journal)
+
+    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
+        """What was trained, with tokenizer and chat template, and the phrases that slots are counted by."""
+        Learns.export(self, run, folder, step=step)
+        if self.writer.phrases is not None:
+            write_text(folder.slots, self.writer.phrases.dump())
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Loss and perplexity of all rows; of some of them the texts that the model writes, against the references."""

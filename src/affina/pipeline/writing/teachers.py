@@ -7,6 +7,7 @@ from typing import Any
 from affina.data.loading import Loaded
 from affina.errors import Problem, RecipeError
 from affina.models.base import Tells
+from affina.models.ending import end_with
 from affina.models.languages import direction
 from affina.models.writing import begin_with
 from affina.recipe.base import AUTO
@@ -16,7 +17,7 @@ from affina.tasks.chat import Chat, choose_template
 from affina.tasks.generation import Generation
 from affina.tasks.lessons import Teacher
 from affina.tasks.translation import Translation
-from affina.tasks.turns import has_system_place
+from affina.tasks.turns import end_of_turn, has_system_place
 from affina.values import Resolved
 
 METRICS = ("loss", "perplexity")
@@ -71,6 +72,7 @@ def teacher_of(spec: WritingSpec, model: Tells, choices: dict[str, Resolved[Any]
         RecipeError: the languages of a translation are not known, or texts alone for a model that cannot learn them.
         ModelError: the model has no code for a language.
     """
+    end_with(model.module, model.tokenizer.eos_token_id)
     match spec:
         case ChatSpec():
             return _chat(spec, model, choices)
@@ -87,10 +89,19 @@ def teacher_of(spec: WritingSpec, model: Tells, choices: dict[str, Resolved[Any]
 def _chat(spec: ChatSpec, model: Tells, choices: dict[str, Resolved[Any]]) -> Chat:
     if not model.reads_apart:
         choices["task (chat template)"] = choose_template(model.tokenizer)
+        _end_turns(model, choices)
         if not has_system_place(model.tokenizer) and spec.no_place != "error":
             what = "before what the user says first" if spec.no_place == "user" else "nowhere: it is left out"
             choices["task (system)"] = Resolved(what, "the chat template has no place for what the system says")
     return Chat(model.tokenizer, reads_apart=model.reads_apart, no_place=spec.no_place)
+
+
+def _end_turns(model: Tells, choices: dict[str, Resolved[Any]]) -> None:
+    """Have a text end where the template ends a turn, which is what is learned, here and in plain transformers."""
+    token = end_of_turn(model.tokenizer)
+    if end_with(model.module, model.tokenizer.convert_tokens_to_ids(token)):
+        reason = "the chat template ends an answer with it; saved with the model's generation settings"
+        choices["generate (end of an answer)"] = Resolved(token, reason)
 
 
 def _translation(spec: TranslationSpec, model: Tells, choices: dict[str, Resolved[Any]]) -> Translation:

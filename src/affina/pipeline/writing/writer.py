@@ -12,8 +12,10 @@ from typing import final
 import numpy as np
 
 from affina.data.rows import Row
+from affina.data.table import MOST_EXAMPLES
 from affina.evaluation import perplexity, slots, text_metrics
 from affina.evaluation.judging.base import Sampling
+from affina.evaluation.slot_phrases import Coverage, Phrases
 from affina.models.language import LanguageModel
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite, Written, write
@@ -59,12 +61,14 @@ class Judged:
         written: the texts.
         texts: each written row's share in the metrics of texts; None where nothing is written.
         losses: each row's share in the losses; None where they were not measured.
+        slots: what each written text says of its input; empty where slots are not counted.
     """
 
     metrics: dict[str, Measured]
     written: list[Written]
     texts: text_metrics.Statistics | None
     losses: perplexity.Statistics | None
+    slots: list[Coverage | None]
 
 
 @final
@@ -86,7 +90,7 @@ class Writer:
     reading: Reading
     how: HowToWrite
     alone: bool
-    phrases: slots.Phrases | None = None
+    phrases: Phrases | None = None
 
     def taught(self, rows: Sequence[Row]) -> Taught:
         """Rows as tokens.
@@ -152,13 +156,20 @@ class Writer:
         Args:
             rows: what is asked.
             shots: rows with their answers that stand before each question.
-            notify: told of questions that have no room for all shots, or are too long themselves.
+            notify: told of questions that have no room for all shots, or are too long themselves, and of texts that
+                are cut off.
             progress: told how many texts are done, and of how many.
         """
         asked = self.ask(rows, shots=shots, notify=notify)
-        prompts = [one.ids for one in asked]
-        written = write(self.model, prompts, self.how, progress=lambda done: progress(done, len(prompts)))
-        return [_until(one.until, text) for one, text in zip(asked, written, strict=True)]
+        prompts, until = [one.ids for one in asked], [one.until for one in asked]
+        texts = write(self.model, prompts, self.how, until=until, progress=lambda done: progress(done, len(prompts)))
+        if going := [row.where for row, text in zip(rows, texts, strict=True) if not text.ended]:
+            notify(
+                f"{len(going):,} of {len(texts):,} texts had not ended after generate.max_new_tokens="
+                f"{self.how.most_tokens:,} and are cut off there: {', '.join(going[:MOST_EXAMPLES])}"
+                + (f" and {len(going) - MOST_EXAMPLES:,} more" if len(going) > MOST_EXAMPLES else "")
+            )
+        return texts
 
     def judge(
         self, wanted: ToWrite, written: list[Written], losses: perplexity.Statistics | None, *, sampling: Sampling
@@ -173,30 +184,27 @@ class Writer:
         """
         drawn = (sampling.resamples, sampling.confidence, sampling.seed)
         metrics: dict[str, Measured] = {}
-        texts = None
+        texts, covered = None, list[Coverage | None]()
         if written:
             texts = text_metrics.statistics([text.text for text in written], wanted.references)
             found = text_metrics.score(texts, resamples=drawn[0], confidence=drawn[1], seed=drawn[2])
             metrics = {OF_TEXTS: found[OF_TEXTS], **found}
-            metrics |= self.slots([row.fields["text"] for row in wanted.rows], [t.text for t in written], sampling)
+            covered = self.covered([row.fields["text"] for row in wanted.rows], [text.text for text in written])
+            metrics |= slots.score(slots.count(covered), resamples=drawn[0], confidence=drawn[1], seed=drawn[2])
         if losses is not None:
             metrics |= perplexity.score(losses, resamples=drawn[0], confidence=drawn[1], seed=drawn[2])
-        return Judged(metrics=metrics, written=written, texts=texts, losses=losses)
+        return Judged(metrics=metrics, written=written, texts=texts, losses=losses, slots=covered)
 
-    def slots(self, inputs: Sequence[str], texts: Sequence[str], sampling: Sampling) -> dict[str, Measured]:
-        """Which attributes of their inputs texts miss and invent; empty where inputs are none."""
-        if self.phrases is None:
-            return {}
-        counts = slots.count(self.phrases, inputs, texts)
-        return slots.score(counts, resamples=sampling.resamples, confidence=sampling.confidence, seed=sampling.seed)
+    def covered(self, inputs: Sequence[str], texts: Sequence[str]) -> list[Coverage | None]:
+        """Which attributes of their inputs texts state, miss and invent; empty where these are not counted."""
+        return [] if self.phrases is None else slots.coverages(self.phrases, inputs, texts)
+
+    def of_references(self, wanted: ToWrite, sampling: Sampling) -> dict[str, Measured]:
+        """What the references themselves seem to miss and invent: the error of the count."""
+        inputs = [row.fields["text"] for row, known in zip(wanted.rows, wanted.references, strict=True) for _ in known]
+        found = slots.count(self.covered(inputs, [text for known in wanted.references for text in known]))
+        return slots.score(found, resamples=sampling.resamples, confidence=sampling.confidence, seed=sampling.seed)
 
     def briefly(self, tokens: int) -> Writer:
         """The same with shorter texts."""
         return replace(self, how=replace(self.how, most_tokens=tokens))
-
-
-def _until(end: str, written: Written) -> Written:
-    """A text without what was written beyond its end, where the prompt gives it one that is no token."""
-    if not end or end not in written.text.lstrip():
-        return written
-    return replace(written, text=written.text.lstrip().partition(end)[0], ended=True)

@@ -1,0 +1,222 @@
+"""The attributes of an input, and what a text says for each: their values' own words, and phrases learned from texts.
+
+A value is stated by its own words, or by a phrase that the training texts use for it and for hardly anything else
+("5 star" for `rating[5 out of 5]`). A value that says nothing without its attribute (`familyFriendly[yes]`) is looked
+for by such phrases alone; where none was learned, it is not judged. The phrases are an approximation, whose error is
+what the references themselves seem to miss and invent; that figure belongs beside every other.
+
+This module counts no rows (`slots`) and reads no file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+Slot = tuple[str, str]
+"""An attribute and its value."""
+Words = tuple[str, ...]
+
+LONGEST_PHRASE: Final = 4
+LEAST_SUPPORT: Final = 10
+"""Training texts with a phrase, below which it says nothing."""
+PRECISION: Final = 0.9
+"""Share of the texts with a phrase whose input has the slot that it stands for (docs/log.md has other shares)."""
+MOST_ROWS: Final = 5_000
+"""Training rows that phrases are learned from."""
+LEAST_SHARE: Final = 0.9
+"""Of the inputs must read as attributes with values, for slots to be counted."""
+_WORD: Final = re.compile(r"\w+")
+_BRACKETS: Final = re.compile(r"\s*([^\[\],|]+)\[([^\]]*)\]\s*[,|]?")
+_PAIR: Final = re.compile(r"\s*([^:=|;]+?)\s*[:=]\s*([^|;]*?)\s*(?:[|;]|$)")
+_SAYS_NOTHING: Final = frozenset({"yes", "no", "true", "false", "none", "null", "unknown", "on", "off", "0", "1"})
+"""Values that mean nothing without their attribute."""
+_SHORT: Final = 3
+"""Letters of a word that is no sign of a value that the input does not have."""
+
+
+def parse_slots(given: str) -> tuple[Slot, ...]:
+    """Attributes with values as people write them, each once; nothing where the text is not made of such alone.
+
+    Read are `a[x], b[y]`, `a: x | b: y`, `a = x; b = y`, and a JSON object: a list there is a slot for each of its
+    values, an object inside it has names with a point, and null is no slot.
+    """
+    if given.lstrip().startswith("{"):
+        return tuple(dict.fromkeys(_of_object(given)))
+    for pattern in (_BRACKETS, _PAIR):
+        found = []
+        position = 0
+        while position < len(given.rstrip()) and (match := pattern.match(given, position)) and match.end() > position:
+            found.append((match[1].strip(), match[2].strip()))
+            position = match.end()
+        if found and position >= len(given.rstrip()):
+            return tuple(dict.fromkeys(found))
+    return ()
+
+
+def _of_object(given: str) -> list[Slot]:
+    try:
+        value = json.loads(given)
+    except (ValueError, RecursionError):
+        return []
+    return list(_of_value("", value)) if isinstance(value, dict) else []
+
+
+def _of_value(name: str, value: Any) -> Iterator[Slot]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _of_value(f"{name}.{key}" if name else str(key), inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _of_value(name, inner)
+    elif value is not None:
+        yield (name, str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def written(slot: Slot) -> str:
+    """`rating[5 out of 5]`."""
+    return f"{slot[0]}[{slot[1]}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a text says of its input."""
+
+    stated: tuple[Slot, ...]
+    missed: tuple[Slot, ...]
+    invented: tuple[Slot, ...]
+    """Values that it states and that its input does not have."""
+    unjudged: tuple[Slot, ...]
+    """Slots of the input that nothing can be looked for of: neither stated nor missed."""
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What stands for each slot.
+
+    Attributes:
+        meanings: a phrase to the slot that it stands for.
+    """
+
+    meanings: Mapping[Words, Slot]
+
+    @cached_property
+    def _lengths(self) -> tuple[int, ...]:
+        return tuple(sorted({len(phrase) for phrase in self.meanings}))
+
+    @cached_property
+    def _learned(self) -> frozenset[Slot]:
+        return frozenset(self.meanings.values())
+
+    def judges(self, slot: Slot) -> bool:
+        """Whether a text can be asked for a slot: its value has words of its own, or a phrase stands for it."""
+        return slot in self._learned or not _says_nothing(_words(slot[1]))
+
+    def coverage(self, text: str, slots: Sequence[Slot]) -> Coverage:
+        """What `text` states, misses and invents of `slots`."""
+        words = _words(text)
+        said = {self.meanings[phrase] for phrase in _phrases(words, self._lengths) if phrase in self.meanings}
+        given, judged = set(slots), [slot for slot in slots if self.judges(slot)]
+        stated = tuple(slot for slot in judged if slot in said or _is_in(_words(slot[1]), words))
+        return Coverage(
+            stated=stated,
+            missed=tuple(slot for slot in judged if slot not in stated),
+            invented=tuple(sorted(slot for slot in said if slot not in given)),
+            unjudged=tuple(slot for slot in slots if slot not in judged),
+        )
+
+    def dump(self) -> str:
+        """As JSON text: an object for each phrase."""
+        found = [
+            {"phrase": " ".join(phrase), "attribute": slot[0], "value": slot[1]}
+            for phrase, slot in self.meanings.items()
+        ]
+        return json.dumps({"phrases": found}, ensure_ascii=False, indent=1) + "\n"
+
+
+def load_phrases(text: str) -> Phrases:
+    """What `dump` wrote."""
+    found = json.loads(text)["phrases"]
+    return Phrases({tuple(one["phrase"].split(" ")): (one["attribute"], one["value"]) for one in found})
+
+
+def phrases_of(pairs: Sequence[tuple[str, str]]) -> Phrases | None:
+    """The phrases that training rows teach; None where their inputs are no attributes with values.
+
+    Args:
+        pairs: inputs, and the texts that were written for them.
+    """
+    parsed = [(parse_slots(given), text) for given, text in pairs]
+    with_slots = [(slots, text) for slots, text in parsed if slots]
+    if not parsed or len(with_slots) < LEAST_SHARE * len(parsed):
+        return None
+    return learn(with_slots)
+
+
+def learn(rows: Sequence[tuple[Sequence[Slot], str]]) -> Phrases:
+    """The phrases that stand for a slot, from training rows.
+
+    Args:
+        rows: the slots of each input with a text that was written for it.
+    """
+    texts: Counter[Words] = Counter()
+    together: dict[Words, Counter[Slot]] = defaultdict(Counter)
+    for slots, text in rows[:MOST_ROWS]:
+        for phrase in set(_phrases(_words(text), range(1, LONGEST_PHRASE + 1))):
+            texts[phrase] += 1
+            together[phrase].update(slots)
+    meanings = {
+        phrase: found[0][0]
+        for phrase, count in texts.items()
+        if count >= LEAST_SUPPORT and (found := together[phrase].most_common(2)) and _stands_for(found, count)
+    }
+    own = {_words(slot[1]): slot for slots, _ in rows for slot in slots}
+    shared = Counter(_words(value) for _, value in {slot for slots, _ in rows for slot in slots})
+    literal = {words: slot for words, slot in own.items() if shared[words] == 1 and _is_a_sign(words)}
+    return Phrases(_shortest(meanings) | literal)
+
+
+def _stands_for(found: Sequence[tuple[Slot, int]], count: int) -> bool:
+    """Whether a phrase goes with its first slot nearly always, and with no second one as often."""
+    return found[0][1] >= PRECISION * count and (len(found) == 1 or found[1][1] < PRECISION * count)
+
+
+def _shortest(meanings: Mapping[Words, Slot]) -> dict[Words, Slot]:
+    """Without phrases that hold a shorter one of the same meaning."""
+    return {
+        phrase: slot
+        for phrase, slot in meanings.items()
+        if not any(part != phrase and meanings.get(part) == slot for part in _phrases(phrase, range(1, len(phrase))))
+    }
+
+
+def _says_nothing(words: Words) -> bool:
+    """A value such as `yes`, which says nothing without its attribute."""
+    return not words or (len(words) == 1 and words[0] in _SAYS_NOTHING)
+
+
+def _is_a_sign(words: Words) -> bool:
+    """Whether a value's own words, met in a text for another input, are that value and not a word by chance."""
+    return not _says_nothing(words) and (len(words) > 1 or len(words[0]) > _SHORT)
+
+
+def _is_in(part: Words, words: Words) -> bool:
+    """Whether a value's words stand in a text one behind the other."""
+    if _says_nothing(part):
+        return False
+    return any(words[start : start + len(part)] == part for start in range(len(words) - len(part) + 1))
+
+
+def _words(text: str) -> Words:
+    return tuple(_WORD.findall(text.lower()))
+
+
+def _phrases(words: Words, lengths: Iterable[int]) -> Iterator[Words]:
+    for length in lengths:
+        for start in range(len(words) - length + 1):
+            yield words[start : start + length]
