@@ -9,8 +9,9 @@ import yaml
 
 from affina.errors import RecipeError
 from affina.recipe.load import check_recipe, dump_recipe, load_recipe
-from affina.recipe.schema import EarlyStoppingSpec, FullSpec, PartialSpec, Recipe
+from affina.recipe.schema import EarlyStoppingSpec, Recipe
 from affina.recipe.task_specs import ClassificationSpec
+from affina.recipe.weight_specs import FullSpec, PartialSpec
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_an_unknown_key_near_to_nothing_is_to_be_removed_and_the_known_ones_are_
 def test_a_key_of_the_other_method_is_refused_with_the_keys_of_this_one():
     (problem,) = problems_of({"method": {"name": "full", "blocks": 2}})
     assert problem.where.endswith("method.blocks")
-    assert problem.expected == "one of name"
+    assert problem.expected == "one of layer_decay, name, stage_epochs, unfreezing"
 
 
 def test_all_problems_come_at_once():
