@@ -237,3 +237,28 @@ def test_yaml_is_the_only_reading_of_a_value(recipe_file):
     assert tree["data"]["text_pair"] == "on"
     assert tree["train"]["learning_rate"] == 1e-5
     assert load_recipe(Path(recipe_file("train: {learning_rate: 1e-5}"))).train.learning_rate == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "says"),
+    [
+        ({"name": "full", "layer_decay": 0.95}, "method.layer_decay", "for a factor of 0.95 write 1.0526"),
+        ({"name": "full", "layer_decay": 0}, "method.layer_decay", "1 or more"),
+        ({"name": "full", "layer_decay": float("inf")}, "method.layer_decay", "finite number"),
+        ({"name": "full", "unfreezing": "sudden"}, "method.unfreezing", "'gradual' or 'chain_thaw'"),
+        ({"name": "full", "stage_epochs": 2}, "method", "beside `unfreezing: gradual` or `chain_thaw`"),
+        ({"name": "partial", "unfreezing": "gradual"}, "method.unfreezing", "it is for method=full"),
+        ({"name": "lora", "layer_decay": 2.6}, "method.layer_decay", "it is for method=full"),
+        ({"name": "full", "unfreezng": "gradual"}, "method.unfreezng", "write method.unfreezing"),
+    ],
+)
+def test_rates_and_turns_of_layers_that_cannot_be_are_refused_with_the_fix(method, key, says):
+    (problem,) = problems_of({"method": method})
+    assert problem.where == f"recipe, key {key}"
+    assert says in f"{problem.expected}; {problem.fix}"
+
+
+@pytest.mark.parametrize("method", [{"name": "full"}, {"name": "full", "unfreezing": "gradual", "stage_epochs": 0.5}])
+def test_full_reads_back_as_it_was_written(method):
+    recipe = check_recipe({"method": method})
+    assert check_recipe(yaml.safe_load(dump_recipe(recipe))) == recipe

@@ -155,7 +155,9 @@ def rounded(rate: float) -> float:
 def head_rate(body: float, *, layer_decay: float = 1.0) -> Resolved[float]:
     """The head's peak rate beside the body's: where each layer has its own, the head is the layer above the body."""
     if layer_decay != 1:
-        return Resolved(body * layer_decay, f"{layer_decay:g} times the highest block's, as method.layer_decay says")
+        return Resolved(
+            float(f"{body * layer_decay:.6g}"), f"{layer_decay:g} times the highest block's, as method.layer_decay says"
+        )
     return Resolved(float(f"{body * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new")
 
 
