@@ -9,6 +9,7 @@ import torch
 
 from affina.methods.base import Freezable
 from affina.methods.reach import quiet_below
+from affina.pipeline import attempts
 from affina.pipeline.prepare import prepare
 from affina.pipeline.training import build_loop, stages_in
 from affina.recipe.load import check_recipe
@@ -16,7 +17,7 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal, read
 from affina.record.payloads import Event
 from affina.training.loop import UNFROZEN
-from workbench import sample_rows, tiny, write_csv
+from workbench import affina, sample_rows, tiny, write_csv
 
 CASES = [
     ("classification", "bert"),
@@ -160,3 +161,55 @@ def test_automatic_epochs_are_enough_for_all_layers(tmp_path, kind):
     assert stages[-1].names == set(run.attached.state_dict())
     assert run.notices == ()
     assert "all layers train only after" in run.hyper.epochs.reason
+
+
+def test_no_run_is_stopped_before_all_its_layers_train(tmp_path):
+    method = {"unfreezing": "gradual", "stage_epochs": 1}
+    run = prepared(tmp_path, "classification", "bert", method, learning_rate=1e-12, early_stopping={"patience": 1})
+    with Journal(tmp_path / "record.jsonl", observers=()) as record:
+        loop = build_loop(run, RunFolder(tmp_path / "run"), record)
+        outcome = loop.run()
+    last = loop.control.stages[-1].start
+    assert outcome.stopped == "early stopping"
+    assert outcome.steps == next(step for step in range(last + 1, 999) if loop.plan.evaluates_after(step))
+
+
+def test_a_new_start_trains_everything_again(tmp_path):
+    run = prepared(tmp_path, "classification", "bert", {"unfreezing": "gradual"})
+    [first, *_] = stages_in(run, build_loop(run, RunFolder(tmp_path / "run"), _journal(tmp_path)).plan)
+    run.attached.train_only(first.names, quiet=first.quiet)
+    module = attempts.start_again(run).model.module
+    assert all(tensor.requires_grad for tensor in module.parameters())
+    run.attached.train()
+    assert all(child.training for child in module.modules())
+
+
+def test_a_start_is_not_judged_while_few_layers_train(tmp_path):
+    staged = prepared(tmp_path, "classification", "bert", {"unfreezing": "gradual"}, restart=True)
+    assert attempts._floor(staged, []) is None
+    assert attempts._floor(prepared(tmp_path, "classification", "bert", {}, restart=True), []) is not None
+
+
+def test_only_what_trains_can_be_left_to_train(tmp_path):
+    run = prepared(tmp_path, "classification", "bert", {})
+    with pytest.raises(KeyError, match="nothing"):
+        run.attached.train_only({"nothing"}, quiet=())
+    assert all(tensor.requires_grad for tensor in run.model.module.parameters())
+
+
+def test_terminal_record_and_report_say_what_trains_when(tmp_path):
+    data = write_csv(tmp_path / "rows.csv", sample_rows(24))
+    words = [f"model={tiny('bert')}", f"run={tmp_path / 'run'}", "method={name: full, unfreezing: chain_thaw}"]
+    words += ["train.epochs=3", "train.batch_tokens=160", "evaluate.resamples=10", "method.layer_decay=1.5"]
+    ended = affina("train", data, *words)
+    assert ended.status == 0, ended.err
+    page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
+    for text in (ended.out + ended.err, page):
+        plain = " ".join(text.split())
+        for said in (
+            "head alone first, embeddings alone from step ",
+            "each group below at the one above / 1.5",
+            "what trains from here on: block 1 alone",
+            "block 3, block 2 never train; write train.epochs=6",
+        ):
+            assert said in plain, said
