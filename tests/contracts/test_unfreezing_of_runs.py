@@ -211,5 +211,6 @@ def test_terminal_record_and_report_say_what_trains_when(tmp_path):
             "each group below at the one above / 1.5",
             "what trains from here on: block 1 alone",
             "block 3, block 2 never train; write train.epochs=6",
+            "the run ends before the other 3 of 6 stages",
         ):
             assert said in plain, said

@@ -110,13 +110,16 @@ def told_of_turns(turns: Turns | None, plan: Plan, train: TrainSpec) -> tuple[di
 
 def stages_in_words(turns: Turns, plan: Plan) -> str:
     """What trains when."""
-    begun = list(zip(turns.starts(plan), turns.stages, strict=True))
+    stages = list(zip(turns.starts(plan), turns.stages, strict=True))
+    begun = [(start, together) for start, together in stages if start < plan.total_steps]
     parts = [
         named(together, of=len(turns.groups)) + (f" from step {start + 1}" if start else " first")
         for start, together in begun
     ]
     if len(parts) > MOST_NAMED:
         parts = [*parts[:3], "...", *parts[-2:]]
+    if len(begun) < len(stages):
+        return f"{', '.join(parts)}; the run ends before the other {len(stages) - len(begun)} of {len(stages)} stages"
     return f"{', '.join(parts)}; until then a run is neither stopped early nor begun again"
 
 
