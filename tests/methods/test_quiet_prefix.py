@@ -10,7 +10,7 @@ from affina.models.classifier import Classifier, load_classifier
 from affina.models.dropout import LaneDropout
 from affina.models.heads import hidden_states
 from affina.models.source import locate
-from affina.recipe.schema import PartialSpec
+from affina.recipe.weight_specs import PartialSpec
 from tiny_models import BLOCKS, CORPUS, FAMILIES
 from workbench import tiny
 

@@ -9,7 +9,7 @@ import torch
 from affina.errors import Interrupted, RunError
 from affina.record import journal
 from affina.record.folder import RunFolder
-from affina.record.payloads import Evaluated, Step
+from affina.record.payloads import Evaluated, Event, Step
 from affina.training import checkpoint
 from affina.training import loop as loop_module
 from bench_of_loops import prepared_run, start_loop
@@ -154,3 +154,30 @@ def test_a_checkpoint_that_was_cut_off_is_named_before_anything_is_written(tmp_p
 
     with pytest.raises(RunError, match="remove this folder"):
         checkpoint.load_state(folder.last())
+
+
+STAGED = {
+    "gradual": {"unfreezing": "gradual", "stage_epochs": 0.4, "layer_decay": 2.6},
+    "chain-thaw": {"unfreezing": "chain_thaw", "stage_epochs": 0.3},
+}
+
+
+@pytest.mark.parametrize("kind", STAGED)
+def test_resumed_at_any_step_of_any_stage_equals_uninterrupted(tmp_path, monkeypatch, kind):
+    train = {"schedule": "slanted_triangular", "epochs": 2.5, "early_stopping": {"patience": 50}}
+    parts = {"method": {"name": "full", **STAGED[kind]}, "train": train, "seed": 2}
+    weights, events, outcome = train_whole(tmp_path, parts)
+    begun = unfrozen(tmp_path / "whole")
+    assert len(begun) == {"gradual": 5, "chain-thaw": 6}[kind]
+    for step in range(1, outcome.steps):
+        again, same_events, _ = train_in_parts(tmp_path, parts, monkeypatch, step=step)
+        assert all(torch.equal(again[name], weights[name]) for name in weights), step
+        assert same_events == events, step
+        assert unfrozen(tmp_path / "parts") == begun, step
+        shutil.rmtree(tmp_path / "parts")
+
+
+def unfrozen(folder):
+    """The stages that the record tells of."""
+    found = (record for record in journal.read(RunFolder(folder).journal) if isinstance(record, Event))
+    return [(event.step, event.text) for event in found if event.name == loop_module.UNFROZEN]

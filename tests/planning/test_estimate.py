@@ -10,11 +10,11 @@ from affina.models.language import load_language_model
 from affina.planning import estimate
 from affina.planning.activations import Activations, Growth, Shape, look
 from affina.planning.changes import changes_of, weighed
-from affina.planning.costs import costs_of
+from affina.planning.costs import costs_of, costs_on_the_whole
 from affina.planning.estimate import ASKING, BESIDE, HEAP, Setup, memory_of, parts_of, setup_of, trained_bytes
 from affina.planning.fitting import shell
 from affina.planning.forecast import Change
-from affina.planning.foresee import foresee, key_of
+from affina.planning.foresee import described, foresee, key_of
 from affina.recipe.load import load_recipe
 from affina.runtime import machine, memory
 from forecasts import forecast, prepared_run, recipe_words
@@ -159,3 +159,30 @@ def test_a_run_in_words_says_what_it_needs_and_trains_at_least_a_block(tmp_path)
     assert found.memory.peak > found.memory.stages["loading"]
     changes = weighed(found.memory, prepared, changes_of(prepared, activations), setup_of(prepared, activations))
     assert not any("blocks: 0" in word for change in changes for word in change.words)
+
+
+def test_a_run_that_unfreezes_in_turn_costs_less_and_holds_as_much(tmp_path):
+    words = ("train.epochs=10", "train.head_start=random")
+    full = prepared_run(tmp_path, "method=full", *words)
+    shape = Shape(4, 10)
+    for kind in ("gradual", "chain_thaw"):
+        run = prepared_run(tmp_path, f"method={{name: full, unfreezing: {kind}, layer_decay: 2.6}}", *words)
+        mean = costs_on_the_whole(run)
+        assert mean.forward(shape) == costs_of(full).forward(shape)
+        assert 0.5 * costs_of(full).backward(shape) < mean.backward(shape) < costs_of(full).backward(shape)
+        assert 0.5 < mean.moved < 1
+        assert parts_of(setup_of(run, look(run)), seed=0) == parts_of(setup_of(full, look(full)), seed=0)
+    assert costs_on_the_whole(full) == costs_of(full)
+    # four stages of an epoch each: head, then a block more, then all six epochs; backward weights by hand
+    run = prepared_run(tmp_path, "method={name: full, unfreezing: gradual}", *words)
+    shares = [0, 1 / 3, 2 / 3, 1, *6 * [1]]
+    wanted = costs_of(full).backward_weights * sum(shares) / 10
+    assert costs_on_the_whole(run).backward_weights == pytest.approx(wanted, rel=0.01)
+
+
+def test_a_plan_says_in_words_what_trains_when(tmp_path):
+    run = prepared_run(tmp_path, "method={name: full, unfreezing: gradual, layer_decay: 2.6}", "train.epochs=10")
+    said = described(run)
+    assert said.startswith("full (layer_decay 2.6: block 3 at train.learning_rate")
+    assert "unfreezing gradual: head alone first, head and block 3 from step " in said
+    assert described(prepared_run(tmp_path, "method=full")) == "full"

@@ -9,8 +9,9 @@ import yaml
 
 from affina.errors import RecipeError
 from affina.recipe.load import check_recipe, dump_recipe, load_recipe
-from affina.recipe.schema import EarlyStoppingSpec, FullSpec, PartialSpec, Recipe
+from affina.recipe.schema import EarlyStoppingSpec, Recipe
 from affina.recipe.task_specs import ClassificationSpec
+from affina.recipe.weight_specs import FullSpec, PartialSpec
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_an_unknown_key_near_to_nothing_is_to_be_removed_and_the_known_ones_are_
 def test_a_key_of_the_other_method_is_refused_with_the_keys_of_this_one():
     (problem,) = problems_of({"method": {"name": "full", "blocks": 2}})
     assert problem.where.endswith("method.blocks")
-    assert problem.expected == "one of name"
+    assert problem.expected == "one of layer_decay, name, stage_epochs, unfreezing"
 
 
 def test_all_problems_come_at_once():
@@ -236,3 +237,28 @@ def test_yaml_is_the_only_reading_of_a_value(recipe_file):
     assert tree["data"]["text_pair"] == "on"
     assert tree["train"]["learning_rate"] == 1e-5
     assert load_recipe(Path(recipe_file("train: {learning_rate: 1e-5}"))).train.learning_rate == 1e-5
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "says"),
+    [
+        ({"name": "full", "layer_decay": 0.95}, "method.layer_decay", "for a factor of 0.95 write 1.0526"),
+        ({"name": "full", "layer_decay": 0}, "method.layer_decay", "1 or more"),
+        ({"name": "full", "layer_decay": float("inf")}, "method.layer_decay", "finite number"),
+        ({"name": "full", "unfreezing": "sudden"}, "method.unfreezing", "'gradual' or 'chain_thaw'"),
+        ({"name": "full", "stage_epochs": 2}, "method", "beside `unfreezing: gradual` or `chain_thaw`"),
+        ({"name": "partial", "unfreezing": "gradual"}, "method.unfreezing", "it is for method=full"),
+        ({"name": "lora", "layer_decay": 2.6}, "method.layer_decay", "it is for method=full"),
+        ({"name": "full", "unfreezng": "gradual"}, "method.unfreezng", "write method.unfreezing"),
+    ],
+)
+def test_rates_and_turns_of_layers_that_cannot_be_are_refused_with_the_fix(method, key, says):
+    (problem,) = problems_of({"method": method})
+    assert problem.where == f"recipe, key {key}"
+    assert says in f"{problem.expected}; {problem.fix}"
+
+
+@pytest.mark.parametrize("method", [{"name": "full"}, {"name": "full", "unfreezing": "gradual", "stage_epochs": 0.5}])
+def test_full_reads_back_as_it_was_written(method):
+    recipe = check_recipe({"method": method})
+    assert check_recipe(yaml.safe_load(dump_recipe(recipe))) == recipe

@@ -6,7 +6,8 @@ import pytest
 
 from affina.errors import RecipeError
 from affina.recipe.load import load_recipe
-from affina.recipe.schema import FullSpec, PartialSpec, Recipe
+from affina.recipe.schema import Recipe
+from affina.recipe.weight_specs import FullSpec, PartialSpec
 
 
 def of(*words, base=None):

@@ -166,3 +166,19 @@ def test_what_is_left_to_us_is_a_small_share_of_every_run():
     warmup = decided().warmup.value
     assert all(warmup_steps(warmup, total) <= 0.1 * total for total in range(2_000))
     assert not any(doubt_of_warmup(warmup, total) for total in range(2_000))
+
+
+def test_a_run_that_unfreezes_its_layers_in_turn_has_epochs_for_all_of_them():
+    usual = decided(train={}, rows=5_000).epochs
+    assert decided(rows=5_000, unfrozen_after=4.0).epochs == usual
+    longer = decided(rows=5_000, unfrozen_after=7.0).epochs
+    assert (longer.value, usual.value) == (8.0, 5.0)
+    assert "all layers train only after 7" in longer.reason
+    assert decided(rows=5_000, unfrozen_after=7.0, train={"epochs": 2}).epochs.value == 2
+
+
+def test_with_a_rate_for_each_layer_the_head_is_the_layer_above_the_body():
+    found = decided(layer_decay=2.6, train={"learning_rate": 0.01})
+    assert found.head_learning_rate.value == 0.026
+    assert "method.layer_decay" in found.head_learning_rate.reason
+    assert decided(layer_decay=2.6, train={"head_learning_rate": 0.5}).head_learning_rate.value == 0.5

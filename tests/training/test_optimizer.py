@@ -6,6 +6,7 @@ from torch import nn
 
 from affina.methods.base import ParameterGroup
 from affina.training.optimizer import Optimizer, Rates
+from affina.training.schedule import slanted_triangular
 
 
 def make(decay=0.0):
@@ -67,3 +68,28 @@ def test_an_unknown_name_is_refused():
     optimizer, _ = make()
     with pytest.raises(KeyError):
         optimizer.load_state_dict({"exp_avg/other": torch.zeros(1)})
+
+
+def test_what_is_frozen_has_no_moments_and_starts_anew():
+    optimizer, tensors = make()
+    run_step(optimizer, tensors)
+    weight, bias, head = tensors
+    weight.requires_grad_(False)
+    optimizer.release()
+    assert {path.partition("/")[2] for path in optimizer.state_dict()} == {"bias", "head"}
+    before = weight.clone()
+    run_step(optimizer, (bias, head))
+    assert torch.equal(weight, before)
+    weight.requires_grad_(True)
+    run_step(optimizer, tensors)
+    assert torch.allclose(before - weight, torch.full_like(weight, 0.01), rtol=1e-4)  # a first step again
+
+
+def test_each_layer_s_peak_is_the_one_above_over_the_decay_in_float64():
+    # eta^(l-1) = eta^l / 2.6 (Howard & Ruder 2018, 3.1), times the slanted triangle at t = 200 of T = 1000 (3.2)
+    groups = [ParameterGroup("body", True, {str(n): nn.Parameter(torch.ones(1))}, 2.6**-n) for n in range(4)]
+    optimizer = Optimizer(groups, Rates(body=0.01, head=0.026, weight_decay=0.0))
+    optimizer.set_factor(slanted_triangular(200, total=1000, cut=100))
+    found = [group["lr"] for group in optimizer.adamw.param_groups]
+    by_hand = [0.00892361111111111, 0.0034321581196581196, 0.0013200608152531229, 0.000507715698174278]
+    assert found == pytest.approx(by_hand, rel=1e-14)

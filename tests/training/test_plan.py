@@ -82,3 +82,12 @@ def test_a_short_run_is_not_judged():
     plan = make(max_steps=39)
     assert not any(plan.is_at_a_quarter(step) for step in range(40))
     assert any(make(max_steps=40).is_at_a_quarter(step) for step in range(41))
+
+
+def test_steps_of_so_many_epochs():
+    plan = make(epochs=2.5)
+    whole = [plan.steps_in(epochs) for epochs in (0, 1, 2)]
+    assert [plan.epoch_after(step) for step in whole] == [0, 1, 2]
+    assert plan.epoch_after(plan.steps_in(0.5)) == pytest.approx(0.5, abs=0.05)
+    assert plan.steps_in(3) == plan.steps_in(99) == plan.total_steps
+    assert make(max_steps=4).steps_in(2) == 4

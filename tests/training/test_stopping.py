@@ -132,3 +132,15 @@ def test_a_loss_that_still_falls_is_seen_whatever_the_metric_does():
         seen.append(stopping.falling)
     assert seen == [False, True, False, False, True]
     assert EarlyStopping(**stopping.state()) == stopping
+
+
+def test_nothing_ends_a_run_before_all_its_layers_train():
+    stopping = EarlyStopping(higher_is_better=True, patience=2, since=4, rows=100)
+    for step, value in enumerate([0.3, 0.9, 0.1, 0.1, 0.1, 0.1]):
+        assert not stopping.is_over
+        stopping.update(value, step=step)
+    assert not stopping.is_over, "one evaluation after step 4 is not two"
+    again = EarlyStopping(**stopping.state())
+    for one in (stopping, again):
+        one.update(0.1, step=6)
+        assert one.is_over

@@ -5,7 +5,7 @@ A method says what may change. It knows no task, no optimizer and no file format
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
@@ -24,7 +24,7 @@ class ParameterGroup:
         part: "body" for pre-trained weights, "head" for what is new in the task.
         decays: whether weight decay applies: matrices only, no norms and biases.
         parameters: name to tensor, in the model's order.
-        rate: what the part's learning rate is multiplied by; not 1 for LoRA+'s B.
+        rate: what the part's learning rate is multiplied by; not 1 for LoRA+'s B and with discriminative rates.
     """
 
     part: Literal["body", "head"]
@@ -71,6 +71,20 @@ class Attached(Protocol):
 
     def detach(self) -> None:
         """Take the method off the model, for good; what trained in the model's own weights stays in them."""
+        ...
+
+
+@runtime_checkable
+class Freezable(Protocol):
+    """A method of whose tensors some can stand still for a while."""
+
+    def train_only(self, names: Collection[str], *, quiet: Sequence[str]) -> None:
+        """Let only these train from now on; the others of `state_dict` keep their values, and get no gradient.
+
+        Args:
+            names: of `state_dict`.
+            quiet: the modules that run before the first of them, which `train` leaves without dropout.
+        """
         ...
 
 

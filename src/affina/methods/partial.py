@@ -16,7 +16,7 @@ from affina.methods.base import BaseTensors
 from affina.methods.reach import quiet_below, upper_blocks, within
 from affina.methods.weights import TrainedWeights
 from affina.models.anatomy import Anatomy
-from affina.recipe.schema import PartialSpec
+from affina.recipe.weight_specs import PartialSpec
 
 
 def attach(module: nn.Module, anatomy: Anatomy, spec: PartialSpec, *, base_tensors: BaseTensors) -> TrainedWeights:

@@ -6,7 +6,7 @@ Owns which tensors require a gradient and which modules run without dropout. Whi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import final
 
@@ -26,6 +26,7 @@ class TrainedWeights:
         head: names of the parameters of the task's head.
         quiet: names of modules that run without dropout, each by itself and without those inside it.
         base_tensors: for `disabled()`.
+        rates: name to what its part's learning rate is multiplied by; 1 where a name is not there.
     """
 
     def __init__(
@@ -36,25 +37,40 @@ class TrainedWeights:
         head: frozenset[str],
         quiet: tuple[str, ...],
         base_tensors: BaseTensors,
+        rates: Mapping[str, float] | None = None,
     ) -> None:
         self.module = module
         self._head = head
-        self._quiet = quiet
+        self._quiet: Sequence[str] = quiet
+        self._quiet_in_all = quiet
         self._base_tensors = base_tensors
+        self._rates = rates or {}
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(name in trained)
         self._trained = {name: parameter for name, parameter in module.named_parameters() if name in trained}
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
-        """Body and head, each with its matrices (weight decay) and its vectors (none); empty groups left out."""
-        groups = []
-        for part, in_head in (("body", False), ("head", True)):
-            members = {name: tensor for name, tensor in self._trained.items() if (name in self._head) == in_head}
-            for decays in (True, False):
-                chosen = {name: tensor for name, tensor in members.items() if (tensor.ndim > 1) == decays}
-                if chosen:
-                    groups.append(ParameterGroup("head" if part == "head" else "body", decays, chosen))
-        return tuple(groups)
+        """Body and head, the fastest first, each rate with its matrices (weight decay) and its vectors (none)."""
+        members: dict[tuple[bool, float, bool], dict[str, nn.Parameter]] = {}
+        for name, tensor in self._trained.items():
+            kind = (name in self._head, -self._rates.get(name, 1.0), tensor.ndim <= 1)
+            members.setdefault(kind, {})[name] = tensor
+        return tuple(
+            ParameterGroup("head" if in_head else "body", not plain, members[in_head, slowness, plain], -slowness)
+            for in_head, slowness, plain in sorted(members)
+        )
+
+    def train_only(self, names: Collection[str], *, quiet: Sequence[str]) -> None:
+        """Let only these of the trained tensors train from now on.
+
+        Raises:
+            KeyError: one of them does not train here.
+        """
+        if unknown := set(names) - self._trained.keys():
+            raise KeyError(f"not tensors that train here: {sorted(unknown)[:5]}")
+        for name, parameter in self._trained.items():
+            parameter.requires_grad_(name in names)
+        self._quiet = quiet
 
     def state_dict(self) -> dict[str, Tensor]:
         """Every trained tensor by name; references, not copies."""
@@ -97,7 +113,8 @@ class TrainedWeights:
                 self._trained[name].data = tensor
 
     def start_anew(self, base: BaseTensors) -> None:
-        """The base's tensors again, and a new head as `base` draws it."""
+        """The base's tensors again, and a new head as `base` draws it; all of them train."""
+        self.train_only(self._trained, quiet=self._quiet_in_all)
         if self._trained:
             tensors = base()
             self.load_state_dict({name: tensors[name] for name in self._trained})

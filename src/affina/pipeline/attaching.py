@@ -26,7 +26,8 @@ from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.resolve import GIVEN
-from affina.recipe.schema import FullSpec, Method, PartialSpec, Recipe
+from affina.recipe.schema import Method, Recipe
+from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import ADAPTER, MERGED
 from affina.values import Resolved
 
@@ -88,7 +89,7 @@ def attach(method: Method, subject: Subject) -> Attached:
     module, anatomy = subject.model.module, subject.model.anatomy
     read_base = functools.partial(base_tensors, subject.model)
     if isinstance(method, FullSpec):
-        return full.attach(module, anatomy, base_tensors=read_base)
+        return full.attach(module, anatomy, method, base_tensors=read_base)
     if isinstance(method, PartialSpec):
         return partial.attach(module, anatomy, method, base_tensors=read_base)
     head_modules(module, anatomy)  # an adapter must be able to hold the head

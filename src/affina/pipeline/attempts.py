@@ -20,7 +20,7 @@ from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
-from affina.pipeline.training import build_loop
+from affina.pipeline.training import build_loop, turns_in
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Payload
@@ -83,8 +83,12 @@ def _forget_given_up(folder: RunFolder) -> None:
 
 def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
     """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it."""
-    second = any(isinstance(record, Restarted) for record in records)
-    return prepared.subject.floor(prepared) if prepared.recipe.train.restart and not second else None
+    if not prepared.recipe.train.restart or any(isinstance(record, Restarted) for record in records):
+        return None
+    turns = turns_in(prepared)
+    if turns is not None and turns.stages:  # at a quarter a few layers train: that says nothing of the start
+        return None
+    return prepared.subject.floor(prepared)
 
 
 def start_again(prepared: Prepared) -> Prepared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
@@ -21,7 +22,8 @@ from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
-from affina.pipeline.training import with_warmup_told
+from affina.pipeline.staging import Turns, told_of_turns, turns_of
+from affina.pipeline.training import plan_of, with_warmup_told
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, resolve
@@ -69,12 +71,9 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
-    hyper = resolve(
-        recipe.train,
-        recipe.evaluate,
-        _facts(subject, loaded, attached, method=method, seed=recipe.seed),
-        metric=subject.watched,
-    )
+    turns = turns_of(method, attached, subject.model.anatomy)
+    facts = _facts(subject, loaded, attached, method=method, seed=recipe.seed)
+    hyper = resolve(recipe.train, recipe.evaluate, _with_turns(facts, turns), metric=subject.watched)
     subject, arranged = subject.arranged(recipe, budget=hyper.batch_tokens.value)
     prepared = Prepared(
         recipe=recipe,
@@ -89,9 +88,19 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         choices=choices | _of_use(hyper.by_key(), subject) | arranged,
         findings=findings,
         audited=audited,
-        notices=tuple(notices),
+        notices=(),
     )
+    in_turn, missing = told_of_turns(turns, plan_of(prepared), recipe.train)
+    for text in missing:
+        told(text)
+    prepared = replace(prepared, choices=prepared.choices | in_turn, notices=tuple(notices))
     return with_warmup_told(prepared, notify=notify)
+
+
+def _with_turns(facts: Facts, turns: Turns | None) -> Facts:
+    if turns is None:
+        return facts
+    return replace(facts, layer_decay=turns.spec.layer_decay, unfrozen_after=turns.epochs)
 
 
 def _nothing_trains(model: Pretrained) -> Problem:

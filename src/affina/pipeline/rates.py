@@ -13,7 +13,7 @@ from typing import Final
 
 from affina.models.base import width
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.training import plan_of
+from affina.pipeline.training import plan_of, turns_in
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import head_rate, patience_of, prior_of, rounded
 from affina.recipe.schema import EarlyStoppingSpec, HeadStart
@@ -61,7 +61,7 @@ def named(prepared: Prepared, rate: float) -> str:
     """A body's rate as the user would give it: `KEY=VALUE`, of the head where that is the key that was given."""
     train = prepared.recipe.train
     if _is_head_alone(prepared) and train.head_learning_rate != AUTO and train.learning_rate == AUTO:
-        return f"{HEAD_RATE}={head_rate(rate).value:g}"
+        return f"{HEAD_RATE}={_head_rate(prepared, rate).value:g}"
     return f"{RATE}={rate:g}"
 
 
@@ -172,7 +172,7 @@ def advised(prepared: Prepared, journal: Journal) -> tuple[float, str]:
 def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
     """Run a range test around the prior; the model is afterwards as it was."""
     plan, train, prior = plan_of(prepared), prepared.recipe.train, prepared.hyper.prior.value
-    rates = Rates(body=prior, head=head_rate(prior).value, weight_decay=train.weight_decay)
+    rates = Rates(body=prior, head=_head_rate(prepared, prior).value, weight_decay=train.weight_decay)
     optimizer = Optimizer(prepared.attached.parameter_groups(), rates)
     precision = Precision(prepared.precision, prepared.device)
     windows = [plan.window(step % plan.total_steps) for step in range(steps)]
@@ -190,8 +190,13 @@ def with_rate(prepared: Prepared, rate: float, *, reason: str) -> Prepared:
     """The same run at another peak rate; the head's follows where it was left to us, or nothing else trains."""
     body = Resolved(rounded(rate), reason)
     follows = prepared.recipe.train.head_learning_rate == AUTO or _is_head_alone(prepared)
-    head = head_rate(body.value) if follows else prepared.hyper.head_learning_rate
+    head = _head_rate(prepared, body.value) if follows else prepared.hyper.head_learning_rate
     return _with_rates(prepared, body, head)
+
+
+def _head_rate(prepared: Prepared, body: float) -> Resolved[float]:
+    turns = turns_in(prepared)
+    return head_rate(body, layer_decay=1.0 if turns is None else turns.spec.layer_decay)
 
 
 def _with_rates(prepared: Prepared, body: Resolved[float], head: Resolved[float]) -> Prepared:

@@ -9,6 +9,7 @@ import numpy as np
 
 from affina.data.mixing import seen_in, weights_of
 from affina.pipeline.prepared import Notify, Prepared
+from affina.pipeline.staging import Turns, all_train_from, stages_of, turns_of
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN, doubt_of_warmup, warmup_steps
 from affina.recipe.schema import EarlyStoppingSpec
@@ -20,6 +21,7 @@ from affina.training.loop import Control, Floor, Loop
 from affina.training.optimizer import Optimizer, Rates
 from affina.training.plan import EpochPlanner, Plan
 from affina.training.precision import Precision
+from affina.training.stages import Stage
 from affina.training.stopping import EarlyStopping
 from affina.values import Resolved
 
@@ -48,13 +50,14 @@ def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor
             warmup=warmup_steps(hyper.warmup.value, plan.total_steps),
         ),
         precision=Precision(prepared.precision, prepared.device),
-        stopping=_stopping(prepared),
+        stopping=_stopping(prepared, since=all_train_from(turns_in(prepared), plan)),
         control=Control(
             clip=train.clip,
             metric=hyper.metric.value,
             checkpoint_every=train.checkpoint_every if isinstance(train.checkpoint_every, int) else None,
             keep=train.keep,
             floor=floor,
+            stages=stages_in(prepared, plan),
         ),
         folder=folder,
         journal=journal,
@@ -65,6 +68,17 @@ def rates_of(prepared: Prepared) -> Rates:
     """The peak rates and the weight decay."""
     hyper, decay = prepared.hyper, prepared.recipe.train.weight_decay
     return Rates(body=hyper.learning_rate.value, head=hyper.head_learning_rate.value, weight_decay=decay)
+
+
+def stages_in(prepared: Prepared, plan: Plan) -> tuple[Stage, ...]:
+    """What trains from which step on; empty where all does from the first."""
+    model = prepared.model
+    return stages_of(turns_in(prepared), plan, model.module, model.anatomy)
+
+
+def turns_in(prepared: Prepared) -> Turns | None:
+    """The order in which the layers train."""
+    return turns_of(prepared.method, prepared.attached, prepared.model.anatomy)
 
 
 def planner_of(prepared: Prepared) -> EpochPlanner:
@@ -108,12 +122,13 @@ def with_warmup_told(prepared: Prepared, *, notify: Notify) -> Prepared:
     return replace(prepared, choices={**prepared.choices, WARMUP: chosen}, notices=notices)
 
 
-def _stopping(prepared: Prepared) -> EarlyStopping:
+def _stopping(prepared: Prepared, *, since: int) -> EarlyStopping:
     metric, spec = prepared.hyper.metric.value, prepared.recipe.train.early_stopping
     return EarlyStopping(
         higher_is_better=higher_is_better(metric),
         patience=prepared.hyper.patience.value if prepared.hyper.patience else None,
         min_delta=spec.min_delta if isinstance(spec, EarlyStoppingSpec) else 0.0,
+        since=since,
         rows=0 if metric not in SHARES else prepared.hyper.evaluation_rows.value,
     )
 

@@ -20,7 +20,8 @@ from affina.planning.activations import Activations, look
 from affina.planning.estimate import BESIDE, Setup, evaluation_bytes, parts_of, setup_of
 from affina.planning.forecast import Change, Memory
 from affina.recipe.method_specs import LoraSpec
-from affina.recipe.schema import Method, PartialSpec
+from affina.recipe.schema import Method
+from affina.recipe.weight_specs import PartialSpec
 from affina.runtime.machine import low_precision_missing
 
 SMALLEST: Final = 16

@@ -7,8 +7,8 @@ the weights that train, as far as the backward pass reaches; attention comes on 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import torch
@@ -16,7 +16,7 @@ import torch
 from affina.data.batching import by_length
 from affina.models.base import width
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.training import planner_of
+from affina.pipeline.training import plan_of, planner_of, stages_in
 from affina.planning.activations import Shape
 from affina.planning.estimate import shapes
 
@@ -33,14 +33,16 @@ class Costs:
         backward_weights: weights of the blocks that the backward pass comes through, those that train counted twice.
         blocks: how many there are,
         reached: and how many of them the backward pass comes through.
+        moved: of the weights that ever train, the share that a step moves.
         width: of the hidden states.
     """
 
     forward_weights: int
-    backward_weights: int
+    backward_weights: float
     blocks: int
-    reached: int
+    reached: float
     width: int
+    moved: float = 1.0
 
     def forward(self, shape: Shape) -> float:
         """Operations of a forward pass."""
@@ -58,29 +60,47 @@ class Costs:
         return 4.0 * shape.length * shape.tokens * self.width
 
 
-def costs_of(prepared: Prepared) -> Costs:
-    """The costs of a run's model with the method that is on it."""
-    anatomy = prepared.model.anatomy
-    lowest = _first_trained(prepared)
+def costs_on_the_whole(prepared: Prepared) -> Costs:
+    """The same on the mean of a run's steps, where not all of them train all that trains."""
+    plan, whole = plan_of(prepared), costs_of(prepared)
+    stages = stages_in(prepared, plan)
+    if not stages:
+        return whole
+    ends = [*(stage.start for stage in stages[1:]), plan.total_steps]
+    shares = [(end - stage.start) / plan.total_steps for stage, end in zip(stages, ends, strict=True)]
+    found = [costs_of(prepared, stage.names) for stage in stages]
+    return replace(
+        whole,
+        backward_weights=sum(share * costs.backward_weights for share, costs in zip(shares, found, strict=True)),
+        reached=sum(share * costs.reached for share, costs in zip(shares, found, strict=True)),
+        moved=sum(share * costs.moved for share, costs in zip(shares, found, strict=True)),
+    )
+
+
+def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
+    """The costs of a run's model with the method that is on it, where `names` of what trains do, or all of it."""
+    anatomy, state = prepared.model.anatomy, prepared.attached.state_dict()
+    trained = state.keys() if names is None else names
+    lowest = _first_trained(prepared, trained)
     forward = backward = 0
     for name, parameter in prepared.model.module.named_parameters():
         number = anatomy.block_of(name)
         if number is not None:
             forward += parameter.numel()
-            backward += parameter.numel() * (1 + parameter.requires_grad) * (number >= lowest)
+            backward += parameter.numel() * (1 + (name in trained)) * (number >= lowest)
     return Costs(
         forward_weights=forward,
         backward_weights=backward,
         blocks=len(anatomy.blocks),
         reached=len(anatomy.blocks) - lowest,
         width=width(prepared.model),
+        moved=sum(state[name].numel() for name in trained) / sum(tensor.numel() for tensor in state.values()),
     )
 
 
-def _first_trained(prepared: Prepared) -> int:
+def _first_trained(prepared: Prepared, trained: Collection[str]) -> int:
     """The number of the lowest block that the backward pass comes through."""
     anatomy = prepared.model.anatomy
-    trained = list(prepared.attached.state_dict())
     own = {name for name, _ in prepared.model.module.named_parameters()}
     for name in trained:
         beside = name not in own and anatomy.block_of(name) is None  # virtual tokens, an update of the embeddings

@@ -15,6 +15,7 @@ from affina.models.source import fingerprint
 from affina.pipeline.attaching import is_beside
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
+from affina.pipeline.staging import LAYER_DECAY, UNFREEZING
 from affina.pipeline.training import plan_of
 from affina.planning.activations import Activations, look
 from affina.planning.estimate import memory_of, trained_bytes, weight_bytes
@@ -22,7 +23,7 @@ from affina.planning.forecast import Disk, Forecast, Memory, Time
 from affina.planning.pace import pace_by_rule, pace_of, steps_per_epoch, time_of
 from affina.planning.rehearsal import Rehearsed
 from affina.recipe.method_specs import LoraSpec
-from affina.recipe.schema import FullSpec, PartialSpec
+from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import MERGED
 from affina.runtime import machine, memory
 from affina.training.loop import CHECKPOINT_SECONDS
@@ -93,7 +94,12 @@ def described(prepared: Prepared) -> str:
     """The method in a few words."""
     spec = prepared.method
     if isinstance(spec, FullSpec):
-        return "full"
+        order = [
+            f"{key.removeprefix('method.')} {prepared.choices[key].value}: {prepared.choices[key].reason}"
+            for key in (LAYER_DECAY, UNFREEZING)
+            if key in prepared.choices
+        ]
+        return f"full ({'; '.join(order)})" if order else "full"
     if isinstance(spec, LoraSpec):
         return f"lora (rank {spec.rank}, {', '.join(spec.targets)})"
     if not isinstance(spec, PartialSpec):

@@ -13,9 +13,10 @@ from typing import Final
 from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_tested, steps_of_test
-from affina.pipeline.training import judged_places, plan_of
+from affina.pipeline.staging import all_train_from
+from affina.pipeline.training import judged_places, plan_of, turns_in
 from affina.planning.activations import Shape
-from affina.planning.costs import Costs, batches_of, costs_of, evaluation_cost, operations_per_second
+from affina.planning.costs import Costs, batches_of, costs_on_the_whole, evaluation_cost, operations_per_second
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
@@ -123,10 +124,10 @@ def time_of(prepared: Prepared, pace: Pace, *, prepared_in: float) -> Time:
         pace: how fast it is.
         prepared_in: seconds that the preparation took.
     """
-    plan, epoch, costs = plan_of(prepared), batches_of(prepared), costs_of(prepared)
+    plan, epoch, costs = plan_of(prepared), batches_of(prepared), costs_on_the_whole(prepared)
     per_epoch_evaluations = prepared.hyper.per_epoch.value
     gradients = sum(map(costs.step, epoch.shapes)) * pace.gradients + len(epoch.places) * pace.batch
-    steps = gradients + steps_per_epoch(prepared) * pace.move
+    steps = gradients + steps_per_epoch(prepared) * costs.moved * pace.move
     evaluation = _forward(prepared, costs, pace, _judged(prepared))
     most = plan.epoch_after(plan.total_steps)
     checkpoints = max(1 / max(most, 1e-9), min(per_epoch_evaluations, steps / CHECKPOINT_SECONDS))
@@ -158,10 +159,11 @@ def steps_per_epoch(prepared: Prepared) -> int:
 
 def _fewest(prepared: Prepared) -> float:
     """Epochs after which early stopping can end a run at the earliest."""
-    patience = prepared.hyper.patience
+    patience, plan = prepared.hyper.patience, plan_of(prepared)
     if patience is None:
         return math.inf
-    return min(patience.value, 1 + CLEARLY_WORSE) / prepared.hyper.per_epoch.value
+    since = plan.epoch_after(all_train_from(turns_in(prepared), plan))
+    return since + min(patience.value, 1 + CLEARLY_WORSE) / prepared.hyper.per_epoch.value
 
 
 def _forward(prepared: Prepared, costs: Costs, pace: Pace, lengths: Sequence[int], *, most: int | None = None) -> float:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from affina.errors import Problem
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
-from affina.recipe.schema import FullSpec, PartialSpec, Recipe
+from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import (
     ChatSpec,
     ClassificationSpec,
@@ -23,6 +23,7 @@ from affina.recipe.task_specs import (
     RegressionSpec,
     TranslationSpec,
 )
+from affina.recipe.weight_specs import FullSpec, PartialSpec
 
 METHODS: Final[dict[str, type[BaseModel]]] = {
     "full": FullSpec,

@@ -57,6 +57,8 @@ class Facts:
         width: the model's hidden size.
         trained: what moves.
         writes: whether the model learns to write.
+        layer_decay: the rate of a layer over that of the layer below; 1 for one rate.
+        unfrozen_after: epochs until all layers train; 0 where they do from the start.
         affordable: validation rows that an evaluation has the time for; None for any number.
     """
 
@@ -68,6 +70,8 @@ class Facts:
     width: int
     trained: Trained
     writes: bool = False
+    layer_decay: float = 1.0
+    unfrozen_after: float = 0.0
     affordable: int | None = None
 
 
@@ -129,7 +133,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
         prior=prior,
         epochs=given_or(train.epochs, _epochs(facts)),
         learning_rate=rate,
-        head_learning_rate=given_or(train.head_learning_rate, head_rate(rate.value)),
+        head_learning_rate=given_or(train.head_learning_rate, head_rate(rate.value, layer_decay=facts.layer_decay)),
         batch_tokens=given_or(train.batch_tokens, _batch_tokens(facts)),
         schedule=given_or(train.schedule, SCHEDULE),
         warmup=given_or(train.warmup, Resolved(WARMUP, f"the first {WARMUP:.0%} of the steps")),
@@ -169,8 +173,12 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.1e}")
 
 
-def head_rate(body: float) -> Resolved[float]:
-    """The head's peak rate beside the body's."""
+def head_rate(body: float, *, layer_decay: float = 1.0) -> Resolved[float]:
+    """The head's peak rate beside the body's: where each layer has its own, the head is the layer above the body."""
+    if layer_decay != 1:
+        return Resolved(
+            float(f"{body * layer_decay:.6g}"), f"{layer_decay:g} times the highest block's, as method.layer_decay says"
+        )
     return Resolved(float(f"{body * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new")
 
 
@@ -188,6 +196,14 @@ def prior_of(task: str, trained: Trained, width: int) -> Resolved[float]:
 
 
 def _epochs(facts: Facts) -> Resolved[float]:
+    usual, all_layers = _usual_epochs(facts), math.ceil(facts.unfrozen_after) + 1.0
+    if facts.unfrozen_after == 0 or usual.value >= all_layers:
+        return usual
+    reason = f"all layers train only after {facts.unfrozen_after:g}; {usual.value:g} are usual for so many rows"
+    return Resolved(all_layers, reason)
+
+
+def _usual_epochs(facts: Facts) -> Resolved[float]:
     if facts.writes:
         epochs = next(epochs for rows, epochs in EPOCHS_OF_TEXTS if facts.rows <= rows)
         return Resolved(epochs, f"at most, for {facts.rows:,} training rows of texts; early stopping may end sooner")

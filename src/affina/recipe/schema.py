@@ -8,23 +8,16 @@ decide what `auto` means (`resolve`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    SerializerFunctionWrapHandler,
-    TypeAdapter,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from affina.recipe.base import AUTO, Auto, Spec, by_name
 from affina.recipe.export_spec import ExportSpec
 from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.task_specs import TaskSpec, task_named
+from affina.recipe.weight_specs import FullSpec, PartialSpec
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
@@ -134,40 +127,6 @@ class DataSpec(Spec):
     check_labels: bool = Field(
         False, description="Look for probable label errors in the training rows, with a model's features."
     )
-
-
-class FullSpec(Spec):
-    """Every weight of the model is trained."""
-
-    name: Literal["full"] = "full"
-
-
-_WHOLE_PARTS: Final = frozenset({"blocks", "embeddings"})
-
-
-class PartialSpec(Spec):
-    """Some weights are trained, the others stay bit for bit what they were."""
-
-    name: Literal["partial"] = "partial"
-    blocks: Annotated[int, Field(ge=0)] | Literal["all"] = Field(
-        "all", description="How many blocks are trained, counted from the top; 0 trains the head alone."
-    )
-    layers: tuple[str, ...] = Field((), description="Train exactly the parameters whose names contain one of these.")
-    embeddings: Literal["frozen", "trained"] = Field("frozen", description="Whether the embeddings are trained too.")
-
-    @model_validator(mode="after")
-    def _one_choice(self) -> Self:
-        """Refuse, beside `layers`, a key that it would silently override."""
-        beside = sorted(self.model_fields_set & _WHOLE_PARTS)
-        if self.layers and beside:
-            raise ValueError(f"`layers` without `{beside[0]}`, since it names exactly what trains")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _as_asked(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Beside `layers`, the defaults that it stands instead of are left out, so that the recipe reads back."""
-        keys: dict[str, Any] = plain(self)
-        return {key: value for key, value in keys.items() if not (self.layers and key in _WHOLE_PARTS)}
 
 
 Method = FullSpec | PartialSpec | LoraSpec | PromptSpec | PrefixSpec

@@ -20,7 +20,7 @@ from typing import Generic, final
 import torch
 
 from affina.errors import Interrupted, NonFiniteError, Problem
-from affina.methods.base import Attached
+from affina.methods.base import Attached, Freezable
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Evaluated, Event, Step
@@ -31,6 +31,7 @@ from affina.training.optimizer import Optimizer
 from affina.training.plan import Plan, Window
 from affina.training.precision import Precision
 from affina.training.schedule import Schedule
+from affina.training.stages import Stage, stage_at
 from affina.training.stepping import B, Gradients, Stepper, Work
 from affina.training.stopping import EarlyStopping
 
@@ -46,6 +47,8 @@ LEAST_LOSS_SCALE = 1.0
 
 WHOLE = 0.99
 """Epochs from which the seconds of one can be told: less holds an evaluation at its end that is not a share of it."""
+UNFROZEN = "unfreezing"
+"""The event of a stage that begins."""
 STUCK = "stuck start"
 """Why a run ended that was no better than guessing at a quarter of its steps."""
 
@@ -68,6 +71,7 @@ class Control:
         checkpoint_every: steps between checkpoints, or None for at evaluations and at most one in `checkpoint_seconds`.
         keep: how many of the last checkpoints stay.
         floor: a run that is no better than this at a quarter of its steps ends there; None lets it go on.
+        stages: what trains from which step on; empty where all does, always.
         checkpoint_seconds: see `checkpoint_every`; decides only when a checkpoint is written, never what is computed.
     """
 
@@ -76,6 +80,7 @@ class Control:
     checkpoint_every: int | None
     keep: int
     floor: Floor | None = None
+    stages: tuple[Stage, ...] = ()
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
@@ -151,6 +156,7 @@ class Loop(Generic[B]):
         self.rows = 0
         self.tokens = 0
         self.seconds = 0.0
+        self._stage: Stage | None = None
         self._saved_at = time.monotonic()
 
     def run(self) -> Outcome:
@@ -194,6 +200,7 @@ class Loop(Generic[B]):
         )
 
     def _train_step(self, window: Window) -> None:
+        self._enter_stage()
         started = time.perf_counter()
         stepper = Stepper(self.work, self.optimizer, precision=self.precision, clip=self.control.clip)
         found = stepper.gradients(window)
@@ -218,6 +225,20 @@ class Loop(Generic[B]):
                 seconds=round(self.seconds, 3),
             )
         )
+
+    def _enter_stage(self) -> None:
+        """Let what the coming step's stage says train; what is frozen then has no gradient and no moments."""
+        stage = stage_at(self.control.stages, self.step)
+        if stage is None or stage is self._stage:
+            return
+        if not isinstance(self.attached, Freezable):
+            raise TypeError("stages for a method that has none")
+        self.attached.train_only(stage.names, quiet=stage.quiet)
+        self.attached.train()
+        self.optimizer.release()
+        self._stage = stage
+        if stage.start == self.step:  # not a stage that a resumed run is in the middle of
+            self.journal.append(Event(step=self.step, name=UNFROZEN, text=stage.text))
 
     def _evaluate(self) -> None:
         self.attached.eval()

@@ -63,6 +63,12 @@ class Optimizer:
         """Forget the gradients and free their memory."""
         self.adamw.zero_grad(set_to_none=True)
 
+    def release(self) -> None:
+        """Drop the moments of what is frozen now: unfrozen again, it starts as if it had never moved."""
+        for parameter in self.parameters:
+            if not parameter.requires_grad:
+                self.adamw.state.pop(parameter, None)
+
     def state_dict(self) -> dict[str, Tensor]:
         """The moments and step counts, as `NAME/PARAMETER` to tensor; references, not copies."""
         return {

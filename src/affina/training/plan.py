@@ -80,6 +80,14 @@ class Plan:
         start = self._ends[epoch - 1] if epoch else 0
         return epoch + (step - start) / len(self._windows(epoch))
 
+    def steps_in(self, epochs: float) -> int:
+        """Steps that so many passes over the rows take; all steps where the run has no more passes than that."""
+        whole = int(epochs)
+        if whole >= len(self._ends):
+            return self.total_steps
+        start = self._ends[whole - 1] if whole else 0
+        return min(self.total_steps, start + round((epochs - whole) * len(self._windows(whole))))
+
     def evaluates_after(self, step: int) -> bool:
         """Whether the validation rows are looked at once `step` steps are done; always at the end."""
         return step in self._evaluated or step == self.total_steps

@@ -40,6 +40,8 @@ class EarlyStopping:
         waited: evaluations since then.
         start_loss: the loss of the first evaluation, before any training.
         worse: trained evaluations in a row that were worse than the best trained one by more than the noise.
+        since: no evaluation up to this step can end the run: not all that trains has begun to.
+        counted: evaluations after that.
         latest: the value of the last evaluation, or None before the first.
         latest_loss: its loss.
         least_loss: the lowest loss of any evaluation.
@@ -57,6 +59,8 @@ class EarlyStopping:
     waited: int = 0
     start_loss: float | None = None
     worse: int = 0
+    since: int = 0
+    counted: int = 0
     latest: float | None = None
     latest_loss: float = math.inf
     least_loss: float = math.inf
@@ -66,6 +70,7 @@ class EarlyStopping:
         """Take one evaluation into account; True if its weights are to be kept."""
         self.start_loss = loss if self.latest is None else self.start_loss
         self.latest, self.latest_loss = value, loss
+        self.counted += step > self.since
         self.falling = math.isfinite(self.least_loss) and loss < (1 - STILL) * self.least_loss
         self.least_loss = min(self.least_loss, loss)
         if self._gain(value, over=self.reference) > self.min_delta:
@@ -96,7 +101,8 @@ class EarlyStopping:
     @property
     def is_over(self) -> bool:
         """Whether patience has run out, or the model has clearly been getting worse."""
-        return self.patience is not None and (self.waited >= self.patience or self.worse >= CLEARLY_WORSE)
+        waited, worse = min(self.waited, self.counted), min(self.worse, self.counted)
+        return self.patience is not None and (waited >= self.patience or worse >= CLEARLY_WORSE)
 
     def state(self) -> dict[str, Any]:
         """Everything that `update` and `is_over` depend on."""
