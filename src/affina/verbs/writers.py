@@ -76,7 +76,7 @@ class OpenWriter:
         if cut:
             notify(f"{cut:,} rows are cut to the run's {recipe.data.max_length} tokens for the loss")
         most = 0 if self.writer.alone else most_rows(recipe.generate.rows)
-        wanted = self.writer.to_write(rows, most=most, seed=recipe.seed)
+        wanted = self.writer.to_write(rows, most=most, seed=recipe.rows_seed)
         written = self.writer.write(wanted.rows, notify=notify) if wanted.rows else []
         spec = recipe.evaluate
         sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=recipe.seed)
