@@ -116,6 +116,8 @@ class Compared:
     """A whole comparison, as far as it has come."""
 
     format: int
+    folder: str
+    """As it was named, seen from where it was started."""
     command: str
     """The words that go on with it, or make it again; empty where it was not asked for in words."""
     started: str
