@@ -118,7 +118,8 @@ def show_comparison(found: Compared, console: Console) -> None:
     """The table of all candidates and baselines, what it comes to in words, and where everything is."""
     ranked = with_result(found)
     if ranked:
-        console.print(_table(found, ranked))
+        console.print(_qualities(found, ranked))
+        console.print(_prices(ranked))
         console.print(f"{said(found).headline}.", highlight=False, markup=False)
     for one in found.standings:
         if one not in ranked:
@@ -129,18 +130,29 @@ def show_comparison(found: Compared, console: Console) -> None:
     console.print(f"\n[bold]report[/]  {path}/report.html    [bold]all figures[/]  {path}/compare.json", soft_wrap=True)
 
 
-def _table(found: Compared, ranked: list[Standing]) -> Table:
-    seeds = f", means of up to {len(found.seeds)} seeds" if len(found.seeds) > 1 else ""
-    heading = f"On {found.rows:,} rows ({found.split}){seeds}; {FRONT.strip()} is on the Pareto front of that cost"
+def _qualities(found: Compared, ranked: list[Standing]) -> Table:
+    seeds = f", means of {len(found.seeds)} seeds" if len(found.seeds) > 1 else ""
+    heading = f"On {found.rows:,} rows ({found.split}){seeds}, intervals in brackets"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
-    for name in (title(found.metric), "behind the best", "trained", "time", "peak memory", "to ship", "forgetting"):
-        table.add_column(name, justify="right")
+    table.add_column(title(found.metric), justify="right")
+    table.add_column("behind the best", justify="right")
     for place, one in enumerate(ranked):
-        table.add_row(Text(one.name), *_figures(found, one, best=place == 0), *_costs(one))
+        table.add_row(Text(one.name), *_figures(found, one, best=place == 0))
     for one in found.baselines:
         if found.metric in one.metrics:
             table.add_row(Text(one.name, style="dim"), *_figures(found, one, best=False))
+    return table
+
+
+def _prices(ranked: list[Standing]) -> Table:
+    heading = f"What they cost; {FRONT.strip()} is on the Pareto front of that cost. Forgetting: {NOT_MEASURED}"
+    table = Table(title=heading, title_justify="left")
+    table.add_column("")
+    for name in ("weights trained", "time", "peak memory", "to ship"):
+        table.add_column(name, justify="right")
+    for one in ranked:
+        table.add_row(Text(one.name), *_costs(one))
     return table
 
 
@@ -164,7 +176,7 @@ def _costs(one: Standing) -> tuple[str, ...]:
         "bytes": sized(costs.get("bytes", 0)),
     }
     cells = ((written[key] if key in costs else "", FRONT if key in one.fronts else "") for key in written)
-    return (*(text + mark for text, mark in cells), NOT_MEASURED)
+    return tuple(text + mark for text, mark in cells)
 
 
 def _called(candidate: str, seed: int) -> str:

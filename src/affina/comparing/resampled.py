@@ -72,13 +72,13 @@ def sample(
     if not measures or len(measures) < len(runs):
         return None
     rows = len(next(iter(results.values()))[0].rows)
+    if not all(math.isfinite(measure(np.ones(rows))) for measure in measures):
+        return None
 
     def figures(weights: Floats) -> Floats:
         return np.array([measure(weights) for measure in measures])
 
     values, drawn = draws(figures, rows, resamples=resamples, seed=ROWS_SEED)
-    if not np.isfinite(values).all():
-        return None
     means: dict[str, float] = {}
     anew: dict[str, Floats] = {}
     generator = np.random.default_rng(SEEDS_SEED)
