@@ -20,14 +20,14 @@ from affina.reporting.curves import rate
 from affina.reporting.standing_answers import said, with_result
 from affina.reporting.trade_off import Named, TradeOff
 from affina.reporting.unmeasured import Gap
-from affina.reporting.whiskers import whiskers
+from affina.reporting.whiskers import Scale, whiskers
 
 TEMPLATE: Final = "candidates.html.j2"
 PAGE: Final = "report.html"
 SECTIONS: Final = (
     ("result", "Result"),
     ("cost", "Quality and cost"),
-    ("trade-offs", "Drawn"),
+    ("trade-offs", "Trade-offs"),
     ("scores", "Scores"),
     ("seeds", "Seeds"),
     ("rounds", "Rounds"),
@@ -37,6 +37,8 @@ SECTIONS: Final = (
     ("again", "Run it again"),
 )
 TITLES: Final = {"failed": "failed", "dropped": "stopped early", "open": "not finished"}
+NEAR: Final = 0.5
+"""Of the span of all candidates: further away a baseline would press them together."""
 NOT_MEASURED: Final = "not measured"
 RATES: Final = frozenset({"train.learning_rate", "train.head_learning_rate"})
 UNMEASURED: Final = (
@@ -85,7 +87,7 @@ def render(found: Compared, *, title: str, folder: str) -> str:
             sections=_sections(found, ranked, others),
             ranked=ranked,
             baselines=baselines,
-            scale=whiskers({one.name: one.metrics[found.metric] for one in [*ranked, *baselines]}),
+            scale=_scale(found, ranked, baselines),
             others=others,
             titles=TITLES,
             not_measured=NOT_MEASURED,
@@ -123,6 +125,12 @@ def drawings(found: Compared, ranked: list[Standing]) -> Iterator[TradeOff]:
         )
         if drawn is not None:
             yield drawn
+
+
+def _scale(found: Compared, ranked: list[Standing], baselines: list[Standing]) -> Scale | None:
+    """All candidates on one scale, and those baselines that do not press them together."""
+    figures = {one.name: one.metrics[found.metric] for one in [*ranked, *baselines]}
+    return whiskers(figures, first=max(len(ranked), 1), off=NEAR)
 
 
 def _sections(found: Compared, ranked: list[Standing], others: list[Standing]) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ GAP: Final = 10.0
 DOT: Final = 7.0
 """From the middle of a point to its edge, with some air."""
 LONGEST_NAME: Final = 22
-STEPS: Final = 40
+STEPS: Final = 14
 """Heights that are tried for a name, further and further from its point."""
 
 Box = tuple[float, float, float, float]
@@ -37,8 +37,8 @@ class Lettering:
     far: bool
 
 
-def lettered(names: Sequence[str], points: Sequence[tuple[float, float]], *, within: Box) -> list[Lettering]:
-    """A place for each name, as near to its point as it goes; the first ones choose first.
+def lettered(names: Sequence[str], points: Sequence[tuple[float, float]], *, within: Box) -> list[Lettering | None]:
+    """A place for each name, as near to its point as it goes, the first ones first; None where there is no room.
 
     Args:
         names: long ones are shortened.
@@ -46,13 +46,17 @@ def lettered(names: Sequence[str], points: Sequence[tuple[float, float]], *, wit
         within: where names may stand.
     """
     taken: list[Box] = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in points]
-    found = []
+    found: list[Lettering | None] = []
     for name, (x, y) in zip(names, points, strict=True):
         text = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
         wide = LETTER * len(text)
         free = (place for place in _around(x, y) if not _touches(_box(place, wide), taken, within))
-        at, middle, anchor = next(free, (x + GAP, y, "start"))
-        taken.append(_box((at, middle, anchor), wide))
+        place = next(free, None)
+        if place is None:
+            found.append(None)
+            continue
+        taken.append(_box(place, wide))
+        at, middle, anchor = place
         found.append(Lettering(text, round(at, 1), round(middle + 5, 1), anchor, abs(middle - y) > LINE))
     return found
 

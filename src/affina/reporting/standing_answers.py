@@ -11,6 +11,7 @@ from typing import Final
 
 from affina.record.compared import Compared, Standing
 from affina.record.measures import higher_is_better
+from affina.record.payloads import Measured
 from affina.reporting.formats import capital, counted, difference, duration, ends, interval, listed, name, percent
 
 MOST_NAMES: Final = 4
@@ -112,12 +113,13 @@ def _worth(found: Compared) -> tuple[str, str]:
     figure += f" ({strongest.remark})" if strongest.remark else ""
     if strongest.behind is None:
         return ("Not settled" if strongest.level else "See the figures"), figure
-    way = -1 if higher_is_better(found.metric) else 1
-    between = f"the baseline minus the best: {ends(found.metric, strongest.behind)}"
+    gain = strongest.behind
+    ahead = Measured(value=-gain.value, low=-gain.high, high=-gain.low, n=gain.n)
+    between = f"best minus baseline: {ends(found.metric, ahead)}"
     if strongest.level:
-        return "Not settled", f"{figure}; {between}"
-    better = way * strongest.behind.value > 0
-    return difference(found.metric, -strongest.behind.value) if better else "No, worse", f"over {figure}; {between}"
+        return "Not settled", f"beside {figure}; {between}"
+    better = (ahead.value > 0) is higher_is_better(found.metric)
+    return difference(found.metric, ahead.value) if better else "No, worse", f"beside {figure}; {between}"
 
 
 def _names(several: list[Standing]) -> str:

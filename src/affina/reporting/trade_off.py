@@ -22,6 +22,10 @@ RIGHT: Final = 22.0
 TOP: Final = 22.0
 BOTTOM: Final = 60.0
 AIR: Final = 0.08
+TIMES: Final = ((1.0, "s"), (60.0, "min"), (3600.0, "h"))
+SIZES: Final = ((2.0**20, "MiB"), (2.0**30, "GiB"))
+LEAST_UNITS: Final = 3.0
+"""So many of a unit the largest value has at least."""
 UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -34,12 +38,14 @@ class Cost:
         axis: written below it.
         logarithmic: whether tens are equally far apart.
         write: a value for the reader.
+        units: of an axis that is not logarithmic, from the smallest: how large each is, and its name.
     """
 
     title: str
     axis: str
     logarithmic: bool
     write: Callable[[float], str]
+    units: tuple[tuple[float, str], ...] = ()
 
 
 def short(value: float) -> str:
@@ -52,8 +58,8 @@ def short(value: float) -> str:
 
 COSTS: Final[Mapping[str, Cost]] = {
     "trained": Cost("Trained weights", "weights trained (logarithmic)", True, short),
-    "seconds": Cost("Time of training", "time of training", False, duration),
-    "memory_bytes": Cost("Peak memory", "peak memory of the process", False, mebibytes),
+    "seconds": Cost("Time of training", "time of training", False, duration, TIMES),
+    "memory_bytes": Cost("Peak memory", "peak memory of the process", False, mebibytes, SIZES),
     "bytes": Cost("Bytes to ship", "size of what is shipped (logarithmic)", True, lambda size: f"{short(size)}B"),
 }
 
@@ -70,14 +76,16 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A drawn candidate: its place, the ends of its whisker, and where its name stands."""
+    """A drawn candidate: its place, the ends of its whisker, and where its name stands, if there is room for it."""
+
+    name: str
 
     x: float
     y: float
     low: float
     high: float
     on_front: bool
-    name: Lettering
+    lettering: Lettering | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,11 @@ class TradeOff:
     baseline: tuple[float, str] | None
     axis: str
     measure: str
+
+    @property
+    def unnamed(self) -> int:
+        """How many candidates have no room for their names."""
+        return sum(point.lettering is None for point in self.points)
 
 
 def trade_off(
@@ -163,8 +176,11 @@ def _across(values: Sequence[float], cost: Cost) -> tuple[Callable[[float], floa
     def x_at(value: float) -> float:
         return round(LEFT + (scale(value) - low) / (high - low) * (WIDTH - RIGHT - LEFT), 1)
 
-    ticks = _tens(low, high) if cost.logarithmic else [tick for tick in nice_ticks(low, high, count=3) if tick >= 0]
-    return x_at, _beside(Tick(x_at(tick), cost.write(tick)) for tick in ticks)
+    if cost.logarithmic:
+        return x_at, _beside(Tick(x_at(tick), cost.write(tick)) for tick in _tens(low, high))
+    size, unit = next((one for one in reversed(cost.units) if high >= LEAST_UNITS * one[0]), cost.units[0])
+    ticks = [tick for tick in nice_ticks(low / size, high / size, count=4) if tick >= 0]
+    return x_at, _beside(Tick(x_at(tick * size), f"{tick:,g} {unit}") for tick in ticks)
 
 
 def _tens(low: float, high: float) -> list[float]:
@@ -193,9 +209,9 @@ def _placed(shown: Sequence[Named], x_at: Callable[[float], float], y_at: Callab
     """Each candidate with its name where it touches no other name and no point, as near as it goes."""
     places = [(x_at(one.cost), y_at(one.quality.value)) for one in shown]
     written = lettered([one.name for one in shown], places, within=(LEFT, 0.0, WIDTH, HEIGHT - BOTTOM))
-    for one, (x, y), name in zip(shown, places, written, strict=True):
+    for one, (x, y), lettering in zip(shown, places, written, strict=True):
         low, high = y_at(one.quality.low), y_at(one.quality.high)
-        yield Point(x=x, y=y, low=low, high=high, on_front=one.on_front, name=name)
+        yield Point(one.name, x, y, low=low, high=high, on_front=one.on_front, lettering=lettering)
 
 
 def _described(
