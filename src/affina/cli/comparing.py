@@ -81,14 +81,14 @@ class ComparisonDisplay:
         self._bars.update(self._bar, visible=False)
         run = happening.run
         who = _called(run.candidate, run.seed)
-        spent = "" if run.wall_seconds is None else f"in {duration(run.wall_seconds)}"
+        spent = "" if run.wall_seconds is None else f" in {duration(run.wall_seconds)}"
         if run.state == "failed":
-            self._line("failed", f"{who} {spent}: {run.reason}")
+            self._line("failed", f"{who}{spent}: {run.reason}")
             return
         score = "" if happening.score is None else metric(happening.metric, happening.score)
-        figure = f"{title(happening.metric)} {score} on validation, " if score else ""
+        figure = f"{title(happening.metric)} {score} on validation," if score else ""
         share = "" if run.share == 1 else f", {percent(run.share)} of the epochs"
-        self._line("finished", f"{who}{share}: {figure}{spent}", f"  {_left(happening.left)}")
+        self._line("finished", f"{who}{share}: {figure}{spent}".rstrip(" ,:"), f"  {_left(happening.left)}")
 
     def _line(self, head: str, text: str, aside: str = "") -> None:
         self._console.print(

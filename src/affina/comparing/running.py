@@ -165,6 +165,8 @@ class Running:
                 self.tell(Stepped(step, of, self._left(going)))
 
         self.process = self.start(recipe, share)
+        if self.stopping:  # told so while the process was started
+            self.process.stop()
         ended = self.process.listen(told)
         self.process = None
         wall = round(self.clock() - began, 2)

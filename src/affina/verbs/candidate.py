@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ def main() -> None:
             out.write(json.dumps({"kind": kind, "value": value}) + "\n")
             out.flush()
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background leaves it ignored
         try:
             request = json.loads(sys.stdin.readline())
             threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
@@ -72,8 +74,12 @@ def shortened(recipe: Recipe, share: float) -> Recipe:
 
 
 def _stop_at_the_end_of_input() -> None:
-    """Wait until the parent asks this process to stop, or is gone."""
-    sys.stdin.read()
+    """Wait until the parent asks this process to stop, or is gone.
+
+    Not by way of `sys.stdin`, whose lock a thread that waits would hold while the interpreter ends.
+    """
+    while os.read(0, 1):
+        pass
     _thread.interrupt_main()
 
 
