@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs_on_paper import OnPaper, by_method, record, right_on, write_run
 
 from affina.comparing.happenings import Began, Halved, Over, Stepped
 from affina.comparing.keeping import Keeper
@@ -18,6 +17,8 @@ from affina.errors import AffinaError, Interrupted, ModelError, Problem, RunErro
 from affina.recipe.load import check_recipe
 from affina.record.compared import CandidateRun, RowsUsed
 from affina.record.lock import FolderLock
+from affina.record.starts import Restarted
+from runs_on_paper import OnPaper, by_method, record, right_on, write_run
 
 ROWS = RowsUsed(files={"a.csv": "ab"}, rows={"train": 9, "test": 200}, sha256={"train": "c", "test": "d"})
 RIGHT = {"full": 170, "lora": 168, "prefix": 130, "prompt": 90, "partial": 160}
@@ -239,6 +240,20 @@ def test_the_time_left_is_told_and_comes_to_nothing(tmp_path):
     assert steps[0] == pytest.approx(1 + 2 * 2)  # the clock ticks once; half of its steps are done
     assert over[0] == pytest.approx(2 * bench.progress.runs[0].wall_seconds)
     assert over[-1] == 0
+
+
+def test_a_start_that_was_given_up_is_noted(tmp_path):
+    bench = Bench(tmp_path, "full", "lora")
+    paper = by_method(RIGHT)
+    again = Restarted(step=1, seed=1, learning_rate=1.0, head_learning_rate=1.0, text="stuck")
+
+    def made(recipe, share):
+        lines = paper(recipe, share)
+        return [lines[0], again, *lines[1:]] if recipe.method.name == "lora" else lines
+
+    bench.run(made)
+    [note] = bench.compared().notes
+    assert note.startswith("Stuck, and started again with another rate: lora (seed 0).")
 
 
 def test_the_record_says_what_was_asked_and_on_which_rows(tmp_path):

@@ -185,4 +185,4 @@ def _called(candidate: str, seed: int) -> str:
 
 def _left(seconds: float | None) -> str:
     """Of the whole comparison."""
-    return "" if seconds is None else f"about {duration(seconds)} left in all"
+    return "" if not seconds else f"about {duration(seconds)} left in all"

@@ -136,10 +136,17 @@ def _notes(plan: Plan, judged: Judged | None, results: Mapping[str, Sequence[Res
     starts = [run.gathered.started[-1] for run in every if run.gathered.started]
     if any((one.versions, one.machine) != (starts[0].versions, starts[0].machine) for one in starts):
         yield "Versions or machines differ between the runs; each run's own report names them. Times may not compare."
-    resumed = [run for run in every if run.gathered.went_on_at is not None]
-    if resumed:
-        runs = listed([f"{run.run.candidate} (seed {run.run.seed})" for run in resumed])
-        yield f"Stopped and gone on with: {runs}. Their peak memory is that of the last part, their time that of all."
+    if again := [run for run in every if run.gathered.restarted is not None]:
+        yield f"Stuck, and started again with another rate: {_named(again)}. Their time is of both starts."
+    if resumed := [run for run in every if run.gathered.went_on_at is not None]:
+        yield (
+            f"Stopped and gone on with: {_named(resumed)}. Their peak memory is that of the last part, their time that "
+            "of all."
+        )
+
+
+def _named(runs: Sequence[Result]) -> str:
+    return listed([f"{run.run.candidate} (seed {run.run.seed})" for run in runs])
 
 
 def now() -> str:
