@@ -27,7 +27,7 @@ from affina.evaluation.label_errors import fold_of, out_of_fold, suspects
 from affina.evaluation.probing import Prober
 from affina.models.classifier import load_classifier
 from affina.models.source import locate
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.tasks.classification import Classification
 
 RESULT: Final = Path(__file__).parents[1] / "results" / "audit-labels.json"

@@ -18,7 +18,7 @@ from typing import Any, Final
 from affina.data.audit.near import find_near
 from affina.data.loading import load
 from affina.data.rows import Row
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 
 RESULT: Final = Path(__file__).parents[1] / "results" / "audit-planted.json"
 PLANTED: Final = 200

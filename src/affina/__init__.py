@@ -12,10 +12,12 @@ if TYPE_CHECKING:
     from affina.errors import AffinaError as AffinaError
     from affina.pipeline.execute import RunResult as RunResult
     from affina.recipe.schema import Recipe as Recipe
+    from affina.record.compared import Compared as Compared
     from affina.verbs.chat import Talk as Talk
     from affina.verbs.chat import chat as chat
     from affina.verbs.check import Checked as Checked
     from affina.verbs.check import check as check
+    from affina.verbs.compare import compare as compare
     from affina.verbs.demo import demo as demo
     from affina.verbs.evaluate import Evaluation as Evaluation
     from affina.verbs.evaluate import evaluate as evaluate
@@ -31,6 +33,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AffinaError": "affina.errors",
     "Checked": "affina.verbs.check",
+    "Compared": "affina.record.compared",
     "Evaluation": "affina.verbs.evaluate",
     "Planned": "affina.verbs.plan",
     "Prediction": "affina.verbs.predict",
@@ -39,6 +42,7 @@ _HOMES = {
     "Talk": "affina.verbs.chat",
     "chat": "affina.verbs.chat",
     "check": "affina.verbs.check",
+    "compare": "affina.verbs.compare",
     "demo": "affina.verbs.demo",
     "evaluate": "affina.verbs.evaluate",
     "plan": "affina.verbs.plan",
@@ -50,6 +54,7 @@ _HOMES = {
 __all__ = [
     "AffinaError",
     "Checked",
+    "Compared",
     "Evaluation",
     "Planned",
     "Prediction",
@@ -59,6 +64,7 @@ __all__ = [
     "__version__",
     "chat",
     "check",
+    "compare",
     "demo",
     "evaluate",
     "plan",

@@ -186,7 +186,7 @@ PROBLEM = Problem(where="here", expected="this", found="[b]that[/b]", fix="do it
     ids=lambda value: type(value).__name__,
 )
 def test_exit_statuses(monkeypatch, error, status, says):
-    def fails():
+    def fails(_words):
         raise error
 
     monkeypatch.setattr(main, "app", fails)
@@ -198,7 +198,7 @@ def test_exit_statuses(monkeypatch, error, status, says):
 
 
 def test_a_fault_of_ours_shows_where_when_asked(monkeypatch):
-    def fails():
+    def fails(_words):
         raise RuntimeError("oops")
 
     monkeypatch.setattr(main, "app", fails)

@@ -19,7 +19,7 @@ from affina.data.loading import load
 from affina.data.places import locate
 from affina.data.table import Unusable
 from affina.errors import DataError
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 
 
 @pytest.fixture(autouse=True)

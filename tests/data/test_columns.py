@@ -11,7 +11,7 @@ from affina.data.reading import read_texts as read_items
 from affina.data.reading import rows_of, same_columns
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, RecipeError
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 
 
 def read_texts(path, columns, *, labelled):

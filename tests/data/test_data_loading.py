@@ -12,7 +12,7 @@ import pytest
 
 from affina.data.loading import data_read, load
 from affina.errors import DataError, RecipeError
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.recipe.task_specs import ClassificationSpec
 from affina.values import Resolved
 

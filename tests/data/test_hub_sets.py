@@ -19,7 +19,7 @@ from affina.data.gathering import files_of
 from affina.data.hub import fetch
 from affina.data.loading import load
 from affina.errors import DataError
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 
 FEATURES = {"info": {"features": {"label": {"names": ["no", "yes"], "_type": "ClassLabel"}}}}
 

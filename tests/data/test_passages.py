@@ -18,8 +18,8 @@ from affina.data.places import is_place, locate
 from affina.data.reading import read_texts
 from affina.data.table import Source
 from affina.errors import DataError
+from affina.recipe.data_spec import DataSpec
 from affina.recipe.load import check_recipe
-from affina.recipe.schema import DataSpec
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from affina.data.gathering import files_of, name_after, read_again
 from affina.data.loading import load
 from affina.data.places import is_place, locate
 from affina.errors import DataError, RecipeError
+from affina.recipe.data_spec import DataSpec
 from affina.recipe.load import load_recipe
-from affina.recipe.schema import DataSpec
 
 
 @pytest.fixture(autouse=True)

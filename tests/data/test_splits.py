@@ -12,7 +12,7 @@ from affina.data.rows import Row, text_key
 from affina.data.shares import divide
 from affina.data.splits import hold_out
 from affina.errors import DataError, RecipeError
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 
 
 def rows_of(triples):

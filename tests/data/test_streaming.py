@@ -21,7 +21,7 @@ from affina.data.loading import load
 from affina.data.rows import Row
 from affina.data.streaming import is_streamed, load_streamed
 from affina.errors import DataError
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from workbench import tiny
 
 ROWS = [

@@ -14,7 +14,7 @@ NOT_RUN = {
 }
 """Every reason for which a block of commands may stay unrun."""
 CHEAP = ("train.max_steps=2", "evaluate.resamples=20")
-"""Added to each `affina train` and `affina demo` of a document, so that running them all takes a minute."""
+"""Added to each `affina train`, `affina demo` and `affina compare` of a document, so that they take minutes in all."""
 
 _BLOCK = re.compile(
     r"(?:^<!-- file: (?P<file>\S+) -->\n)?^```(?P<language>\w+)\n(?P<body>.*?)^```$(?:\n<!-- (?P<note>[^>]*) -->)?",

@@ -1,7 +1,7 @@
 """Every command and every Python block of the README and the guides is run, in the order it stands there.
 
-Each document gets a folder of its own with `tickets.csv` and `new-tickets.csv`. `affina train` and `affina demo` are
-run with the words of `documents.CHEAP` added, which cut training short and change nothing else.
+Each document gets a folder of its own with `tickets.csv` and `new-tickets.csv`. `affina train`, `affina demo` and
+`affina compare` are run with the words of `documents.CHEAP` added, which cut training short and change nothing else.
 """
 
 import os
@@ -14,13 +14,15 @@ from pathlib import Path
 import pytest
 from documents import CHEAP, ROOT, Block, blocks, name
 
-GUIDES = ("first-run", "audit", "data", "tasks", "language", "methods", "plan", "report")
+GUIDES = ("first-run", "audit", "data", "tasks", "language", "methods", "compare", "plan", "report")
 RUN = [ROOT / "README.md", *(ROOT / f"docs/guides/{guide}.md" for guide in GUIDES)]
 """The commands of the guide to bad input end as errors: `test_documents` compares what they print."""
 PROLOGUE = f"""
 import affina
 _train = affina.train
 affina.train = lambda source, overrides=(): _train(source, [*overrides, *{CHEAP!r}])
+_compare = affina.compare
+affina.compare = lambda source, **keys: _compare(source, {CHEAP!r}, **keys)
 """
 
 
@@ -52,7 +54,7 @@ def _commands(block: Block) -> list[list[str]]:
     if block.language == "python":
         return [[sys.executable, "-c", PROLOGUE + block.body]]
     found = [shlex.split(command) for command in block.commands()] if block.language == "sh" else []
-    return [[*_program(words), *(CHEAP if words[1] in {"train", "demo"} else ())] for words in found]
+    return [[*_program(words), *(CHEAP if words[1] in {"train", "demo", "compare"} else ())] for words in found]
 
 
 def _program(words: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from affina.recipe.base import Spec
+from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 
 SCHEMA = json.loads(json.dumps(Recipe.model_json_schema()))
@@ -74,3 +75,8 @@ def test_every_key_has_a_sentence_for_the_reader(name):
     for key, info in spec.model_fields.items():
         is_section = key in {"data", "train", "evaluate", "generate", "export", "name"} and info.default is not None
         assert is_section or (info.description or "").endswith("."), f"{name}.{key}"
+
+
+def test_rows_are_held_out_by_the_seed_of_the_run_unless_they_have_one_of_their_own():
+    assert check_recipe({"seed": 3}).rows_seed == 3
+    assert check_recipe({"seed": 3, "data": {"seed": 0}}).rows_seed == 0

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from browser import DESKTOP, PHONE, launched, opened, violations
+from comparisons_on_paper import comparison, crowded, empty, halved
 from report_records import NASTY, finished, unfinished
 from test_comparison import NAMES, run
 from test_odd_records import regression
 
 from affina.record.journal import Reading
-from affina.reporting import comparison_page, page
+from affina.reporting import candidates_page, comparison_page, page
 
 pytestmark = pytest.mark.slow
 
@@ -41,6 +42,16 @@ PAGES = {
     "two that differ": lambda: comparison_page.render(
         Reading(tuple(run(0.85)), (NASTY,)), Reading((), ()), names=(NASTY, "B")
     )[0],
+    **{
+        f"candidates, {name}": lambda make=make: candidates_page.render(make(), title="tickets", folder="runs/tickets")
+        for name, make in {
+            "finished": comparison,
+            "hostile": lambda: comparison(text=NASTY),
+            "halved": halved,
+            "just begun": empty,
+            "crowded": crowded,
+        }.items()
+    },
 }
 
 COPIED = """() => {
@@ -170,7 +181,16 @@ def test_nothing_of_the_user_becomes_an_element(chromium, files):
         assert watched.page.locator("h1").inner_text() == NASTY
 
 
-def test_axis_names_and_ticks_do_not_overlap(chromium, files):
+@pytest.mark.parametrize("name", ["finished", "candidates, finished", "candidates, halved"])
+def test_axis_names_and_ticks_do_not_overlap(chromium, files, name):
     for size in (DESKTOP, PHONE):
-        with opened(chromium, files / "finished.html", size=size) as watched:
+        with opened(chromium, files / f"{name}.html", size=size) as watched:
             assert watched.page.evaluate(OVERLAPS) == []
+
+
+def test_the_drawings_of_a_comparison_have_a_point_for_each_candidate(chromium, files):
+    with opened(chromium, files / "candidates, finished.html") as watched:
+        assert watched.page.locator("figure.trade-off").count() == 4
+        for figure in watched.page.locator("figure.trade-off").all():
+            assert figure.locator("circle.candidate").count() == 5
+            assert figure.locator("polyline.front").count() == 1

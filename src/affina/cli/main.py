@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from affina.cli.words import spread
 from affina.errors import AffinaError, Interrupted, ResourceError
 from affina.runtime.exhausted import no_memory, ran_out
 
@@ -99,6 +100,33 @@ def plan(
 
 
 @app.command()
+def compare(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE... [KEY=VALUE]...",
+            help="Data, a recipe, or several recipes; then recipe keys.",
+            show_default=False,
+        ),
+    ],
+    methods: Annotated[
+        list[str] | None,
+        typer.Option("--methods", metavar="NAME...", help="Such as full lora; with keys: '{name: lora, rank: 16}'."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each candidate, all on the same rows.")] = 1,
+    halving: Annotated[
+        int | None,
+        typer.Option(help="Stop weak candidates early: 3 keeps the best third of each round, 2 the better half."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train with several methods, or recipes, on the same rows, and say which is worth what it costs."""
+    from affina.cli.comparing import run_comparison  # noqa: PLC0415 - see the module's docstring
+
+    raise typer.Exit(run_comparison(words, methods or (), seeds=seeds, halving=halving, as_json=as_json))
+
+
+@app.command()
 def demo(overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Fine-tune the starter encoder on customer-support messages that come with Affina; about a minute."""
     from affina.cli.running import show_result, watched  # noqa: PLC0415
@@ -165,7 +193,7 @@ def report(
     run: Run,
     other: Annotated[Path | None, typer.Argument(help="Another run, to compare with.", show_default=False)] = None,
 ) -> None:
-    """Make a run's report.html and card.md again from its record; with two runs, a page that compares them."""
+    """Make the report of a run, or of a comparison, again from its record; with two runs, a page about both."""
     from affina.verbs.report import report as verb  # noqa: PLC0415
 
     Console().print(str(verb(run, other)), highlight=False, markup=False, soft_wrap=True)
@@ -192,7 +220,7 @@ def _error() -> AffinaError | None:
     A traceback holds the model, and there may be no memory left to say that there is none, nor to end the interpreter.
     """
     try:
-        app()
+        app(spread(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:

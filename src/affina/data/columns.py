@@ -21,7 +21,7 @@ from affina.data.names import known_columns, known_pair, known_partner
 from affina.data.table import Table, excerpt
 from affina.errors import DataError, Problem, RecipeError
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.values import Resolved
 
 NAMED: Final = "named in the recipe"

@@ -22,7 +22,7 @@ from affina.data.shares import is_file
 from affina.data.written.again import written_rows
 from affina.errors import DataError, Problem, RecipeError
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec, MixedFile
+from affina.recipe.data_spec import DataSpec, MixedFile
 from affina.recipe.task_specs import WritingSpec
 from affina.values import Resolved
 

@@ -24,7 +24,7 @@ from affina.data.rows import Row, Splits, named
 from affina.data.shares import divide
 from affina.data.table import Table
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.record.audited import Check, Lengths
 from affina.record.payloads import DataRead, Finding
 from affina.values import Resolved

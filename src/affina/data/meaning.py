@@ -29,7 +29,7 @@ from affina.data.written.names import languages_in
 from affina.data.written.problems import refuse_mixed
 from affina.errors import DataError, Problem
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.recipe.task_specs import WritingSpec
 from affina.values import Resolved
 

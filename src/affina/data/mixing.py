@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from affina.data.rows import Row
-from affina.recipe.schema import MixedFile
+from affina.recipe.data_spec import MixedFile
 from affina.values import Resolved
 
 _DRAWS = 1

@@ -15,7 +15,7 @@ from affina.data.rows import Row, named
 from affina.data.splits import hold_out
 from affina.errors import DataError, Problem, RecipeError
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.values import Resolved
 
 AUTO_SHARE: Final = 0.1

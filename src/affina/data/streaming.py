@@ -26,7 +26,7 @@ from affina.data.rows import Row, Splits, is_blank, named
 from affina.data.table import MOST_EXAMPLES, Table
 from affina.data.unfit import UnfitRows
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.record.payloads import Finding
 
 STREAMED_BYTES: Final = 32 * 2**20

@@ -16,7 +16,7 @@ from affina.data.checks import name_in
 from affina.data.rows import Row, named
 from affina.data.table import MOST_EXAMPLES
 from affina.errors import DataError, Problem, UnfitRow
-from affina.recipe.schema import Unfit
+from affina.recipe.data_spec import Unfit
 from affina.record.payloads import Finding
 
 Made = TypeVar("Made")

@@ -35,13 +35,30 @@ def bootstrap(
     Returns:
         The values and the lower and upper ends, each [figures].
     """
+    values, drawn = draws(measure, rows, resamples=resamples, seed=seed)
+    return values, *ends(values, drawn, confidence=confidence)
+
+
+def draws(measure: Measure, rows: int, *, resamples: int, seed: int) -> tuple[Floats, Floats]:
+    """The figures over all rows [figures], and on each draw [resamples, figures].
+
+    Args:
+        measure: computes the figures.
+        rows: how many rows there are.
+        resamples: draws.
+        seed: decides the draws.
+    """
     generator = np.random.default_rng(seed)
     values = measure(np.ones(rows))
-    draws = np.empty((resamples, len(values)))
-    for draw in draws:
+    drawn = np.empty((resamples, len(values)))
+    for draw in drawn:
         draw[:] = measure(np.bincount(generator.integers(0, rows, rows), minlength=rows).astype(np.float64))
-    values = np.nan_to_num(values)
-    never = np.isnan(draws).all(axis=0)
-    draws[:, never] = values[never]
-    low, high = np.nanpercentile(draws, (50 * (1 - confidence), 50 * (1 + confidence)), axis=0)
-    return values, low, high
+    return np.nan_to_num(values), drawn
+
+
+def ends(values: Floats, drawn: Floats, *, confidence: float) -> tuple[Floats, Floats]:
+    """The lower and upper ends [figures] of what was drawn [resamples, figures] for `values` [figures]."""
+    never = np.isnan(drawn).all(axis=0)
+    known = np.where(never, values, drawn)
+    low, high = np.nanpercentile(known, (50 * (1 - confidence), 50 * (1 + confidence)), axis=0)
+    return low, high

@@ -9,7 +9,6 @@ import copy
 import functools
 import itertools
 import operator
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from affina.record.lock import LOCK, FolderLock
 from affina.record.payloads import Chosen, DataRead, Finished, Payload, Scores, Started
 from affina.record.row_results import RowResults
 from affina.record.starts import ModelLoaded, Restarted
+from affina.record.writable import check_can_write
 
 RUNS: Final = "runs"
 STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})
@@ -113,7 +113,7 @@ def _candidates(prepared: Prepared) -> Iterator[Path]:
 
 def _claim(path: Path, prepared: Prepared) -> Place | str:
     """Lock this folder if it is free or holds a stopped run of the same recipe; else why it cannot be used."""
-    _check_can_write(path)
+    check_can_write(path)
     folder = RunFolder(path)
     if path.is_dir() and not folder.journal.is_file() and not {item.name for item in path.iterdir()} <= STARTED:
         return "files that are not a run of Affina"
@@ -134,21 +134,6 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
         lock.release()
         return reason
     return Place(folder, folder.last() if records else None, lock)
-
-
-def _check_can_write(path: Path) -> None:
-    """Stop before the training where its folder could not be made or written to."""
-    there = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-        return
-    raise RunError(
-        Problem(
-            where=f"run folder {path}",
-            expected="a folder that can be written to",
-            found=f"{there}, {'without the right to write there' if there.is_dir() else 'a file'}",
-            fix="write another run=...",
-        )
-    )
 
 
 def _cannot_go_on(records: Sequence[Payload], prepared: Prepared) -> str | None:

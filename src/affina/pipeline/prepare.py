@@ -55,7 +55,7 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     randomness.seed_everything(recipe.seed)
     device = machine.choose_device(recipe.device)
     chosen_precision = precision.choose(recipe.train.precision, device)
-    loaded = load(recipe.data, seed=recipe.seed, task=recipe.task)
+    loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices
     source = _locate(recipe, loaded, choices, told)

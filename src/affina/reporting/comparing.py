@@ -123,7 +123,8 @@ def _drawn(run: Gathered) -> tuple[Any, ...]:
     resolved: dict[str, Any] = run.started[-1].resolved if run.started else {}
     data = resolved.get("data")
     shares = [data.get(key) for key in ("validation", "test", "group")] if isinstance(data, dict) else None
-    return resolved.get("seed"), shares, run.data.rows if run.data else None
+    seed = data.get("seed") if isinstance(data, dict) else None
+    return (resolved.get("seed") if seed in (None, "auto") else seed), shares, run.data.rows if run.data else None
 
 
 def _shared(first: Scores, second: Scores) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sized
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any, Final
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -53,11 +54,13 @@ def _environment(*, autoescape: bool, finalize: Callable[[Any], Any]) -> Environ
         formats.duration,
         formats.mebibytes,
         formats.plain,
+        formats.sized,
         texts.shortened,
         basename,
         basename_if,
         breakable,
         counted_of,
+        in_address,
         moment,
         named,
     ):
@@ -100,6 +103,11 @@ def moment(time: str) -> str:
     date, letter, clock = time.partition("T")
     zone = " UTC" if clock.endswith(("+00:00", "Z")) else ""
     return f"{date} {clock[:5]}{zone}" if letter else time
+
+
+def in_address(path: str) -> str:
+    """A path within a folder as part of a page's address."""
+    return quote(path)
 
 
 def named(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:

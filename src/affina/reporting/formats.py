@@ -46,6 +46,7 @@ SINGULARS: Final = {
     "classes": "class",
     "baselines": "baseline",
     "mistakes": "mistake",
+    "candidates": "candidate",
 }
 
 
@@ -182,6 +183,11 @@ def duration(seconds: float) -> str:
 def mebibytes(size: float) -> str:
     """Bytes as `1,177 MiB`: on the page, on the terminal and in messages alike."""
     return f"{size / 2**20:,.0f} MiB"
+
+
+def sized(size: float) -> str:
+    """Bytes of a file, which may be few: `87 MiB`, `412 KiB`."""
+    return mebibytes(size) if size >= 10 * 2**20 else f"{size / 2**10:,.0f} KiB"
 
 
 def plain(value: Any) -> str:

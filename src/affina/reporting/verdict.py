@@ -82,8 +82,7 @@ def verdict(
     if "tuned" not in scores or not scores["tuned"].metrics:
         return None
     metrics = scores["tuned"].metrics
-    key = chosen_metric if chosen_metric in metrics else next(iter(metrics))
-    key = OF_TEXTS if OF_TEXTS in metrics else key
+    key = telling(metrics, chosen_metric)
     way = 1 if higher_is_better(key) else -1
     # Only figures of the same rows can be compared.
     others = {
@@ -97,6 +96,13 @@ def verdict(
     pair = pair_of(rows or {}, next(iter(ranked)), key, confidence=confidence or CONFIDENCE)
     outcome = _outcome(metrics[key], next(iter(ranked.values())), way=way, pair=pair)
     return Verdict(key, metrics[key], ranked, outcome, _sentence(key, metrics[key], ranked, outcome, pair=pair), pair)
+
+
+def telling(metrics: Mapping[str, Measured], chosen_metric: str | None) -> str:
+    """The metric that a predictor is judged by: the one that chose the weights if it has it, of texts chrF."""
+    if OF_TEXTS in metrics:
+        return OF_TEXTS
+    return chosen_metric if chosen_metric is not None and chosen_metric in metrics else next(iter(metrics))
 
 
 def settled(first: Measured, second: Measured, pair: Paired | None) -> bool:

@@ -44,13 +44,19 @@ class Scale:
     places: dict[str, Whisker]
 
 
-def whiskers(figures: Mapping[str, Measured]) -> Scale | None:
-    """Lay out figures, the most important first; None where none of them is a number."""
+def whiskers(figures: Mapping[str, Measured], *, first: int = FIRST, off: float = MOST_OFF) -> Scale | None:
+    """Lay out figures, the most important first; None where none of them is a number.
+
+    Args:
+        figures: who to its figure.
+        first: how many of them the scale is made for.
+        off: how many times their span the others may be from them.
+    """
     finite = {who: one for who, one in figures.items() if all(map(math.isfinite, (one.low, one.value, one.high)))}
     if not finite:
         return None
-    low, high = _span(list(finite.values())[:FIRST])
-    wide = MOST_OFF * (high - low)
+    low, high = _span(list(finite.values())[:first])
+    wide = off * (high - low)
     near = {who: one for who, one in finite.items() if low - wide <= one.low and one.high <= high + wide}
     low, high = _span(list(near.values()))
     air = AIR * ((high - low) or abs(high) or 1.0)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from affina.data.rows import Row
 from affina.errors import DataError, Problem
-from affina.recipe.schema import TooLong
+from affina.recipe.data_spec import TooLong
 from affina.tasks.base import Batch, Example, Target
 
 MEASURED_AT_ONCE: Final = 5_000

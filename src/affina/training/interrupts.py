@@ -10,10 +10,13 @@ from types import FrameType
 
 
 @contextmanager
-def deferred() -> Iterator[Callable[[], bool]]:
+def deferred(then: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
     """While the block runs, the first signal only makes the yielded function return True.
 
     Outside the main thread Python has no signal handlers; there the function is always False.
+
+    Args:
+        then: called at the first signal, where something that waits has to be told.
     """
     asked = False
 
@@ -21,7 +24,9 @@ def deferred() -> Iterator[Callable[[], bool]]:
         nonlocal asked
         if asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        asked = True
+        if not asked:
+            asked = True
+            then()
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False

@@ -140,8 +140,8 @@ def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRe
     """The rows; or of a file that is too large to be held a sample of them, and the counts of all."""
     files = files_of(recipe.data)
     if not is_streamed(files):
-        return load(recipe.data, seed=recipe.seed, task=recipe.task, files=files), None
-    streamed = load_streamed(recipe.data, seed=recipe.seed, task=recipe.task, files=files)
+        return load(recipe.data, seed=recipe.rows_seed, task=recipe.task, files=files), None
+    streamed = load_streamed(recipe.data, seed=recipe.rows_seed, task=recipe.task, files=files)
     splits, total = streamed.loaded.splits, sum(streamed.rows.values())
     sample = sum(map(len, (splits.train, splits.validation, splits.test)))
     part = f"a sample of {sample:,} rows; the rest of the audit is of all {total:,}"

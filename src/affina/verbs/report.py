@@ -5,17 +5,20 @@ from __future__ import annotations
 from os import PathLike, fspath
 from pathlib import Path
 
-from affina.reporting import comparison_page, page
+from affina.record.compared import FILE
+from affina.reporting import candidates_page, comparison_page, page
 
 
 def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -> Path:
     """Write `report.html` and `card.md` in the run folder, and the card beside its model.
 
+    The folder of a comparison has its `report.html` alone, made from `compare.json`.
+
     With two runs, write one page that compares them, `RUN-vs-OTHER.html` beside the first run's folder; neither
     run's own pages are touched.
 
     Args:
-        run: a run folder.
+        run: a run folder, or the folder of a comparison.
         other: another one, to compare with.
 
     Returns:
@@ -25,5 +28,6 @@ def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -
         RunError: a folder holds no record, or a damaged one; or both are the same.
     """
     if other is None:
-        return page.write(Path(fspath(run)))
+        folder = Path(fspath(run))
+        return candidates_page.write(folder) if (folder / FILE).is_file() else page.write(folder)
     return comparison_page.write(Path(fspath(run)), Path(fspath(other)))[0]

@@ -19,8 +19,9 @@ from affina.evaluation.judging.base import Judge, Thresholds
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.measuring import exported_thresholds
 from affina.pipeline.naming.forms import WORDS, asked_form
+from affina.recipe.data_spec import TooLong
 from affina.recipe.load import load_recipe
-from affina.recipe.schema import Recipe, TooLong
+from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import WritingSpec
 from affina.record import journal
 from affina.record.folder import RunFolder

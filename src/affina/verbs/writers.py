@@ -89,7 +89,7 @@ class OpenWriter:
             limit = recipe.data.max_length
             notify(f"{len(cut):,} rows are cut to the run's {limit} tokens for the loss, {cut[0]} the first of them")
         most = 0 if self.writer.alone else most_rows(recipe.generate.rows)
-        wanted = self.writer.to_write(rows, most=most, seed=recipe.seed)
+        wanted = self.writer.to_write(rows, most=most, seed=recipe.rows_seed)
         written = self.writer.write(wanted.rows, notify=notify) if wanted.rows else []
         spec = recipe.evaluate
         sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=recipe.seed)

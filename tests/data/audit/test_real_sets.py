@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from affina.data.loading import load
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 
 REAL = Path(os.environ.get("AFFINA_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 pytestmark = pytest.mark.skipif(

@@ -15,7 +15,7 @@ from affina.data.streaming import load_streamed
 from affina.data.table import Unusable
 from affina.errors import DataError, RecipeError
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.recipe.task_specs import ClassificationSpec, MultiLabelSpec, RegressionSpec
 
 SETS = [("anger",), ("fear",), ("joy", "fear"), ("anger", "joy"), (), ("fear", "joy", "anger"), ("joy",)] * 12

@@ -16,8 +16,8 @@ from affina.data.unfit import UnfitRows, settle, sort_out
 from affina.data.written.composing import composed
 from affina.errors import Problem, RecipeError
 from affina.recipe.base import AUTO
+from affina.recipe.data_spec import Unfit
 from affina.recipe.languages import language_of
-from affina.recipe.schema import Unfit
 from affina.recipe.task_specs import GenerationSpec, TaskName, TranslationSpec, WritingSpec
 from affina.record.payloads import Finding, Spread
 from affina.values import Resolved

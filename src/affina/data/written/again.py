@@ -15,7 +15,7 @@ from affina.data.written.columns import OPTIONAL, written_columns
 from affina.data.written.composing import composed
 from affina.data.written.problems import refuse_mixed
 from affina.errors import DataError
-from affina.recipe.schema import DataSpec, Unfit
+from affina.recipe.data_spec import DataSpec, Unfit
 from affina.recipe.task_specs import TaskName, WritingSpec
 
 _ANSWERS = frozenset({"completion", "target"})

@@ -32,7 +32,7 @@ from affina.data.written.names import (
 from affina.data.written.problems import preferences, unclear
 from affina.errors import DataError
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.recipe.task_specs import TaskName
 from affina.values import Resolved
 

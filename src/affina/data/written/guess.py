@@ -28,7 +28,7 @@ from affina.data.written.names import (
 )
 from affina.errors import Problem, RecipeError
 from affina.recipe.base import AUTO
-from affina.recipe.schema import DataSpec
+from affina.recipe.data_spec import DataSpec
 from affina.recipe.task_specs import (
     ChatSpec,
     GenerationSpec,

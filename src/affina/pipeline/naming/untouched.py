@@ -77,7 +77,7 @@ def what_to_ask(
     asked = rows[report_split(rows)]
     each = cost_of(model, asking, asked) + (cost_of(model, asking, asked, shots=shots) if shots else 0.0)
     most = affordable(training_tokens, share=1.0, each=each)
-    chosen = np.random.default_rng(recipe.seed).permutation(len(asked))[:most].tolist()
+    chosen = np.random.default_rng(recipe.rows_seed).permutation(len(asked))[:most].tolist()
     tokens = round(each * len(chosen))
     epochs = tokens / (BACKWARD * training_tokens)
     took = f"{tokens:,} tokens are read for it, which takes about as long as {epochs:.2g} epochs of training"

@@ -62,7 +62,7 @@ def _measure_references(subject: Writing, run: Prepared, journal: Journal) -> No
 def _wanted(subject: Writing, run: Prepared) -> ToWrite:
     """The rows that a text is written for, the same ones for every predictor."""
     most = 0 if subject.writer.alone else most_rows(run.recipe.generate.rows)
-    return subject.writer.to_write(subject.rows[run.report_split], most=most, seed=run.recipe.seed)
+    return subject.writer.to_write(subject.rows[run.report_split], most=most, seed=run.recipe.rows_seed)
 
 
 def _sampling(run: Prepared) -> Sampling:

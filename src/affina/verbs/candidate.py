@@ -1,0 +1,95 @@
+"""The process of one run of a comparison: an ordinary run of `affina train`, watched through its output.
+
+It reads one request as a line of JSON from standard input and writes what happens as JSON, one message a line, to
+standard output. When its input ends, it stops as at Ctrl-C: with a checkpoint. Its parent is `comparing.process`.
+"""
+
+from __future__ import annotations
+
+import _thread
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from affina.errors import AffinaError, Interrupted
+from affina.pipeline.prepare import prepare
+from affina.recipe.load import check_recipe
+from affina.recipe.schema import Recipe
+from affina.record.payloads import Payload, Step
+from affina.record.progress import Progress
+from affina.runtime.exhausted import no_memory, ran_out
+from affina.verbs.train import train
+
+
+def main() -> None:
+    """Do one run."""
+    with _answers() as out:
+
+        def tell(kind: str, value: Any) -> None:
+            out.write(json.dumps({"kind": kind, "value": value}) + "\n")
+            out.flush()
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background leaves it ignored
+        try:
+            request = json.loads(sys.stdin.readline())
+            threading.Thread(target=_stop_at_the_end_of_input, daemon=True).start()
+            _run(check_recipe(request["recipe"]), request["share"], tell)
+            tell("ended", {"state": "finished", "error": None})
+        except (Interrupted, KeyboardInterrupt):
+            tell("ended", {"state": "interrupted", "error": None})
+        except Exception as error:
+            if not isinstance(error, AffinaError) and not ran_out(error):
+                raise
+            told = error if isinstance(error, AffinaError) else no_memory(error)
+            problems = [asdict(problem) for problem in told.problems]
+            tell("ended", {"state": "failed", "error": {"name": type(told).__name__, "problems": problems}})
+
+
+def _run(recipe: Recipe, share: float, tell: Any) -> None:
+    def watch(record: Payload | Progress) -> None:
+        if isinstance(record, Step):
+            tell("step", (record.step, record.of))
+
+    asked = recipe if share == 1 else shortened(recipe, share)
+    train(asked, observers=(watch,), notify=lambda text: tell("notice", text))
+
+
+def shortened(recipe: Recipe, share: float) -> Recipe:
+    """The same with a share of its epochs, and without baselines: for a round of successive halving."""
+    epochs = prepare(recipe, notify=lambda _: None).hyper.epochs.value
+    most = recipe.train.max_steps
+    steps = None if most is None else max(1, round(most * share))
+    return recipe.model_copy(
+        update={
+            "train": recipe.train.model_copy(update={"epochs": epochs * share, "max_steps": steps}),
+            "evaluate": recipe.evaluate.model_copy(update={"baselines": False}),
+        }
+    )
+
+
+def _stop_at_the_end_of_input() -> None:
+    """Wait until the parent asks this process to stop, or is gone.
+
+    Not by way of `sys.stdin`, whose lock a thread that waits would hold while the interpreter ends.
+    """
+    while os.read(0, 1):
+        pass
+    _thread.interrupt_main()
+
+
+@contextmanager
+def _answers() -> Iterator[TextIO]:
+    """The real standard output; whatever else writes there is sent to standard error."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
+        os.dup2(2, 1)
+        yield out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Who is the best, who is level with it, and on which fronts: on results by row that were made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from affina.comparing.judging import judge
+from affina.comparing.reading import Result, read_result
+from affina.record.compared import CandidateRun
+from affina.record.payloads import Chosen, Measured, Scores, Step
+from affina.record.row_results import RowResults
+from affina.record.starts import ModelLoaded, RangeTested, Restarted
+from affina.reporting.gathered import gather
+from runs_on_paper import drawn, record, right_on, scores_of, write_run
+
+
+def result(name, found, *, seed=0, size=100, seconds=10.0, lines=None, **costs):
+    run = CandidateRun(candidate=name, seed=seed, folder=f"{name}-seed{seed}", ships="model", bytes=size)
+    lines = record(found, seconds=seconds, **costs) if lines is None else lines
+    return Result(run=run, gathered=gather(lines), seconds=seconds, chosen={})
+
+
+def judged(results, resamples=1000):
+    return judge(results, resamples=resamples, confidence=0.95)
+
+
+def names(standings):
+    return [one.name for one in standings]
+
+
+def test_the_best_is_first_and_those_that_rows_do_not_tell_apart_are_level():
+    found = judged(
+        {
+            "far": [result("far", right_on(120))],
+            "best": [result("best", right_on(180))],
+            "near": [result("near", right_on(178))],
+        }
+    )
+    assert names(found.standings) == ["best", "near", "far"]
+    assert [one.level for one in found.standings] == [False, True, False]
+    best, near, far = found.standings
+    assert best.behind is None
+    assert near.behind.value == pytest.approx(-0.01)
+    assert (far.behind.value, far.behind.high < 0) == (pytest.approx(-0.3), True)
+    assert (found.metric, found.split, found.rows) == ("accuracy", "test", 200)
+
+
+def test_few_rows_that_differ_are_level_though_the_bootstrap_is_sure():
+    """Four of twenty, all one way: an interval without zero, and a McNemar p of 0.125."""
+    found = judged({"a": [result("a", right_on(20, rows=20))], "b": [result("b", right_on(16, rows=20))]})
+    assert found.standings[1].behind.high < 0
+    assert found.standings[1].level
+
+
+def test_seeds_are_averaged_and_their_spread_keeps_two_level():
+    """One seed each would tell them apart; over seeds that swing by 20 points it does not."""
+    one = {"a": [result("a", right_on(180))], "b": [result("b", right_on(160))]}
+    assert not judged(one).standings[1].level
+    swinging = {
+        "a": [result("a", right_on(right), seed=seed) for seed, right in enumerate((180, 150, 195))],
+        "b": [result("b", right_on(right), seed=seed) for seed, right in enumerate((160, 190, 150))],
+    }
+    found = judged(swinging)
+    assert [one.by_seed for one in found.standings] == [(0.9, 0.75, 0.975), (0.8, 0.95, 0.75)]
+    assert found.standings[0].metrics["accuracy"].value == pytest.approx(0.875)
+    assert found.standings[1].level
+    assert found.standings[0].seeds == (0, 1, 2)
+
+
+def test_baselines_stand_beside_the_candidates_on_the_same_rows():
+    found = judged({"a": [result("a", right_on(180))], "b": [result("b", right_on(170))]})
+    [majority] = found.baselines
+    assert majority.name == "most frequent label"
+    assert majority.metrics["accuracy"].value == pytest.approx(0.3)
+    assert majority.behind.value == pytest.approx(-0.6)
+    assert not majority.level
+
+
+def test_a_baseline_on_fewer_rows_is_not_set_against_the_best():
+    few = right_on(9, who="zero_shot", rows=10)
+    lines = [*record(right_on(180)), scores_of(few), few]
+    found = judged({"a": [result("a", None, lines=lines)], "b": [result("b", right_on(170))]})
+    shot = next(one for one in found.baselines if "zero-shot" in one.name)
+    assert (shot.remark, shot.behind) == ("on 10 of the rows", None)
+
+
+def test_baselines_of_several_models_are_named_after_them():
+    def of(model, right):
+        probe = right_on(right, who="linear_probe")
+        lines = [*record(right_on(180)), scores_of(probe), probe]
+        return [replace(line, reference=model) if isinstance(line, ModelLoaded) else line for line in lines]
+
+    found = judged({name: [result(name, None, lines=of(name, right))] for name, right in (("a", 100), ("b", 110))})
+    probes = [one.name for one in found.baselines if "probe" in one.name]
+    assert probes == ["linear probe on the frozen model, b", "linear probe on the frozen model"]
+    assert len([one for one in found.baselines if one.name.startswith("most frequent")]) == 1
+
+
+def test_other_rows_are_said_and_ranked_last_of_all():
+    found = judged(
+        {
+            "a": [result("a", right_on(160))],
+            "odd": [result("odd", right_on(190, first=5))],
+            "b": [result("b", right_on(150))],
+        }
+    )
+    odd = next(one for one in found.standings if one.name == "odd")
+    assert "scored on other rows than a: 200, 195 of them the same" in odd.remark
+    assert (odd.behind, odd.level, odd.fronts) == (None, False, ())
+    best = next(one for one in found.standings if one.name == "a")
+    assert best.behind is None
+    assert next(one for one in found.standings if one.name == "b").behind is not None
+
+
+def test_costs_and_their_fronts():
+    found = judged(
+        {
+            "full": [result("full", right_on(180), trained=1000, seconds=100.0, memory=500, size=900)],
+            "lora": [result("lora", right_on(178), trained=50, seconds=110.0, memory=400, size=90)],
+            "poor": [result("poor", right_on(100), trained=80, seconds=20.0, memory=600, size=95)],
+        }
+    )
+    fronts = {one.name: one.fronts for one in found.standings}
+    assert fronts == {
+        "full": ("trained", "seconds", "memory_bytes", "bytes"),
+        "lora": ("trained", "memory_bytes", "bytes"),
+        "poor": ("seconds",),
+    }
+    assert found.standings[0].costs == {"trained": 1000, "seconds": 100, "memory_bytes": 500, "bytes": 900}
+
+
+def test_of_several_seeds_times_are_averaged_and_memory_is_the_most():
+    runs = [result("a", right_on(180), seed=seed, seconds=10.0 * (seed + 1), memory=100 + seed) for seed in (0, 1)]
+    costs = judged({"a": runs}).standings[0].costs
+    assert (costs["seconds"], costs["memory_bytes"]) == (15, 101)
+
+
+def test_lower_is_better_where_it_is():
+    def lines(loss):
+        values = tuple(loss + place % 3 / 10 for place in range(60))
+        rows = RowResults(who="tuned", split="test", rows=right_on(1, rows=60).rows, values={"mae": values})
+        figure = Measured(value=sum(values) / 60, low=0.0, high=9.0, n=60)
+        return [
+            *(line for line in record(right_on(1, rows=60)) if not isinstance(line, Scores | RowResults | Chosen)),
+            Chosen(key="evaluate.metric", value="mae", reason="test"),
+            Scores(who="tuned", split="test", metrics={"mae": figure}),
+            rows,
+        ]
+
+    found = judged({name: [result(name, None, lines=lines(loss))] for name, loss in (("bad", 2.0), ("good", 1.0))})
+    assert names(found.standings) == ["good", "bad"]
+    assert found.standings[1].behind.value == pytest.approx(1.0)
+    assert found.standings[0].fronts
+
+
+def test_metrics_without_results_by_row_have_the_widest_interval_of_the_seeds():
+    def lines(value):
+        found = right_on(180)
+        metrics = {"average_precision": Measured(value=value, low=value - 0.1, high=value + 0.1, n=200)}
+        return [line if line.__class__ is not Scores or line.who != "tuned" else replace(line, metrics=metrics)
+                for line in record(found)]  # fmt: skip
+
+    found = judged({name: [result(name, None, seed=seed, lines=lines(value)) for seed, value in enumerate(values)]
+                    for name, values in (("a", (0.7, 0.9)), ("b", (0.1, 0.2)), ("c", (0.6, 0.8)))})  # fmt: skip
+    figure = found.standings[0].metrics["average_precision"]
+    assert (figure.value, figure.low, figure.high) == (pytest.approx(0.8), pytest.approx(0.6), pytest.approx(1.0))
+    assert [one.level for one in found.standings] == [False, True, False]
+    assert all(one.behind is None for one in found.standings)
+
+
+def test_nothing_finished_is_nothing_to_judge():
+    assert judged({}) is None
+    assert judged({"a": [result("a", None, lines=[])]}) is None
+
+
+def test_times_count_range_tests_and_starts_that_were_given_up(tmp_path):
+    test = RangeTested(rates=(1.0,), changes=(0.0,), smooth=(0.0,), fall=1.0, rate=None, used=1.0, seconds=3.0)
+    again = Restarted(step=1, seed=1, learning_rate=1.0, head_learning_rate=1.0, text="stuck")
+    first = record(right_on(1), seconds=10.0)
+    second = record(right_on(180), seconds=20.0)
+    upto = next(place for place, line in enumerate(first) if isinstance(line, Step)) + 1
+    write_run(tmp_path / "a-seed0", [test, *first[:upto], again, *second])
+    run = CandidateRun(candidate="a", seed=0, folder="a-seed0")
+    assert read_result(tmp_path, run).seconds == pytest.approx(3 + 10 + 20)
+
+
+def test_chance_does_not_make_two_equals_differ_more_often_than_it_should():
+    """40 pairs of predictors that are equally good: about 5% may be called apart, far from half."""
+    apart = sum(
+        not judged(
+            {"a": [result("a", drawn(0.8, seed=2 * pair))], "b": [result("b", drawn(0.8, seed=2 * pair + 1))]},
+            resamples=300,
+        )
+        .standings[1]
+        .level
+        for pair in range(40)
+    )
+    assert apart <= 6

@@ -1,0 +1,179 @@
+"""The page of a comparison says what its record says, in every state, and its drawings stand where they should."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from comparisons_on_paper import comparison, crowded, empty, figure, halved
+from report_records import NASTY
+from test_page import Outline
+
+from affina.record import compared
+from affina.reporting import candidates_page
+from affina.reporting.lettering import LETTER, LINE, lettered
+from affina.reporting.standing_answers import said
+from affina.reporting.trade_off import BOTTOM, COSTS, HEIGHT, LEFT, WIDTH, Named, short, trade_off
+
+
+def page(found):
+    return Outline(candidates_page.render(found, title="tickets-compare", folder="runs/tickets-compare"))
+
+
+def test_the_page_has_every_figure_and_says_what_was_not_measured():
+    text = page(comparison()).text
+    for part in (
+        "Full is ahead, and lora is level with it on these rows",
+        "87.1% (85.1-89.1)",
+        "-0.5 points (-2.0 to +1.0) level",
+        "561,000 2.5% ◆",
+        "not measured",
+        "linear probe on the frozen model baseline",
+        "lora rank=999",
+        "found no room",
+        "seed 2",
+        "affina compare tickets.csv --methods full partial lora prefix prompt --seeds 3",
+        "lora-seed1",
+        "Forgetting",
+        "SHA-256 cdcdcdcdcdcd",
+    ):
+        assert part in text, part
+
+
+def test_it_links_to_the_report_of_each_run():
+    links = [
+        given["href"] for tag, given in page(comparison()).tags if tag == "a" and not given["href"].startswith("#")
+    ]
+    assert len(links) == 15
+    assert "lora-seed1/report.html" in links
+
+
+def test_one_seed_is_said_to_be_one():
+    text = page(comparison(seeds=(0,))).text
+    assert "One seed: another one would move these figures" in text
+    assert "Seed by seed" not in text
+
+
+def test_the_cheapest_of_those_that_are_level_is_named():
+    answers = {question: (answer, note) for question, answer, note in said(comparison()).answers}
+    assert answers["Which is the cheapest of the best?"][0] == "Lora"
+    assert answers["How sure is that?"] == (
+        "Not 95% sure",
+        "level with lora: these rows and seeds cannot tell them apart",
+    )
+    assert answers["Is it worth more than a baseline?"][0] == "+5.9 points"
+    assert "linear probe" in answers["Is it worth more than a baseline?"][1]
+
+
+def test_one_that_is_apart_from_all_others_is_the_best():
+    found = comparison()
+    apart = tuple(replace(one, level=False) for one in found.standings)
+    opening = said(replace(found, standings=apart))
+    assert (opening.tag, opening.headline) == ("Settled", "Full is the best, 0.5 points of accuracy ahead of lora")
+
+
+def test_a_baseline_that_is_better_is_said():
+    found = comparison()
+    probe = replace(found.baselines[0], metrics={"accuracy": figure(0.95)}, behind=figure(0.08, 0.02))
+    answers = said(replace(found, baselines=(probe,))).answers
+    assert [answer for question, answer, _ in answers if "baseline" in question] == ["No, worse"]
+
+
+def test_an_unfinished_one_has_a_page_as_well():
+    text = page(empty()).text
+    assert "This comparison is not finished" in text
+    assert "not run yet" in text
+    assert "Quality and what it costs" not in text
+
+
+def test_rounds_of_halving_say_that_the_test_rows_decide_nothing():
+    text = page(halved()).text
+    assert "the test rows decide nothing" in text
+    assert "Round 1: 33.3% of the epochs" in text
+    assert "stopped early" in text
+
+
+def test_nothing_of_the_user_becomes_an_element():
+    found = page(comparison(text=NASTY))
+    assert {tag for tag, _ in found.tags} & {"script", "img", "iframe"} == set()
+    assert NASTY in found.text
+
+
+def test_the_record_is_read_back_from_strict_json(tmp_path):
+    found = comparison()
+    compared.write(tmp_path, found)
+    assert compared.read(tmp_path) == found
+    json.loads((tmp_path / "compare.json").read_text(encoding="utf-8"))
+    path = candidates_page.write(tmp_path)
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def drawn(candidates, key="trained", baseline=None):
+    write = "{:.2f}".format
+    return trade_off(candidates, COSTS[key], measure="Accuracy", write=write, baseline=baseline)
+
+
+def test_a_trade_off_puts_points_where_they_belong():
+    one, two, three = (Named(name, cost, figure(value), on_front=name != "c")
+                       for name, cost, value in (("a", 1e4, 0.7), ("b", 1e6, 0.9), ("c", 1e5, 0.6)))  # fmt: skip
+    found = drawn([two, one, three])
+    b, a, c = found.points
+    assert a.x < c.x < b.x
+    assert c.x - a.x == pytest.approx(b.x - c.x, abs=0.2)  # tens are equally far apart
+    assert b.y < a.y < c.y
+    assert b.high < b.y < b.low
+    assert found.front == f"{a.x},{a.y} {b.x},{b.y}"
+    assert [tick.text for tick in found.x_ticks] == ["10 k", "100 k", "1 M"]
+    assert "On the Pareto front are a and b." in found.description
+    assert all(LEFT <= point.x <= WIDTH and 0 <= point.high <= point.low <= HEIGHT - BOTTOM for point in found.points)
+
+
+def test_a_baseline_is_drawn_where_it_is_near():
+    two = [Named("a", 1e4, figure(0.7), on_front=True), Named("b", 1e6, figure(0.9), on_front=True)]
+    near, far = (drawn(two, baseline=Named("probe", 0, figure(value), on_front=False)) for value in (0.65, 0.1))
+    assert near.baseline[1] == "probe"
+    assert near.baseline[0] > max(point.y for point in near.points)
+    assert far.baseline is None
+
+
+def test_what_cannot_be_drawn_is_left_out():
+    bad = [Named("a", 0.0, figure(0.7), on_front=False), Named("b", float("inf"), figure(0.9), on_front=False)]
+    assert drawn(bad) is None
+    assert drawn([*bad, Named("c", 10.0, figure(0.9), on_front=True)]) is None
+    same = [Named(name, 5.0, figure(0.5, 0.0), on_front=True) for name in ("c", "d")]
+    assert len(drawn(same, key="seconds").points) == 2
+
+
+def test_names_touch_neither_each_other_nor_a_point():
+    points = [(200.0 + place % 3, 100.0 + place % 4) for place in range(40)]
+    written = lettered([f"candidate {place}" for place in range(40)], points, within=(66, 0, 480, 270))
+    assert 12 <= sum(one is not None for one in written) < 40  # there is no room for all of them
+    boxes = []
+    for one in filter(None, written):
+        left = one.x if one.anchor == "start" else one.x - LETTER * len(one.text)
+        boxes.append((left, one.y - 5 - LINE / 2, left + LETTER * len(one.text), one.y - 5 + LINE / 2))
+    for place, box in enumerate(boxes):
+        assert box[0] >= 66
+        assert box[2] <= 480
+        for other in boxes[place + 1 :]:
+            apart = (
+                box[2] <= other[0] + 0.2
+                or other[2] <= box[0] + 0.2
+                or box[3] <= other[1] + 0.2
+                or other[3] <= box[1] + 0.2
+            )
+            assert apart, (box, other)
+
+
+def test_every_candidate_of_a_crowd_has_its_point():
+    found = list(candidates_page.drawings(crowded(), list(crowded().standings)))
+    assert len(found) == 4
+    assert all(len(one.points) == 14 for one in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(77, "77"), (2_430_000, "2.43 M"), (22_713_216, "22.7 M"), (1e4, "10 k")]
+)
+def test_counts_in_few_letters(value, written):
+    assert short(value) == written
