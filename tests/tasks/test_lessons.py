@@ -128,3 +128,18 @@ def test_a_text_is_written_in_a_batch_as_alone(model: LanguageModel) -> None:
     together = write(model, asked, how)
 
     assert together == [write(model, [one], how)[0] for one in asked]
+
+
+def test_logits_that_are_no_plain_product_are_told_of_and_the_loss_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, told = locate(str(make_tiny("llama", tmp_path))), list[str]()
+    plain = load_language_model(source, notify=told.append)
+    assert told == []
+    monkeypatch.setattr("affina.models.language.read_output_layer", lambda *_, **__: None)
+    whole = load_language_model(source, notify=told.append)
+    losses = [loss(made, Reading(made), Reading(made).encode(lessons(made)))[0] for made in (plain, whole)]
+
+    assert len(told) == 1
+    assert "is no plain product: its logits are computed for every token" in told[0]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
