@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, get_args
@@ -70,19 +71,15 @@ def _adapter(kind: str) -> TypeAdapter[Payload]:
 def _unknown(given: Any, kept: Any) -> str:
     """The first field of `given` that its type has not taken over into `kept`, with its path; empty where all were."""
     if isinstance(given, dict):
-        fields = _fields(type(kept)) if dataclasses.is_dataclass(kept) else kept
+        of_type = dataclasses.is_dataclass(kept)
+        known: Container[str] = {field.name for field in dataclasses.fields(kept)} if of_type else kept
         for name, value in given.items():
-            if name not in fields:
+            if name not in known:
                 return str(name)
             if not isinstance(value, dict | list):
                 continue
-            if deeper := _unknown(value, kept[name] if fields is kept else getattr(kept, name)):
+            if deeper := _unknown(value, getattr(kept, name) if of_type else kept[name]):
                 return f"{name}.{deeper}"
     elif isinstance(given, list):
         return next((deeper for item, other in zip(given, kept, strict=True) if (deeper := _unknown(item, other))), "")
     return ""
-
-
-@cache
-def _fields(kind: type[Any]) -> frozenset[str]:
-    return frozenset(field.name for field in dataclasses.fields(kind))
