@@ -185,12 +185,11 @@ def make_apart(family: str, folder: Path) -> Path:
 
 def _wordpiece() -> PreTrainedTokenizerFast:
     """BERT's kind: lower case, word pieces, [CLS] a [SEP] b [SEP], token types."""
-    tokenizer = Tokenizer(models.WordPiece(**{"unk_token": "[UNK]"}))
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer = Tokenizer(models.WordPiece(_word_pieces(special), unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
@@ -203,6 +202,22 @@ def _wordpiece() -> PreTrainedTokenizerFast:
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
         model_max_length=POSITIONS,
     )
+
+
+def _word_pieces(special: list[str]) -> dict[str, int]:
+    """A vocabulary learnt from the corpus, the same one in every process.
+
+    The trainer numbers the letters within words as they come out of a map of its own, in another order each time, and
+    by these numbers it decides between pairs that are equally frequent. So they get their numbers here.
+    """
+    letters = sorted({letter for text in CORPUS for letter in text.lower() if letter.isalnum()})
+    known = special + [f"##{letter}" for letter in letters]
+    tokenizer = Tokenizer(models.WordPiece(**{"unk_token": "[UNK]"}))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=VOCABULARY, special_tokens=known, show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return tokenizer.get_vocab()
 
 
 def _byte_pairs(special: list[str]) -> Tokenizer:

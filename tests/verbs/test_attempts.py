@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -21,7 +23,8 @@ from affina.training import loop as loop_module
 from workbench import affina, sample_rows, tiny, write_csv
 
 TOO_HIGH, TOO_LOW, SOUND = "train.learning_rate=3", "train.learning_rate=1e-9", "train.learning_rate=3e-3"
-WORDS = ("train.epochs=12", "train.batch_tokens=100", "evaluate.resamples=20", "data.validation=0.2", "data.test=0.2")
+WORDS = ("train.epochs=4", "train.batch_tokens=100", "evaluate.resamples=20", "data.validation=0.2", "data.test=0.2")
+NO_RESTART = "train.restart=false"
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +38,19 @@ def train(*more, **options):
     return api.train("good.csv", [f"model={tiny()}", *WORDS, *more], **options)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Finished runs that tests read and leave as they are, each trained once."""
+    home, numbers_of_runs = tmp_path_factory.mktemp("finished"), itertools.count()
+    source = str(write_csv(home / "good.csv", sample_rows(150)))
+
+    @functools.cache
+    def run(*more):
+        return api.train(source, [f"model={tiny()}", *WORDS, f"run={home / str(next(numbers_of_runs))}", *more])
+
+    return run
+
+
 def of_kind(result, kind):
     return [record for record in read(RunFolder(Path(result)).journal) if isinstance(record, kind)]
 
@@ -43,8 +59,8 @@ def recipe_of(result):
     return yaml.safe_load(result.folder.recipe.read_text())
 
 
-def test_a_stuck_start_starts_again_once_with_other_draws_and_another_rate_and_says_so():
-    result = train(TOO_HIGH)
+def test_a_stuck_start_starts_again_once_with_other_draws_and_another_rate_and_says_so(finished):
+    result = finished(TOO_HIGH)
     (again,) = of_kind(result.folder.path, Restarted)
     steps = of_kind(result.folder.path, Step)
     assert again.seed != 0
@@ -67,20 +83,22 @@ def test_no_second_restart():
     assert len(attempts_seen) <= 1
 
 
-def test_a_sound_run_is_not_started_again():
-    assert not of_kind(train(SOUND).folder.path, Restarted)
+def test_a_sound_run_is_not_started_again(finished):
+    result = finished(SOUND, "train.epochs=16")  # by a quarter of it every validation row is right
+    assert of_kind(result.folder.path, Finished)
+    assert not of_kind(result.folder.path, Restarted)
 
 
-def test_restarts_can_be_forbidden():
-    result = train(TOO_HIGH, "train.restart=false")
+def test_restarts_can_be_forbidden(finished):
+    result = finished(TOO_HIGH, NO_RESTART)
     assert not of_kind(result.folder.path, Restarted)
     (said,) = [event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK]
     assert "the given train.learning_rate=3 is so large" in said
     assert "Next: train.learning_rate=" in said
 
 
-def test_a_rate_at_which_nothing_is_learnt_is_said_with_one_that_works():
-    result = train(TOO_LOW, "train.restart=false")
+def test_a_rate_at_which_nothing_is_learnt_is_said_with_one_that_works(finished):
+    result = finished(TOO_LOW, NO_RESTART)
     (said,) = [event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK]
     assert "train.learning_rate=1e-09 is so small that next to nothing was learnt" in said
     advised = float(said.partition("Next: train.learning_rate=")[2].partition(",")[0])
@@ -105,7 +123,7 @@ def test_a_rate_that_leaves_the_numbers_is_named_with_one_that_works(monkeypatch
 
 
 def test_the_result_on_the_screen_and_as_json_takes_the_step_back():
-    words = [f"model={tiny()}", *WORDS, TOO_LOW, "train.restart=false"]
+    words = [f"model={tiny()}", *WORDS, TOO_LOW, NO_RESTART, "train.epochs=1"]
     shown = affina("train", "good.csv", *words)
     assert shown.status == 0
     assert "A step back:" in shown.out
@@ -150,11 +168,11 @@ def interrupt_at(monkeypatch, step, *, attempt):
     monkeypatch.setattr(loop_module, "deferred", deferred)
 
 
-def test_resumed_before_at_and_after_the_restart_equals_uninterrupted(monkeypatch):
-    train(TOO_HIGH, "run=whole")
-    expected, shipped = numbers(Path("whole")), weights(Path("whole"))
-    (again,) = of_kind("whole", Restarted)
-    places = [(again.step - 2, 0), (again.step, 0), (1, 1), (again.step, 1), (again.step + 3, 1)]
+def test_resumed_before_at_and_after_the_restart_equals_uninterrupted(monkeypatch, finished):
+    whole = finished(TOO_HIGH).folder.path
+    expected, shipped = numbers(whole), weights(whole)
+    (again,) = of_kind(whole, Restarted)
+    places = [(again.step - 2, 0), (again.step, 0), (1, 1), (again.step, 1)]
     for step, attempt in places:
         with monkeypatch.context() as patched:
             interrupt_at(patched, step, attempt=attempt)
@@ -174,7 +192,7 @@ def tested(monkeypatch):
 
 
 def test_the_measured_rate_is_recorded_used_written_and_drawn(tested):
-    result = train("run=mine", "train.restart=false")
+    result = train("run=mine", NO_RESTART)
     test, *advice = of_kind("mine", RangeTested)
     assert len(advice) <= 1  # after a run that was worth nothing
     steps = of_kind("mine", Step)
@@ -196,11 +214,11 @@ def test_a_given_rate_and_a_short_run_have_no_test(tested):
 
 
 def test_a_run_with_a_measured_rate_goes_on_and_its_recipe_runs_again(tested, monkeypatch):
-    train("run=whole", "train.restart=false")
+    train("run=whole", NO_RESTART)
     with monkeypatch.context() as patched:
         interrupt_at(patched, 5, attempt=0)
         with pytest.raises(Interrupted):
-            train("run=parts", "train.restart=false")
+            train("run=parts", NO_RESTART)
     shutil.copy("parts/recipe.yaml", "again.yaml")
     api.train("again.yaml", ["run=parts"])  # what recipe.yaml says is the same run, as far as it got
     assert numbers(Path("parts")) == numbers(Path("whole"))
@@ -222,7 +240,7 @@ def test_a_head_that_starts_as_a_probe_is_trained_to_the_plans_end(start, patien
 
 
 def test_a_given_patience_counts_however_the_head_starts():
-    result = train("train.head_start=probe", "train.epochs=9", "train.early_stopping.patience=2", "run=given")
+    result = train("train.head_start=probe", "train.epochs=2", "train.early_stopping.patience=2", "run=given")
     assert recipe_of(result)["train"]["early_stopping"]["patience"] == 2
     whole = train("train.head_start=probe", "train.epochs=1", "train.early_stopping=false", "run=never")
     assert recipe_of(whole)["train"]["early_stopping"] is False
@@ -251,7 +269,7 @@ def test_a_head_that_came_with_the_model_is_no_choice():
 
 
 def test_a_given_rate_at_which_nothing_is_learnt_is_said_even_where_the_start_is_good():
-    result = train(TOO_LOW, "train.head_start=probe", "evaluate.baselines=false", "train.restart=false")
+    result = train(TOO_LOW, "train.head_start=probe", "evaluate.baselines=false", NO_RESTART)
     (said,) = [event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK]
     assert "next to nothing" in said
     assert "train.learning_rate=1e-09 is so small" in said
@@ -259,7 +277,7 @@ def test_a_given_rate_at_which_nothing_is_learnt_is_said_even_where_the_start_is
 
 def test_a_given_rate_of_a_head_alone_is_the_rate():
     words = ("method=partial", "method.blocks=0", "train.head_learning_rate=1e-9", "train.head_start=random")
-    result = train(*words, "train.restart=false")
+    result = train(*words, NO_RESTART)
     (said,) = [event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK]
     assert "the given train.head_learning_rate=1e-09 is so small" in said
     assert "Next: train.head_learning_rate=" in said
@@ -267,8 +285,8 @@ def test_a_given_rate_of_a_head_alone_is_the_rate():
     assert again.head_learning_rate > 1e-6
 
 
-def test_the_report_after_a_restart_shows_the_rates_that_trained():
-    result = train(TOO_HIGH)
+def test_the_report_after_a_restart_shows_the_rates_that_trained(finished):
+    result = finished(TOO_HIGH)
     (again,) = of_kind(result.folder.path, Restarted)
     chosen = {record.key: record.value for record in of_kind(result.folder.path, Chosen)}
     assert chosen[rates.RATE] == again.learning_rate
@@ -290,7 +308,7 @@ def test_a_run_goes_on_by_either_of_its_two_recipes_in_turn(monkeypatch):
 
 
 def test_a_loss_that_rose_is_not_called_unchanged():
-    result = train(TOO_HIGH, "train.restart=false", "train.epochs=2", "train.head_start=random")
+    result = train(TOO_HIGH, NO_RESTART, "train.epochs=2", "train.head_start=random")
     said = " ".join(event.text for event in of_kind(result.folder.path, Event) if event.name == STEP_BACK)
     assert "is so large" in said
     assert "next to nothing" not in said

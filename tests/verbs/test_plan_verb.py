@@ -15,7 +15,7 @@ from rich.console import Console
 import affina
 from affina.cli.planned import show_plan
 from affina.errors import AffinaError, DataError, ModelError, RecipeError, ResourceError
-from affina.planning import child, process, starting
+from affina.planning import process, starting
 from affina.planning.fitting import Fit, judge
 from affina.planning.forecast import Change
 from affina.record import journal
@@ -37,23 +37,6 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setenv("AFFINA_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     return write_csv(tmp_path / "data.csv", sample_rows())
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """The process of a rehearsal is this one: the same code without the seconds of a start."""
-    requests = []
-
-    def ask(recipe, *, memory, rehearse, notify):
-        request = {"recipe": recipe.model_dump(mode="json", exclude_unset=True), "folder": "runs/x", "memory": memory}
-        requests.append(request)
-        said = []
-        child.answer({**request, "rehearse": rehearse, "threads": None}, lambda kind, value: said.append((kind, value)))
-        plain = json.loads(json.dumps([value for kind, value in said if kind == "forecast"][-1]))
-        return process.Answer(process.read_forecast(plain["forecast"]), Fit(**plain["fit"]))
-
-    monkeypatch.setattr("affina.verbs.plan.ask", ask)
-    return requests
 
 
 def words(*more):

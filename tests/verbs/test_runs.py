@@ -35,6 +35,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished run that tests read and leave as it is."""
+    home = tmp_path_factory.mktemp("whole")
+    source = str(write_csv(home / "good.csv", sample_rows()))
+    return api.train(source, [f"model={tiny()}", *WORDS, f"run={home / 'run'}"])
+
+
 @pytest.fixture
 def stop_after(monkeypatch):
     """Ctrl-C in the middle of the run, once: an observer sends the signal when it is shown the record of a step."""
@@ -96,19 +104,18 @@ def test_the_same_command_after_a_finished_run_takes_the_next_number():
     assert paths == [Path("runs/good"), Path("runs/good-2"), Path("runs/good-3")]
 
 
-def test_the_same_run_twice_is_the_same_bit_for_bit():
-    one, two = train(), train()
-    assert numbers(one.folder) == numbers(two.folder)
-    assert weights(one.folder) == weights(two.folder)
+def test_the_same_run_twice_is_the_same_bit_for_bit(whole):
+    again = train()
+    assert numbers(again.folder) == numbers(whole.folder)
+    assert weights(again.folder) == weights(whole.folder)
 
 
-def test_another_seed_is_another_run():
-    assert numbers(train().folder)[0] != numbers(train("seed=1").folder)[0]
+def test_another_seed_is_another_run(whole):
+    assert numbers(train("seed=1").folder)[0] != numbers(whole.folder)[0]
 
 
 @pytest.mark.parametrize("step", [1, 4, 7])
-def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(stop_after, step):
-    whole = train("run=whole")
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(stop_after, whole, step):
     stop_after(step)
     with pytest.raises(Interrupted) as caught:
         train("run=cut")
@@ -150,7 +157,7 @@ def test_ctrl_c_on_the_command_line(stop_after):
 
 
 @pytest.mark.parametrize("word", ["run=cut", "run=auto"])
-def test_what_a_stopped_run_has_written_is_room_for_it_to_go_on(stop_after, monkeypatch, word):
+def test_what_a_stopped_run_has_written_is_room_for_it_to_go_on(stop_after, here, monkeypatch, word):
     stop_after(4)
     with pytest.raises(Interrupted):
         train(word)
@@ -207,8 +214,7 @@ def test_a_run_that_crashed_before_its_first_checkpoint_starts_again():
     assert [r.resumed_at for r in read(result.folder.journal) if isinstance(r, Started)] == [None]
 
 
-def test_a_crash_after_a_checkpoint_costs_the_steps_since(stop_after):
-    whole = train("run=whole", "train.checkpoint_every=2")
+def test_a_crash_after_a_checkpoint_costs_the_steps_since(whole):
 
     def crash(record):
         if isinstance(record, Step) and record.step == 5:
@@ -224,7 +230,7 @@ def test_a_crash_after_a_checkpoint_costs_the_steps_since(stop_after):
 
 
 def test_the_written_recipe_runs_again_with_the_same_numbers():
-    first = train()
+    first = train("train.epochs=1")
     again = api.train(first.folder.recipe)
     assert again.folder.path == Path("runs/good-2")
     assert numbers(again.folder) == numbers(first.folder)
@@ -256,7 +262,7 @@ def test_every_choice_is_recorded_once_with_its_reason():
 
 
 def test_python_and_the_command_line_do_the_same():
-    words = [f"model={tiny()}", *WORDS]
+    words = [f"model={tiny()}", *WORDS, "train.epochs=1"]
     called = api.train("good.csv", [*words, "run=called"])
     assert affina("train", "good.csv", *words, "run=typed").status == 0
     tree = yaml.safe_load(called.folder.recipe.read_text())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from pathlib import Path
@@ -40,13 +41,25 @@ def run_of(folder: Path, *words: str, model: str = "llama", rows: int = 24):
     return ended, journal.read(folder / "run" / "record.jsonl")
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Finished chats by model that tests read and leave as they are: the folder of all, what was said, the record."""
+
+    @functools.cache
+    def run(model="llama"):
+        folder = tmp_path_factory.mktemp(model)
+        return folder, *run_of(folder, model=model)
+
+    return run
+
+
 def all_of(records, kind):
     return [record for record in records if isinstance(record, kind)]
 
 
 @pytest.mark.parametrize("model", ["llama", "gpt2", "gemma2", "bart", "t5"])
-def test_a_chat_is_trained_measured_and_exported(tmp_path, model):
-    ended, records = run_of(tmp_path, model=model)
+def test_a_chat_is_trained_measured_and_exported(finished, model):
+    _, ended, records = finished(model)
 
     scores = {record.who: record.metrics for record in all_of(records, Scores)}
     assert set(scores) == {"zero_shot", "few_shot", "tuned"}
@@ -61,11 +74,11 @@ def test_a_chat_is_trained_measured_and_exported(tmp_path, model):
 
 
 @pytest.mark.parametrize("model", ["llama", "t5"])
-def test_the_loss_of_the_report_is_that_of_the_exported_model(tmp_path, model):
-    _, records = run_of(tmp_path, model=model)
+def test_the_loss_of_the_report_is_that_of_the_exported_model(finished, model):
+    home, _, records = finished(model)
     tuned = next(record for record in all_of(records, Scores) if record.who == "tuned")
 
-    found = affina("evaluate", tmp_path / "run", tmp_path / "test.csv", "--json")
+    found = affina("evaluate", home / "run", home / "test.csv", "--json")
     metrics = json.loads(found.out)["metrics"]
 
     for name, figure in tuned.metrics.items():
@@ -74,13 +87,13 @@ def test_the_loss_of_the_report_is_that_of_the_exported_model(tmp_path, model):
     assert last.metrics["perplexity"] == pytest.approx(math.exp(last.metrics["loss"]))
 
 
-def test_plain_transformers_writes_the_same_with_the_saved_template(tmp_path):
-    run_of(tmp_path)
-    folder = tmp_path / "run" / "model"
+def test_plain_transformers_writes_the_same_with_the_saved_template(finished):
+    run = finished()[0] / "run"
+    folder = run / "model"
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
     question = "where is order 7"
 
-    said = affina("predict", tmp_path / "run", question, "--json")
+    said = affina("predict", run, question, "--json")
     ids = tokenizer.apply_chat_template(
         [{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True
     )["input_ids"]
@@ -176,8 +189,8 @@ def test_several_answers_to_one_input_are_references_of_one_text(tmp_path):
     assert (tuned.metrics["chrf"].n, tuned.metrics["loss"].n) == (2, 4)
 
 
-def test_a_run_says_what_it_decided(tmp_path):
-    _, records = run_of(tmp_path)
+def test_a_run_says_what_it_decided(finished):
+    _, _, records = finished()
     chosen = {record.key: record for record in all_of(records, Chosen)}
 
     assert chosen["evaluate.metric"].value == "loss"
@@ -186,8 +199,8 @@ def test_a_run_says_what_it_decided(tmp_path):
     assert "eff:no" in chosen["evaluate (bleu)"].value
 
 
-def test_the_predictors_are_compared_text_by_text(tmp_path):
-    ended, records = run_of(tmp_path)
+def test_the_predictors_are_compared_text_by_text(finished):
+    _, ended, records = finished()
     rows = {record.who: record for record in all_of(records, RowResults)}
 
     assert rows["tuned"].rows == rows["few_shot"].rows
@@ -206,13 +219,12 @@ def test_the_first_row_is_shown_with_what_is_trained(tmp_path):
     assert found.out.index("⟦") > found.out.index("As the model reads")
 
 
-def test_a_conversation_goes_on(tmp_path, monkeypatch):
+def test_a_conversation_goes_on(finished, monkeypatch):
     import io
 
-    run_of(tmp_path)
     lines = "where is order 3\n/base where is order 3\nand order 4\n/new\n/system Be brief.\nhello\n/nonsense\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(lines))
-    said = affina("chat", tmp_path / "run")
+    said = affina("chat", finished()[0] / "run")
 
     assert said.status == 0, said.err
     assert "untouched model:" in said.out
@@ -254,12 +266,12 @@ def test_packing_is_for_tasks_that_write(tmp_path):
     assert "beams=2" in refused.err
 
 
-def test_the_recipe_of_a_run_runs_again(tmp_path):
-    run_of(tmp_path)
-    again = affina("train", tmp_path / "run" / "recipe.yaml", f"run={tmp_path / 'again'}")
+def test_the_recipe_of_a_run_runs_again(finished, tmp_path):
+    home, _, first = finished()
+    again = affina("train", home / "run" / "recipe.yaml", f"run={tmp_path / 'again'}")
 
     assert again.status == 0, again.err
-    first, second = (journal.read(tmp_path / name / "record.jsonl") for name in ("run", "again"))
+    second = journal.read(tmp_path / "again" / "record.jsonl")
     assert [record.loss for record in all_of(first, Step)] == [record.loss for record in all_of(second, Step)]
 
 
@@ -289,7 +301,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch):
     assert tuned[0] == tuned[1]
 
 
-def test_a_plan_is_made_of_a_run_that_writes(tmp_path):
+def test_a_plan_is_made_of_a_run_that_writes(here, tmp_path):
     write_csv(tmp_path / "train.csv", pairs(24), header="question,answer")
     found = affina("plan", tmp_path / "train.csv", "task=chat", f"model={tiny('llama')}", *SHORT, "--json")
 
@@ -320,6 +332,6 @@ def test_a_conversation_that_teaches_nothing_is_named(tmp_path, case):
     assert "row 21" in refused.err
     assert "data.unfit=drop" in refused.err
 
-    dropped = affina("train", *words, "data.unfit=drop", "train.epochs=1")
+    dropped = affina("train", *words, "data.unfit=drop", "train.max_steps=1", "evaluate.baselines=false")
     assert dropped.status == 0, dropped.err
     assert "left out, as data.unfit says" in dropped.out

@@ -23,9 +23,10 @@ from affina.record.payloads import STEP_BACK, Chosen, Evaluated, Event, Restarte
 from affina.verbs import train as train_module
 from workbench import affina, check_refused, files_under, sample_rows, tiny, write_csv
 
-WORDS = ("train.epochs=3", "train.batch_tokens=150", "train.learning_rate=3e-3", "evaluate.resamples=20")
+WORDS = ("train.epochs=1", "train.batch_tokens=150", "train.learning_rate=3e-3", "evaluate.resamples=20")
 TEXTS = ["where is my card", "a fee of ten, why was I charged a fee for this and that?", "new address"]
 KINDS = ("sets", "numbers")
+PRICES = {"card": 150.5, "fee": 270.5, "address": 420.5}
 
 
 def write_rows(folder):
@@ -73,8 +74,8 @@ def plain_logits(run, texts):
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "deberta-v2"])
-def test_numbers_are_the_same_in_plain_transformers(family):
-    result = train("numbers", family=family)
+def test_numbers_are_the_same_in_plain_transformers(family, trained):
+    result = trained("numbers") if family == "bert" else train("numbers", family=family)
     config, logits = plain_logits(result.folder.path, TEXTS)
     assert (config.problem_type, config.num_labels, config.id2label) == ("regression", 1, {0: "label"})
     values = [prediction.value for prediction in api.predict(result.folder.path, TEXTS)]
@@ -87,8 +88,8 @@ def test_numbers_are_the_same_in_plain_transformers(family):
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "deberta-v2"])
-def test_sets_of_labels_are_the_same_in_plain_transformers(family):
-    result = train("sets", family=family)
+def test_sets_of_labels_are_the_same_in_plain_transformers(family, trained):
+    result = trained("sets") if family == "bert" else train("sets", family=family)
     config, logits = plain_logits(result.folder.path, TEXTS)
     assert config.problem_type == "multi_label_classification"
     thresholds = torch.tensor([config.label_thresholds[label] for label in config.id2label.values()])
@@ -132,11 +133,15 @@ def test_what_predict_writes(trained):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("method", ["method=full", "method.blocks=1", "method.blocks=0"])
 def test_every_method_trains_every_task_and_lowers_the_loss(kind, method):
+    """Each text is one word again and again: even a head alone on random weights can tell these apart."""
+    labels = [label for _, label in sample_rows(120)]
+    cells = {"sets": lambda n: labels[n] + "|long" * (n % 4 == 0), "numbers": lambda n: str(PRICES[labels[n]] + n % 5)}
+    write_csv(Path(f"{kind}.csv"), [(f"{f'{label} ' * 8}{n}", cells[kind](n)) for n, label in enumerate(labels)])
     more = ["method.name=partial"] if "blocks" in method else []
-    result = train(kind, method, *more, "train.epochs=6", "train.early_stopping=false", "train.head_start=random")
-    looks = of_kind(result, Evaluated)
-    best = min(look.metrics["loss"] for look in looks[1:])
-    assert best < looks[0].metrics["loss"]
+    long = ("train.epochs=4", "train.learning_rate=1e-2", "train.early_stopping=false", "train.head_start=random")
+    result = train(kind, method, *more, *long, "evaluate.baselines=false")
+    losses = [look.metrics["loss"] for look in of_kind(result, Evaluated)]
+    assert min(losses[1:]) < 0.95 * losses[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -174,10 +179,10 @@ def test_the_choice_of_the_task_is_printed_with_its_reason(trained):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_start_that_is_stuck_starts_again_and_a_poor_run_says_so(kind):
-    result = train(kind, "train.epochs=14", "train.learning_rate=30", "data.test=0.2")
+    result = train(kind, "train.epochs=6", "train.learning_rate=30", "data.test=0.2")
     (again,) = of_kind(result, Restarted)
     assert {"sets": "most frequent set of labels", "numbers": "mean of the training rows"}[kind] in again.text
-    poor = train(kind, "train.epochs=2", "train.learning_rate=1e-9", "train.head_start=random", "run=poor")
+    poor = train(kind, "train.learning_rate=1e-9", "train.head_start=random", "run=poor")
     (event,) = [event for event in of_kind(poor, Event) if event.name == STEP_BACK]
     assert "worse than the" in event.text
     assert "probe on the frozen model" in event.text
@@ -188,7 +193,7 @@ def test_the_range_test_settles_the_rate_of_a_number(monkeypatch):
     monkeypatch.setattr("affina.pipeline.rates.MOST_SHARE", 1.0)
     for kind in KINDS:
         result = api.train(
-            f"{kind}.csv", [f"model={tiny()}", "train.epochs=6", "evaluate.resamples=20", f"run={kind}r"]
+            f"{kind}.csv", [f"model={tiny()}", "train.epochs=3", "evaluate.resamples=20", f"run={kind}r"]
         )
         rate = next(record for record in of_kind(result, Chosen) if record.key == "train.learning_rate")
         assert "range test" in rate.reason

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, get_args
@@ -58,7 +59,7 @@ def parse(line: bytes) -> Line:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the record"
         return Line(kind, None, f"{place}: {first['msg'][:1].lower()}{first['msg'][1:]}")
-    more = _unknown(data, dataclasses.asdict(payload))
+    more = _unknown(data, payload)
     return Line(kind, payload, f"not known here: {more}" if more else "")
 
 
@@ -70,10 +71,14 @@ def _adapter(kind: str) -> TypeAdapter[Payload]:
 def _unknown(given: Any, kept: Any) -> str:
     """The first field of `given` that its type has not taken over into `kept`, with its path; empty where all were."""
     if isinstance(given, dict):
+        of_type = dataclasses.is_dataclass(kept)
+        known: Container[str] = {field.name for field in dataclasses.fields(kept)} if of_type else kept
         for name, value in given.items():
-            if name not in kept:
+            if name not in known:
                 return str(name)
-            if deeper := _unknown(value, kept[name]):
+            if not isinstance(value, dict | list):
+                continue
+            if deeper := _unknown(value, getattr(kept, name) if of_type else kept[name]):
                 return f"{name}.{deeper}"
     elif isinstance(given, list):
         return next((deeper for item, other in zip(given, kept, strict=True) if (deeper := _unknown(item, other))), "")

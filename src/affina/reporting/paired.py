@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES: Final = 1_000
+DRAWN: Final = 2**18
+"""Rows that are drawn at once: 2 MiB of places, and a call of NumPy for many resamples instead of for each."""
 CONFIDENCE: Final = 0.95
 MACRO_F1: Final = "macro_f1"
 """Is computed here from the rows' classes."""
@@ -181,7 +183,11 @@ def _mean_difference(differences: NDArray[Any], confidence: float) -> Measured:
     import numpy as np  # noqa: PLC0415
 
     generator, rows = np.random.default_rng(0), len(differences)
-    draws = [float(differences[generator.integers(0, rows, rows)].mean()) for _ in range(RESAMPLES)]
+    at_once = max(1, DRAWN // rows)
+    draws: list[float] = []
+    while len(draws) < RESAMPLES:
+        places = generator.integers(0, rows, (min(at_once, RESAMPLES - len(draws)), rows))
+        draws += differences[places].mean(axis=1).tolist()
     return _measured(float(differences.mean()), draws, rows=rows, confidence=confidence)
 
 

@@ -5,6 +5,7 @@ This module reports facts; what follows from them is decided in `recipe.resolve`
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from importlib import metadata
@@ -106,4 +107,10 @@ def facts(device: torch.device) -> dict[str, str | int | float | bool | None]:
 def versions() -> dict[str, str]:
     """Affina, Python and the libraries that decide the numbers."""
     packages = ("affina", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scikit-learn")
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+    return {"python": platform.python_version()} | {name: _version(name) for name in packages}
+
+
+@functools.cache
+def _version(package: str) -> str:
+    """As its metadata say, which are looked for in every folder of the import path."""
+    return metadata.version(package)
