@@ -27,7 +27,6 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
 from affina.record.payloads import Chosen, DataRead, Finished, Payload, Scores, Started
-from affina.record.row_results import RowResults
 from affina.record.starts import ModelLoaded, Restarted
 
 RUNS: Final = "runs"
@@ -47,10 +46,6 @@ class Place:
         """What the run measured before training."""
         records = journal.read(self.folder.journal)
         return {record.who: record for record in records if isinstance(record, Scores) and record.who != "tuned"}
-
-    def row_results(self) -> Mapping[str, RowResults]:
-        """What the run recorded row by row, by predictor."""
-        return {one.who: one for one in journal.read(self.folder.journal) if isinstance(one, RowResults)}
 
 
 def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
