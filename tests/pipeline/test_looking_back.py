@@ -5,13 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from affina.evaluation.language import UNFAMILIAR
-from affina.pipeline import looking_back
+from affina.pipeline import looking_back, rates
 from affina.pipeline.looking_back import Reached
 from affina.pipeline.prepared import Seen
 from affina.record.payloads import Finding, Measured, Scores
 from affina.record.row_results import RowResults
 from affina.reporting.degenerate import Degenerate
 from affina.reporting.verdict import verdict
+from affina.training.ramp import RangeTest
 
 
 def outcome(**changes):
@@ -155,3 +156,20 @@ def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypat
     assert "next to nothing" in " ".join(
         looking_back._shortfalls(run, stood, Reached({"tuned": texts("tuned", chrf=1, loss=1)}, {}))
     )
+
+
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        (1.7e-5, "lies between the 1.7e-05 that a range test on these rows speaks for and our prior of 0.0001"),
+        (None, "is our prior"),
+        (1e-4, "is the 1.0e-04 that a range test on these rows speaks for"),
+    ],
+)
+def test_an_advised_rate_is_put_down_to_what_it_was_made_of(monkeypatch, spoken, said):
+    found = RangeTest(rates=(1e-6, 1e-3), changes=(0.0, -1.0), smooth=(0.0, -1.0), fall=0.1, rate=spoken)
+    monkeypatch.setattr(rates, "probe_rates", lambda *_, **__: found)
+    run = SimpleNamespace(hyper=SimpleNamespace(prior=SimpleNamespace(value=1e-4)))
+    rate, whence = rates.advised(run, SimpleNamespace(append=lambda _: None))
+    assert rate == rates.rounded(found.meet(1e-4))
+    assert whence == said

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from affina.recipe.resolve import Facts, Hyperparameters, given_or, resolve, warmup_steps
+from affina.recipe.resolve import Facts, Hyperparameters, given_or, patience_of, resolve, warmup_steps
 from affina.recipe.schema import EvaluateSpec, TrainSpec
 from affina.values import Resolved
 
@@ -142,3 +142,10 @@ def test_evaluation_rows(asked, validation_rows, rows, expected):
 )
 def test_warmup_is_a_share_below_one_and_steps_from_one_on(warmup, total, steps):
     assert warmup_steps(warmup, total) == steps
+
+
+def test_the_patience_after_a_probe_claims_nothing_of_how_good_it_is():
+    """The probe may have been taken for want of rows, and carry next to nothing over."""
+    found = patience_of(decided(), probed=True)
+    assert "the head starts as a probe" in found.reason
+    assert "good" not in found.reason

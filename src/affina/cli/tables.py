@@ -36,7 +36,7 @@ def answers_line(data: DataRead) -> str:
     if data.task in WRITING:
         return f"task {data.task}"
     if (spread := data.spread) is None:
-        return f"{len(data.labels)} labels"
+        return counted(len(data.labels), "labels")
     return (
         f"numbers from {spread.least:.4g} to {spread.most:.4g}, median {spread.median:.4g}, "
         f"mean {spread.mean:.4g}, deviation {spread.deviation:.4g}"
