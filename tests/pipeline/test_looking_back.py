@@ -5,11 +5,14 @@ from types import SimpleNamespace
 import pytest
 
 from affina.evaluation.language import UNFAMILIAR
-from affina.pipeline import looking_back
+from affina.pipeline import looking_back, rates
 from affina.pipeline.looking_back import Reached
+from affina.pipeline.prepared import Seen
 from affina.record.payloads import Finding, Measured, Scores
 from affina.record.row_results import RowResults
+from affina.reporting.degenerate import Degenerate
 from affina.reporting.verdict import verdict
+from affina.training.ramp import RangeTest
 
 
 def outcome(**changes):
@@ -25,7 +28,8 @@ def prepared(**train):
     hyper = SimpleNamespace(epochs=resolved(2.0), metric=resolved("accuracy"))
     recipe = SimpleNamespace(train=SimpleNamespace(**({"max_steps": None, "learning_rate": "auto"} | train)))
     recipe.evaluate = SimpleNamespace(confidence=0.95)
-    return SimpleNamespace(hyper=hyper, recipe=recipe, findings=())
+    subject = SimpleNamespace(has_new_head=True, doubts=lambda *_: ("few rows", "more rows"))
+    return SimpleNamespace(hyper=hyper, recipe=recipe, findings=(), subject=subject)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +91,85 @@ def test_rows_in_another_language_than_the_models_are_the_likeliest_cause(monkey
             advice="choose a model that was trained on the language (model=...), or expect less of it",
         ),
     )
-    cause, following = looking_back._cause(run, outcome(improving=True), None)
+    cause, following = looking_back._cause(run, Seen(outcome(improving=True), None), None)
     assert cause == "m seems not to be made for the language of these texts, which looks like Italian"
     assert "model=" in following
-    assert "getting better" in looking_back._cause(prepared(), outcome(improving=True), None)[0]
+    assert "getting better" in looking_back._cause(prepared(), Seen(outcome(improving=True), None), None)[0]
+
+
+def writer(**train):
+    """A run of a model that writes, over 1,000 tokens, whose rate was left to us."""
+    config = SimpleNamespace(get_text_config=lambda **_: SimpleNamespace(vocab_size=1_000))
+    model = SimpleNamespace(module=SimpleNamespace(config=config), source=SimpleNamespace(reference="m"))
+    run = prepared(**train)
+    run.hyper.metric = SimpleNamespace(value="loss")
+    run.subject = SimpleNamespace(
+        has_new_head=False, model=model, doubts=lambda _, seen: (f"answers {seen.wrong}", "x")
+    )
+    return run
+
+
+def texts(who, *, chrf, loss):
+    figures = {
+        "chrf": Measured(value=chrf, low=chrf - 1, high=chrf + 1, n=50),
+        "loss": Measured(value=loss, low=loss - 0.1, high=loss + 0.1, n=50),
+    }
+    return Scores(who=who, split="test", metrics=figures)
+
+
+def test_texts_are_judged_as_in_the_verdict_although_the_loss_chose_the_weights(monkeypatch):
+    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+    scores = {one.who: one for one in (texts("zero_shot", chrf=8.8, loss=4.0), texts("tuned", chrf=0.0, loss=2.0))}
+    (said,) = looking_back._shortfalls(writer(), outcome(), Reached(scores, {}))
+    assert said.startswith("the tuned model is worse than the untouched model, zero-shot: chrF 0.0")
+
+
+def test_answers_that_say_nothing_come_first_and_ask_for_their_own_cause(monkeypatch):
+    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+    wrong = Degenerate("empty", 50, 50, "are empty")
+    scores = {one.who: one for one in (texts("zero_shot", chrf=8.8, loss=4.0), texts("tuned", chrf=9.0, loss=2.0))}
+    (said,) = looking_back._shortfalls(writer(), outcome(), Reached(scores, {}, wrong))
+    assert said == "50 of 50 answers are empty on test"
+    assert looking_back._cause(writer(), Seen(outcome(falling=True), wrong), None)[0].startswith("answers Degenerate")
+    assert "still falling" in looking_back._cause(writer(), Seen(outcome(falling=True), None), None)[0]
+
+
+@pytest.mark.parametrize(("start", "said"), [(6.9, True), (6.3, True), (5.0, False), (float("inf"), False)])
+def test_a_model_that_began_no_better_than_guessing_was_never_trained(monkeypatch, start, said):
+    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+    cause, following = looking_back._cause(writer(), Seen(outcome(start_loss=start), None), None)
+    assert ("seem never to have been trained" in cause) is said
+    assert ("pre-trained" in following) is said
+
+
+@pytest.mark.parametrize(("advice", "said"), [(1e-2, "so small"), (1e-6, "so large"), (2e-4, None)])
+def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypatch, advice, said):
+    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+    monkeypatch.setattr(looking_back, "advised_anew", lambda *_: (advice, "a range test finds"))
+    monkeypatch.setattr(looking_back, "named", lambda _, rate: f"train.learning_rate={rate:g}")
+    run = writer()
+    run.hyper.learning_rate = SimpleNamespace(value=1e-4)
+    stood, fell = outcome(kept_loss=1.99), outcome(kept_loss=1.0)
+    assert looking_back._rate_is_off(run, fell, None) is None
+    found = looking_back._rate_is_off(run, stood, None)
+    assert (found is None) if said is None else (said in found[0] and found[1].startswith("train.learning_rate="))
+    assert "next to nothing" in " ".join(
+        looking_back._shortfalls(run, stood, Reached({"tuned": texts("tuned", chrf=1, loss=1)}, {}))
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        (1.7e-5, "lies between the 1.7e-05 that a range test on these rows speaks for and our prior of 0.0001"),
+        (None, "is our prior"),
+        (1e-4, "is the 1.0e-04 that a range test on these rows speaks for"),
+    ],
+)
+def test_an_advised_rate_is_put_down_to_what_it_was_made_of(monkeypatch, spoken, said):
+    found = RangeTest(rates=(1e-6, 1e-3), changes=(0.0, -1.0), smooth=(0.0, -1.0), fall=0.1, rate=spoken)
+    monkeypatch.setattr(rates, "probe_rates", lambda *_, **__: found)
+    run = SimpleNamespace(hyper=SimpleNamespace(prior=SimpleNamespace(value=1e-4)))
+    rate, whence = rates.advised(run, SimpleNamespace(append=lambda _: None))
+    assert rate == rates.rounded(found.meet(1e-4))
+    assert whence == said

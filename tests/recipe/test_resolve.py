@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from affina.recipe.resolve import Facts, Hyperparameters, doubt_of_warmup, given_or, resolve, warmup_steps
+from affina.recipe.resolve import Facts, Hyperparameters, doubt_of_warmup, given_or, patience_of, resolve, warmup_steps
 from affina.recipe.schema import EvaluateSpec, TrainSpec
 from affina.values import Resolved
 
@@ -182,3 +182,10 @@ def test_with_a_rate_for_each_layer_the_head_is_the_layer_above_the_body():
     assert found.head_learning_rate.value == 0.026
     assert "method.layer_decay" in found.head_learning_rate.reason
     assert decided(layer_decay=2.6, train={"head_learning_rate": 0.5}).head_learning_rate.value == 0.5
+
+
+def test_the_patience_after_a_probe_claims_nothing_of_how_good_it_is():
+    """The probe may have been taken for want of rows, and carry next to nothing over."""
+    found = patience_of(decided(), probed=True)
+    assert "the head starts as a probe" in found.reason
+    assert "good" not in found.reason

@@ -177,7 +177,7 @@ def test_another_recipe_does_not_go_on_with_a_stopped_run(stop_after):
         train()
     assert train("seed=5").folder.path == Path("runs/good-2")
     assert train().folder.path == Path("runs/good")
-    with pytest.raises(RunError, match="another recipe"):
+    with pytest.raises(RunError, match=r"another recipe: seed was 0 and is now 6"):
         train("seed=6", "run=runs/good")
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from affina.cli.tables import answers_line, files_line, percent
 from affina.record.audited import Audited, Cut, Encoded, Lengths
+from affina.record.measures import WRITING
 from affina.record.payloads import Chosen, DataRead, Finding
 from affina.reporting.formats import counted
 
@@ -29,13 +30,13 @@ def show_audit(data: DataRead, audited: Audited, chosen: Sequence[Chosen], conso
     Args:
         data: the rows and the findings.
         audited: what was looked at.
-        chosen: what was decided on the way; what concerns the data is shown.
+        chosen: what was decided on the way; what concerns the data and the task is shown.
         console: where to.
     """
     console.print(_rows_line(data), highlight=False, markup=False)
     console.print(_labels_line(data), highlight=False, markup=False)
     for choice in chosen:
-        if choice.key.startswith("data."):
+        if choice.key.startswith("data.") or choice.key.partition(" ")[0] == "task":
             shown = Text(f"{choice.key} = {choice.value}  {choice.reason}", style="dim")
             console.print(Padding(shown, (0, 0, 0, INDENT), expand=False))
     console.print()
@@ -60,6 +61,8 @@ def _rows_line(data: DataRead) -> str:
 
 
 def _labels_line(data: DataRead) -> str:
+    if data.task in WRITING:
+        return answers_line(data)
     if data.spread is not None:
         return f"task {data.task}: {answers_line(data)}"
     several = data.task == "multi_label"
@@ -67,7 +70,7 @@ def _labels_line(data: DataRead) -> str:
     most = sorted(data.labels.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{label} {percent(count / total)}" for label, count in most[:MOST_LABELS])
     more = f" and {len(most) - MOST_LABELS} more" if len(most) > MOST_LABELS else ""
-    return f"{'task multi_label, ' if several else ''}{len(most)} labels: {shown}{more}"
+    return f"{'task multi_label, ' if several else ''}{counted(len(most), 'labels')}: {shown}{more}"
 
 
 def _show_finding(finding: Finding, console: Console) -> None:

@@ -15,12 +15,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from affina.cli.stopping import Verbs, as_interrupt
 from affina.cli.words import spread
 from affina.errors import AffinaError, Interrupted, ResourceError
 from affina.runtime.exhausted import no_memory, ran_out
 
 app = typer.Typer(
     name="affina",
+    cls=Verbs,
     help="Fine-tune a pre-trained language model on your own data, and know what it cost.",
     no_args_is_help=True,
     add_completion=False,
@@ -209,7 +211,9 @@ def schema() -> None:
 
 def run() -> None:
     """The entry point: errors of ours as words, everything else as a fault of ours."""
-    if (error := _error()) is not None:
+    with as_interrupt():
+        error = _error()
+    if error is not None:
         gc.collect()
         _fail(error)
 

@@ -21,7 +21,7 @@ from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload
 from affina.record.strict import strict_json
 from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import gather
-from affina.reporting.page import verdict_of
+from affina.reporting.verdict import verdict_of
 from affina.verbs.predict import Prediction
 
 MOST_SHOWN: Final = 20

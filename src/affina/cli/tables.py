@@ -10,7 +10,8 @@ from rich.text import Text
 
 from affina.record.measures import MEASURES, WRITING, title
 from affina.record.payloads import DataRead, Measured, Sample, Scores
-from affina.reporting.formats import NOT_DEFINED, interval, metric
+from affina.reporting.formats import NOT_DEFINED, counted, interval, metric
+from affina.reporting.paired import LEAST_ROWS
 from affina.reporting.texts import shortened
 
 MOST_CLASSES = 12
@@ -35,7 +36,7 @@ def answers_line(data: DataRead) -> str:
     if data.task in WRITING:
         return f"task {data.task}"
     if (spread := data.spread) is None:
-        return f"{len(data.labels)} labels"
+        return counted(len(data.labels), "labels")
     return (
         f"numbers from {spread.least:.4g} to {spread.most:.4g}, median {spread.median:.4g}, "
         f"mean {spread.mean:.4g}, deviation {spread.deviation:.4g}"
@@ -61,7 +62,8 @@ def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
     rows = max(measured.n for measured in scores.metrics.values())
     fewest = min(measured.n for measured in scores.metrics.values())
     some = f"; texts were written for {fewest:,} of them" if fewest < rows else ""
-    heading = f"On {rows:,} rows ({scores.split}), bootstrap intervals in brackets{some}"
+    few = f" (too narrow: {counted(fewest, 'rows')} are few)" if fewest < LEAST_ROWS else ""
+    heading = f"On {counted(rows, 'rows')} ({scores.split}), bootstrap intervals in brackets{few}{some}"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
     for who, found in {"tuned": scores, **others}.items():
@@ -109,7 +111,7 @@ def samples_table(samples: tuple[Sample, ...]) -> Table:
         style = "" if numbers or sample.expected == sample.predicted else "yellow"
         text = Text(shortened(sample.text, LONGEST_TEXT, hidden=sample.hidden))
         style = "" if sample.row is not None else style
-        said = (shortened(words, LONGEST_TEXT) for words in (sample.expected, sample.predicted))
+        said = (shortened(words, LONGEST_TEXT) or "(nothing)" for words in (sample.expected, sample.predicted))
         cells = (text, *(Text(words, style=style * place) for place, words in enumerate(said)))
         table.add_row(*cells, *([Text(_behind(sample))] if shown or covered else []))
     return table

@@ -6,7 +6,7 @@ Deciding is `columns`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from affina.data.names import known_columns
@@ -28,6 +28,10 @@ MEANINGS: Final = {
     "group": "the group",
 }
 _MOST_SHOWN: Final = 12
+MOSTLY: Final = 0.8
+"""Of a column's cells that are different, and have words enough, for it to hold texts and no labels."""
+WORDS: Final = 3
+"""Of a cell that is a text: labels are a word or two."""
 
 
 def meaning(role: str) -> str:
@@ -65,6 +69,21 @@ def unnamed_column(table: Table, where: str) -> Problem:
     )
 
 
+def are_texts(cells: Sequence[object]) -> bool:
+    """Whether the cells of a column are texts of their own and no labels, which are short and come back."""
+    texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
+    long = sum(len(text.split()) >= WORDS for text in texts)
+    return len(texts) > 1 and min(long, len(set(texts))) >= MOSTLY * len(texts)
+
+
+def to_write(asked: str, answer: str) -> str:
+    """What to type where a column is to be written and holds no labels."""
+    return (
+        f"to learn to write {answer}: task=chat data.prompt={asked} data.completion={answer} "
+        "(task=generation where these are no answers)"
+    )
+
+
 def unclear_columns(table: Table, missing: list[str], found: Mapping[str, Resolved[str]]) -> Problem:
     """Several columns could have a role, or none is known to: what there is, and what to type."""
     candidates = {role: _candidates(table, role, found) for role in missing}
@@ -78,12 +97,17 @@ def unclear_columns(table: Table, missing: list[str], found: Mapping[str, Resolv
     first = {role: names[0] for role, names in candidates.items()}
     if len(missing) == 2 and first["label"] == first["text"]:
         first["label"] = next(name for name in free_columns(found, table) if name != first["text"])
+    given = {**{role: column.value for role, column in found.items()}, **first}
+    pair = sorted((given[role] for role in ("text", "label") if role in given), key=table.columns.index)
+    written = ""
+    if len(pair) == 2 and all(are_texts(table.column(name)) for name in pair):
+        written = f"{to_write(*pair)}; if there are labels, "
     typed = [
         f"data.{role}={first[role] if role in first else found[role].value}"
         for role in ("text", "label")
         if role in {**first, **found}
     ]
-    fix = f"name the column, for example: {' '.join(typed)}"
+    fix = f"{written}name the column, for example: {' '.join(typed)}"
     texts = known_columns("text", candidates.get("text", ()))
     if texts and len(texts[0]) == 2:
         fix += f", or for a pair of texts: data.text={texts[0][0]} data.text_pair={texts[0][1]}"

@@ -18,7 +18,7 @@ from affina.data.formats import read_table
 from affina.data.gathering import HELD_OUT, Files, files_of, mixed
 from affina.data.labelling.base import Labelling, count_labels
 from affina.data.labelling.guess import Asked
-from affina.data.meaning import cells_of, label_column, meaning_of
+from affina.data.meaning import cells_of, label_column, meaning_of, or_else
 from affina.data.mixing import Weight, weight_choices
 from affina.data.rows import Row, Splits, named
 from affina.data.shares import divide
@@ -87,7 +87,8 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
     findings += _drop(spec, given, scans)
     rows, column = given["train"], label_column(columns)
     held_out = [name for name in HELD_OUT if name in given]
-    labels = checked(given, labelling, column=column, train=called["train"])
+    with or_else(meaning.otherwise):
+        labels = checked(given, labelling, column=column, train=called["train"])
     findings += look_at_files(tuple(scans.values()), given, labelling)
     made, chosen = divide(rows, _asked(spec, held_out), labelling, seed=seed)
     held = {"train": rows, "validation": (), "test": (), **given, **made}

@@ -6,7 +6,8 @@ and holds no rule of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -43,12 +44,14 @@ class Meaning:
         by_file: the same of each file.
         labelling: how answers are read.
         choices: recipe key to what `auto` came to and why.
+        otherwise: what to write for a reading that was not taken; empty where there is none.
     """
 
     columns: dict[str, str]
     by_file: dict[str, dict[str, str]]
     labelling: Labelling
     choices: dict[str, Resolved[Any]]
+    otherwise: str = ""
 
 
 def meaning_of(tables: dict[str, list[Table]], spec: DataSpec, task: Asked, files: Files) -> Meaning:
@@ -97,6 +100,7 @@ def meaning_of(tables: dict[str, list[Table]], spec: DataSpec, task: Asked, file
             **means.value.choices(),
             **hidden,
         },
+        otherwise=note.removeprefix("; "),
     )
 
 
@@ -142,6 +146,22 @@ def _guessed(table: Table, spec: DataSpec, guessed: Guess) -> tuple[Resolved[Wri
     if not guessed.columns:
         reason = guessed.reason
     return Resolved(guessed.spec, reason), written_columns(table, spec, guessed.spec.name), ""
+
+
+@contextmanager
+def or_else(otherwise: str) -> Iterator[None]:
+    """Labels that cannot be learnt from may have been a wrong reading: the other one is named in the fix.
+
+    Raises:
+        DataError: as it was, with the other reading.
+    """
+    try:
+        yield
+    except DataError as error:
+        if not otherwise:
+            raise
+        problems = [replace(problem, fix=f"{problem.fix}; or {otherwise}") for problem in error.problems]
+        raise DataError(*problems) from None
 
 
 def _or(problem: Problem, guessed: Guess) -> Problem:

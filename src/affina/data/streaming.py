@@ -21,7 +21,7 @@ from affina.data.labelling.base import Labelling, count_labels
 from affina.data.labelling.guess import Asked
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, checked
-from affina.data.meaning import cells_of, label_column, meaning_of
+from affina.data.meaning import cells_of, label_column, meaning_of, or_else
 from affina.data.rows import Row, Splits, is_blank, named
 from affina.data.table import MOST_EXAMPLES, Table
 from affina.data.unfit import UnfitRows
@@ -158,7 +158,8 @@ def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files
     if not labelling.writes:
         called = named(item.name for item in files.items["train"])
         read = {scanned.split: ScannedRows(scanned) for scanned in scans}
-        labels = checked(read, labelling, column=label_column(columns), train=called)
+        with or_else(meaning.otherwise):
+            labels = checked(read, labelling, column=label_column(columns), train=called)
     total = sum(map(len, scans))
     near, check, lengths = look_at_splits(samples, tuple(counts), labelling, seed=seed, of=total)
     loaded = Loaded(

@@ -36,6 +36,8 @@ from affina.record.payloads import (
 )
 from affina.record.starts import ModelLoaded, Predicted
 from affina.reporting import page
+from affina.reporting.degenerate import degenerate
+from affina.reporting.gathered import gather
 from affina.runtime import exhausted, machine
 from affina.training import checkpoint
 from affina.training.loop import Outcome
@@ -142,7 +144,9 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
             with as_exported(prepared):
                 measured = prepared.subject.measure(prepared, journal)
         with clock.stage("looking back"):
-            reached = Reached({**place.baselines(), "tuned": measured.scores}, place.row_results())
+            found = gather(read(place.folder.journal))
+            wrong = degenerate(found.texts.get("tuned"), found.rows.get("tuned"))
+            reached = Reached(found.scores, found.rows, wrong)
             look_back(prepared, outcome, journal, reached)
         journal.append(_finished(outcome, clock, measured, before=known, device=prepared.device))
     page.write(place.folder.path)

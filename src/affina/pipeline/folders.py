@@ -26,11 +26,12 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
 from affina.record.payloads import Chosen, DataRead, Finished, Payload, Scores, Started
-from affina.record.row_results import RowResults
 from affina.record.starts import ModelLoaded, Restarted
 from affina.record.writable import check_can_write
 
 RUNS: Final = "runs"
+MOST_KEYS: Final = 3
+LONGEST_VALUE: Final = 60
 STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})
 """What a run may have written before its first record; a folder with nothing else in it can be started in."""
 
@@ -47,10 +48,6 @@ class Place:
         """What the run measured before training."""
         records = journal.read(self.folder.journal)
         return {record.who: record for record in records if isinstance(record, Scores) and record.who != "tuned"}
-
-    def row_results(self) -> Mapping[str, RowResults]:
-        """What the run recorded row by row, by predictor."""
-        return {one.who: one for one in journal.read(self.folder.journal) if isinstance(one, RowResults)}
 
 
 def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
@@ -140,8 +137,13 @@ def _cannot_go_on(records: Sequence[Payload], prepared: Prepared) -> str | None:
     started = next((record for record in records if isinstance(record, Started)), None)
     if started is None:
         return "files that are not a run of Affina"
-    if prepared.recipe.model_dump(mode="json") not in (started.asked, started.resolved, _as_trained(started, records)):
-        return "a run of another recipe"
+    now = prepared.recipe.model_dump(mode="json")
+    known = (started.asked, started.resolved, _as_trained(started, records))
+    if now not in known:
+        nearest = min((_differing(before, now) for before in known), key=len)
+        return f"a run of another recipe: {', '.join(nearest[:MOST_KEYS])}" + (
+            f", and {len(nearest) - MOST_KEYS} more keys" if len(nearest) > MOST_KEYS else ""
+        )
     return "a finished run" if any(isinstance(record, Finished) for record in records) else None
 
 
@@ -183,6 +185,21 @@ def _as_trained(started: Started, records: Sequence[Payload]) -> dict[str, Any]:
         elif isinstance(record, Restarted):
             found["train"] |= {"learning_rate": record.learning_rate, "head_learning_rate": record.head_learning_rate}
     return found
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The keys that differ, with both values; the folder itself last, since it says least."""
+    was, here = _flat(before), _flat(now)
+    keys = sorted((key for key in was.keys() | here.keys() if was.get(key) != here.get(key)), key=_folder_last)
+    return [f"{key} was {_given(was.get(key))} and is now {_given(here.get(key))}" for key in keys]
+
+
+def _folder_last(key: str) -> tuple[bool, str]:
+    return key == "run", key
+
+
+def _given(value: str | None) -> str:
+    return "not given" if value in (None, "None") else value[:LONGEST_VALUE]
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -1,32 +1,36 @@
 """A step back at the end of a run: where it was worth nothing, that is said, with the likely cause and what to try.
 
-Worth nothing is a tuned model at or below the majority class or the linear probe, on the rows that the report is
-about, one that no training step made better, or a given rate at which next to nothing was learnt. This module changes
-nothing.
+Worth nothing is a tuned model at or below a baseline on the rows that the report is about, by the metric of the
+verdict; one that no training step made better, or whose answers say nothing; or a training at which next to nothing
+was learnt. This module changes nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from affina.evaluation.language import UNFAMILIAR
 from affina.pipeline.attempts import advised_anew, times_apart
-from affina.pipeline.prepared import Prepared
+from affina.pipeline.prepared import Prepared, Seen
 from affina.pipeline.rates import is_given, named
 from affina.record.journal import Journal
 from affina.record.measures import higher_is_better
 from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.record.row_results import RowResults
+from affina.reporting.degenerate import Degenerate
 from affina.reporting.formats import interval, name
-from affina.reporting.verdict import pair_of, settled
+from affina.reporting.verdict import pair_of, settled, telling
 from affina.training.loop import Outcome
 
 FAR: Final = 4.0
 """A given rate this many times above or below the advised one explains a run that was worth nothing."""
 LITTLE: Final = 0.98
 """Of the loss before the training: what stays above it has learnt next to nothing."""
+UNTRAINED: Final = 0.9
+"""Of the loss of guessing among all tokens: a model that was trained on any language is far below it on another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,12 @@ class Reached:
     Attributes:
         scores: in all.
         rows: row by row, where that was recorded.
+        wrong: what is wrong with most of the texts that the tuned model wrote.
     """
 
     scores: Mapping[str, Scores]
     rows: Mapping[str, RowResults]
+    wrong: Degenerate | None = None
 
 
 def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, reached: Reached) -> None:
@@ -54,16 +60,16 @@ def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, reached: R
     found = "; ".join(_shortfalls(prepared, outcome, reached))
     if not found:
         return
-    cause, following = _cause(prepared, outcome, journal)
+    cause, following = _cause(prepared, Seen(outcome, reached.wrong), journal)
     journal.append(Event(step=outcome.steps, name=STEP_BACK, text=f"{found}. Likely cause: {cause}. Next: {following}"))
 
 
 def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterator[str]:
     """What the tuned model did not pass, the strongest first; what the rows settle is judged as the verdict does."""
     tuned = found.scores["tuned"]
-    key = prepared.hyper.metric.value
-    if key not in tuned.metrics:  # a loss in standard units is of the training alone
-        key = next(iter(tuned.metrics))
+    if found.wrong is not None:
+        yield f"{found.wrong.told} on {tuned.split}"
+    key = telling(tuned.metrics, prepared.hyper.metric.value)
     way = 1 if higher_is_better(key) else -1
     reached = tuned.metrics[key]
     others = {who: scored.metrics[key] for who, scored in found.scores.items() if key in scored.metrics}
@@ -78,7 +84,7 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterato
             )
     if outcome.best_step == 0:
         yield "no training step made the model better on the validation rows; it was exported as it started"
-    elif is_given(prepared) and outcome.kept_loss > LITTLE * outcome.start_loss:
+    elif (is_given(prepared) or not prepared.subject.has_new_head) and _stood_still(outcome):
         rose = outcome.kept_loss > outcome.start_loss / LITTLE
         what = (
             "made the loss on the validation rows worse" if rose else "changed next to nothing on the validation rows"
@@ -86,13 +92,35 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterato
         yield f"the training {what}: a loss of {outcome.kept_loss:.3f} after {outcome.start_loss:.3f} at the start"
 
 
-def _cause(prepared: Prepared, outcome: Outcome, journal: Journal) -> tuple[str, str]:
+def _stood_still(outcome: Outcome) -> bool:
+    """Whether the loss on the validation rows is next to what it was before the training, or above."""
+    return outcome.kept_loss > LITTLE * outcome.start_loss
+
+
+def _cause(prepared: Prepared, seen: Seen, journal: Journal) -> tuple[str, str]:
     """The likely cause, and what to try next."""
     return (
-        _rate_is_off(prepared, journal)
+        _untrained(prepared, seen.outcome)
+        or _rate_is_off(prepared, seen.outcome, journal)
         or _foreign(prepared)
-        or _ended_early(prepared, outcome)
-        or prepared.subject.doubts(prepared)
+        or (None if seen.wrong is None else prepared.subject.doubts(prepared, seen))
+        or _ended_early(prepared, seen.outcome)
+        or prepared.subject.doubts(prepared, seen)
+    )
+
+
+def _untrained(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:
+    """A language model that began no better than guessing among all its tokens: its weights were never trained."""
+    if prepared.subject.has_new_head or not math.isfinite(outcome.start_loss):
+        return None
+    model = prepared.subject.model
+    tokens = model.module.config.get_text_config(decoder=True).vocab_size
+    if outcome.start_loss < UNTRAINED * math.log(tokens):
+        return None
+    guess = f"a loss of {outcome.start_loss:.2f} at the start, where guessing among {tokens:,} tokens has"
+    return (
+        f"the weights of {model.source.reference} seem never to have been trained: {guess} {math.log(tokens):.2f}",
+        "a model that was pre-trained (model=...); fine-tuning cannot make up for that",
     )
 
 
@@ -102,16 +130,18 @@ def _foreign(prepared: Prepared) -> tuple[str, str] | None:
     return None if strange is None else (strange.meaning.partition(":")[0], strange.advice)
 
 
-def _rate_is_off(prepared: Prepared, journal: Journal) -> tuple[str, str] | None:
-    """A given rate far from what a range test on the untouched model finds."""
-    if not is_given(prepared):
+def _rate_is_off(prepared: Prepared, outcome: Outcome, journal: Journal) -> tuple[str, str] | None:
+    """A rate far from what a range test on the untouched model finds: a given one, or one with which nothing fell."""
+    given = is_given(prepared)
+    if not given and (prepared.subject.has_new_head or not _stood_still(outcome)):
         return None
     rate, advice = prepared.hyper.learning_rate.value, advised_anew(prepared, journal)
     if advice is None or times_apart(advice[0], rate) < FAR:
         return None
     better, whence = advice
     what = "so small that next to nothing was learnt" if rate < better else "so large that it undid what was learnt"
-    return f"the given {named(prepared, rate)} is {what}", f"{named(prepared, better)}, which {whence}"
+    the = "the given " if given else ""
+    return f"{the}{named(prepared, rate)} is {what}", f"{named(prepared, better)}, which {whence}"
 
 
 def _ended_early(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:

@@ -23,7 +23,8 @@ from affina.record.audited import Audited
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Finding, Sample, Scores
-from affina.training.loop import Floor
+from affina.reporting.degenerate import Degenerate
+from affina.training.loop import Floor, Outcome
 from affina.training.precision import PrecisionName
 from affina.training.stepping import MicroBatch, Work
 from affina.values import Resolved
@@ -47,6 +48,19 @@ class Measured:
     scores: Scores
     samples: tuple[Sample, ...]
     worst: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of a training that was worth nothing.
+
+    Attributes:
+        outcome: how it ended.
+        wrong: what is wrong with most of the texts that the model wrote.
+    """
+
+    outcome: Outcome
+    wrong: Degenerate | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +197,7 @@ class Subject(Protocol):
         """Measure and record the tuned model, as it was exported, on the rows that the report is about."""
         ...
 
-    def doubts(self, run: Prepared) -> tuple[str, str]:
+    def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """The likely cause of a run that was worth nothing, of the rows and the model, and what to try next."""
         ...
 

@@ -166,7 +166,11 @@ def advised(prepared: Prepared, journal: Journal) -> tuple[float, str]:
     found = probe_rates(prepared, steps=STEPS_OF_ADVICE)
     rate = rounded(found.meet(prepared.hyper.prior.value))
     journal.append(_as_record(found, used=rate, seconds=time.perf_counter() - started))
-    return rate, "is our prior" if found.rate is None else "a range test on these rows finds"
+    prior = prepared.hyper.prior.value
+    if found.rate is None:
+        return rate, "is our prior"
+    spoken = f"the {found.rate:.1e} that a range test on these rows speaks for"
+    return rate, f"lies between {spoken} and our prior of {prior:g}" if rate != rounded(found.rate) else f"is {spoken}"
 
 
 def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:

@@ -6,12 +6,14 @@ This module checks nothing itself: it explains what the schema refused.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
 from affina.errors import Problem
+from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import (
@@ -41,6 +43,7 @@ TASKS: Final[dict[str, type[BaseModel]]] = {
     "generation": GenerationSpec,
     "translation": TranslationSpec,
 }
+_QUOTED: Final = re.compile(r"'([^']+)'")
 _BY_NAME: Final[dict[str, tuple[dict[str, type[BaseModel]], type[BaseModel]]]] = {
     "method": (METHODS, PartialSpec),
     "task": (TASKS, ClassificationSpec),
@@ -82,12 +85,39 @@ def _explain(key: str, details: Sequence[Any], tree: Mapping[str, Any], *, origi
             fix=fix,
         )
     expected = dict.fromkeys(_expectation(detail, tree) for detail in details)
+    if any(words.startswith(f"{AUTO}, ") for words in expected):  # the names of the tasks hold it already
+        expected.pop(repr(AUTO), None)
+    value = details[0]["input"]
     return Problem(
         where=where,
         expected=", or ".join(expected),
-        found=repr(details[0]["input"])[:200],
-        fix=f"set {key} to such a value, or leave it out",
+        found=repr(_typed(value))[:200],
+        fix=_lacks_name(key, value) or _nearest(key, _typed(value), details),
     )
+
+
+def _typed(value: Any) -> Any:
+    """What the user wrote: `task=chatt` is short for a task of that name."""
+    return value["name"] if isinstance(value, Mapping) and value.keys() == {"name"} else value
+
+
+def _lacks_name(key: str, value: Any) -> str:
+    """The fix where keys of a method or a task stand without its name: whose keys they are."""
+    if key not in _BY_NAME or not isinstance(value, Mapping) or "name" in value:
+        return ""
+    owners = [name for name, spec in _BY_NAME[key][0].items() if value and value.keys() <= spec.model_fields.keys()]
+    if not owners:
+        return f"add {key}=NAME, and only keys of its own (docs/recipe.md)"
+    return f"add {' or '.join(f'{key}={name}' for name in owners)}: {', '.join(map(str, value))} is for that"
+
+
+def _nearest(key: str, typed: Any, details: Sequence[Any]) -> str:
+    """The fix for a value: the allowed one that is nearest to what was typed."""
+    names = [name for detail in details for name in _QUOTED.findall(str(detail.get("ctx", {}).get("expected", "")))]
+    names += _BY_NAME[key][0] if key in _BY_NAME else ()
+    near = difflib.get_close_matches(str(typed).lower(), names, n=1) if isinstance(typed, str) else []
+    meant = f"did you mean {key}={near[0]}? Else " if near else ""
+    return f"{meant}set {key} to such a value, or leave it out"
 
 
 def _expectation(detail: Any, tree: Mapping[str, Any]) -> str:

@@ -225,7 +225,7 @@ def patience_of(hyper: Hyperparameters, *, probed: bool) -> Resolved[int]:
     if not probed:
         return Resolved(PATIENCE, "evaluations without an improvement")
     looks = math.ceil(hyper.epochs.value) * hyper.per_epoch.value
-    reason = "the head starts nearly as good as it gets, and few rows cannot tell when it has stopped getting better"
+    reason = "the head starts as a probe, and few rows cannot tell when a run from there has stopped getting better"
     return Resolved(max(PATIENCE, looks + 1), reason)
 
 

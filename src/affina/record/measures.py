@@ -17,11 +17,13 @@ class Measure:
         title: the reader's word for it.
         is_share: whether it is a share of 1 and written as a percentage.
         higher_is_better: its direction.
+        decimals: of one that is no share.
     """
 
     title: str
     is_share: bool
     higher_is_better: bool
+    decimals: int = 3
 
 
 MEASURES: Final = {
@@ -31,8 +33,8 @@ MEASURES: Final = {
     "subset_accuracy": Measure("subset accuracy", True, True),
     "average_precision": Measure("mean average precision", True, True),
     "calibration_error": Measure("calibration error", True, False),
-    "chrf": Measure("chrF", False, True),
-    "bleu": Measure("BLEU", False, True),
+    "chrf": Measure("chrF", False, True, 1),
+    "bleu": Measure("BLEU", False, True, 1),
     "rouge_l": Measure("ROUGE-L", True, True),
     "exact_match": Measure("exact match", True, True),
     "loss": Measure("loss", False, False),

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 MOST_NUMBERS: Final = 1_000
+CUT_OFF: Final = " [cut off]"
+"""Stands behind a recorded text that the model had not ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

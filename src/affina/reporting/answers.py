@@ -10,10 +10,17 @@ from typing import Final
 
 from affina.reporting.formats import brief, chance, counted, difference, duration, ends, interval, mebibytes, name
 from affina.reporting.gathered import Gathered
-from affina.reporting.paired import CONFIDENCE
+from affina.reporting.paired import CONFIDENCE, LEAST_ROWS
 from affina.reporting.verdict import Verdict
 
-BETTER: Final = {"better": "Yes", "open": "Not settled", "worse": "No, worse", "alone": "Not known"}
+BETTER: Final = {
+    "better": "Yes",
+    "open": "Not settled",
+    "few": "Too few rows to tell",
+    "worse": "No, worse",
+    "void": "No: the answers say nothing",
+    "alone": "Not known",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +56,25 @@ def _against(found: Verdict) -> str:
 
 
 def _gain(found: Verdict, level: str) -> tuple[str, str]:
+    if found.outcome == "void":
+        return "Nothing of use", f"a difference in {name(found.metric)} says nothing of such answers"
     if found.difference is None:
         return "Not measured", "there is nothing to compare with"
     size = difference(found.metric, found.difference)
     if found.pair is None:
         return size, f"of {name(found.metric)}; the record has no interval for the difference"
     rows = counted(found.pair.difference.n, "rows")
+    if found.outcome == "few":
+        return size, f"of {name(found.metric)}, on the same {rows}: too few for an interval that means anything"
     between = ends(found.metric, found.pair.difference)
     return size, f"of {name(found.metric)}; {level} interval {between}, on the same {rows}"
 
 
 def _sure(found: Verdict, level: str) -> tuple[str, str]:
-    if found.outcome == "alone":
-        return "Not known", found.sentence
+    if found.outcome in ("alone", "void"):
+        return ("Not known" if found.outcome == "alone" else "Not asked"), found.sentence
+    if found.outcome == "few":
+        return "Not known", f"a verdict needs {LEAST_ROWS} rows or more; data.test names or holds out more"
     settled = found.outcome != "open"
     words = f"{level} sure" if settled else f"Not {level} sure"
     if found.pair is None:

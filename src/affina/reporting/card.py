@@ -7,18 +7,18 @@ it. What is not known (a licence, a language) is left out rather than guessed. T
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import yaml
 
-from affina.record.payloads import ADAPTER, PEFT, Payload, Scores
+from affina.record.payloads import ADAPTER, PEFT, STEP_BACK, Payload, Scores
 from affina.reporting import environment, formats, unmeasured
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.in_use import LIBRARY, has_model, lines_of_adapter, lines_of_use, pipeline_tag
 from affina.reporting.markdown import fenced
 from affina.reporting.texts import one_line
-from affina.reporting.verdict import verdict
+from affina.reporting.verdict import narrow, verdict_of
 
 TEMPLATE: Final = "card.md.j2"
 HUB_METRICS: Final = {"macro_f1": "f1", "micro_f1": "f1"}
@@ -35,7 +35,7 @@ def render(records: Sequence[Payload], *, title: str) -> str:
         title: the run's name.
     """
     run = gather(records)
-    found = verdict(run.scores, chosen_metric=run.chosen_metric, rows=run.rows, confidence=run.confidence)
+    found = verdict_of(run)
     body = (
         environment.markdown()
         .get_template(TEMPLATE)
@@ -51,6 +51,8 @@ def render(records: Sequence[Payload], *, title: str) -> str:
             beside=run.chosen.get(ADAPTER),
             adapter=fenced(lines_of_adapter(run), "python"),
             gaps=unmeasured.gaps(run),
+            steps_back=list(_steps_back(run)),
+            narrow=narrow(found.tuned.n) if found else "",
             confidence=f"{run.confidence * 100:g}% " if run.confidence else "",
         )
     )
@@ -93,6 +95,14 @@ def _index(run: Gathered, results: list[dict[str, Any]]) -> dict[str, Any]:
     files = ", ".join(environment.basename(file) for file in run.data.files) if run.data else "rows of the user"
     named = {"name": _short(files), "type": "private", "split": _short(run.scores["tuned"].split)}
     return {"task": {"type": pipeline_tag(run), "name": _short(run.task)}, "dataset": named, "metrics": results}
+
+
+def _steps_back(run: Gathered) -> Iterator[str]:
+    """What is said of a run that was worth nothing; a folder of the training machine by its last name alone."""
+    reference = "" if run.model is None else run.model.reference
+    for event in run.events:
+        if event.name == STEP_BACK:
+            yield event.text.replace(reference, environment.basename(reference)) if reference else event.text
 
 
 def _base(run: Gathered) -> str:

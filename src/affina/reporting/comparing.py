@@ -16,7 +16,7 @@ from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
 from affina.reporting.formats import NOT_DEFINED, chance, counted, difference, ends, gap, interval, name
 from affina.reporting.gathered import Gathered
-from affina.reporting.paired import CONFIDENCE, Paired, aligned, paired, shared_rows
+from affina.reporting.paired import CONFIDENCE, LEAST_ROWS, Paired, aligned, paired, shared_rows
 from affina.reporting.verdict import settled
 
 TUNED: Final = "tuned"
@@ -181,7 +181,10 @@ def _headline(line: Line, names: tuple[str, str]) -> str:
     size = gap(line.key, _difference(line))
     size += f" of {name(line.key)}" if size.endswith("points") else f" in {name(line.key)}"
     if line.outcome == "open":
-        return f"Not settled: {size} apart, too little for these rows to tell"
+        why = "too little for these rows to tell"
+        if line.second is not None and line.second.n < LEAST_ROWS:
+            why = f"and {counted(line.second.n, 'rows')} are too few to tell ({LEAST_ROWS} or more can)"
+        return f"Not settled: {size} apart, {why}"
     better, other = names if line.outcome == "first" else names[::-1]
     return f"{better} is better than {other} by {size}"
 
@@ -191,6 +194,8 @@ def _sentence(line: Line, run: Gathered, names: tuple[str, str]) -> str:
         return ""
     figures = f"{names[0]} {interval(line.key, line.first)}, {names[1]} {interval(line.key, line.second)}"
     start = f"{name(line.key)}: {figures}, on {counted(line.second.n, 'rows')}"
+    if line.second.n < LEAST_ROWS:
+        return f"{start}, which are too few for an interval that means anything."
     if line.pair is None:
         how = "overlap" if line.outcome == "open" else "do not overlap"
         return f"{start}. The records have no results by row for this metric; by their intervals, which {how}."

@@ -108,7 +108,7 @@ def _recipes(first: Gathered, second: Gathered) -> Iterator[tuple[str, str, str]
     ours, theirs = (run.started[-1].resolved if run.started else {} for run in (first, second))
     for key, values in differing(ours, theirs).items():
         if key != "run":
-            mine, other = (formats.plain(value) for value in values)
+            mine, other = ("not given" if value is None else formats.plain(value) for value in values)
             yield key, mine, other
 
 
@@ -142,7 +142,7 @@ def _facts(run: Gathered) -> Iterator[tuple[str, str]]:
         yield "Weights trained", formats.number(run.model.trained)
     if run.data:
         yield from ((f"{formats.capital(split)} rows", formats.number(rows)) for split, rows in run.data.rows.items())
-        yield "Labels", formats.number(len(run.data.labels))
+        yield ("Task", run.task) if run.writes else ("Labels", formats.number(len(run.data.labels)))
         for number, (file, digest) in enumerate(run.data.files.items(), start=1):
             yield f"File {number}", f"{environment.basename(file)}, SHA-256 {digest[:12]}"
     if run.started:

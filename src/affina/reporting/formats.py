@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from affina.record.measures import SHARES, title
+from affina.record.measures import MEASURES, SHARES, title
 from affina.record.payloads import Measured
 
 NOT_A_NUMBER: Final = "not a number"
@@ -115,10 +115,10 @@ def number(value: float) -> str:
 
 
 def metric(key: str, value: float) -> str:
-    """A metric's value: a percentage where it is a share, otherwise a number, mostly with three decimals."""
+    """A metric's value: a percentage where it is a share, otherwise a number with the metric's decimals."""
     if key in SHARES or not math.isfinite(value):
         return percent(value)
-    return _decimals(value)
+    return _decimals(key, value)
 
 
 def share(measured: Measured) -> str:
@@ -154,12 +154,13 @@ def _signed(key: str, value: float) -> str:
     if key in SHARES:
         written = f"{100 * value:+.1f}"
         return written if float(written) else written[1:]
-    return f"{'+' if value > 0 else ''}{_decimals(value)}"
+    return f"{'+' if value > 0 else ''}{_decimals(key, value)}"
 
 
-def _decimals(value: float) -> str:
-    """A number with three decimals, or as many significant digits where those would be none, or far too many."""
-    return f"{value:.3f}" if not value or 5e-4 <= abs(value) < 1e6 else f"{value:.3g}"
+def _decimals(key: str, value: float) -> str:
+    """A number with its metric's decimals, or three significant digits where those would be none, or far too many."""
+    places = MEASURES[key].decimals if key in MEASURES else 3
+    return f"{value:.{places}f}" if not value or 0.5 * 10**-places <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def chance(p: float) -> str:

@@ -25,7 +25,7 @@ from affina.reporting.gathered import Gathered, gather
 from affina.reporting.paired import CONFIDENCE, Paired, against
 from affina.reporting.run_charts import charts, looked_at
 from affina.reporting.scatter import Scatter
-from affina.reporting.verdict import Verdict, headline, verdict
+from affina.reporting.verdict import Verdict, headline, narrow, verdict_of
 from affina.reporting.whiskers import whiskers
 
 TEMPLATE: Final = "run.html.j2"
@@ -103,6 +103,7 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
             frame=curves,
             metrics=_metric_names(run),
             lower=_lower(run),
+            narrow=narrow(found.tuned.n) if found else "",
             pairs=list(_pairs(run, found)),
             texts=run.texts if run.writes else None,
             most_classes=MOST_CLASSES,
@@ -115,11 +116,6 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
             facts=_facts(run),
         )
     )
-
-
-def verdict_of(run: Gathered) -> Verdict | None:
-    """The verdict on a run, from all that its record holds."""
-    return verdict(run.scores, chosen_metric=run.chosen_metric, rows=run.rows, confidence=run.confidence)
 
 
 def _first_screen(run: Gathered, found: Verdict | None) -> dict[str, Any]:

@@ -25,6 +25,10 @@ RESAMPLES: Final = 1_000
 DRAWN: Final = 2**18
 """Rows that are drawn at once: 2 MiB of places, and a call of NumPy for many resamples instead of for each."""
 CONFIDENCE: Final = 0.95
+LEAST_ROWS: Final = 20
+"""Rows that settle anything. The percentile bootstrap is too sure of itself below: of differences that are zero on
+average (normal, t with 3 degrees of freedom, six values), 95% intervals left out zero 16% of the time on 5 rows, 10% on
+10 and 8% on 20 (1,500 draws each; docs/log.md, 2026-11-29, how many rows a verdict needs)."""
 MACRO_F1: Final = "macro_f1"
 """Is computed here from the rows' classes."""
 SHAPES: Final[Mapping[str, Callable[[list[float]], float]]] = {
@@ -72,6 +76,11 @@ class Paired:
     confidence: float
 
     @property
+    def enough(self) -> bool:
+        """Whether there are rows enough for the interval to mean something."""
+        return self.difference.n >= LEAST_ROWS
+
+    @property
     def leaves_out_zero(self) -> bool:
         """Whether the whole interval lies on one side of zero."""
         return self.difference.low > 0 or self.difference.high < 0
@@ -81,9 +90,10 @@ class Paired:
         """Whether the rows tell the two apart.
 
         The bootstrap is too sure of itself where few rows differ (4 of 20, all one way: an interval without zero, and a
-        p of 0.125), so the exact test has to agree where there is one.
+        p of 0.125), so the exact test has to agree where there is one; and where there are few rows at all.
         """
-        return self.leaves_out_zero and (self.discordant is None or self.discordant.p < 1 - self.confidence)
+        exact = self.discordant is None or self.discordant.p < 1 - self.confidence
+        return self.enough and self.leaves_out_zero and exact
 
 
 def paired(first: RowResults, second: RowResults, metric: str, *, confidence: float = CONFIDENCE) -> Paired | None:

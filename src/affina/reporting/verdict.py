@@ -2,7 +2,8 @@
 
 Where the record has both predictors' result for every row, the interval of their difference on the same rows settles
 it, with McNemar's test. Otherwise two predictors are told apart where their intervals do not overlap, which is
-stricter: it may leave a real gain open, and seldom claims one that is none. This module measures nothing.
+stricter: it may leave a real gain open, and seldom claims one that is none. Few rows settle nothing, and answers that
+say nothing are called that whatever their figure. This module measures nothing.
 """
 
 from __future__ import annotations
@@ -15,14 +16,18 @@ from typing import Final, Literal
 from affina.record.measures import MEASURES, OF_TEXTS, higher_is_better
 from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
-from affina.reporting.formats import brief, capital, chance, ends, gap, interval, name
-from affina.reporting.paired import CONFIDENCE, Paired, against
+from affina.reporting.degenerate import Degenerate, degenerate
+from affina.reporting.formats import brief, capital, chance, counted, ends, gap, interval, name
+from affina.reporting.gathered import Gathered
+from affina.reporting.paired import CONFIDENCE, LEAST_ROWS, Paired, against
 
-Outcome = Literal["better", "open", "worse", "alone"]
+Outcome = Literal["better", "open", "few", "worse", "void", "alone"]
 TITLES: Final[Mapping[Outcome, str]] = {
     "better": "Better",
     "open": "Not settled",
+    "few": "Too few rows to tell",
     "worse": "Worse",
+    "void": "Degenerate answers",
     "alone": "Nothing to compare with",
 }
 
@@ -35,9 +40,11 @@ class Verdict:
         metric: the metric it is about.
         tuned: the tuned model's figure.
         baselines: predictor to its figure, the strongest first.
-        outcome: better, open (the rows do not settle it), worse, or alone where there is nothing to compare with.
+        outcome: better, open (the rows do not settle it), few (fewer rows than a verdict needs), worse, void (the
+            tuned model's answers say nothing), or alone where there is nothing to compare with.
         sentence: the same for the reader.
         pair: the tuned model against the strongest baseline, row by row; None where the record has no rows.
+        degenerate: what is wrong with most of the tuned model's answers.
     """
 
     metric: str
@@ -46,6 +53,7 @@ class Verdict:
     outcome: Outcome
     sentence: str
     pair: Paired | None = None
+    degenerate: Degenerate | None = None
 
     @property
     def title(self) -> str:
@@ -69,6 +77,7 @@ def verdict(
     chosen_metric: str | None,
     rows: Mapping[str, RowResults] | None = None,
     confidence: float | None = None,
+    answers: Degenerate | None = None,
 ) -> Verdict | None:
     """Compare the tuned model with the strongest baseline; None before the tuned model was measured.
 
@@ -78,6 +87,7 @@ def verdict(
             texts are compared by chrF.
         rows: predictor to its row results, where there are any.
         confidence: the level of the intervals.
+        answers: what is wrong with most of the tuned model's answers, where they are texts.
     """
     if "tuned" not in scores or not scores["tuned"].metrics:
         return None
@@ -91,11 +101,23 @@ def verdict(
         if who != "tuned" and key in other.metrics and other.split == scores["tuned"].split
     }
     ranked = dict(sorted(others.items(), key=lambda item: -way * item[1].value))
-    if reason := _incomparable(key, metrics[key], ranked):
-        return Verdict(key, metrics[key], ranked, "alone", reason)
+    reason = _incomparable(key, metrics[key], ranked)
+    if answers is not None and answers.void:
+        reason = _void(key, metrics[key], ranked, answers)
+        return Verdict(key, metrics[key], ranked, "void", reason, degenerate=answers)
+    if reason:
+        return Verdict(key, metrics[key], ranked, "alone", reason, degenerate=answers)
     pair = pair_of(rows or {}, next(iter(ranked)), key, confidence=confidence or CONFIDENCE)
     outcome = _outcome(metrics[key], next(iter(ranked.values())), way=way, pair=pair)
-    return Verdict(key, metrics[key], ranked, outcome, _sentence(key, metrics[key], ranked, outcome, pair=pair), pair)
+    sentence = _sentence(key, metrics[key], ranked, outcome, pair=pair)
+    sentence += f" But {answers.told}." if answers is not None else ""
+    return Verdict(key, metrics[key], ranked, outcome, sentence, pair, answers)
+
+
+def verdict_of(run: Gathered) -> Verdict | None:
+    """The verdict on a run, from all that its record holds."""
+    wrong = degenerate(run.texts.get("tuned"), run.rows.get("tuned"))
+    return verdict(run.scores, chosen_metric=run.chosen_metric, rows=run.rows, confidence=run.confidence, answers=wrong)
 
 
 def telling(metrics: Mapping[str, Measured], chosen_metric: str | None) -> str:
@@ -106,10 +128,15 @@ def telling(metrics: Mapping[str, Measured], chosen_metric: str | None) -> str:
 
 
 def settled(first: Measured, second: Measured, pair: Paired | None) -> bool:
-    """Whether the rows tell two figures of one metric apart."""
+    """Whether the rows tell two figures of one metric apart; fewer than `LEAST_ROWS` never do."""
     if pair is not None:
         return pair.settled
-    return first.low > second.high or first.high < second.low
+    return min(first.n, second.n) >= LEAST_ROWS and (first.low > second.high or first.high < second.low)
+
+
+def narrow(rows: int) -> str:
+    """What to say beside intervals over so many rows: nothing, or that these are too narrow."""
+    return "" if rows >= LEAST_ROWS else f", which is too narrow on fewer than {LEAST_ROWS} rows"
 
 
 def _incomparable(key: str, tuned: Measured, ranked: Mapping[str, Measured]) -> str:
@@ -131,6 +158,8 @@ def pair_of(rows: Mapping[str, RowResults], rival: str, key: str, *, confidence:
 
 
 def _outcome(tuned: Measured, best: Measured, *, way: int, pair: Paired | None) -> Outcome:
+    if min(tuned.n, best.n) < LEAST_ROWS:
+        return "few"
     if not settled(tuned, best, pair):
         return "open"
     return "better" if way * _ahead(tuned, best, pair) > 0 else "worse"
@@ -139,6 +168,13 @@ def _outcome(tuned: Measured, best: Measured, *, way: int, pair: Paired | None) 
 def _ahead(tuned: Measured, best: Measured, pair: Paired | None) -> float:
     """How far the tuned model's figure is above; where the other was scored on fewer rows, on these."""
     return pair.difference.value if pair and best.n < tuned.n else tuned.value - best.value
+
+
+def _void(key: str, tuned: Measured, ranked: Mapping[str, Measured], answers: Degenerate) -> str:
+    """What answers come to that say nothing."""
+    who = next(iter(ranked), None)
+    beside = f" beside {interval(key, ranked[who])} of the {name(who)}" if who is not None else ""
+    return f"{TITLES['void']}: {answers.told}. The {name(key)} of {interval(key, tuned)}{beside} is a gain in nothing."
 
 
 def _sentence(
@@ -150,6 +186,12 @@ def _sentence(
     size = gap(key, ahead)
     side = "above" if ahead > 0 else "below"
     rows = min(tuned.n, best.n)
+    if outcome == "few":
+        where = f"{size} {side}" if ahead else "level with"
+        return (
+            f"{TITLES[outcome]}: {name(key)} is {where} {rival}, but on {counted(rows, 'rows')}; a verdict needs "
+            f"{LEAST_ROWS} or more. Name or hold out more rows with data.test."
+        )
     how = f"the difference on the same {rows:,} rows is {ends(key, pair.difference)}" if pair else ""
     if pair and pair.leaves_out_zero and pair.discordant and outcome == "open":
         how += f" (but McNemar p {chance(pair.discordant.p)})"
@@ -165,11 +207,13 @@ def _sentence(
 
 def headline(found: Verdict) -> str:
     """The verdict as a heading: `Better than the linear probe by 9.0 points of accuracy`."""
+    if found.outcome == "void" and found.degenerate is not None:
+        return f"{found.title}: {found.degenerate.told}"
     if found.outcome == "alone" or found.rival is None or found.difference is None:
         return f"{capital(name(found.metric))} {interval(found.metric, found.tuned)}"
     rival, size = f"the {brief(found.rival)}", gap(found.metric, found.difference)
     size += f" of {name(found.metric)}" if size.endswith("points") else f" in {name(found.metric)}"
-    if found.outcome != "open":
+    if found.outcome not in ("open", "few"):
         return f"{found.title} than {rival} by {size}"
     side = "above" if found.difference > 0 else "below"
     if not found.difference:

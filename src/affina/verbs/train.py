@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from affina.errors import Interrupted, Problem
 from affina.pipeline.execute import Before, RunResult, execute
-from affina.pipeline.folders import choose_folder
+from affina.pipeline.folders import Place, choose_folder
 from affina.pipeline.prepare import prepare
 from affina.planning.starting import predict_run
 from affina.record.journal import Observer
@@ -45,10 +46,29 @@ def train(
     """
     started, held, held_at_most = time.perf_counter(), memory.resident(), memory.peak()
     recipe = read_source(source, overrides)
-    with exhausted.told():
-        prepared = prepare(recipe, notify=notify)
-        seconds = time.perf_counter() - started
-        predicted = predict_run(prepared, interpreter=held, prepared_in=seconds, notify=notify)
-    place = choose_folder(prepared, must_resume=resume)
-    before = Before(seconds=seconds, predicted=predicted, held=held, held_at_most=held_at_most)
-    return execute(prepared, place, observers=observers, before=before)
+    place: Place | None = None
+    try:
+        with exhausted.told():
+            prepared = prepare(recipe, notify=notify)
+            seconds = time.perf_counter() - started
+            predicted = predict_run(prepared, interpreter=held, prepared_in=seconds, notify=notify)
+        place = choose_folder(prepared, must_resume=resume)
+        before = Before(seconds=seconds, predicted=predicted, held=held, held_at_most=held_at_most)
+        return execute(prepared, place, observers=observers, before=before)
+    except KeyboardInterrupt:  # the loop, which can go on, ends by itself
+        raise Interrupted(_stopped(place)) from None
+
+
+def _stopped(place: Place | None) -> Problem:
+    """What a run left that was stopped outside its steps, or at once by a second Ctrl-C."""
+    last = None if place is None else place.folder.last()
+    if place is None:
+        found, fix = "stopped by you during the preparation; nothing was written", "give the same command again"
+    elif last is None:
+        found = "stopped by you before the first checkpoint"
+        fix = "give the same command again: it goes on in this folder, from the beginning"
+    else:
+        step = int(last.name.removeprefix("step-"))
+        found, fix = f"stopped by you; the last checkpoint is of step {step}", "give the same command again to go on"
+    where = "affina train" if place is None else str(place.folder.path)
+    return Problem(where=where, expected="time to come to the end of the run", found=found, fix=fix)

@@ -23,7 +23,7 @@ from affina.pipeline.answering.answers import label_keys
 from affina.pipeline.answering.measuring import decide, predict, prober_of
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.naming.beside import Beside
-from affina.pipeline.prepared import BaselineCost, Measured, Prepared
+from affina.pipeline.prepared import BaselineCost, Measured, Prepared, Seen
 from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.recipe.schema import HeadStart, Recipe
@@ -218,7 +218,7 @@ class Answering:
             worst=shown.worst(self, run, found, thresholds),
         )
 
-    def doubts(self, run: Prepared) -> tuple[str, str]:
+    def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """Few rows for each label, noisy labels, or features that hold it all already."""
         rows, labels = len(self.rows["train"]), len(self.task.labels)
         each = rows / labels

@@ -20,7 +20,7 @@ from affina.pipeline.learning import Learns
 from affina.pipeline.naming.beside import scoring_bytes
 from affina.pipeline.naming.namer import Namer
 from affina.pipeline.naming.untouched import Untouched, measure_untouched
-from affina.pipeline.prepared import BaselineCost, Measured, Prepared
+from affina.pipeline.prepared import BaselineCost, Measured, Prepared, Seen
 from affina.pipeline.training import judged_places
 from affina.recipe.task_specs import ClassificationSpec
 from affina.record.journal import Journal
@@ -126,7 +126,7 @@ class ByName(Learns):
             worst=shown.worst(self, run, found, None),
         )
 
-    def doubts(self, run: Prepared) -> tuple[str, str]:
+    def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """Few rows for each label, or a model that knew it before."""
         rows, labels = len(self.rows["train"]), len(self.judge.labels)
         if rows / labels < FEW_PER_LABEL:

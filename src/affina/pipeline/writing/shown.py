@@ -16,7 +16,7 @@ from affina.evaluation import perplexity, slots, text_metrics
 from affina.evaluation.intervals import Floats
 from affina.models.writing import Written
 from affina.record.payloads import Sample
-from affina.record.row_results import RowResults, WrittenTexts
+from affina.record.row_results import CUT_OFF, RowResults, WrittenTexts
 
 if TYPE_CHECKING:
     from affina.pipeline.writing.writer import Judged, ToWrite
@@ -27,8 +27,6 @@ LONGEST: Final = 600
 """Characters of a text that are recorded."""
 LITTLE_ALIKE: Final = 0.5
 """ROUGE-L below which a text is far from its reference."""
-CUT_OFF: Final = " [cut off]"
-"""Stands behind a text that the model had not ended."""
 
 
 def samples(wanted: ToWrite, found: Judged, *, seed: int) -> tuple[Sample, ...]:

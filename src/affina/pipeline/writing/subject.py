@@ -9,8 +9,8 @@ from typing import Any, final
 
 from affina.data.loading import Loaded
 from affina.pipeline.learning import Learns
-from affina.pipeline.prepared import Measured, Prepared
-from affina.pipeline.writing import measuring
+from affina.pipeline.prepared import Measured, Prepared, Seen
+from affina.pipeline.writing import causes, measuring
 from affina.pipeline.writing.writer import Taught, Writer
 from affina.recipe.task_specs import WritingSpec
 from affina.record.files import write_text
@@ -20,8 +20,6 @@ from affina.values import Resolved
 
 MOST_NATS = 700.0
 """Beyond this a perplexity is no float."""
-FEW_ROWS = 200
-"""Training rows below which a model that writes seldom learns more than a style."""
 
 
 @final
@@ -99,10 +97,12 @@ class Writing(Learns):
         """Loss and perplexity of all rows; of some of them the texts that the model writes, against the references."""
         return measuring.measure_tuned(self, run, journal)
 
-    def doubts(self, run: Prepared) -> tuple[str, str]:
-        """Few rows, or a model that could do it before."""
+    def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
+        """Answers that say nothing; few rows, or a model that could do it before."""
+        if seen.wrong is not None:
+            return causes.of_answers(self.writer.how, self.passages["train"], run, seen)
         rows = len(self.rows["train"])
-        if rows < FEW_ROWS:
+        if rows < causes.FEW_ROWS:
             return f"{rows:,} training rows are few for a model that writes", "more rows; until then show them as shots"
         return "the base model may already write these answers as well as the rows can teach", "a look at the samples"
 

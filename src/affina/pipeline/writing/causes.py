@@ -1,0 +1,102 @@
+"""Why a tuned model's answers say nothing, as far as a run can tell, and what to try next.
+
+What is wrong with them, says `reporting.degenerate`. The limit of a text, the number of steps and what the loss did
+are looked at before the model is blamed. This module measures nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from affina.models.writing import HowToWrite
+from affina.pipeline.prepared import Prepared, Seen
+from affina.recipe.base import AUTO
+from affina.reporting.formats import counted
+
+if TYPE_CHECKING:
+    from affina.tasks.lessons import Passage
+
+FEW_STEPS: Final = 100
+"""Optimizer steps below which that is the first thing to suspect: a rule of thumb, not measured."""
+ENOUGH: Final = 99
+"""Per cent of the training answers that have room within a limit that is proposed."""
+FEW_ROWS: Final = 200
+"""Training rows below which a model that writes seldom learns more than a style."""
+
+
+def of_answers(how: HowToWrite, train: Sequence[Passage], run: Prepared, seen: Seen) -> tuple[str, str]:
+    """The likely cause of answers that say nothing, and what to try.
+
+    Args:
+        how: how texts were written.
+        train: the training rows as tokens.
+        run: what was trained, and how.
+        seen: what came of it; something is wrong with the answers.
+    """
+    kind = None if seen.wrong is None else seen.wrong.kind
+    return (
+        (_limit_is_short(how, train, run) if kind == "cut off" else None)
+        or _few_steps(run, seen)
+        or (_beams(how) if kind == "empty" else None)
+        or _few_rows(train, kind)
+        or _by_kind(kind)
+    )
+
+
+def _limit_is_short(how: HowToWrite, train: Sequence[Passage], run: Prepared) -> tuple[str, str] | None:
+    """A given limit that many of the training answers do not fit in."""
+    counts = [sum(passage.learned) for passage in train]
+    longer = sum(count > how.most_tokens for count in counts)
+    if run.recipe.generate.max_new_tokens == AUTO or 2 * longer <= len(counts):
+        return None
+    fitting = math.ceil(float(np.percentile(counts, ENOUGH)))
+    return (
+        f"{longer:,} of {len(counts):,} training answers are longer than the given "
+        f"generate.max_new_tokens={how.most_tokens}",
+        f"generate.max_new_tokens={fitting}, or without it",
+    )
+
+
+def _few_steps(run: Prepared, seen: Seen) -> tuple[str, str] | None:
+    """A training that ended before the model had learned much."""
+    steps, growing = seen.outcome.steps, seen.outcome.falling or seen.outcome.improving
+    if steps >= FEW_STEPS and not growing:
+        return None
+    why = ", and the validation loss was still falling" if growing else ""
+    longer = f"train.epochs={2 * run.hyper.epochs.value:g}"
+    if run.recipe.train.max_steps is not None:
+        longer = f"train.max_steps={2 * run.recipe.train.max_steps}, or without it"
+    return f"the model was trained for {counted(steps, 'steps')} only{why}", f"{longer}, and more rows"
+
+
+def _beams(how: HowToWrite) -> tuple[str, str] | None:
+    """Beams prefer texts that end at once where a model is unsure (Stahlberg & Byrne 2019)."""
+    if how.beams == 1:
+        return None
+    cause = f"with generate.beams={how.beams} a model that is unsure prefers the text that ends at once"
+    return cause, "generate.beams=1, and a longer training or more rows"
+
+
+def _few_rows(train: Sequence[Passage], kind: str | None) -> tuple[str, str] | None:
+    if len(train) >= FEW_ROWS or kind == "cut off":
+        return None
+    return f"{len(train):,} training rows are few for a model that writes", "more rows, or a model that knows the task"
+
+
+def _by_kind(kind: str | None) -> tuple[str, str]:
+    """What such answers usually come from."""
+    if kind == "cut off":
+        return "the model has not learned to end its answers", "more rows or epochs; affina check marks what is trained"
+    if kind == "same":
+        return (
+            "what is asked does not tell the model what to answer",
+            "affina check, which shows the first row as it is read: is what the answer depends on in it?",
+        )
+    return (
+        "the model is unsure of every token, and the likeliest one is always the same (Holtzman et al. 2020)",
+        "another train.learning_rate, a larger model, or generate.temperature=0.7, which draws the tokens",
+    )

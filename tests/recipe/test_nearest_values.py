@@ -1,0 +1,50 @@
+"""A wrong value: what was typed is said, and what may have been meant."""
+
+import pytest
+
+from affina.errors import RecipeError
+from affina.recipe.load import load_recipe
+
+
+def refused(*words):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(None, overrides=words)
+    (problem,) = caught.value.problems
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("word", "found", "meant"),
+    [
+        ("task=chatt", "'chatt'", "task=chat"),
+        ("task=clasification", "'clasification'", "task=classification"),
+        ("method=lorra", "'lorra'", "method=lora"),
+        ("method.name=prefx", "'prefx'", "method=prefix"),
+        ("train.precision=FP61", "'FP61'", "train.precision=fp16"),
+        ("data.too_long=truncat", "'truncat'", "data.too_long=truncate"),
+    ],
+)
+def test_the_nearest_value_is_offered(word, found, meant):
+    problem = refused(word)
+    assert problem.found == found
+    assert problem.fix.startswith(f"did you mean {meant}? ")
+
+
+def test_a_value_that_is_near_to_nothing_is_not_guessed():
+    assert refused("task=banana").fix == "set task to such a value, or leave it out"
+
+
+def test_auto_is_listed_once():
+    assert refused("task=banana").expected.count("auto") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "added"),
+    [("method.rank=4", "add method=lora: "), ("method.blocks=2", "add method=partial or method=lora: ")],
+)
+def test_keys_of_a_method_that_nobody_named_say_whose_they_are(word, added):
+    assert refused(word).fix.startswith(added)
+
+
+def test_a_key_that_no_method_has_asks_for_one():
+    assert refused("method.nonsense=4").fix.startswith("add method=NAME")
