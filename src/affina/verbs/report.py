@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
 
 from affina.reporting import comparison_page, page
 
 
-def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -> Path:
+def report(
+    run: str | PathLike[str],
+    other: str | PathLike[str] | None = None,
+    *,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Path:
     """Write `report.html` and `card.md` in the run folder, and the card beside its model.
 
     With two runs, write one page that compares them, `RUN-vs-OTHER.html` beside the first run's folder; neither
@@ -17,6 +23,7 @@ def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -
     Args:
         run: a run folder.
         other: another one, to compare with.
+        notify: told which of two is better, and how sure that is, or why they cannot be compared.
 
     Returns:
         The page's path.
@@ -26,4 +33,6 @@ def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -
     """
     if other is None:
         return page.write(Path(fspath(run)))
-    return comparison_page.write(Path(fspath(run)), Path(fspath(other)))[0]
+    path, found = comparison_page.write(Path(fspath(run)), Path(fspath(other)))
+    notify(". ".join(part for part in (found.headline, found.sentence, *found.reasons) if part))
+    return path
