@@ -10,7 +10,7 @@ from report_records import NASTY, finished, measured, scores, unfinished
 
 from affina.record.audited import Audited
 from affina.record.journal import Journal
-from affina.record.payloads import DataRead, Scores
+from affina.record.payloads import ADAPTER, PEFT, Chosen, DataRead, Scores
 from affina.record.starts import ModelLoaded
 from affina.reporting import card, page
 
@@ -114,3 +114,11 @@ def test_it_ships_with_the_model(tmp_path):
     (tmp_path / "model").mkdir()
     page.write(tmp_path)
     assert (tmp_path / "model" / "README.md").read_text() == (tmp_path / "card.md").read_text()
+
+
+def test_the_adapter_of_a_starter_loads_without_the_hub_too():
+    beside = Chosen(key=ADAPTER, value=PEFT, reason="trained beside the model")
+    text = card.render([*finished(TEN), beside], title="run")
+    assert "starter/encoder (sentence-transformers/all-MiniLM-L6-v2), fine-tuned" in text.replace("\\", "")
+    assert 'locate("starter/encoder").folder' in text
+    assert 'base_model = "sentence-transformers/all-MiniLM-L6-v2"' in text

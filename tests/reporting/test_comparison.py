@@ -133,7 +133,9 @@ def test_the_command_writes_one_page_beside_the_first_run_and_touches_neither(tm
     first, second = write(tmp_path / "old", run(0.85)), write(tmp_path / "elsewhere" / "new", run(0.92))
     ended = affina("report", first, second)
     assert ended.status == 0
-    assert ended.out.strip() == str(tmp_path / "old-vs-new.html")
+    verdict, path = ended.out.strip().splitlines()
+    assert path == str(tmp_path / "old-vs-new.html")
+    assert verdict.startswith("B (new) is better than A (old) by 7.0 points of accuracy. accuracy: A (old) 85.0%")
     assert "B (new) is better than A (old)" in (tmp_path / "old-vs-new.html").read_text()
     assert [path.name for path in (*first.iterdir(), *second.iterdir())] == ["record.jsonl"] * 2
 
@@ -152,3 +154,15 @@ def test_the_same_run_twice_and_a_folder_without_a_record_are_refused(tmp_path):
 def test_long_names_make_a_file_name_that_a_system_takes(tmp_path):
     path = comparison_page.path_of(tmp_path / ("a" * 250), tmp_path / ("b" * 250))
     assert len(path.name) < 200
+
+
+def test_a_key_that_one_recipe_does_not_have_is_not_given_there(tmp_path):
+    def with_key(value):
+        asked = {"task": "classification", "method": {"name": "lora", "rank": value}}
+        return Started(time="", versions={}, machine={}, asked=asked, resolved=asked)
+
+    pair = [[with_key(value), *run(0.9)[1:]] for value in (None, 8)]
+    page, _ = comparison_page.write(write(tmp_path / "a", pair[0]), write(tmp_path / "b", pair[1]))
+    text = page.read_text()
+    assert "not given" in text
+    assert ">null<" not in text

@@ -124,6 +124,17 @@ def test_what_suffices_is_shown_however_many_do_not(tmp_path):
     assert "400 MiB" in out.getvalue()
 
 
+def test_a_change_of_every_kind_is_shown_where_all_fit(tmp_path):
+    words = [f"train.batch_tokens={n}" for n in range(4)] + [f"data.max_length={n}" for n in range(4)]
+    words += ["train.precision=bf16", "method=partial", "method=lora"]
+    changes = tuple(Change(words=(word,), peak=100 * MIB, costs="") for word in words)
+    out = io.StringIO()
+    fit = judge(replace(forecast(), changes=changes), Room("free RAM", 5000 * MIB), folder=tmp_path)
+    show_plan(Planned(replace(forecast(), changes=changes), fit, "", 1.0), Console(file=out, width=100))
+    for word in ("train.batch_tokens=0", "data.max_length=0", "train.precision=bf16", "method=partial", "method=lora"):
+        assert word in out.getvalue(), word
+
+
 @pytest.mark.slow
 def test_a_process_of_its_own_gives_the_same_and_its_errors(data):
     notices: list[str] = []

@@ -20,6 +20,8 @@ from affina.reporting.formats import counted
 MOST_LABELS: Final = 6
 EXAMPLES: Final = 3
 INDENT: Final = 2
+IN_PIECES: Final = "data.too_long (texts alone)"
+"""The choice that says that rows are counted as the pieces that they were cut into."""
 OPENING: Final = "⟦"
 CLOSING: Final = "⟧"
 
@@ -33,7 +35,8 @@ def show_audit(data: DataRead, audited: Audited, chosen: Sequence[Chosen], conso
         chosen: what was decided on the way; what concerns the data and the task is shown.
         console: where to.
     """
-    console.print(_rows_line(data), highlight=False, markup=False)
+    cut = any(choice.key == IN_PIECES for choice in chosen)
+    console.print(_rows_line(data, "pieces of rows" if cut else "rows"), highlight=False, markup=False)
     console.print(_labels_line(data), highlight=False, markup=False)
     for choice in chosen:
         if choice.key.startswith("data.") or choice.key.partition(" ")[0] == "task":
@@ -55,9 +58,9 @@ def show_audit(data: DataRead, audited: Audited, chosen: Sequence[Chosen], conso
         console.print(Padding(Text(f"{check.name} ({rows}): {check.how}"), (0, 0, 0, INDENT), expand=False))
 
 
-def _rows_line(data: DataRead) -> str:
+def _rows_line(data: DataRead, what: str) -> str:
     files = files_line(data.files)
-    return f"{files}: " + ", ".join(f"{count:,} {split}" for split, count in data.rows.items() if count) + " rows"
+    return f"{files}: " + ", ".join(f"{count:,} {split}" for split, count in data.rows.items() if count) + f" {what}"
 
 
 def _labels_line(data: DataRead) -> str:
@@ -103,7 +106,8 @@ def _cut_lines(cuts: tuple[Cut, ...], rows: int) -> Iterator[str]:
 
 
 def _show_encoded(encoded: Encoded, console: Console) -> None:
-    console.print(f"\n[bold]As the model reads[/] {escape(encoded.where)}", highlight=False)
+    first = "the first training row without personal data"
+    console.print(f"\n[bold]As the model reads[/] {first}, {escape(encoded.where)}", highlight=False)
     console.print(Padding(_marked(encoded), (0, 0, 0, INDENT), expand=False))
     target = Text("trained: ")
     if any(encoded.trained):

@@ -151,12 +151,13 @@ class Display:
         tokens = [lengths for lengths in record.lengths if lengths.unit == "tokens" and lengths.split == "train"]
         for lengths in tokens:
             cut = ", ".join(f"{counted(cut.rows, 'rows')} over {cut.limit:,}" for cut in record.cuts if cut.chosen)
-            middle = f"median {lengths.median:,}, 95% within {lengths.q95:,}, longest {lengths.most:,}"
-            self._line("lengths", f"{middle} tokens; cut: {cut}" if cut else f"{middle} tokens")
+            middle = f"median {lengths.median:,}, 95% within {lengths.q95:,}, longest {lengths.most:,} tokens"
+            middle += " (training rows)"
+            self._line("lengths", f"{middle}; cut: {cut}" if cut else middle)
         for encoded in record.encoded:
             read = " ".join(encoded.tokens[:MOST_TOKENS]) + (" ..." if len(encoded.tokens) > MOST_TOKENS else "")
             told = f"{sum(encoded.trained)} of {len(encoded.tokens)} tokens; affina check marks them"
-            self._line("reads", read, f"  trained: {encoded.target or told}")
+            self._line("reads", read, f"  {encoded.where}; trained: {encoded.target or told}")
 
     def _step(self, record: Step) -> None:
         self._loss = record.loss if self._loss is None else SMOOTHING * self._loss + (1 - SMOOTHING) * record.loss

@@ -12,11 +12,11 @@ from rich.text import Text
 
 from affina.planning.fitting import below, helping, nothing_helps, parts, shell
 from affina.planning.forecast import Change, Forecast
-from affina.reporting.formats import mebibytes
+from affina.reporting.formats import counted, mebibytes
 from affina.verbs.plan import Planned
 
 MINUTE: Final = 60.0
-MOST_CHANGES: Final = 6
+MOST_CHANGES: Final = 8
 
 
 def show_plan(planned: Planned, console: Console) -> None:
@@ -85,7 +85,7 @@ def _batches(found: Forecast) -> str:
 
 def _run(found: Forecast) -> str:
     (fewest, most), (least, longest) = found.time.epochs, found.time.total
-    epochs = f"{fewest:g} to {most:g} epochs" if fewest < most else f"{most:g} epochs"
+    epochs = f"{fewest:g} to {most:g} epochs" if fewest < most else counted(most, "epochs")
     around = f"{_duration(found.time.before)} before the first step, {_duration(found.time.after)} after the last"
     span = f"{_duration(least)} to {_duration(longest)}" if fewest < most else _duration(most and longest)
     return f"{span}: {epochs}, {around}"
@@ -128,8 +128,10 @@ def _table(planned: Planned, fitting: set[Change]) -> Table:
 
 
 def _shown(changes: Sequence[Change], fitting: set[Change]) -> list[Change]:
-    """As many as there is room for, in their order: those that suffice first of all."""
-    ranked = sorted(changes, key=lambda change: change not in fitting)[:MOST_CHANGES]
+    """As many as there is room for, in their order: those that suffice first of all, then some of every kind."""
+    kinds = [change.words[0].partition("=")[0] for change in changes]
+    nth = {change: kinds[:place].count(kinds[place]) for place, change in enumerate(changes)}
+    ranked = sorted(changes, key=lambda change: (change not in fitting, nth[change]))[:MOST_CHANGES]
     return [change for change in changes if change in ranked]
 
 

@@ -97,13 +97,15 @@ def _auto_rows(rows: int) -> int:
 def _resolved(rows: Sequence[Row], held_out: Sequence[Row], wanted: int, labelling: Labelling) -> Resolved[str | float]:
     """The share that gives the same split again, and how it came about."""
     tenth = round(AUTO_SHARE * len(rows))
-    kept = "rows with the same text" + (" or group" if "group" in rows[0].fields else "")
+    pieces = "passages" if is_running_text(rows[0].file) else "rows"
+    kept = f"{pieces} with the same text" + (" or group" if "group" in rows[0].fields else "")
     files = named(row.file for row in rows)
-    reason = f"{len(held_out)} of the {len(rows)} rows of {files}"
+    reason = f"{len(held_out)} of the {len(rows)} {pieces} of {files}"
     reason += f", stratified {labelling.stratified}" if labelling.stratified else ", by chance"
     reason += f"; {kept} stay together"
     if wanted > tenth:
-        reason += f"; more than a tenth, because {tenth} rows would tell little"
+        few = f"{tenth} would tell little" if tenth else f"a tenth of {len(rows)} is less than one"
+        reason += f"; more than a tenth, because {few}"
     return Resolved(AUTO_SHARE if wanted == tenth else round(wanted / len(rows), 6), reason)
 
 

@@ -26,14 +26,14 @@ class Direction:
         source_code: the tokenizer's `src_lang`, or None.
         target_code: the tokenizer's `tgt_lang`, or None.
         first_token: the token that a translation has to begin with, or None.
-        told: how the model is told, for the user.
+        told: how the model is told, for the user; empty where it is not.
     """
 
     before: str = ""
     source_code: str | None = None
     target_code: str | None = None
     first_token: int | None = None
-    told: str = "nothing: the model has no word for a language"
+    told: str = ""
 
 
 def name_of(language: str) -> str:

@@ -87,7 +87,7 @@ def within_limit(
     if recipe.data.max_length == AUTO:
         longest = max(max(lengths, default=0) for lengths in measured.values())
         why = "the model's limit" if limit == most else "longer texts cost much time and memory"
-        choices["data.max_length"] = Resolved(limit, f"{why}; the longest row has {longest} tokens")
+        choices["data.max_length"] = Resolved(limit, f"{why}; the longest of all rows has {longest} tokens")
     return Limited(rows=kept, limit=limit, lengths=measured, findings=tuple(findings))
 
 

@@ -242,7 +242,7 @@ def _batch_tokens(facts: Facts) -> Resolved[int]:
     mean = math.ceil(facts.mean_length * rows)
     if mean >= facts.longest:
         return Resolved(mean, f"about {rows} rows of the mean length, {facts.mean_length:.0f} tokens")
-    return Resolved(facts.longest, f"the longest row has {facts.longest} tokens")
+    return Resolved(facts.longest, f"the longest training row has {facts.longest} tokens")
 
 
 def _evaluation_rows(evaluate: EvaluateSpec, facts: Facts) -> Resolved[int]:

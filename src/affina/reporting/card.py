@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import yaml
 
+from affina.recipe.base import AUTO
 from affina.record.payloads import ADAPTER, PEFT, STEP_BACK, Payload, Scores
 from affina.reporting import environment, formats, unmeasured
 from affina.reporting.gathered import Gathered, gather
-from affina.reporting.in_use import LIBRARY, has_model, lines_of_adapter, lines_of_use, pipeline_tag
+from affina.reporting.in_use import LIBRARY, STARTERS, has_model, lines_of_adapter, lines_of_use, pipeline_tag
 from affina.reporting.markdown import fenced
 from affina.reporting.texts import one_line
 from affina.reporting.verdict import narrow, verdict_of
@@ -62,8 +63,8 @@ def render(records: Sequence[Payload], *, title: str) -> str:
 def front_matter(run: Gathered, *, title: str) -> dict[str, Any]:
     """What the hub reads of a card, as plain data."""
     found: dict[str, Any] = {}
-    if run.audited is not None and run.audited.language:
-        found["language"] = [_short(run.audited.language)]
+    if languages := _languages(run):
+        found["language"] = [_short(code) for code in languages]
     if (model := run.model) is not None:
         if model.licence:
             found["license"] = _short(model.licence)
@@ -78,6 +79,16 @@ def front_matter(run: Gathered, *, title: str) -> dict[str, Any]:
         found["metrics"] = list(dict.fromkeys(result["type"] for result in results))
         found["model-index"] = [{"name": _short(title), "results": [_index(run, results)]}]
     return found
+
+
+def _languages(run: Gathered) -> list[str]:
+    """Of the rows; of a translation both, as the recipe or the columns name them."""
+    asked: Any = run.started[-1].resolved.get("task") if run.started else None
+    if run.task == "translation" and isinstance(asked, dict):
+        both = [asked.get("source_language"), asked.get("target_language")]
+        if all(isinstance(code, str) and code != AUTO for code in both):
+            return list(dict.fromkeys(map(str, both)))
+    return [run.audited.language] if run.audited is not None and run.audited.language else []
 
 
 def _results(run: Gathered) -> list[dict[str, Any]]:
@@ -109,6 +120,8 @@ def _base(run: Gathered) -> str:
     """The base model for the reader; a folder of the training machine by its last name alone."""
     if run.model is None:
         return "a model that the record does not name"
+    if run.model.reference.startswith(STARTERS):
+        return f"{run.model.reference} ({run.model.hub_id})"
     return run.model.hub_id or environment.basename(run.model.reference)
 
 

@@ -10,6 +10,8 @@ from affina.reporting.gathered import Gathered
 
 LIBRARY: Final = "transformers"
 FORM: Final = "task.form"
+STARTERS: Final = "starter/"
+"""What the names of the models begin with that Affina brings itself."""
 
 
 def pipeline_tag(run: Gathered) -> str:
@@ -59,9 +61,22 @@ def lines_of_adapter(run: Gathered) -> list[str]:
         f"from transformers import AutoConfig, AutoModelFor{kind}, AutoTokenizer",
         "",
         'config = AutoConfig.from_pretrained("THIS_FOLDER")',
-        f'base = AutoModelFor{kind}.from_pretrained("{base}", config=config)',
+        *_base_lines(run, base),
+        f"base = AutoModelFor{kind}.from_pretrained(base_model, config=config)",
         'model = PeftModel.from_pretrained(base, "THIS_FOLDER").eval()',
         'tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")',
+    ]
+
+
+def _base_lines(run: Gathered, base: str) -> list[str]:
+    """The base model's name; a starter's own folder too, which needs no hub and has exactly the weights of the run."""
+    reference = "" if run.model is None else run.model.reference
+    if not reference.startswith(STARTERS):
+        return [f'base_model = "{base}"']
+    return [
+        f"# {reference} without the hub, and with exactly the weights of the training (a decoder's were quantized):",
+        f'#   from affina.models.source import locate; base_model = str(locate("{reference}").folder)',
+        f'base_model = "{base}"',
     ]
 
 

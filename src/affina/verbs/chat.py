@@ -97,12 +97,14 @@ def chat(run: str | PathLike[str], *, device: str = "auto", notify: Notify = sil
     Args:
         run: the run folder.
         device: auto, cpu, cuda or mps.
-        notify: told of slow work.
+        notify: told of slow work, and the recipe's own `notice`.
 
     Raises:
         RunError: the run has no model, or one that does not write.
     """
     found: FinishedRun = read_run(fspath(run))
+    if found.recipe.notice:
+        notify(found.recipe.notice)
     opened = open_writer(found, device=device, notify=notify)
     told = opened.spec.system if isinstance(opened.spec, ChatSpec) else ""
     talk = Talk(opened, device, notify, opened.writer.how)

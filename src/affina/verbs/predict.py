@@ -88,7 +88,8 @@ def predict(
         texts: a data file or another source of rows, one text, or several.
         out: a file to write the predictions to, one JSON object a line.
         device: auto, cpu, cuda or mps.
-        notify: told of texts that were cut, of rows left out, and of what of the record could not be read.
+        notify: told of texts that were cut, of rows left out, of what of the record could not be read, and the recipe's
+            own `notice`.
 
     Raises:
         RunError: the run has no model.
@@ -98,6 +99,8 @@ def predict(
     if out is not None:
         _check_out(Path(out), texts)
     finished = read_run(fspath(run), notify=notify)
+    if finished.recipe.notice:
+        notify(finished.recipe.notice)
     answered = _write(finished, texts, device, notify) if finished.data.task in WRITING else None
     found = _answer(finished, texts, device, notify) if answered is None else answered
     if out is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -9,7 +10,12 @@ from affina.record.compared import FILE
 from affina.reporting import candidates_page, comparison_page, page
 
 
-def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -> Path:
+def report(
+    run: str | PathLike[str],
+    other: str | PathLike[str] | None = None,
+    *,
+    notify: Callable[[str], None] = lambda _: None,
+) -> Path:
     """Write `report.html` and `card.md` in the run folder, and the card beside its model.
 
     The folder of a comparison has its `report.html` alone, made from `compare.json`.
@@ -20,6 +26,7 @@ def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -
     Args:
         run: a run folder, or the folder of a comparison.
         other: another one, to compare with.
+        notify: told which of two is better, and how sure that is, or why they cannot be compared.
 
     Returns:
         The page's path.
@@ -30,4 +37,6 @@ def report(run: str | PathLike[str], other: str | PathLike[str] | None = None) -
     if other is None:
         folder = Path(fspath(run))
         return candidates_page.write(folder) if (folder / FILE).is_file() else page.write(folder)
-    return comparison_page.write(Path(fspath(run)), Path(fspath(other)))[0]
+    path, found = comparison_page.write(Path(fspath(run)), Path(fspath(other)))
+    notify(". ".join(part for part in (found.headline, found.sentence, *found.reasons) if part))
+    return path

@@ -390,3 +390,11 @@ def test_a_real_set_of_preferences_is_refused():
     if not train.exists():
         pytest.skip("the real data is not here")
     assert problem_of(train=str(train)).fix.endswith("data.messages=messages data.completion=chosen")
+
+
+def test_four_passages_are_called_passages():
+    Path("a.txt").write_text("\n\n".join(f"Paragraph {number}. " + "word " * 400 for number in range(4)))
+    reason = loaded(train="a.txt", validation="auto").choices["data.validation"].reason
+    assert " passages of a.txt" in reason
+    assert "because a tenth of " in reason
+    assert "0 rows" not in reason

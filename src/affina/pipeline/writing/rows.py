@@ -19,6 +19,7 @@ from affina.errors import UnfitRow
 from affina.models.base import Tells
 from affina.pipeline.auditing import Encoding, audit
 from affina.pipeline.limits import Limited, Measure, limit_of, within_limit
+from affina.pipeline.writing.persona import persona
 from affina.pipeline.writing.pieces import in_pieces
 from affina.pipeline.writing.teachers import check_keys, continues, teacher_of
 from affina.recipe.schema import Recipe
@@ -65,6 +66,7 @@ def read_rows(
     check_keys(recipe, loaded)
     alone = continues(loaded)
     teacher = teacher_of(written.spec, model, choices, alone=alone)
+    choices |= persona(model.tokenizer, loaded.splits.train, reads_apart=model.reads_apart)
     if alone and recipe.data.too_long == "truncate":
         limit, _ = limit_of(recipe, model, least=LEAST_LENGTH)
         loaded, told = in_pieces(loaded, model, limit=limit)

@@ -126,7 +126,8 @@ def _translation(spec: TranslationSpec, model: Tells, choices: dict[str, Resolve
     if found.first_token is not None:
         begin_with(model.module, found.first_token)
     told = found.told if model.reads_apart else "an instruction in English before every text"
-    choices["task (languages)"] = Resolved(f"{source} to {target}", f"the model is told by {told}")
+    how = f"the model is told by {told}" if told else "the model is not told: it has no word for a language"
+    choices["task (languages)"] = Resolved(f"{source} to {target}", how)
     return Translation(tokenizer, reads_apart=model.reads_apart, direction=found, languages=(source, target))
 
 
