@@ -10,12 +10,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from affina.cli.options import AsJson, Device, Overrides, Run, Source
+from affina.cli.printing import notice, print_json
 from affina.cli.stopping import Verbs, as_interrupt
 from affina.cli.words import spread
 from affina.errors import AffinaError, Interrupted, ResourceError
@@ -35,15 +37,6 @@ STARTED: Final = time.perf_counter()
 FAULT: Final = 1
 INTERRUPTED: Final = 130
 TRACEBACK: Final = "AFFINA_TRACEBACK"
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Source = Annotated[
-    str,
-    typer.Argument(help="Data (a file, folder, zip, hf://... or a list) or a recipe (.yaml).", show_default=False),
-]
-Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
-Overrides = Annotated[list[str] | None, typer.Argument(help="Recipe keys, as key=value.", show_default=False)]
 
 
 @app.command()
@@ -73,9 +66,9 @@ def check(
     from affina.cli.audit import show_audit  # noqa: PLC0415 - see the module's docstring
     from affina.verbs.check import check as verb  # noqa: PLC0415
 
-    found = verb(source, overrides or (), labels=labels, notify=_notice)
+    found = verb(source, overrides or (), labels=labels, notify=notice)
     if as_json:
-        _print_json(found.as_json())
+        print_json(found.as_json())
     else:
         show_audit(found.data, found.audited, found.chosen, Console())
         Console().print(f"in {time.perf_counter() - STARTED:.1f} s", highlight=False)
@@ -96,9 +89,9 @@ def plan(
     from affina.verbs.plan import plan as verb  # noqa: PLC0415
 
     limit = None if memory is None else round(memory * 2**30)
-    found = verb(source, overrides or (), memory_limit=limit, rehearse=rehearse, notify=_notice)
+    found = verb(source, overrides or (), memory_limit=limit, rehearse=rehearse, notify=notice)
     if as_json:
-        _print_json(found.as_json())
+        print_json(found.as_json())
     else:
         show_plan(found, Console())
         Console().print(f"planned in {time.perf_counter() - STARTED:.1f} s", highlight=False)
@@ -153,9 +146,9 @@ def evaluate(
     from affina.cli.tables import classes_table, scores_table  # noqa: PLC0415
     from affina.verbs.evaluate import evaluate as verb  # noqa: PLC0415
 
-    found = verb(run, data, device=device, notify=_notice)
+    found = verb(run, data, device=device, notify=notice)
     if as_json:
-        _print_json(found.as_json())
+        print_json(found.as_json())
         return
     console = Console()
     console.print(scores_table(found.scores, {}))
@@ -177,9 +170,9 @@ def predict(
     from affina.cli.running import show_predictions  # noqa: PLC0415
     from affina.verbs.predict import predict as verb  # noqa: PLC0415
 
-    found = verb(run, texts, out=out, device=device, notify=_notice)
+    found = verb(run, texts, out=out, device=device, notify=notice)
     if as_json:
-        _print_json([prediction.as_json() for prediction in found])
+        print_json([prediction.as_json() for prediction in found])
     else:
         show_predictions(found, out=out)
 
@@ -190,7 +183,7 @@ def chat(run: Run, device: Device = "auto") -> None:
     from affina.cli.talking import talk_on  # noqa: PLC0415
     from affina.verbs.chat import chat as verb  # noqa: PLC0415
 
-    talk_on(verb(run, device=device, notify=_notice), Console())
+    talk_on(verb(run, device=device, notify=notice), Console())
 
 
 @app.command()
@@ -214,7 +207,7 @@ def schema() -> None:
     """Print the JSON Schema of a recipe, for editors."""
     from affina.recipe.schema import Recipe  # noqa: PLC0415
 
-    _print_json(Recipe.model_json_schema())
+    print_json(Recipe.model_json_schema())
 
 
 def run() -> None:
@@ -259,14 +252,3 @@ def _fail(error: AffinaError) -> None:
     except MemoryError:
         sys.stderr.write(f"error: {error}\n")
     sys.exit(error.exit_status)
-
-
-def _notice(text: str) -> None:
-    """Something the user should know, beside the result on standard output."""
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _print_json(value: Any) -> None:
-    from affina.record.strict import strict_json  # noqa: PLC0415
-
-    typer.echo(strict_json(value, indent=2))

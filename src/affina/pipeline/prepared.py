@@ -52,12 +52,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of a training that was worth nothing.
-
-    Attributes:
-        outcome: how it ended.
-        wrong: what is wrong with most of the texts that the model wrote.
-    """
+    """What was seen of a training that was worth nothing: how it ended, and what is wrong with most texts written."""
 
     outcome: Outcome
     wrong: Degenerate | None

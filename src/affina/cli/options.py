@@ -1,0 +1,17 @@
+"""Arguments and options that several verbs have. It loads no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Source = Annotated[
+    str,
+    typer.Argument(help="Data (a file, folder, zip, hf://... or a list) or a recipe (.yaml).", show_default=False),
+]
+Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
+Overrides = Annotated[list[str] | None, typer.Argument(help="Recipe keys, as key=value.", show_default=False)]
