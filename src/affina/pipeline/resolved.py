@@ -27,6 +27,7 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                     **prepared.subject.data_keys(prepared.loaded),
                     **held_out,
                     "max_length": prepared.subject.max_length,
+                    "seed": recipe.rows_seed,
                 }
             ),
             "train": recipe.train.model_copy(
