@@ -208,11 +208,11 @@ def test_a_fault_of_ours_shows_where_when_asked(monkeypatch):
 
 
 def test_the_installed_command_in_a_process_of_its_own(tmp_path):
-    command = [sys.executable, "-c", "from affina.cli.main import run; run()", "train", "nothing.csv"]
+    command = [sys.executable, "-c", "from affina.cli.main import run; run()", "report", "nothing"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert ended.stdout.strip() == ""
-    assert ended.stderr.startswith("error: nothing.csv\n  expected: ")
+    assert ended.stderr.startswith("error: nothing/record.jsonl\n  expected: ")
     assert not any(tmp_path.iterdir())
 
 

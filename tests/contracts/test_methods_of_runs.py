@@ -45,6 +45,8 @@ MODELS = {
     "translation": ("bart",),
 }
 CASES = [(task, family, method) for task, families in MODELS.items() for family in families for method in METHODS]
+WHOLE = [case for case in CASES if case[2] == "lora" or case[1] == MODELS[case[0]][0]]
+"""Each task with each method, and each family with LoRA, which ships two models: for what takes a whole command."""
 CORRELATIONS = ("r2", "pearson", "spearman")
 WRITING = ("chat", "generation", "translation")
 ANSWERS = ("It is on its way.", "We pay it back.", "Please write to us.")
@@ -62,7 +64,7 @@ def rows_of(task: str, count: int) -> list[tuple[str, str]]:
 
 def recipe_of(folder: Path, task: str, family: str, method: str) -> dict:
     header = HEADERS.get(task, "text,label")
-    for split, count in (("train", 36), ("test", 9)):
+    for split, count in (("train", 30), ("test", 9)):
         write_csv(folder / f"{split}.csv", rows_of(task, count), header=header)
     languages = {"source_language": "en", "target_language": "de"} if task == "translation" else {}
     generate = {"generate": {"max_new_tokens": 4, "rows": 3, "beams": 1}} if task in WRITING else {}
@@ -72,7 +74,7 @@ def recipe_of(folder: Path, task: str, family: str, method: str) -> dict:
         "task": {"name": task, **languages},
         "method": METHODS[method],
         "data": {"train": str(folder / "train.csv"), "validation": 0.2, "test": str(folder / "test.csv")},
-        "train": {"epochs": 1, "batch_tokens": 160, "learning_rate": 1e-2, "head_start": "random", "restart": False},
+        "train": {"epochs": 1, "batch_tokens": 160, "head_start": "random", "restart": False},
         "evaluate": {"resamples": 10, "baselines": False},
     }
 
@@ -122,7 +124,7 @@ def test_what_trains_moves_and_nothing_else(tmp_path, task, family, method):
         assert torch.equal(outputs(run), found)
 
 
-@pytest.mark.parametrize(("task", "family", "method"), CASES)
+@pytest.mark.parametrize(("task", "family", "method"), WHOLE)
 def test_what_is_shipped_is_what_was_measured(tmp_path, task, family, method):
     records = train(tmp_path, task, family, method)
     folder = RunFolder(tmp_path / "run")

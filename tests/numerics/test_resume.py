@@ -14,6 +14,8 @@ from affina.training import checkpoint
 from affina.training import loop as loop_module
 from bench_of_loops import prepared_run, start_loop
 
+ROWS = 27
+"""Enough for several steps in each of two epochs."""
 SETTINGS = {
     "plain": {},
     "accumulated": {"accumulate": 3},
@@ -49,7 +51,7 @@ def what_happened(folder):
 
 
 def train_whole(tmp_path, parts):
-    prepared = prepared_run(tmp_path, **parts)
+    prepared = prepared_run(tmp_path, rows=ROWS, **parts)
     loop, _ = start_loop(prepared, tmp_path / "whole")
     outcome = loop.run()
     return trained(prepared), what_happened(tmp_path / "whole"), outcome

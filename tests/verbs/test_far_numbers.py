@@ -16,7 +16,7 @@ from affina.record.journal import read
 from affina.record.payloads import Chosen
 from workbench import sample_rows, tiny, write_csv
 
-WORDS = ("train.epochs=2", "train.batch_tokens=150", "train.learning_rate=3e-3", "evaluate.resamples=20")
+WORDS = ("train.epochs=2", "train.batch_tokens=150", "evaluate.resamples=20")
 
 
 @pytest.fixture(autouse=True)

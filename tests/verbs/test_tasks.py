@@ -23,7 +23,7 @@ from affina.record.payloads import STEP_BACK, Chosen, Evaluated, Event, Restarte
 from affina.verbs import train as train_module
 from workbench import affina, check_refused, files_under, sample_rows, tiny, write_csv
 
-WORDS = ("train.epochs=1", "train.batch_tokens=150", "train.learning_rate=3e-3", "evaluate.resamples=20")
+WORDS = ("train.epochs=1", "train.batch_tokens=150", "evaluate.resamples=20")
 TEXTS = ["where is my card", "a fee of ten, why was I charged a fee for this and that?", "new address"]
 KINDS = ("sets", "numbers")
 PRICES = {"card": 150.5, "fee": 270.5, "address": 420.5}
@@ -179,7 +179,7 @@ def test_the_choice_of_the_task_is_printed_with_its_reason(trained):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_start_that_is_stuck_starts_again_and_a_poor_run_says_so(kind):
-    result = train(kind, "train.epochs=6", "train.learning_rate=30", "data.test=0.2")
+    result = train(kind, "train.epochs=6", "train.learning_rate=30", "data.test=0.2", "run=stuck")
     (again,) = of_kind(result, Restarted)
     assert {"sets": "most frequent set of labels", "numbers": "mean of the training rows"}[kind] in again.text
     poor = train(kind, "train.learning_rate=1e-9", "train.head_start=random", "run=poor")
