@@ -11,6 +11,14 @@ from affina.verbs import train as train_module
 from workbench import affina, sample_rows, tiny, write_csv
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """A process that was started in the background is born deaf to Ctrl-C; whoever runs these tests may be one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def send(number):
     def stopped(*_, **__):
         os.kill(os.getpid(), number)

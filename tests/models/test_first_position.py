@@ -12,6 +12,7 @@ from affina.models.classifier import load_classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits, hidden_states
 from affina.models.source import locate
+from affina.recipe.weight_specs import FullSpec
 from tiny_models import CORPUS, FAMILIES, make_tiny
 
 LABELS = ("card", "fee", "refund")
@@ -62,7 +63,7 @@ def test_dropout_acts_in_training_and_the_block_is_put_back(loaded):
         pytest.skip("this family runs whole")
     module, anatomy = classifier.module, classifier.anatomy
     inputs = classifier.tokenizer(list(CORPUS), padding=True, return_tensors="pt")
-    full.attach(module, anatomy, base_tensors=dict).train()
+    full.attach(module, anatomy, FullSpec(), base_tensors=dict).train()
     with torch.no_grad():
         first, second = (states_for_head(module, anatomy, inputs) for _ in range(2))
     module.eval()

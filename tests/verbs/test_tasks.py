@@ -182,7 +182,7 @@ def test_a_start_that_is_stuck_starts_again_and_a_poor_run_says_so(kind):
     result = train(kind, "train.epochs=6", "train.learning_rate=30", "data.test=0.2", "run=stuck")
     (again,) = of_kind(result, Restarted)
     assert {"sets": "most frequent set of labels", "numbers": "mean of the training rows"}[kind] in again.text
-    poor = train(kind, "train.learning_rate=1e-9", "train.head_start=random", "run=poor")
+    poor = train(kind, "train.learning_rate=1e-9", "train.head_start=random", "data.test=0.25", "run=poor")
     (event,) = [event for event in of_kind(poor, Event) if event.name == STEP_BACK]
     assert "worse than the" in event.text
     assert "probe on the frozen model" in event.text
