@@ -59,7 +59,8 @@ def test_check_says_the_task_and_whose_words_are_learned(tmp_path, model):
     assert "0 labels" not in flat
     assert f"{KEY} = I am Nobody the model's chat template says this in" in flat
     assert 'task.system="..."' in flat
-    assert "As the model reads the first training row without personal data" in flat
+    assert "As the model reads talks.jsonl, row " in flat.replace(f"{tmp_path}/", "")
+    assert "the first training row without personal data" in flat
 
 
 def test_words_of_ones_own_are_no_choice_of_ours(tmp_path, model):

@@ -205,7 +205,8 @@ def test_the_predictors_are_compared_text_by_text(finished):
 
     assert rows["tuned"].rows == rows["few_shot"].rows
     assert {"chrf", "bleu"} <= rows["tuned"].parts.keys()
-    assert "on the same 6 rows" in " ".join(ended.out.split())
+    flat = " ".join(ended.out.split())
+    assert "Too few rows to tell" in flat or "Degenerate answers" in flat, "6 rows of a model of random weights"
 
 
 def test_the_first_row_is_shown_with_what_is_trained(tmp_path):
