@@ -1,11 +1,12 @@
 # The two commands: `make demo` runs the main job, `make test` runs the tests. Each sets itself up from nothing:
 # an environment in .venv, with the exact versions of constraints.txt. Nothing outside this folder is changed, but for
-# the model cache (see README, "Models").
+# the model cache (see README, "Models"). The quick tests run in two processes, PROCESSES=4 makes it four.
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+PROCESSES ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: help demo test test-slow test-all check format docs clean
@@ -25,7 +26,7 @@ demo: $(VENV)/.for-use
 	$(BIN)/affina demo
 
 test: $(VENV)/.for-development
-	$(PYTEST) -m "not slow and not gpu"
+	$(PYTEST) -n $(PROCESSES) --dist loadscope -m "not slow and not gpu"
 
 test-slow: $(VENV)/.for-development
 	$(PYTEST) -m "slow and not gpu"
