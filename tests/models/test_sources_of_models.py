@@ -206,9 +206,10 @@ def test_a_mistyped_starter_is_guessed():
 def test_no_hub_within_reach_is_said_in_seconds_with_both_readings(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    start = time.monotonic()
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)  # between tries; a busy machine is no fault of what is tested
     said = refusal("someone/some-model")
-    assert time.monotonic() - start < 8
+    assert sum(waited) < 5
     for words in ("no folder or file of that name here", "cannot be reached", "starter/encoder", "starter/decoder"):
         assert words in said
 
