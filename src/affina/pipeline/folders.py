@@ -25,7 +25,7 @@ from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
-from affina.record.payloads import Chosen, DataRead, Finished, Payload, Scores, Started
+from affina.record.payloads import Chosen, DataRead, Finished, Payload, Started
 from affina.record.starts import ModelLoaded, Restarted
 from affina.record.writable import check_can_write
 from affina.reporting.asked import differing
@@ -44,11 +44,6 @@ class Place:
     folder: RunFolder
     resume: Path | None
     lock: FolderLock
-
-    def baselines(self) -> Mapping[str, Scores]:
-        """What the run measured before training."""
-        records = journal.read(self.folder.journal)
-        return {record.who: record for record in records if isinstance(record, Scores) and record.who != "tuned"}
 
 
 def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:

@@ -100,7 +100,8 @@ class Writing(Learns):
     def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """Answers that say nothing; few rows, or a model that could do it before."""
         if seen.wrong is not None:
-            return causes.of_answers(self.writer.how, self.passages["train"], run, seen)
+            train, kind = self.passages["train"], seen.wrong.kind
+            return causes.of_answers(self.writer.how, train, run=run, outcome=seen.outcome, kind=kind)
         rows = len(self.rows["train"])
         if rows < causes.FEW_ROWS:
             return f"{rows:,} training rows are few for a model that writes", "more rows; until then show them as shots"
