@@ -9,7 +9,8 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from affina.record.row_results import RowResults
-from affina.reporting.paired import against, aligned, mcnemar, paired, shared_rows
+from affina.reporting import paired as pairing
+from affina.reporting.paired import against, aligned, discordant, mcnemar, paired, shared_rows
 from affina.reporting.verdict import headline, verdict
 
 
@@ -156,3 +157,13 @@ def test_a_baseline_on_some_of_the_rows_is_compared_on_these():
     told = verdict(scored, chosen_metric="accuracy", rows={"tuned": tuned, "label_scoring": few})
     assert "on the same 30 rows" in told.sentence
     assert told.difference == found.difference.value
+
+
+def test_the_rows_that_one_of_two_got_right_are_counted_without_a_bootstrap(monkeypatch):
+    good, bad = row_results("a", 0.9), row_results("b", 0.8)
+    expected = paired(good, bad, "accuracy").discordant
+    monkeypatch.setattr(pairing, "RESAMPLES", 0)  # with none of them an interval cannot be made
+    assert discordant(good, bad, "accuracy") == expected
+    assert discordant(good, bad, "loss") is None
+    assert discordant(good, bad, "macro_f1") is None
+    assert discordant(good, row_results("b", 0.8, first=1), "accuracy") is None

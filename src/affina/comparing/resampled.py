@@ -22,6 +22,8 @@ from affina.reporting.paired import MACRO_F1, SHAPES
 
 ROWS_SEED: Final = 0
 SEEDS_SEED: Final = 1
+Measure = Callable[[Floats], float]
+"""How often each row counts [rows] to the figure of one run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,28 +67,40 @@ def sample(
         confidence: the level of the intervals.
 
     Returns:
-        None where the metric cannot be told from results by row, or is no finite number.
+        Without those whose results by row do not tell the metric, or whose figure is no finite number; None where
+        nobody is left.
     """
-    runs = [(name, _figure_of(found, metric)) for name, several in results.items() for found in several]
-    measures = [measure for _, measure in runs if measure is not None]
-    if not measures or len(measures) < len(runs):
+    measures = {name: told for name, several in results.items() if (told := _measures(several, metric))}
+    if not measures:
         return None
     rows = len(next(iter(results.values()))[0].rows)
-    if not all(math.isfinite(measure(np.ones(rows))) for measure in measures):
-        return None
+    every = [measure for told in measures.values() for measure in told]
 
     def figures(weights: Floats) -> Floats:
-        return np.array([measure(weights) for measure in measures])
+        return np.array([measure(weights) for measure in every])
 
     values, drawn = draws(figures, rows, resamples=resamples, seed=ROWS_SEED)
     means: dict[str, float] = {}
     anew: dict[str, Floats] = {}
     generator = np.random.default_rng(SEEDS_SEED)
-    for name in results:
-        places = [place for place, (owner, _) in enumerate(runs) if owner == name]
-        means[name] = float(values[places].mean())
-        anew[name] = _over_seeds(drawn[:, places], generator)
+    place = 0
+    for name, told in measures.items():
+        seeds = slice(place, place + len(told))
+        means[name] = float(values[seeds].mean())
+        anew[name] = _over_seeds(drawn[:, seeds], generator)
+        place = seeds.stop
     return Sampled(values=means, drawn=anew, rows=rows, confidence=confidence)
+
+
+def _measures(several: Sequence[RowResults], metric: str) -> list[Measure]:
+    """The figure of each run; none of them where one cannot be told."""
+    found = [_figure_of(one, metric) for one in several]
+    told = [
+        measure
+        for one, measure in zip(several, found, strict=True)
+        if measure is not None and math.isfinite(measure(np.ones(len(one.rows))))
+    ]
+    return told if len(told) == len(found) else []
 
 
 def _over_seeds(drawn: Floats, generator: np.random.Generator) -> Floats:
@@ -102,7 +116,7 @@ def _over_seeds(drawn: Floats, generator: np.random.Generator) -> Floats:
     return stretched
 
 
-def _figure_of(found: RowResults, metric: str) -> Callable[[Floats], float] | None:
+def _figure_of(found: RowResults, metric: str) -> Measure | None:
     """How often each row counts to the metric, in the order of the rows' names; None where rows do not tell it."""
     order = sorted(range(len(found.rows)), key=lambda place: found.rows[place])
     if not order:
@@ -118,7 +132,7 @@ def _figure_of(found: RowResults, metric: str) -> Callable[[Floats], float] | No
     return None
 
 
-def _macro_f1(truth: NDArray[Any], said: NDArray[Any]) -> Callable[[Floats], float]:
+def _macro_f1(truth: NDArray[Any], said: NDArray[Any]) -> Measure:
     """Over the classes that occur among either, as `evaluation.metrics` has it."""
     classes = int(max(truth.max(), said.max())) + 1
     right = (truth == said).astype(np.float64)

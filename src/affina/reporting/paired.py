@@ -44,6 +44,8 @@ SHAPES: Final[Mapping[str, Callable[[list[float]], float]]] = {
     "bleu": text_scores.bleu,
 }
 """Metric to what it is of the means of its parts (`RowResults.parts`)."""
+Order = tuple[list[int], list[int]]
+"""The places of the same rows in two predictors' results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def paired(first: RowResults, second: RowResults, metric: str, *, confidence: fl
     if order is None or not order[0]:
         return None
     if metric in first.values and metric in second.values:
-        ours, theirs = (_values(one, metric, places) for one, places in zip((first, second), order, strict=True))
+        ours, theirs = _values(first, second, metric, order)
         if not all(map(math.isfinite, (ours.sum(), theirs.sum()))):
             return None
         return Paired(_mean_difference(ours - theirs, confidence), _discordant(ours, theirs), confidence)
@@ -122,10 +124,10 @@ def paired(first: RowResults, second: RowResults, metric: str, *, confidence: fl
 
 def against(tuned: RowResults, other: RowResults, metric: str, *, confidence: float = CONFIDENCE) -> Paired | None:
     """The same of a tuned model and a baseline, which may have been scored on some of its rows: then on these."""
-    return paired(_on_rows_of(other, tuned), other, metric, confidence=confidence)
+    return paired(on_rows_of(other, tuned), other, metric, confidence=confidence)
 
 
-def _on_rows_of(part: RowResults, whole: RowResults) -> RowResults:
+def on_rows_of(part: RowResults, whole: RowResults) -> RowResults:
     """`whole` on the rows of `part`, where these are some of its own; else as it is."""
     places: dict[str, list[int]] = {}
     for place, row in enumerate(whole.rows):
@@ -148,7 +150,7 @@ def _on_rows_of(part: RowResults, whole: RowResults) -> RowResults:
     )
 
 
-def aligned(first: RowResults, second: RowResults) -> tuple[list[int], list[int]] | None:
+def aligned(first: RowResults, second: RowResults) -> Order | None:
     """The places of the same rows in both; None where they were not scored on the same rows."""
     if len(first.rows) != len(second.rows):
         return None
@@ -160,6 +162,14 @@ def aligned(first: RowResults, second: RowResults) -> tuple[list[int], list[int]
 def shared_rows(first: RowResults, second: RowResults) -> int:
     """How many different rows both were scored on."""
     return len(set(first.rows) & set(second.rows))
+
+
+def discordant(first: RowResults, second: RowResults, metric: str) -> Discordant | None:
+    """The rows that exactly one of two got right; None where their rows differ, or are not right or wrong in this."""
+    order = aligned(first, second)
+    if order is None or not order[0] or metric not in first.values or metric not in second.values:
+        return None
+    return _discordant(*_values(first, second, metric, order))
 
 
 def mcnemar(first: int, second: int) -> float:
@@ -174,10 +184,10 @@ def mcnemar(first: int, second: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def _values(results: RowResults, metric: str, places: list[int]) -> NDArray[Any]:
+def _values(first: RowResults, second: RowResults, metric: str, order: Order) -> tuple[NDArray[Any], NDArray[Any]]:
     import numpy as np  # noqa: PLC0415 - see the module's docstring
 
-    return np.asarray(results.values[metric])[places]
+    return np.asarray(first.values[metric])[order[0]], np.asarray(second.values[metric])[order[1]]
 
 
 def _discordant(ours: NDArray[Any], theirs: NDArray[Any]) -> Discordant | None:
@@ -202,13 +212,11 @@ def _mean_difference(differences: NDArray[Any], confidence: float) -> Measured:
 
 
 def _shaped_difference(
-    first: RowResults, second: RowResults, metric: str, *, order: tuple[list[int], list[int]], confidence: float
+    first: RowResults, second: RowResults, metric: str, *, order: Order, confidence: float
 ) -> Measured:
     import numpy as np  # noqa: PLC0415
 
-    ours, theirs = (
-        np.asarray(one.parts[metric])[:, places] for one, places in zip((first, second), order, strict=True)
-    )
+    ours, theirs = np.asarray(first.parts[metric])[:, order[0]], np.asarray(second.parts[metric])[:, order[1]]
     shape, rows = SHAPES[metric], ours.shape[1]
     generator = np.random.default_rng(0)
 
@@ -219,9 +227,7 @@ def _shaped_difference(
     return _measured(difference(np.arange(rows)), draws, rows=rows, confidence=confidence)
 
 
-def _f1_difference(
-    first: RowResults, second: RowResults, *, order: tuple[list[int], list[int]], confidence: float
-) -> Measured:
+def _f1_difference(first: RowResults, second: RowResults, *, order: Order, confidence: float) -> Measured:
     import numpy as np  # noqa: PLC0415
 
     truth = np.asarray(first.expected)[order[0]]
