@@ -48,7 +48,7 @@ def test_the_display_prints_what_happens():
     rows = RowsUsed(files={}, rows={"train": 1200, "validation": 30, "test": 0}, sha256={})
     for happening in (
         Opened("runs/x", rows, 4, 1),
-        Began("lora", 1, 1.0, 2, 4),
+        Began("lora", 1, 2, 4),
         Stepped(1, 10, 90.0),
         Noticed("lora: a [notice]"),
         Over(run, "accuracy", 0.9, 61.0),

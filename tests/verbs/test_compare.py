@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import affina as api
-from affina.comparing.happenings import Began, Stepped
+from affina.comparing.happenings import Began, Opened, Stepped
 from affina.comparing.process import Ended
 from affina.data.loading import load
 from affina.errors import AffinaError, DataError, Interrupted, ModelError, Problem, RunError
@@ -35,7 +35,7 @@ FOLDER = Path("runs/good-compare")
 STARTED: list[str] = []
 """The folders of the runs that were started, in order."""
 FATES: dict[str, AffinaError | str] = {}
-"""Method to the error that ends its run, or `interrupted`."""
+"""Method to the error that ends its run, or `interrupted`, or `killed` by a second Ctrl-C."""
 
 
 class InThisProcess:
@@ -47,6 +47,8 @@ class InThisProcess:
 
     def listen(self, _tell: Callable[[str, Any], None]) -> Ended:
         found = FATES.get(self.recipe.method.name)
+        if found == "killed":
+            raise KeyboardInterrupt
         if found is not None:
             return Ended("interrupted") if isinstance(found, str) else Ended("failed", found)
         try:
@@ -173,6 +175,26 @@ def test_an_interrupted_comparison_goes_on(inside):
     found = api.compare("good.csv", words()[2:], methods=["full", "partial"])
     assert STARTED == ["full-seed0", "partial-seed0", "partial-seed0"]
     assert found.finished
+
+
+def test_a_second_ctrl_c_says_what_is_there_to_go_on_from(inside):
+    FATES["partial"] = "killed"
+    ended = affina(*words(), "--methods", "full", "partial")
+    assert ended.status == 130
+    assert "stopped: the comparison runs/good-compare" in ended.err
+    assert "with 1 finished runs" in ended.err
+    assert "finished runs are kept" in ended.err
+
+
+def test_what_is_known_from_before_is_what_the_plan_asks_for_and_did_not_fail(inside):
+    heard = []
+    problem = Problem(where="method", expected="one that fits", found="another", fix="take another")
+    FATES["partial"] = ModelError(problem)
+    for _ in range(2):
+        api.compare("good.csv", words()[2:], methods=["full", "partial"], watch=heard.append)
+    assert [(one.runs, one.before) for one in heard if isinstance(one, Opened)] == [(2, 1), (2, 1)]
+    kept = {run.folder for run in compared.read(FOLDER).runs if run.state == "finished"}
+    assert kept == {"full-seed0", "full-seed1", "lora-seed0", "lora-seed1"}
 
 
 def test_a_method_that_cannot_be_is_a_row_and_the_exit_status_says_so(inside):
