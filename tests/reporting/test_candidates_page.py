@@ -203,6 +203,10 @@ def test_on_few_rows_nobody_is_level_and_nothing_is_settled():
     assert (opening.tag, opening.tone) == ("Too few rows to tell", "few")
     assert opening.headline == "Full is ahead, but 12 rows are too few to tell (20 or more can)"
     answers = {question: (answer, note) for question, answer, note in opening.answers}
+    assert answers["Which is the best?"] == (
+        "Not known",
+        "full is ahead: accuracy 87.1% (85.1-89.1) on 12 rows of the test split, the mean of 3 seeds",
+    )
     assert answers["How sure is that?"] == (
         "Not known",
         "a verdict needs 20 rows or more; data.test names or holds out more",
@@ -212,6 +216,7 @@ def test_on_few_rows_nobody_is_level_and_nothing_is_settled():
     text = page(found).text
     assert text.count("interval over rows and seeds, which is too narrow on fewer than 20 rows") == 2
     assert "with its 95% interval, which is too narrow on fewer than 20 rows" in text
+    assert "full 87.1% (85.1-89.1) ahead lora" in text
     assert "-0.5 points too few rows" in text
     assert " level" not in text.partition("“Level”")[0]
     assert said(of_rows(comparison(failed=False), 20)).tag == "Level"

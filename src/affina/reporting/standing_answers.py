@@ -113,11 +113,16 @@ def _headline(found: Compared, best: Standing, others: list[Standing]) -> str:
 
 def _answers(found: Compared, best: Standing, rivals: list[Standing]) -> list[tuple[str, str, str]]:
     return [
-        ("Which is the best?", capital(best.name), f"{name(found.metric)} {_over(found, best)}"),
+        ("Which is the best?", *_which(found, best)),
         ("How sure is that?", *_sure(found, rivals)),
         ("Which is the cheapest of the best?", *_cheapest(found, [best, *_level(rivals)])),
         ("Is it worth more than a baseline?", *_worth(found)),
     ]
+
+
+def _which(found: Compared, best: Standing) -> tuple[str, str]:
+    figure = f"{name(found.metric)} {_over(found, best)}"
+    return ("Not known", f"{best.name} is ahead: {figure}") if found.rows < LEAST_ROWS else (capital(best.name), figure)
 
 
 def _over(found: Compared, best: Standing) -> str:
