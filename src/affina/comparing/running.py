@@ -16,13 +16,14 @@ from affina.comparing import halving, timing
 from affina.comparing.happenings import Began, Halved, Happening, Noticed, Over, Stepped
 from affina.comparing.place import is_finished, run_folder, shipped_of, tidy
 from affina.comparing.planned import Plan
-from affina.comparing.process import Ended, Tell
+from affina.comparing.process import Ended
 from affina.comparing.reading import validation_score
 from affina.errors import AffinaError, Interrupted, Problem
 from affina.recipe.schema import Recipe
 from affina.record.compared import Candidate, CandidateRun, Rung
 from affina.record.measures import title
 from affina.reporting.formats import metric
+from affina.runtime.children import Tell
 
 Clock = Callable[[], float]
 ALIKE: Final = 2

@@ -12,10 +12,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any, TextIO
 
 from affina.errors import AffinaError, Interrupted
 from affina.pipeline.prepare import prepare
@@ -23,18 +19,14 @@ from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 from affina.record.payloads import Payload, Step
 from affina.record.progress import Progress
+from affina.runtime.children import Tell, answering, as_message
 from affina.runtime.exhausted import no_memory, ran_out
 from affina.verbs.train import train
 
 
 def main() -> None:
     """Do one run."""
-    with _answers() as out:
-
-        def tell(kind: str, value: Any) -> None:
-            out.write(json.dumps({"kind": kind, "value": value}) + "\n")
-            out.flush()
-
+    with answering() as tell:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background leaves it ignored
         try:
             request = json.loads(sys.stdin.readline())
@@ -47,11 +39,10 @@ def main() -> None:
             if not isinstance(error, AffinaError) and not ran_out(error):
                 raise
             told = error if isinstance(error, AffinaError) else no_memory(error)
-            problems = [asdict(problem) for problem in told.problems]
-            tell("ended", {"state": "failed", "error": {"name": type(told).__name__, "problems": problems}})
+            tell("ended", {"state": "failed", "error": as_message(told)})
 
 
-def _run(recipe: Recipe, share: float, tell: Any) -> None:
+def _run(recipe: Recipe, share: float, tell: Tell) -> None:
     def watch(record: Payload | Progress) -> None:
         if isinstance(record, Step):
             tell("step", (record.step, record.of))
@@ -81,14 +72,6 @@ def _stop_at_the_end_of_input() -> None:
     while os.read(0, 1):
         pass
     _thread.interrupt_main()
-
-
-@contextmanager
-def _answers() -> Iterator[TextIO]:
-    """The real standard output; whatever else writes there is sent to standard error."""
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
-        os.dup2(2, 1)
-        yield out
 
 
 if __name__ == "__main__":

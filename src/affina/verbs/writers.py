@@ -18,15 +18,17 @@ from affina.methods.base import Attached
 from affina.models import source
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
+from affina.pipeline.writing import shown
 from affina.pipeline.writing.answer_limit import MOST_NEW
 from affina.pipeline.writing.measuring import most_rows
 from affina.pipeline.writing.pieces import divided
 from affina.pipeline.writing.teachers import teacher_of
-from affina.pipeline.writing.writer import ToWrite, Writer
+from affina.pipeline.writing.writer import Judged, ToWrite, Writer
 from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
 from affina.record.folder import RunFolder
 from affina.record.payloads import Scores
+from affina.reporting.degenerate import degenerate
 from affina.runtime.machine import choose_device
 from affina.tasks.lessons import Reading
 from affina.verbs.opening import Shipped, shipped
@@ -96,7 +98,17 @@ class OpenWriter:
         sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=recipe.seed)
         found = self.writer.judge(wanted, written, losses, sampling=sampling)
         self._tell_of_slots(wanted, sampling, notify)
+        self._tell_of_degenerate(wanted, found, split=address, notify=notify)
         return Scores(who="tuned", split=address, metrics=found.metrics)
+
+    def _tell_of_degenerate(self, wanted: ToWrite, found: Judged, *, split: str, notify: Notify) -> None:
+        """Answers that are none, whatever their figures are."""
+        if found.texts is None:
+            return
+        texts = shown.texts(found.written, who="tuned", split=split)
+        wrong = degenerate(texts, shown.rows_of_texts(wanted, found, who="tuned", split=split))
+        if wrong is not None:
+            notify(f"{wrong.told}; `affina predict {self.run.folder.path} {split}` writes them down")
 
     def _in_pieces(self, rows: tuple[Row, ...], notify: Notify) -> tuple[Row, ...]:
         data = self.run.recipe.data
