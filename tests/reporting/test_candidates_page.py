@@ -12,9 +12,11 @@ from test_page import Outline
 
 from affina.record import compared
 from affina.reporting import candidates_page
+from affina.reporting.costs import COSTS, paid, short
+from affina.reporting.formats import capital
 from affina.reporting.lettering import LETTER, LINE, lettered
 from affina.reporting.standing_answers import said
-from affina.reporting.trade_off import BOTTOM, COSTS, HEIGHT, LEFT, WIDTH, Named, short, trade_off
+from affina.reporting.trade_off import BOTTOM, HEIGHT, LEFT, WIDTH, Named, trade_off
 
 
 def page(found):
@@ -177,3 +179,15 @@ def test_every_candidate_of_a_crowd_has_its_point():
 )
 def test_counts_in_few_letters(value, written):
     assert short(value) == written
+
+
+def test_every_cost_has_its_words_and_stands_in_the_tables_order():
+    [one] = [one for one in comparison().standings if one.name == "lora"]
+    assert tuple(COSTS) == compared.COSTS
+    assert len(list(paid(one))) == len(COSTS)
+    assert [cost.text for cost in paid(replace(one, costs={"bytes": 1024.0}, parameters=0))] == ["", "", "", "1 KiB"]
+    text = page(comparison()).text
+    for key, cost in COSTS.items():
+        assert cost.name in text
+        assert capital(cost.name) in text
+        assert cost.cell(one.costs[key]) in text
