@@ -27,19 +27,20 @@ from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
-from affina.recipe.resolve import Facts, resolve
+from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import Method, Recipe
 from affina.runtime import machine, randomness
 from affina.training import precision
 from affina.values import Resolved
 
 
-def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
+def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     """Read and check everything that the recipe names, and decide what it left open.
 
     Args:
         recipe: as asked.
         notify: told of slow work, such as fetching a starter model.
+        share: of the epochs and steps that the recipe comes to; a round of a comparison has less than all.
 
     Raises:
         InputError: something that the user gave cannot be used.
@@ -71,8 +72,8 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
     turns = turns_of(method, attached, subject.model.anatomy)
     choices |= told_of_rates(turns)
-    facts = _facts(subject, loaded, attached, method=method, seed=recipe.seed)
-    hyper = resolve(recipe.train, recipe.evaluate, _with_turns(facts, turns), metric=subject.watched)
+    facts = _with_turns(_facts(subject, loaded, attached, method=method, seed=recipe.seed), turns)
+    recipe, hyper = _decided(recipe, facts, subject.watched, share=share)
     subject, arranged = subject.arranged(recipe, budget=hyper.batch_tokens.value)
     prepared = Prepared(
         recipe=recipe,
@@ -93,6 +94,17 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
     for text in doubts:
         told(text)
     return replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices))
+
+
+def _decided(recipe: Recipe, facts: Facts, watched: Resolved[str], *, share: float) -> tuple[Recipe, Hyperparameters]:
+    """The recipe of that share of the run, and what it left open."""
+    hyper = resolve(recipe.train, recipe.evaluate, facts, metric=watched)
+    if share == 1:
+        return recipe, hyper
+    most, epochs = recipe.train.max_steps, hyper.epochs.value * share
+    steps = None if most is None else max(1, round(most * share))
+    train = recipe.train.model_copy(update={"epochs": epochs, "max_steps": steps})
+    return recipe.model_copy(update={"train": train}), resolve(train, recipe.evaluate, facts, metric=watched)
 
 
 def _with_turns(facts: Facts, turns: Turns | None) -> Facts:
