@@ -12,9 +12,11 @@ from test_page import Outline
 
 from affina.record import compared
 from affina.reporting import candidates_page
+from affina.reporting.costs import COSTS, paid, short
+from affina.reporting.formats import capital
 from affina.reporting.lettering import LETTER, LINE, lettered
 from affina.reporting.standing_answers import said
-from affina.reporting.trade_off import BOTTOM, COSTS, HEIGHT, LEFT, WIDTH, Named, short, trade_off
+from affina.reporting.trade_off import BOTTOM, HEIGHT, LEFT, WIDTH, Named, trade_off
 
 
 def page(found):
@@ -268,3 +270,15 @@ def test_one_without_a_figure_to_be_ranked_by_is_listed_with_the_reason():
     odd = replace(last, metrics={}, behind=None, reason="its accuracy is not a number")
     text = page(replace(found, standings=(*ranked, odd))).text
     assert f"{odd.name} finished its accuracy is not a number" in text
+
+
+def test_every_cost_has_its_words_and_stands_in_the_tables_order():
+    [one] = [one for one in comparison().standings if one.name == "lora"]
+    assert tuple(COSTS) == compared.COSTS
+    assert len(list(paid(one))) == len(COSTS)
+    assert [cost.text for cost in paid(replace(one, costs={"bytes": 1024.0}, parameters=0))] == ["", "", "", "1 KiB"]
+    text = page(comparison()).text
+    for key, cost in COSTS.items():
+        assert cost.name in text
+        assert capital(cost.name) in text
+        assert cost.cell(one.costs[key]) in text

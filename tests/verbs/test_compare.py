@@ -17,6 +17,7 @@ from affina.comparing.happenings import Began, Opened, Stepped
 from affina.comparing.process import Ended
 from affina.data.loading import load
 from affina.errors import AffinaError, DataError, Interrupted, ModelError, Problem, RunError
+from affina.pipeline import prepare as preparation
 from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe
 from affina.record import compared
@@ -25,8 +26,8 @@ from affina.record.journal import read
 from affina.record.payloads import DataRead, Evaluated
 from affina.record.row_results import RowResults
 from affina.verbs import compare as verb
-from affina.verbs.candidate import shortened
-from affina.verbs.train import train
+from affina.verbs.candidate import of_round
+from affina.verbs.train import train_recipe
 from workbench import affina, check_refused, files_under, sample_rows, tiny, write_csv
 
 FOLDER = Path("runs/good-compare")
@@ -52,7 +53,7 @@ class InThisProcess:
         if found is not None:
             return Ended("interrupted") if isinstance(found, str) else Ended("failed", found)
         try:
-            train(self.recipe if self.share == 1 else shortened(self.recipe, self.share))
+            train_recipe(of_round(self.recipe, self.share), share=self.share, notify=str)
         except AffinaError as error:
             return Ended("failed", error)
         return Ended("finished")
@@ -217,11 +218,14 @@ def test_recipes_are_compared_as_they_are(inside):
     assert {one.chosen["train.epochs"] for one in compared.read(Path("runs/recipes")).standings} == {1, 2}
 
 
-def test_halving_runs_the_first_round_with_a_share_of_the_epochs(inside):
+def test_halving_runs_the_first_round_with_a_share_of_the_epochs(inside, monkeypatch):
+    read = []
+    monkeypatch.setattr(preparation, "load", lambda *given, **keys: (read.append(given), load(*given, **keys))[1])
     found = api.compare("good.csv", [*words()[2:], "run=runs/halved"], methods=["full", "lora", "partial"], halving=2)
     assert [share for share in (run.share for run in found.runs) if share < 1] == [0.5] * 3
     epochs = [load_recipe(Path("runs/halved", run.folder, "recipe.yaml")).train.epochs for run in found.runs]
     assert epochs == [1, 1, 1, 2, 2]
+    assert len(read) == len(found.runs), "each run reads its rows once"
     assert len([one for one in found.standings if one.state == "dropped"]) == 1
 
 

@@ -21,7 +21,8 @@ from affina.cli.words import OVERRIDE
 from affina.comparing.happenings import Began, Halved, Happening, Noticed, Opened, Over, Stepped
 from affina.record.compared import Compared, Standing
 from affina.record.measures import title
-from affina.reporting.formats import NOT_MEASURED, counted, duration, interval, mebibytes, metric, sized
+from affina.reporting.costs import COSTS, Paid, paid
+from affina.reporting.formats import NOT_MEASURED, counted, duration, interval, metric
 from affina.reporting.standing_answers import apart, said, with_result
 from affina.verbs.compare import compare
 
@@ -144,10 +145,10 @@ def _prices(ranked: list[Standing]) -> Table:
     heading = f"What they cost; {FRONT.strip()} is on the Pareto front of that cost. Forgetting: {NOT_MEASURED}"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
-    for name in ("weights trained", "time", "peak memory", "to ship"):
-        table.add_column(name, justify="right")
+    for cost in COSTS.values():
+        table.add_column(cost.name, justify="right")
     for one in ranked:
-        table.add_row(Text(one.name), *_costs(one))
+        table.add_row(Text(one.name), *map(_cell, paid(one)))
     return table
 
 
@@ -157,17 +158,9 @@ def _figures(found: Compared, one: Standing) -> tuple[str, Text]:
     return figure, Text(" ".join(filter(None, (size, f"({between})" if between else "", words))))
 
 
-def _costs(one: Standing) -> tuple[str, ...]:
-    costs = one.costs
-    share = f" ({percent(costs['trained'] / one.parameters)})" if "trained" in costs and one.parameters else ""
-    written = {
-        "trained": f"{costs.get('trained', 0):,.0f}{share}",
-        "seconds": duration(costs.get("seconds", 0)),
-        "memory_bytes": mebibytes(costs.get("memory_bytes", 0)),
-        "bytes": sized(costs.get("bytes", 0)),
-    }
-    cells = ((written[key] if key in costs else "", FRONT if key in one.fronts else "") for key in written)
-    return tuple(text + mark for text, mark in cells)
+def _cell(cost: Paid) -> str:
+    aside = f" ({cost.aside})" if cost.aside else ""
+    return f"{cost.text}{aside}{FRONT if cost.on_front else ''}"
 
 
 def _called(candidate: str, seed: int) -> str:

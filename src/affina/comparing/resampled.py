@@ -10,15 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from affina.evaluation.intervals import Floats, draws, ends
 from affina.record.payloads import Measured
 from affina.record.row_results import RowResults
-from affina.reporting.paired import MACRO_F1, SHAPES
+from affina.reporting.paired import figure_of
 
 ROWS_SEED: Final = 0
 SEEDS_SEED: Final = 1
@@ -94,12 +93,8 @@ def sample(
 
 def _measures(several: Sequence[RowResults], metric: str) -> list[Measure]:
     """The figure of each run; none of them where one cannot be told."""
-    found = [_figure_of(one, metric) for one in several]
-    told = [
-        measure
-        for one, measure in zip(several, found, strict=True)
-        if measure is not None and math.isfinite(measure(np.ones(len(one.rows))))
-    ]
+    found = [figure_of(one, metric) for one in several]
+    told = [measure for measure in found if measure is not None]
     return told if len(told) == len(found) else []
 
 
@@ -114,32 +109,3 @@ def _over_seeds(drawn: Floats, generator: np.random.Generator) -> Floats:
     # a mean of n drawn from n varies by (n - 1) / n of what it should
     stretched: Floats = mean + math.sqrt(seeds / (seeds - 1)) * (again - mean)
     return stretched
-
-
-def _figure_of(found: RowResults, metric: str) -> Measure | None:
-    """How often each row counts to the metric, in the order of the rows' names; None where rows do not tell it."""
-    order = sorted(range(len(found.rows)), key=lambda place: found.rows[place])
-    if not order:
-        return None
-    if metric in found.values:
-        values = np.asarray(found.values[metric])[order]
-        return lambda weights: float(weights @ values / weights.sum())
-    if metric in SHAPES and metric in found.parts:
-        parts, shape = np.asarray(found.parts[metric])[:, order], SHAPES[metric]
-        return lambda weights: shape((parts @ weights / weights.sum()).tolist())
-    if metric == MACRO_F1 and found.expected:
-        return _macro_f1(np.asarray(found.expected)[order], np.asarray(found.predicted)[order])
-    return None
-
-
-def _macro_f1(truth: NDArray[Any], said: NDArray[Any]) -> Measure:
-    """Over the classes that occur among either, as `evaluation.metrics` has it."""
-    classes = int(max(truth.max(), said.max())) + 1
-    right = (truth == said).astype(np.float64)
-
-    def measure(weights: Floats) -> float:
-        hits = np.bincount(truth, weights * right, classes)
-        either = np.bincount(truth, weights, classes) + np.bincount(said, weights, classes)
-        return float((2 * hits[either > 0] / either[either > 0]).mean())
-
-    return measure

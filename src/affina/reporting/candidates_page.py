@@ -17,6 +17,7 @@ from affina.record.files import write_text
 from affina.record.measures import SHARES, higher_is_better
 from affina.reporting import environment, formats, trade_off
 from affina.reporting.again import Command
+from affina.reporting.costs import COSTS, paid
 from affina.reporting.curves import rate
 from affina.reporting.standing_answers import apart, said, with_result
 from affina.reporting.trade_off import Named, TradeOff
@@ -88,6 +89,8 @@ def render(found: Compared, *, title: str, folder: str) -> str:
             sections=_sections(found, ranked, others),
             ranked=ranked,
             baselines=baselines,
+            costs=COSTS.values(),
+            paid=paid,
             scale=_scale(found, ranked, baselines),
             others=others,
             titles=TITLES,
@@ -113,7 +116,7 @@ def drawings(found: Compared, ranked: list[Standing]) -> Iterator[TradeOff]:
     """Quality against each cost."""
     strongest = next((one for one in found.baselines if found.metric in one.metrics), None)
     line = None if strongest is None else Named(strongest.name, 0.0, strongest.metrics[found.metric], on_front=False)
-    for key, cost in trade_off.COSTS.items():
+    for key, cost in COSTS.items():
         candidates = [
             Named(one.name, one.costs[key], one.metrics[found.metric], on_front=key in one.fronts)
             for one in ranked

@@ -14,9 +14,10 @@ import yaml
 
 from affina.recipe.base import AUTO
 from affina.record.payloads import ADAPTER, PEFT, STEP_BACK, Payload, Scores
+from affina.record.starts import STARTER
 from affina.reporting import environment, formats, unmeasured
 from affina.reporting.gathered import Gathered, gather
-from affina.reporting.in_use import LIBRARY, STARTERS, has_model, lines_of_adapter, lines_of_use, pipeline_tag
+from affina.reporting.in_use import LIBRARY, has_model, lines_of_adapter, lines_of_use, pipeline_tag
 from affina.reporting.markdown import fenced
 from affina.reporting.texts import one_line
 from affina.reporting.verdict import narrow, verdict_of
@@ -120,7 +121,7 @@ def _base(run: Gathered) -> str:
     """The base model for the reader; a folder of the training machine by its last name alone."""
     if run.model is None:
         return "a model that the record does not name"
-    if run.model.reference.startswith(STARTERS):
+    if run.model.reference.startswith(STARTER):
         return f"{run.model.reference} ({run.model.hub_id})"
     return run.model.hub_id or environment.basename(run.model.reference)
 

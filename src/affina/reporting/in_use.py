@@ -6,12 +6,11 @@ from typing import Final
 
 from affina.record.measures import WRITING
 from affina.record.payloads import ADAPTER, MERGED, PEFT, SHIPPED_UNITS
+from affina.record.starts import STARTER
 from affina.reporting.gathered import Gathered
 
 LIBRARY: Final = "transformers"
 FORM: Final = "task.form"
-STARTERS: Final = "starter/"
-"""What the names of the models begin with that Affina brings itself."""
 
 
 def pipeline_tag(run: Gathered) -> str:
@@ -71,7 +70,7 @@ def lines_of_adapter(run: Gathered) -> list[str]:
 def _base_lines(run: Gathered, base: str) -> list[str]:
     """The base model's name; a starter's own folder too, which needs no hub and has exactly the weights of the run."""
     reference = "" if run.model is None else run.model.reference
-    if not reference.startswith(STARTERS):
+    if not reference.startswith(STARTER):
         return [f'base_model = "{base}"']
     return [
         f"# {reference} without the hub, and with exactly the weights of the training (a decoder's were quantized):",

@@ -13,7 +13,8 @@ from typing import Final
 from affina.record.compared import Compared, Standing
 from affina.record.measures import higher_is_better
 from affina.record.payloads import Measured
-from affina.reporting.formats import capital, counted, difference, duration, ends, gap, interval, listed, name, percent
+from affina.reporting.costs import COSTS, share_trained
+from affina.reporting.formats import capital, counted, difference, ends, gap, interval, listed, name
 from affina.reporting.paired import LEAST_ROWS
 from affina.reporting.verdict import NEEDS, TITLES
 
@@ -155,8 +156,8 @@ def _cheapest(found: Compared, level: list[Standing]) -> tuple[str, str]:
     if not known:
         return "Not known", "the records do not say how many weights were trained"
     one = min(known, key=lambda one: one.costs["trained"])
-    share = f"{percent(one.costs['trained'] / one.parameters)} of the weights trained" if one.parameters else ""
-    spent = f"{duration(one.costs['seconds'])} of training" if "seconds" in one.costs else ""
+    share = f"{share_trained(one)} of the weights trained" if one.parameters else ""
+    spent = f"{COSTS['seconds'].cell(one.costs['seconds'])} of training" if "seconds" in one.costs else ""
     return capital(one.name), ", ".join(filter(None, [share, spent]))
 
 

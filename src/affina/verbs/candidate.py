@@ -14,14 +14,13 @@ import sys
 import threading
 
 from affina.errors import AffinaError, Interrupted
-from affina.pipeline.prepare import prepare
 from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 from affina.record.payloads import Payload, Step
 from affina.record.progress import Progress
 from affina.runtime.children import Tell, answering, as_message
 from affina.runtime.exhausted import no_memory, ran_out
-from affina.verbs.train import train
+from affina.verbs.train import train_recipe
 
 
 def main() -> None:
@@ -47,21 +46,14 @@ def _run(recipe: Recipe, share: float, tell: Tell) -> None:
         if isinstance(record, Step):
             tell("step", (record.step, record.of))
 
-    asked = recipe if share == 1 else shortened(recipe, share)
-    train(asked, observers=(watch,), notify=lambda text: tell("notice", text))
+    train_recipe(of_round(recipe, share), share=share, observers=(watch,), notify=lambda text: tell("notice", text))
 
 
-def shortened(recipe: Recipe, share: float) -> Recipe:
-    """The same with a share of its epochs, and without baselines: for a round of successive halving."""
-    epochs = prepare(recipe, notify=lambda _: None).hyper.epochs.value
-    most = recipe.train.max_steps
-    steps = None if most is None else max(1, round(most * share))
-    return recipe.model_copy(
-        update={
-            "train": recipe.train.model_copy(update={"epochs": epochs * share, "max_steps": steps}),
-            "evaluate": recipe.evaluate.model_copy(update={"baselines": False}),
-        }
-    )
+def of_round(recipe: Recipe, share: float) -> Recipe:
+    """The recipe of a run with a share of its epochs: a round of successive halving measures no baselines."""
+    if share == 1:
+        return recipe
+    return recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update={"baselines": False})})
 
 
 def _stop_at_the_end_of_input() -> None:

@@ -13,7 +13,7 @@ from affina.data.written.composing import composed
 from affina.errors import Problem, RunError
 from affina.evaluation import slots
 from affina.evaluation.judging.base import Sampling
-from affina.evaluation.slot_phrases import load_phrases
+from affina.evaluation.slot_phrases import Phrases, load_phrases
 from affina.methods.base import Attached
 from affina.models import source
 from affina.models.quiet import Notify, silent
@@ -26,6 +26,7 @@ from affina.pipeline.writing.teachers import teacher_of
 from affina.pipeline.writing.writer import Judged, ToWrite, Writer
 from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
+from affina.record.folder import RunFolder
 from affina.record.payloads import Scores
 from affina.reporting.degenerate import degenerate
 from affina.runtime.machine import choose_device
@@ -148,7 +149,7 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
         notify: told of slow work.
 
     Raises:
-        RunError: the run's model does not write.
+        RunError: the run's model does not write, or its slots.json is damaged.
     """
     spec = run.recipe.task
     if not isinstance(spec, ChatSpec | GenerationSpec | TranslationSpec):
@@ -160,6 +161,7 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
                 fix=f"ask it with `affina predict {run.folder.path} TEXT`",
             )
         )
+    phrases = _phrases(run.folder)
     where = choose_device(device)
     if base:
         found = Shipped(source.locate(run.recipe.model, notify=notify), where, run.folder)
@@ -171,9 +173,25 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
     limit = run.recipe.data.max_length
     reading = Reading(model, max_length=None if isinstance(limit, str) else limit)
     how = settled(run.recipe.generate, seed=run.recipe.seed)
-    phrases = load_phrases(run.folder.slots.read_text("utf-8")) if run.folder.slots.is_file() else None
     writer = Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone, phrases=phrases)
     return OpenWriter(run, spec, writer, attached)
+
+
+def _phrases(folder: RunFolder) -> Phrases | None:
+    """What slots are counted by; None where the run counts none, or its file is gone."""
+    if not folder.slots.is_file():
+        return None
+    try:
+        return load_phrases(folder.slots.read_text("utf-8"))
+    except ValueError as error:
+        raise RunError(
+            Problem(
+                where=str(folder.slots),
+                expected="the phrases that the run counts slots by, as it wrote them",
+                found=str(error),
+                fix="put the whole file back, or remove it: the model is used without it, and slots are not counted",
+            )
+        ) from error
 
 
 def settled(spec: GenerateSpec, *, seed: int) -> HowToWrite:

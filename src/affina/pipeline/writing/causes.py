@@ -14,6 +14,7 @@ import numpy as np
 
 from affina.models.writing import HowToWrite
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.writing.answer_limit import COVERED
 from affina.recipe.base import AUTO
 from affina.reporting.degenerate import Kind
 from affina.reporting.formats import counted
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 FEW_STEPS: Final = 100
 """Optimizer steps below which that is the first thing to suspect: a rule of thumb, not measured."""
-ENOUGH: Final = 99
-"""Per cent of the training answers that have room within a limit that is proposed."""
 FEW_ROWS: Final = 200
 """Training rows below which a model that writes seldom learns more than a style."""
 
@@ -46,7 +45,7 @@ def of_answers(
         (_limit_is_short(how, train, run) if kind == "cut off" else None)
         or _few_steps(run, outcome)
         or (_beams(how) if kind == "empty" else None)
-        or _few_rows(train, kind)
+        or _few_rows(len(train), kind)
         or _by_kind(kind)
     )
 
@@ -57,7 +56,7 @@ def _limit_is_short(how: HowToWrite, train: Sequence[Passage], run: Prepared) ->
     longer = sum(count > how.most_tokens for count in counts)
     if run.recipe.generate.max_new_tokens == AUTO or 2 * longer <= len(counts):
         return None
-    fitting = math.ceil(float(np.percentile(counts, ENOUGH)))
+    fitting = math.ceil(float(np.percentile(counts, COVERED)))
     return (
         f"{longer:,} of {len(counts):,} training answers are longer than the given "
         f"generate.max_new_tokens={how.most_tokens}",
@@ -85,10 +84,14 @@ def _beams(how: HowToWrite) -> tuple[str, str] | None:
     return cause, "generate.beams=1, and a longer training or more rows"
 
 
-def _few_rows(train: Sequence[Passage], kind: Kind) -> tuple[str, str] | None:
-    if len(train) >= FEW_ROWS or kind == "cut off":
-        return None
-    return f"{len(train):,} training rows are few for a model that writes", "more rows, or a model that knows the task"
+def few_rows(count: int) -> str:
+    """So many training rows as a cause; empty where there are enough of them."""
+    return f"{count:,} training rows are few for a model that writes" if count < FEW_ROWS else ""
+
+
+def _few_rows(count: int, kind: Kind) -> tuple[str, str] | None:
+    cause = few_rows(count)
+    return (cause, "more rows, or a model that knows the task") if cause and kind != "cut off" else None
 
 
 def _by_kind(kind: Kind) -> tuple[str, str]:

@@ -102,9 +102,8 @@ class Writing(Learns):
         if seen.wrong is not None:
             train, kind = self.passages["train"], seen.wrong.kind
             return causes.of_answers(self.writer.how, train, run=run, outcome=seen.outcome, kind=kind)
-        rows = len(self.rows["train"])
-        if rows < causes.FEW_ROWS:
-            return f"{rows:,} training rows are few for a model that writes", "more rows; until then show them as shots"
+        if few := causes.few_rows(len(self.rows["train"])):
+            return few, "more rows; until then show them as shots"
         return "the base model may already write these answers as well as the rows can teach", "a look at the samples"
 
     def data_keys(self, loaded: Loaded) -> dict[str, Any]:
