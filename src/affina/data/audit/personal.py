@@ -10,7 +10,7 @@ Every pattern is bounded, so that a text of ten million characters takes time in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from affina.data.table import excerpt
@@ -21,14 +21,22 @@ CARD: Final = "payment_cards"
 IBAN: Final = "bank_accounts"
 KINDS: Final = {E_MAIL: "an e-mail address", PHONE: "a phone number", CARD: "a payment card", IBAN: "an IBAN"}
 
+_GAP: Final = "[ \u00a0\u202f\u2009-]"
+"""What may stand between the groups of a number, one at a time."""
 _E_MAIL: Final = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w@-])")
-_CARD: Final = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
+_CARD: Final = re.compile(rf"(?<![\w-])(?<!\d\.)\d(?:{_GAP}?\d){{12,18}}")
+_AFTER_CARD: Final = re.compile(
+    rf"(?!{_GAP}?\w)|{_GAP}(?:\d\d ?/ ?)?\d{{2,4}}(?!\w|{_GAP}\d)|{_GAP}\d\d/\d{{2,4}}{_GAP}\d{{3,4}}\b|{_GAP}(?!\d)"
+)
+"""What may follow a card's number: its security code, the month when it ends, no digit."""
+_CARD_LENGTHS: Final = range(19, 12, -1)
 _CARD_BEGINNINGS: Final = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d{2}|222[1-9]|22[3-9]\d|2[3-6]\d{2}|27[01]\d|2720)\d{12}|3[47]\d{13}"
     r"|6(?:011|5\d{2}|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|3(?:0[0-5]|[689]\d)\d{11}"
 )
 """Visa, Mastercard, American Express, Discover, JCB, Diners Club."""
-_IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
+_IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[A-Za-z0-9 \u00a0\u202f\u2009-])")
+_IBAN_LETTERS: Final = re.compile(rf"{_GAP}?[A-Za-z0-9]")
 _IBAN_LENGTHS: Final = {
     country: length
     for length, countries in {
@@ -53,17 +61,26 @@ _IBAN_LENGTHS: Final = {
 }
 """From the IBAN registry (SWIFT)."""
 _PHONE: Final = re.compile(
-    r"(?<![\w+.])(?<!\d[ -])(?:"
-    r"(?:\+|00)[1-9]\d{0,2}(?:[ ./-]?\(?\d{1,5}\)?){2,6}"  # with a country's code
-    r"|\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}"  # North America
-    r"|0[1-9]\d{1,3}[ /-]\d{3,4}[ -]?\d{3,4}"  # with a trunk prefix and blanks
-    r"|0[1-9]\d{8,9}"  # with a trunk prefix, written together
-    r")(?![\w+-]|\.\d)"
+    rf"(?<![\w+.#])(?<!\d-)(?:"
+    rf"(?<!\d[ -])(?:\+|00)[2-9]\d{{0,2}}(?:[ \u00a0./-]?\(?\d{{1,5}}\)?){{2,6}}"  # with a country's code
+    rf"|(?:(?:\+|00)?1[ \u00a0.-]?)?\(?[2-9]\d\d\)?(?:{_GAP}|\.)\d{{3}}(?:{_GAP}|\.)\d{{4}}"  # North America
+    rf"|(?:\+|00)1[2-9]\d\d[2-9]\d{{6}}"
+    rf"|(?<!\d[ -])0[1-9](?:{_GAP}\d\d){{4}}|(?<!\d[ -])0[1-9](?:\.\d\d){{4}}"  # in pairs
+    rf"|(?<!\d[ -])[67]\d\d(?:{_GAP}\d\d){{3}}"
+    rf"|(?<!\d[ -])0[1-9]\d{{0,3}}(?: ?[/-] ?|[ \u00a0])\d{{3,4}}{_GAP}?\d{{3,4}}"  # with a trunk prefix and blanks
+    rf"|(?<!\d[ -])(?:0[1-9]\d{{0,2}}|3[2-9]\d)[ \u00a0/]\d{{6,8}}"  # a code and the rest together
+    rf"|(?<!\d[ -])0[1-9]\d{{8,9}}"  # with a trunk prefix, written together
+    rf")(?![\w+-]|\.\d|{_GAP}\d)"
 )
+_NOT_A_PHONE: Final = re.compile(r"[01]*|0?123456789?0?")
+"""Digits that are a pattern."""
 _DIGITS: Final = (9, 15)
 """Digits in a phone number: ITU-T E.164 allows 15; below 9, prices and years look the same."""
 
 _MASKED_CHARACTERS: Final = 2_000
+
+
+Span = tuple[int, int]
 
 
 def personal_kinds(text: str) -> Iterator[tuple[str, str]]:
@@ -73,35 +90,89 @@ def personal_kinds(text: str) -> Iterator[tuple[str, str]]:
         yield E_MAIL, f"{name[0]}...@{domain[0]}..."
     if not _has_digits(text):
         return
-    if match := next((match for match in _IBAN.finditer(text) if is_iban(match.group())), None):
-        yield IBAN, f"{match.group()[:2]}...{match.group()[-2:]}"
-        text = _IBAN.sub(" ", text)
-    if match := next((match for match in _CARD.finditer(text) if is_card(match.group())), None):
-        yield CARD, f"...{match.group()[-2:]}"
-        text = _CARD.sub(" ", text)
-    phones = (match.group() for match in _PHONE.finditer(text))
-    if found := next((phone for phone in phones if _DIGITS[0] <= sum(map(str.isdigit, phone)) <= _DIGITS[1]), None):
-        yield PHONE, f"...{found[-2:]}"
+    if found := list(_ibans(text)):
+        start, end = found[0]
+        yield IBAN, f"{text[start : start + 2]}...{text[end - 2 : end]}"
+        text = _without(text, found, " ")
+    if found := list(_cards(text)):
+        yield CARD, f"...{text[found[0][1] - 2 : found[0][1]]}"
+        text = _without(text, found, " ")
+    if (phone := next(_phones(text), None)) is not None:
+        yield PHONE, f"...{text[phone[1] - 2 : phone[1]]}"
+
+
+def masked(text: str) -> str:
+    """A text with personal data replaced by their kinds."""
+    text = _E_MAIL.sub("[e-mail]", text) if "@" in text else text
+    if not _has_digits(text):
+        return text
+    for spans, name in ((_ibans, "[IBAN]"), (_cards, "[card]"), (_phones, "[phone]")):
+        text = _without(text, list(spans(text)), name)
+    return text
 
 
 def masked_excerpt(text: str) -> str:
     """The start of a text for a message, personal data replaced by their kinds."""
-    start = text[:_MASKED_CHARACTERS]
-    start = _E_MAIL.sub("[e-mail]", start)
-    start = _IBAN.sub(lambda match: "[IBAN]" if is_iban(match.group()) else match.group(), start)
-    start = _CARD.sub(lambda match: "[card]" if is_card(match.group()) else match.group(), start)
-    return excerpt(_PHONE.sub("[phone]", start))
+    return excerpt(masked(text[:_MASKED_CHARACTERS]))
+
+
+def _ibans(text: str) -> Iterator[Span]:
+    """Where IBANs stand: as many letters and digits as their country's have, whatever comes behind."""
+    end = 0
+    for match in _IBAN.finditer(text):
+        length = _IBAN_LENGTHS.get(match.group()[:2].upper())
+        if length is None or match.start() < end:
+            continue
+        place: int | None = match.end()
+        for _ in range(length - len(match.group())):
+            letter = _IBAN_LETTERS.match(text, place)
+            place = letter.end() if letter else None
+            if place is None:
+                break
+        if place is None or (text[place : place + 1].isascii() and text[place : place + 1].isalnum()):
+            continue
+        if is_iban(text[match.start() : place]):
+            end = place
+            yield match.start(), end
+
+
+def _cards(text: str) -> Iterator[Span]:
+    """Where the numbers of payment cards stand, the longest that is one."""
+    for match in _CARD.finditer(text):
+        digits = [match.start() + place for place, letter in enumerate(match.group()) if letter.isdigit()]
+        for length in _CARD_LENGTHS:
+            if length > len(digits):
+                continue
+            start, end = match.start(), digits[length - 1] + 1
+            if is_card(text[start:end]) and _AFTER_CARD.match(text, end) and not text[end : end + 1].isdigit():
+                yield start, end
+                break
+
+
+def _phones(text: str) -> Iterator[Span]:
+    for match in _PHONE.finditer(text):
+        digits = "".join(filter(str.isdigit, match.group()))
+        if _DIGITS[0] <= len(digits) <= _DIGITS[1] and not _NOT_A_PHONE.fullmatch(digits):
+            yield match.span()
+
+
+def _without(text: str, spans: Sequence[Span], name: str) -> str:
+    parts, place = [], 0
+    for start, end in spans:
+        parts += [text[place:start], name]
+        place = end
+    return "".join([*parts, text[place:]])
 
 
 def is_card(text: str) -> bool:
     """Whether digits, with blanks or hyphens between them, are the number of a payment card."""
-    digits = re.sub(r"[ -]", "", text)
+    digits = re.sub(_GAP, "", text)
     return bool(_CARD_BEGINNINGS.fullmatch(digits)) and _luhn(digits)
 
 
 def is_iban(text: str) -> bool:
-    """Whether letters and digits, with blanks between them, are an IBAN."""
-    letters = text.replace(" ", "")
+    """Whether letters and digits, with blanks or hyphens between them, are an IBAN."""
+    letters = re.sub(_GAP, "", text).upper()
     if _IBAN_LENGTHS.get(letters[:2]) != len(letters):
         return False
     return int("".join(str(int(letter, 36)) for letter in letters[4:] + letters[:4])) % 97 == 1

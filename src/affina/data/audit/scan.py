@@ -178,11 +178,24 @@ def together(scans: Sequence[Scan], kind: str) -> Tally:
     return Tally(sum(tally.count for tally in found), examples[:MOST_EXAMPLES])
 
 
+def _is_number(label: str) -> bool:
+    try:
+        float(label)
+    except ValueError:
+        return False
+    return True
+
+
 def _look(row: Row, written: bool) -> Iterator[tuple[str, str]]:
     """What a row shows by itself: the kind, and the example that the user gets to see."""
-    for text in (*row.texts, row.fields["label"]) if written else row.texts:
+    label = row.fields["label"]
+    told: set[str] = set()
+    for text in row.texts if _is_number(label) else (*row.texts, label):
         for kind, masked in personal_kinds(text):
-            yield kind, f"{row.where}: {masked}"
+            if kind not in told:
+                told.add(kind)
+                yield kind, f"{row.where}: {masked}"
+    for text in (*row.texts, label) if written else row.texts:
         if damage := damage_of(text):
             yield damage[0], f"{row.where}: {damage[1]}"
     for role in ("label", "text"):

@@ -15,9 +15,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Final
-
-import numpy as np
 
 from affina.data.audit.signatures import shingles
 
@@ -28,6 +27,8 @@ SLIP: Final = 0.8
 """Two words are the same up to a slip from this ratio of matching letters on (Ratcliff & Metzener 1988)."""
 COMPARED_CHARACTERS: Final = 10_000
 """Of each text, from its start."""
+KEPT_CHARACTERS: Final = 500
+"""Of a text whose shingles are kept, with 4,095 others in some 100 MB at most."""
 _WORD: Final = re.compile(r"\w+")
 _BETWEEN_LETTERS: Final = re.compile(r"(?<!\d) (?!\d)")
 
@@ -62,9 +63,21 @@ def _similar(first: str, second: str) -> bool:
 
 def _alike(first: str, second: str) -> bool:
     """Whether the Jaccard similarity of the texts' shingles is `SIMILAR` or more."""
-    one, other = shingles(first), shingles(second)
-    common = len(np.intersect1d(one, other, assume_unique=True))
+    one, other = _shingles(first), _shingles(second)
+    if min(len(one), len(other)) < SIMILAR * max(len(one), len(other)):
+        return False
+    common = len(one & other)
     return common >= SIMILAR * (len(one) + len(other) - common)
+
+
+def _shingles(text: str) -> frozenset[int]:
+    """Its shingles; of texts that are not long, those looked at last are kept: rows of a template are tried often."""
+    return _kept(text) if len(text) <= KEPT_CHARACTERS else frozenset(shingles(text).tolist())
+
+
+@lru_cache(maxsize=4_096)
+def _kept(text: str) -> frozenset[int]:
+    return frozenset(shingles(text).tolist())
 
 
 def _one_slip(first: Sequence[str], second: Sequence[str]) -> bool:
