@@ -327,3 +327,35 @@ def test_a_file_of_lists_is_read_by_a_run_whose_labels_are_divided():
     assert read(labelling, '["a", "b"]', "[]")[0] == read(labelling, "b,a", "")[0]
     with pytest.raises(DataError):
         read(labelling, '["a", "b"]', "a,b")
+
+
+def test_several_notations_in_one_column_are_refused_by_row_and_no_single_labels():
+    pairs = [
+        ("anger", "fear"),
+        ("joy", "trust"),
+        ("fear", "joy"),
+        ("trust", "anger"),
+        ("joy", "anger"),
+        ("fear", "trust"),
+    ]
+    notations = (",", "; ", "json")
+    mixed = [written(notations[place % 3], pair) for place, pair in enumerate(pairs * 4)]
+    found = guess(*mixed).value
+    assert found.separator == "json"
+    with pytest.raises(DataError) as caught:
+        read(found, *mixed)
+    assert len(caught.value.problems) == 16
+    assert caught.value.problems[0].found == "'anger,fear'"
+
+    marks = [written(notations[place % 2], pair) for place, pair in enumerate(pairs * 4)]
+    several = guess(*marks, "joy", "anger", "fear", "trust")
+    assert several.value.name == "multi_label"
+    cells, _ = several.value.read(rows_of(*marks, "joy", "anger", "fear", "trust"), split="train")
+    with pytest.raises(DataError) as caught:
+        several.value.check(cells, column="labels", attested=frozenset())
+    assert len(caught.value.problems) == 12
+    assert caught.value.problems[0].found in {"'anger,fear'", "'joy; trust'"}
+
+
+def test_one_list_among_labels_is_no_notation():
+    assert guess("a", "b", "[1]", "a", "b", "b").value.name == "classification"

@@ -38,6 +38,8 @@ ROWS_EACH: Final = 5
 """with fewer rows for each than this,"""
 FAR_APART: Final = 2
 """and a range of more than this many times as many: numbers of classes are consecutive."""
+SEVERAL_LISTS: Final = 2
+"""Cells: so many are no accident."""
 COMES_BACK: Final = 0.8
 """Of the parts of cells: as many must stand in two different cells or more for the parts to be labels."""
 
@@ -108,19 +110,36 @@ def _sets(texts: Sequence[str], asked: MultiLabelSpec, *, has_lists: bool) -> La
 
 def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
     change = "write task=classification if {} are classes"
-    if has_lists or (texts and all(listed(text) is not None for text in texts)):
+    lists = sum(listed(text) is not None for text in texts)
+    if has_lists or lists >= SEVERAL_LISTS or (texts and lists == len(texts)):  # other cells are then refused by row
         return Resolved(LabelSets(LIST, Resolved(LIST, "cells are lists")), "label cells are lists")
     if _have_decimal_commas(texts):
         return _amounts(texts) or Resolved(SingleLabels(), ONE_LABEL)
-    distinct = set(texts)
     for mark in (*DELIMITERS, BLANK):
-        if _are_composed(distinct, mark) or (mark != BLANK and _are_combined(texts, mark)):
+        if _are_several(texts, mark):
             example = next(text for text in texts if len(divided(text, mark)) > 1)
             shown = "blanks" if mark == BLANK else repr(mark)
             reason = f"cells such as {excerpt(example)} are several labels, divided by {shown}"
             found = Resolved(mark, "it stands between labels that come back")
             return Resolved(LabelSets(mark, found), f"{reason}; {change.format('whole cells')}")
+    if mark := _most_of_several(texts):
+        found = Resolved(mark, "of several marks between labels it stands in most cells")
+        return Resolved(LabelSets(mark, found), f"cells are labels with {mark!r} and other marks between them")
     return _amounts(texts) or Resolved(SingleLabels(), ONE_LABEL)
+
+
+def _most_of_several(texts: Sequence[str]) -> str | None:
+    """The mark that most cells have, where cells are labels divided by one mark here and another there."""
+    counts = {mark: sum(mark in text for text in texts) for mark in DELIMITERS}
+    marks = [mark for mark, count in counts.items() if count >= SEVERAL_LISTS]
+    if len(marks) < 2:
+        return None
+    together = [text.translate(str.maketrans(dict.fromkeys(marks, marks[0]))) for text in texts]
+    return max(marks, key=lambda mark: counts[mark]) if _are_several(together, marks[0]) else None
+
+
+def _are_several(texts: Sequence[str], mark: str) -> bool:
+    return _are_composed(set(texts), mark) or (mark != BLANK and _are_combined(texts, mark))
 
 
 def _amounts(texts: Sequence[str]) -> Resolved[Labelling] | None:

@@ -140,10 +140,10 @@ class LabelSets:
         as_list = listed(cell)
         if self.separator == LIST:
             if cell and (as_list is None or "" in as_list):
-                problems.append(_other_notation(row, self.separator))
+                problems.append(_other_notation(row, self.separator, found=cell))
             return tuple(filter(None, as_list or ()))
         if as_list is not None:
-            problems.append(_other_notation(row, self.separator))
+            problems.append(_other_notation(row, self.separator, found=cell))
             return ()
         return divided(cell, self.separator)
 
@@ -157,9 +157,10 @@ class LabelSets:
             raise DataError(Problem(where=where, expected="two or more different labels", found=found, fix=fix))
         joined = {label for label in counts if _is_joined(label, counts, self.separator)}
         problems = [
-            _other_notation(row, self.separator)
-            for row in rows
-            if joined and joined & set(self.labels_of(row.fields["label"]))
+            _other_notation(row, self.separator, found=label)
+            for row in (rows if joined else ())
+            for label in self.labels_of(row.fields["label"])
+            if label in joined
         ]
         if problems:
             raise DataError(*problems)
@@ -220,11 +221,11 @@ def _is_joined(label: str, labels: Mapping[str, int], separator: str) -> bool:
     return any(len(parts := divided(label, mark)) > 1 and all(part in labels for part in parts) for mark in others)
 
 
-def _other_notation(row: Row, separator: str) -> Problem:
+def _other_notation(row: Row, separator: str, *, found: str) -> Problem:
     return Problem(
         where=row.where,
         expected=f"{named_notation(separator)}, as in the other rows",
-        found=excerpt(row.fields["label"]),
+        found=excerpt(found),
         fix="write the labels of all rows in one notation, or say which one it is with task.separator",
     )
 
