@@ -53,6 +53,13 @@ def test_each_language_is_strange_to_a_tokenizer_of_another(language):
     assert check(Pieces(*PASSAGES), PASSAGES[language])[0] == ()
 
 
+def test_names_and_numbers_that_are_cut_small_do_not_make_a_language_strange():
+    names = " ".join(f"Xq{letter}zzk{letter}brr Wh{letter}ommvv" for letter in "abcdefghijklmnopqrstuvwxyz")
+    findings, (checked,) = check(Pieces("English"), f"{PASSAGES['English']} {names * 3}")
+    assert findings == ()
+    assert "those of English" in checked.how
+
+
 def test_a_script_that_it_does_not_know():
     russian = "я хотел бы знать где моя посылка и когда она придёт домой сегодня вечером " * 5
     (finding,), _ = check(Pieces("English"), russian)

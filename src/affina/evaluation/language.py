@@ -87,9 +87,12 @@ def check_language(
     which = "the answers" if written else "these texts"
     check = Check(name=f"language of {which}" if written else "language", rows=len(chosen), of=len(rows), how=how)
     least = LEAST_SHARE * own[best] if script == "LATIN" else LEAST_OF_SCRIPT.get(script, LEAST_OF_OTHERS)
-    if found.letters >= least and found.unknown <= MOST_UNKNOWN:
-        return (), (check,)
     likely = _likeliest(words)
+    made_for = (
+        bool(likely) and own[likely] >= LEAST_SHARE * own[best]
+    )  # numbers and names are cut small in any language
+    if found.unknown <= MOST_UNKNOWN and (found.letters >= least or made_for):
+        return (), (check,)
     guess = f", which looks like {likely}" if likely else ""
     finding = Finding(
         name=f"{UNFAMILIAR}_of_answers" if written else UNFAMILIAR,

@@ -120,20 +120,22 @@ def _ibans(text: str) -> Iterator[Span]:
     """Where IBANs stand: as many letters and digits as their country's have, whatever comes behind."""
     end = 0
     for match in _IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(match.group()[:2].upper())
-        if length is None or match.start() < end:
-            continue
-        place: int | None = match.end()
-        for _ in range(length - len(match.group())):
-            letter = _IBAN_LETTERS.match(text, place)
-            place = letter.end() if letter else None
-            if place is None:
-                break
-        if place is None or (text[place : place + 1].isascii() and text[place : place + 1].isalnum()):
-            continue
-        if is_iban(text[match.start() : place]):
+        length = _IBAN_LENGTHS.get(match.group()[:2].upper(), 0)
+        place = _behind(text, match.end(), letters=length - len(match.group()))
+        if match.start() >= end and place is not None and is_iban(text[match.start() : place]):
             end = place
             yield match.start(), end
+
+
+def _behind(text: str, place: int, *, letters: int) -> int | None:
+    """The place behind so many letters and digits, where no further one follows at once; None where there is none."""
+    for _ in range(letters):
+        letter = _IBAN_LETTERS.match(text, place)
+        if letter is None:
+            return None
+        place = letter.end()
+    following = text[place : place + 1]
+    return None if letters < 0 or (following.isascii() and following.isalnum()) else place
 
 
 def _cards(text: str) -> Iterator[Span]:

@@ -122,9 +122,9 @@ def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
             reason = f"cells such as {excerpt(example)} are several labels, divided by {shown}"
             found = Resolved(mark, "it stands between labels that come back")
             return Resolved(LabelSets(mark, found), f"{reason}; {change.format('whole cells')}")
-    if mark := _most_of_several(texts):
-        found = Resolved(mark, "of several marks between labels it stands in most cells")
-        return Resolved(LabelSets(mark, found), f"cells are labels with {mark!r} and other marks between them")
+    if most := _most_of_several(texts):
+        found = Resolved(most, "of several marks between labels it stands in most cells")
+        return Resolved(LabelSets(most, found), f"cells are labels with {most!r} and other marks between them")
     return _amounts(texts) or Resolved(SingleLabels(), ONE_LABEL)
 
 
@@ -134,7 +134,7 @@ def _most_of_several(texts: Sequence[str]) -> str | None:
     marks = [mark for mark, count in counts.items() if count >= SEVERAL_LISTS]
     if len(marks) < 2:
         return None
-    together = [text.translate(str.maketrans(dict.fromkeys(marks, marks[0]))) for text in texts]
+    together = [text.translate(str.maketrans("".join(marks), marks[0] * len(marks))) for text in texts]
     return max(marks, key=lambda mark: counts[mark]) if _are_several(together, marks[0]) else None
 
 

@@ -1,7 +1,8 @@
 """What a report shows of single rows: random ones, the surest mistakes, and each row's result without its text.
 
-Texts are cut at `LONGEST`, and only `SAMPLES` and `WORST` rows are shown: a record is passed on more easily than the
-data behind it. How wrong a row is, and how its answer is written, say the task's judge.
+Texts are cut at `LONGEST`, personal data in them is masked as in the audit, and only `SAMPLES` and `WORST` rows are
+shown: a record is passed on more easily than the data behind it. How wrong a row is, and how its answer is written, say
+the task's judge.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from affina.data.audit.personal import masked
 from affina.data.rows import Row, text_key
 from affina.evaluation.judging.base import Answer, Judge, Targets, Thresholds
 from affina.pipeline.prepared import Prepared
@@ -131,7 +133,7 @@ def _shown(
 
 
 def _sample(row: Row, expected: Answer, answer: Answer) -> Sample:
-    text = " / ".join(row.texts)
+    text = masked(" / ".join(row.texts))
     numbers = answer.value is not None and expected.value is not None
     return Sample(
         text=text[:LONGEST],

@@ -1,6 +1,7 @@
 """What a report shows of texts: random ones, those that are furthest from their references, and each row's figures.
 
-Texts are cut at `LONGEST`: a record is passed on more easily than the data behind it.
+Texts are cut at `LONGEST`, and personal data in them is masked as in the audit: a record is passed on more easily than
+the data behind it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from affina.data.audit.personal import masked
 from affina.data.rows import Row, text_key
 from affina.evaluation import perplexity, slots, text_metrics
 from affina.evaluation.intervals import Floats
@@ -92,13 +94,13 @@ def _key(texts: Iterable[str]) -> str:
 
 def _sample(wanted: ToWrite, found: Judged, place: int) -> Sample:
     row, known = wanted.rows[place], wanted.references[place]
-    asked = row.fields["text"]
+    asked = masked(row.fields["text"])
     more = f" [and {len(known) - 1} more]" if len(known) > 1 else ""
     return Sample(
         text=asked[:LONGEST],
         hidden=max(0, len(asked) - LONGEST),
         where=row.where,
-        expected=_cut(known[0]) + more,
+        expected=_cut(masked(known[0])) + more,
         predicted=_said(found.written[place]),
         row=place,
         slots=slots.told(found.slots[place]) if found.slots else "",
@@ -106,7 +108,7 @@ def _sample(wanted: ToWrite, found: Judged, place: int) -> Sample:
 
 
 def _said(text: Written) -> str:
-    return _cut(text.text.strip()) + ("" if text.ended else CUT_OFF)
+    return _cut(masked(text.text.strip())) + ("" if text.ended else CUT_OFF)
 
 
 def _cut(text: str) -> str:
