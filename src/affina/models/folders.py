@@ -71,6 +71,11 @@ def _all_weights(folder: Path) -> tuple[Path, ...]:
     return tuple(path for path in sorted(folder.glob("*.safetensors")) if not path.name.startswith(_ADAPTER))
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Tell whether a folder has a tokenizer's files, readable here or not."""
+    return any(any(folder.glob(pattern)) for pattern in (*_READY_TOKENIZERS, _SENTENCEPIECE))
+
+
 def is_pickle(name: str) -> bool:
     """Tell whether a file name is one of a pickled checkpoint."""
     return Path(name).suffix.lower() in PICKLES and Path(name).name != "training_args.bin"
@@ -160,7 +165,7 @@ def _check_tokenizer(folder: Path, where: str) -> None:
     """
     if any(any(folder.glob(pattern)) for pattern in _READY_TOKENIZERS):
         return
-    if not any(folder.glob(_SENTENCEPIECE)):
+    if not has_tokenizer(folder):
         raise ModelError(
             Problem(
                 where=where,

@@ -16,9 +16,9 @@ from typing import Any, Final, TypeVar
 from affina.errors import Problem, RecipeError
 from affina.methods import full, lora, partial, prefix, prompt
 from affina.methods.base import Attached, Mergeable
-from affina.methods.peft_head import head_modules
 from affina.methods.saved import Beside, layout
 from affina.methods.weights import TrainedWeights
+from affina.models.adapter_head import head_modules
 from affina.models.base import Pretrained, base_tensors, length_beside
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel

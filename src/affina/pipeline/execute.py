@@ -188,7 +188,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
             family=model.module.config.model_type,
             parameters=sum(parameter.numel() for parameter in parameters),
             trained=trained_count(prepared.attached),
-            fingerprint=fingerprint(model.source.folder),
+            fingerprint=fingerprint(model.source),
             hub_id=known.hub_id,
             licence=known.licence,
             languages=known.languages,

@@ -12,7 +12,7 @@ import torch
 from affina.methods.base import Attached
 from affina.methods.saved import attach_saved
 from affina.models.base import length_beside
-from affina.models.classifier import Classifier, load_classifier, with_settings
+from affina.models.classifier import Classifier, load_classifier
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.quiet import Notify, silent
 from affina.models.settings import HeadSpec
@@ -26,36 +26,28 @@ class Shipped:
     """Where a run's model is.
 
     Attributes:
-        source: the whole model, or the base with the adapter's settings.
+        source: the whole model, or the base with the adapter.
         device: where it is to be.
-        folder: the run's.
     """
 
     source: Source
     device: torch.device
-    folder: RunFolder
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing has to be attached."""
-        return self.source.settings is None
 
     def classifier(self, head: HeadSpec) -> Classifier:
         """The model that answers, on its device, in evaluation mode."""
         model = load_classifier(self.source, head)
         model.module.to(self.device).eval()
-        if self.is_whole:
-            return model
-        attach_saved(model.module, model.anatomy, self.folder.adapter, new=model.new_parameters)
-        return with_settings(model, self.folder.adapter)
+        if self.source.adapter is not None:
+            attach_saved(model.module, model.anatomy, self.source.adapter)
+        return model
 
     def writer(self, *, notify: Notify = silent) -> tuple[LanguageModel, Attached | None]:
         """The model that writes, on its device, in evaluation mode, and what is attached to it."""
         model = load_language_model(self.source, notify=notify)
         model.module.to(self.device).eval()
-        if self.is_whole:
+        if self.source.adapter is None:
             return model, None
-        attached = attach_saved(model.module, model.anatomy, self.folder.adapter, new=())
+        attached = attach_saved(model.module, model.anatomy, self.source.adapter)
         return replace(model, max_length=length_beside(model.max_length, attached.taken)), attached
 
 
@@ -72,5 +64,6 @@ def shipped(folder: RunFolder, recipe: Recipe, *, device: torch.device, notify: 
         ModelError: the base model is not there any more.
     """
     if folder.model.is_dir():
-        return Shipped(locate(str(folder.model), notify=notify), device, folder)
-    return Shipped(replace(locate(recipe.model, notify=notify), settings=folder.adapter), device, folder)
+        return Shipped(locate(str(folder.model), notify=notify), device)
+    base = locate(recipe.model, notify=notify)
+    return Shipped(replace(base, adapter=folder.adapter, base=base), device)

@@ -150,7 +150,7 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
         )
     where = choose_device(device)
     if base:
-        found = Shipped(source.locate(run.recipe.model, notify=notify), where, run.folder)
+        found = Shipped(source.locate(run.recipe.model, notify=notify), where)
     else:
         found = shipped(run.folder, run.recipe, device=where, notify=notify)
     model, attached = found.writer(notify=notify)
