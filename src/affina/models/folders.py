@@ -101,7 +101,7 @@ def _without_weights(folder: Path, where: str) -> ModelError:
     found, fix = "no weights", f"put model.safetensors into {folder}, or give `model` another folder"
     ggufs = [name for name in names if name.endswith(".gguf")]
     if "adapter_config.json" in names:
-        found, fix = "an adapter without its base model", "merge the adapter into its base model and give that folder"
+        found, fix = "an adapter without its base model", f"give `model` the adapter's own folder: {folder}"
     elif ggufs:
         found, fix = f"no safetensors, but {ggufs[0]}", f"give `model` the file itself: {folder / ggufs[0]}"
     elif CONFIG not in names:
