@@ -14,8 +14,8 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 help:
 	@echo "make demo       fine-tune the starter encoder on messages that come with Affina"
-	@echo "make test       the tests that take seconds"
-	@echo "make test-slow  the tests that train real models"
+	@echo "make test       the quick tests, some minutes in all"
+	@echo "make test-slow  the tests that train real models, many minutes"
 	@echo "make test-all   both"
 	@echo "make check      lint, formatting, types, import rules"
 	@echo "make format     put the code into the house's format"

@@ -7,10 +7,11 @@ import io
 import pytest
 from rich.console import Console
 
-from affina.cli.comparing import ComparisonDisplay
+from affina.cli.comparing import ComparisonDisplay, show_comparison
 from affina.cli.words import spread
 from affina.comparing.happenings import Began, Halved, Noticed, Opened, Over, Stepped
-from affina.record.compared import CandidateRun, RowsUsed, Rung
+from affina.record.compared import CandidateRun, Compared, RowsUsed, Rung, Standing
+from affina.record.payloads import Measured
 from workbench import affina
 
 
@@ -48,7 +49,7 @@ def test_the_display_prints_what_happens():
     rows = RowsUsed(files={}, rows={"train": 1200, "validation": 30, "test": 0}, sha256={})
     for happening in (
         Opened("runs/x", rows, 4, 1),
-        Began("lora", 1, 1.0, 2, 4),
+        Began("lora", 1, 2, 4),
         Stepped(1, 10, 90.0),
         Noticed("lora: a [notice]"),
         Over(run, "accuracy", 0.9, 61.0),
@@ -67,3 +68,53 @@ def test_the_display_prints_what_happens():
         "lora go on, the best on the validation rows after 50.0% of the epochs",
     ):
         assert line in text, text
+
+
+def shown(found):
+    out = io.StringIO()
+    show_comparison(found, Console(file=out, width=160))
+    return " ".join(out.getvalue().split())
+
+
+def measured(value, rows):
+    return {"accuracy": Measured(value=value, low=value - 0.1, high=value + 0.1, n=rows)}
+
+
+def finished(rows, *others):
+    """A comparison whose best one is `full`, with others behind it."""
+    best = Standing(name="full", metrics=measured(0.8, rows))
+    return Compared(
+        format=1,
+        folder="runs/x",
+        command="",
+        started="",
+        written="",
+        finished=True,
+        base={},
+        data=RowsUsed(files={}, rows={"test": rows}, sha256={}),
+        seeds=(0,),
+        halving=None,
+        candidates=(),
+        metric="accuracy",
+        split="test",
+        rows=rows,
+        standings=(best, *others),
+    )
+
+
+def test_the_table_says_that_few_rows_tell_nobody_apart():
+    behind = measured(-0.1, 12)["accuracy"]
+    text = shown(finished(12, Standing(name="lora", metrics=measured(0.7, 12), behind=behind, level=True)))
+    assert "On 12 rows (test), intervals in brackets (too narrow: 12 rows are few)" in text
+    assert "-10.0 points too few rows" in text
+    assert "Full is ahead, but 12 rows are too few to tell (20 or more can)." in text
+
+
+def test_the_table_names_what_cannot_be_set_beside_the_best():
+    """With what a model wrote, which may look like markup."""
+    remark = "30 of 30 answers repeat one piece over and over, such as '[/b]'"
+    odd = Standing(name="odd", reason="its accuracy is not a number")
+    text = shown(finished(200, Standing(name="prefix", metrics=measured(0.9, 200), remark=remark), odd))
+    assert remark in text
+    assert "odd: its accuracy is not a number" in text
+    assert "too narrow" not in text

@@ -52,14 +52,17 @@ def test_the_words_of_a_template_are_found(model, template, words):
 
 
 def test_check_says_the_task_and_whose_words_are_learned(tmp_path, model):
-    ended = affina("check", questions(tmp_path), f"model={model}")
+    folder = tmp_path / ("long" * 30)  # a path wider than a terminal is still one that can be copied
+    folder.mkdir()
+    talks = questions(folder)
+    ended = affina("check", talks, f"model={model}")
     assert ended.status == 0, ended.err
     flat = " ".join(ended.out.split())
     assert "task chat" in flat
     assert "0 labels" not in flat
     assert f"{KEY} = I am Nobody the model's chat template says this in" in flat
     assert 'task.system="..."' in flat
-    assert "As the model reads talks.jsonl, row " in flat.replace(f"{tmp_path}/", "")
+    assert f"As the model reads {talks}, row " in flat
     assert "the first training row without personal data" in flat
 
 

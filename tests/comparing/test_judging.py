@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import math
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -10,8 +12,9 @@ from affina.comparing.judging import judge
 from affina.comparing.reading import Result, read_result
 from affina.record.compared import CandidateRun
 from affina.record.payloads import Chosen, Measured, Scores, Step
-from affina.record.row_results import RowResults
+from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import ModelLoaded, RangeTested, Restarted
+from affina.reporting import paired
 from affina.reporting.gathered import gather
 from runs_on_paper import drawn, record, right_on, scores_of, write_run
 
@@ -78,12 +81,21 @@ def test_baselines_stand_beside_the_candidates_on_the_same_rows():
     assert not majority.level
 
 
-def test_a_baseline_on_fewer_rows_is_not_set_against_the_best():
-    few = right_on(9, who="zero_shot", rows=10)
-    lines = [*record(right_on(180)), scores_of(few), few]
-    found = judged({"a": [result("a", None, lines=lines)], "b": [result("b", right_on(170))]})
-    shot = next(one for one in found.baselines if "zero-shot" in one.name)
-    assert (shot.remark, shot.behind) == ("on 10 of the rows", None)
+def with_baseline(rows, *, seeds):
+    """The best of two, beside a baseline that was asked for the first `rows` alone and is right on none of them."""
+    few = right_on(0, who="zero_shot", rows=rows)
+    runs = [result("a", None, lines=[*record(right_on(190)), scores_of(few), few], seed=seed) for seed in range(seeds)]
+    found = judged({"a": runs, "b": [result("b", right_on(170), seed=seed) for seed in range(seeds)]})
+    return next(one for one in found.baselines if "zero-shot" in one.name)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_a_baseline_on_some_of_the_rows_is_set_against_the_best_on_these(seeds):
+    shot = with_baseline(50, seeds=seeds)
+    assert (shot.remark, shot.level) == ("on 50 of the rows", False)
+    assert (shot.behind.n, shot.behind.value) == (50, pytest.approx(-0.8))
+    few = with_baseline(19, seeds=seeds)
+    assert (few.remark, few.level, few.behind.n) == ("on 19 of the rows", True, 19)
 
 
 def test_baselines_of_several_models_are_named_after_them():
@@ -112,6 +124,80 @@ def test_other_rows_are_said_and_ranked_last_of_all():
     best = next(one for one in found.standings if one.name == "a")
     assert best.behind is None
     assert next(one for one in found.standings if one.name == "b").behind is not None
+
+
+def with_texts(name, right, texts, *, seed=0, first=0, **costs):
+    """A run whose model wrote these texts, over and over."""
+    said = tuple(texts[place % len(texts)] for place in range(200))
+    written = WrittenTexts(who="tuned", split="test", texts=said)
+    return result(name, None, lines=[*record(right_on(right, first=first), **costs), written], seed=seed)
+
+
+GOOD = [f"answer number {place}" for place in range(200)]
+VOID = {"empty": [""], "one piece over and over": [",,,,,,,,,,,,"], "one and the same text": ["I do not know."]}
+
+
+@pytest.mark.parametrize("kind", VOID)
+def test_answers_that_say_nothing_are_never_better_and_are_named(kind):
+    found = judged({"bad": [with_texts("bad", 99, VOID[kind], trained=1)], "good": [with_texts("good", 90, GOOD)]})
+    assert names(found.standings) == ["good", "bad"]
+    good, bad = found.standings
+    assert kind in bad.remark
+    assert (bad.behind, bad.level, bad.fronts) == (None, False, ())
+    assert (good.remark, len(good.fronts)) == ("", 4)
+
+
+def test_one_seed_whose_answers_say_nothing_is_enough():
+    bad = [with_texts("bad", 190, texts, seed=seed) for seed, texts in enumerate((GOOD, [""]))]
+    found = judged({"bad": bad, "good": [with_texts("good", 90, GOOD, seed=seed) for seed in (0, 1)]})
+    assert names(found.standings) == ["good", "bad"]
+    assert found.standings[1].remark == "seed 1: 200 of 200 answers are empty"
+
+
+def test_the_rows_that_count_are_not_those_of_answers_that_say_nothing():
+    bad, good = with_texts("bad", 99, [""], first=5), with_texts("good", 90, GOOD)
+    found = judged({"bad": [bad], "good": [good], "b": [with_texts("b", 20, GOOD)]})
+    assert [(one.name, bool(one.remark)) for one in found.standings] == [("good", False), ("b", False), ("bad", True)]
+
+
+def test_answers_that_are_cut_off_are_ranked():
+    cut = [f"{text} [cut off]" for text in GOOD]
+    found = judged({"good": [with_texts("good", 90, GOOD)], "cut": [with_texts("cut", 180, cut)]})
+    assert names(found.standings) == ["cut", "good"]
+    assert not any(one.remark for one in found.standings)
+
+
+def test_of_answers_that_all_say_nothing_none_is_set_beside_another():
+    found = judged({name: [with_texts(name, right, [""])] for name, right in (("a", 90), ("b", 180))})
+    assert all(one.remark and one.behind is None and not one.level for one in found.standings)
+    assert all(one.behind is None for one in found.baselines)
+
+
+def test_one_whose_figure_is_no_number_is_last_and_takes_nothing_from_the_others():
+    odd = replace(right_on(150), values={"accuracy": (math.nan,) * 200})
+    found = judged({"nan": [result("nan", odd)], "a": [result("a", right_on(180))], "b": [result("b", right_on(100))]})
+    assert names(found.standings) == ["a", "b", "nan"]
+    _, b, nan = found.standings
+    assert (b.behind.value, b.level) == (pytest.approx(-0.4), False)
+    assert (nan.metrics, nan.reason, nan.level) == ({}, "its accuracy is not a number", False)
+    json.dumps([asdict(one) for one in found.standings], allow_nan=False)
+
+
+def test_the_rows_are_those_of_the_metric():
+    """Of a model that writes the loss is of all rows, and the texts are of some of them."""
+    few, loss = Measured(value=9.0, low=8.0, high=10.0, n=50), Measured(value=1.0, low=0.9, high=1.1, n=200)
+    lines = [
+        replace(line, metrics={"loss": loss, "chrf": few}) if isinstance(line, Scores) and line.who == "tuned" else line
+        for line in record(right_on(180))
+    ]
+    found = judged({name: [result(name, None, lines=lines)] for name in ("a", "b")})
+    assert (found.metric, found.rows) == ("chrf", 50)
+
+
+def test_mcnemar_is_asked_without_a_bootstrap_of_its_own(monkeypatch):
+    monkeypatch.setattr(paired, "RESAMPLES", 0)  # with none of them an interval cannot be made
+    found = judged({"a": [result("a", right_on(20, rows=20))], "b": [result("b", right_on(16, rows=20))]})
+    assert found.standings[1].level
 
 
 def test_costs_and_their_fronts():

@@ -24,6 +24,11 @@ def test_each_method_is_a_candidate_and_the_rows_are_those_of_the_first_seed():
     assert [recipe.method.rank for recipe in recipes[3::3]] == [4, 16]
 
 
+@pytest.mark.parametrize(("halving", "runs"), [(None, 10), (3, 5 + 2 * 2), (2, 5 + 3 + 2 * 2)])
+def test_the_runs_of_all_rounds_are_counted(halving, runs):
+    assert plan("full", "lora", "prefix", "prompt", "partial", seeds=2, halving=halving).most_runs == runs
+
+
 def test_rows_of_a_seed_of_their_own_stay_so():
     found = plan("full", "lora", seeds=2, seed=7, data={"train": "a.csv", "seed": 1})
     assert {found.recipe(found.candidates[0], seed, run="x").rows_seed for seed in found.seeds} == {1}

@@ -1,6 +1,7 @@
 """Intervals over rows and seeds: against the normal approximation and plain means, for metrics of every shape."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,6 +77,16 @@ def test_a_metric_that_is_no_mean_is_made_of_its_parts():
     found = sample({"a": [one]}, "rmse", resamples=200, confidence=0.9)
     assert found.values["a"] == pytest.approx(math.sqrt(20 / 3))
     assert 0 <= found.figure("a").low < found.figure("a").high <= 4
+
+
+def test_one_without_a_figure_takes_none_of_the_others_away():
+    odd = replace(right_on(150), values={"accuracy": (math.nan,) * 200})
+    silent = replace(right_on(150), values={})
+    several = {"nan": [odd], "a": [right_on(160)], "one of two": [right_on(150), odd], "none": [silent]}
+    found = sample(several, "accuracy", resamples=50, confidence=0.9)
+    alone = sample({"a": [right_on(160)]}, "accuracy", resamples=50, confidence=0.9)
+    assert set(found.values) == {"a"}
+    assert found.figure("a") == alone.figure("a")
 
 
 def test_what_rows_do_not_tell_is_not_told():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from affina.comparing.earlier import Earlier, find_earlier
 from affina.comparing.happenings import Began, Halved, Over, Stepped
 from affina.comparing.keeping import Keeper
 from affina.comparing.place import shipped_of
@@ -37,27 +38,28 @@ class Bench:
         self.plan = plan_of({"": recipe}, methods, seeds=seeds, halving=halving)
         self.told: list[object] = []
         self.kept = []
+        self.earlier = Earlier()
 
     def run(self, made: Callable, *, before: Sequence[CandidateRun] = ()) -> OnPaper:
         start = OnPaper(made)
+        self.started = start.started
+        self.earlier = find_earlier(self.plan, self.folder, before)
         ticks = iter(range(10_000))
         self.running = Running(
             plan=self.plan,
             folder=self.folder,
-            before=before,
+            known=self.earlier.known,
             start=start,
             tell=self.told.append,
             keep=lambda progress: self.kept.append(list(progress.runs)),
             clock=lambda: float(next(ticks)),
         )
-        try:
-            self.progress = self.running.run()
-        finally:
-            self.started = start.started
+        self.progress = self.running.progress
+        self.running.run()
         return start
 
     def compared(self):
-        return Keeper(self.plan, self.folder, ROWS, "2026").compared(self.progress)
+        return Keeper(self.plan, self.folder, ROWS, "2026", self.earlier).compared(self.progress)
 
 
 def test_all_candidates_run_with_one_seed_before_the_next(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from affina.data.column_problems import are_texts
 from affina.data.loading import load
+from affina.data.streaming import load_streamed
 from affina.errors import DataError
 from affina.recipe.schema import DataSpec
 from workbench import write_csv
@@ -36,6 +37,23 @@ def test_two_columns_one_of_which_has_words_alone_are_not(tmp_path):
 def test_a_label_column_full_of_texts_may_be_what_is_to_be_written(tmp_path):
     (problem,) = refused(pairs(tmp_path), text="frage", label="antwort")
     assert "or to learn to write antwort: task=chat data.prompt=COLUMN data.completion=antwort" in problem.fix
+
+
+@pytest.mark.parametrize("read", [load, load_streamed])
+def test_what_else_could_be_learned_is_said_once(tmp_path, read):
+    path = pairs(tmp_path, header="question,answer")
+    with pytest.raises(DataError) as caught:
+        read(DataSpec(train=str(path), text="question", label="answer"), seed=0)
+    (problem,) = caught.value.problems
+    assert problem.fix.count("to learn to write") == 1
+    assert problem.fix.endswith("or to learn to write answer, write task=chat in the place of data.text and data.label")
+
+
+def test_an_empty_answer_among_texts_names_the_tasks_that_write(tmp_path):
+    path = pairs(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8") + "Wo?,\n", encoding="utf-8")
+    (problem,) = refused(path, text="frage", label="antwort")
+    assert problem.fix.count("or to learn to write antwort: task=chat") == 1
 
 
 def test_labels_that_no_other_row_has_beside_answers_name_the_other_task(tmp_path):

@@ -104,6 +104,24 @@ def test_phrases_are_the_same_after_a_way_through_a_file() -> None:
     assert found.coverage("Kid friendly", STARS) == phrases.coverage("Kid friendly", STARS)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '{"phrases": [',
+        "[]",
+        "{}",
+        '{"phrases": 3}',
+        '{"phrases": ["Zizzi"]}',
+        '{"phrases": [{"phrase": "zizzi"}]}',
+        '{"phrases": [{"phrase": "zizzi", "attribute": "name", "value": ["Zizzi"]}]}',
+    ],
+)
+def test_a_text_that_holds_no_phrases_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        load_phrases(text)
+
+
 INPUTS = ["name[Zizzi], rating[5 out of 5], kids[yes]", "name[Aromi], rating[1 out of 5], kids[no]", "no attributes"]
 TEXTS = ["Zizzi, rated 1 out of 5", "Aromi, rated 1 out of 5", "Zizzi"]
 

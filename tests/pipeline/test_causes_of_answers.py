@@ -5,9 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from affina.models.writing import HowToWrite
-from affina.pipeline.prepared import Seen
 from affina.pipeline.writing import causes
-from affina.reporting.degenerate import Degenerate
 
 
 def run(*, given="auto", max_steps=None):
@@ -15,9 +13,8 @@ def run(*, given="auto", max_steps=None):
     return SimpleNamespace(recipe=recipe, hyper=SimpleNamespace(epochs=SimpleNamespace(value=5.0)))
 
 
-def seen(kind, *, steps=1_000, falling=False):
-    outcome = SimpleNamespace(steps=steps, falling=falling, improving=falling)
-    return Seen(outcome, Degenerate(kind, 9, 10, "are so"))
+def outcome(*, steps=1_000, falling=False):
+    return SimpleNamespace(steps=steps, falling=falling, improving=falling)
 
 
 def rows(count, tokens=20):
@@ -40,5 +37,5 @@ def rows(count, tokens=20):
 )  # fmt: skip
 def test_the_likeliest_cause_comes_first(kind, run_of, happened, train, beams, said):
     how = HowToWrite(most_tokens=run_of.get("given", 20), beams=beams)
-    found = causes.of_answers(how, rows(train), run(**run_of), seen(kind, **happened))
+    found = causes.of_answers(how, rows(train), run=run(**run_of), outcome=outcome(**happened), kind=kind)
     assert [words in told for words, told in zip(said, found, strict=True)] == [True, True]

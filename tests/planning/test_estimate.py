@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from affina.models.language import load_language_model
+from affina.pipeline.training import plan_of
 from affina.planning import estimate
 from affina.planning.activations import Activations, Growth, Shape, look
 from affina.planning.changes import changes_of, weighed
@@ -17,6 +18,7 @@ from affina.planning.forecast import Change
 from affina.planning.foresee import described, foresee, key_of
 from affina.recipe.load import load_recipe
 from affina.runtime import machine, memory
+from affina.training.plan import Plan
 from forecasts import forecast, prepared_run, recipe_words
 
 FLAT = Activations(Growth(0.0, 100.0, 1.0), Growth(0.0, 10.0, 0.0))
@@ -70,6 +72,15 @@ def test_a_forecast_says_what_trains_and_what_is_written(tmp_path):
     assert found.memory.peak == max(found.memory.stages.values())
 
 
+def test_a_forecast_lays_the_steps_out_once(tmp_path, monkeypatch):
+    prepared = prepared_run(tmp_path, "method={name: full, unfreezing: gradual}", "train.accumulate=2")
+    laid, lay_out = [], Plan.__post_init__
+    monkeypatch.setattr(Plan, "__post_init__", lambda plan: (laid.append(plan), lay_out(plan))[1])
+    found, _ = foresee(prepared, interpreter=0, prepared_in=0.0)
+    [plan] = laid
+    assert found.steps_per_epoch == -(-len(plan.planner(0)) // 2)
+
+
 def test_early_stopping_gives_a_range_of_epochs(tmp_path):
     found, _ = foresee(prepared_run(tmp_path, "train.epochs=9"), interpreter=0, prepared_in=0.0)
     fewest, most = found.time.epochs
@@ -83,7 +94,7 @@ def test_early_stopping_gives_a_range_of_epochs(tmp_path):
 def test_the_changes_are_recipes_and_smaller(tmp_path):
     prepared = prepared_run(tmp_path, "method=full", "train.batch_tokens=512", rows=90)
     activations = look(prepared)
-    own = memory_of(prepared, activations, held=50_000_000, interpreter=0)
+    own = memory_of(prepared, activations, plan_of(prepared), held=50_000_000, interpreter=0)
     names = [name for name, p in prepared.model.module.named_parameters() if p.requires_grad]
     found = weighed(own, prepared, changes_of(prepared, activations), setup_of(prepared, activations))
     assert [name for name, p in prepared.model.module.named_parameters() if p.requires_grad] == names
@@ -113,7 +124,7 @@ def test_no_stage_of_the_rehearsed_run_is_a_floor_for_a_smaller_one(tmp_path):
 def test_by_the_sizes_a_change_has_the_peak_that_its_own_forecast_has(tmp_path):
     prepared = prepared_run(tmp_path, "method=full")
     activations = look(prepared)
-    own = memory_of(prepared, activations, held=200 * 2**20, interpreter=0)
+    own = memory_of(prepared, activations, plan_of(prepared), held=200 * 2**20, interpreter=0)
     larger = replace(setup_of(prepared, activations), trained=10**8)
     grown = {**own.stages, "training": own.parts["weights, rows, libraries"] + BESIDE + round(HEAP * 3e8)}
     change = Change(words=("half",), peak=0, costs="")
@@ -167,17 +178,17 @@ def test_a_run_that_unfreezes_in_turn_costs_less_and_holds_as_much(tmp_path):
     shape = Shape(4, 10)
     for kind in ("gradual", "chain_thaw"):
         run = prepared_run(tmp_path, f"method={{name: full, unfreezing: {kind}, layer_decay: 2.6}}", *words)
-        mean = costs_on_the_whole(run)
+        mean = costs_on_the_whole(run, plan_of(run))
         assert mean.forward(shape) == costs_of(full).forward(shape)
         assert 0.5 * costs_of(full).backward(shape) < mean.backward(shape) < costs_of(full).backward(shape)
         assert 0.5 < mean.moved < 1
         assert parts_of(setup_of(run, look(run)), seed=0) == parts_of(setup_of(full, look(full)), seed=0)
-    assert costs_on_the_whole(full) == costs_of(full)
+    assert costs_on_the_whole(full, plan_of(full)) == costs_of(full)
     # four stages of an epoch each: head, then a block more, then all six epochs; backward weights by hand
     run = prepared_run(tmp_path, "method={name: full, unfreezing: gradual}", *words)
     shares = [0, 1 / 3, 2 / 3, 1, *6 * [1]]
     wanted = costs_of(full).backward_weights * sum(shares) / 10
-    assert costs_on_the_whole(run).backward_weights == pytest.approx(wanted, rel=0.01)
+    assert costs_on_the_whole(run, plan_of(run)).backward_weights == pytest.approx(wanted, rel=0.01)
 
 
 def test_a_plan_says_in_words_what_trains_when(tmp_path):

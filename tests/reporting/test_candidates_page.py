@@ -12,9 +12,11 @@ from test_page import Outline
 
 from affina.record import compared
 from affina.reporting import candidates_page
+from affina.reporting.costs import COSTS, paid, short
+from affina.reporting.formats import capital
 from affina.reporting.lettering import LETTER, LINE, lettered
 from affina.reporting.standing_answers import said
-from affina.reporting.trade_off import BOTTOM, COSTS, HEIGHT, LEFT, WIDTH, Named, short, trade_off
+from affina.reporting.trade_off import BOTTOM, HEIGHT, LEFT, WIDTH, Named, trade_off
 
 
 def page(found):
@@ -177,3 +179,106 @@ def test_every_candidate_of_a_crowd_has_its_point():
 )
 def test_counts_in_few_letters(value, written):
     assert short(value) == written
+
+
+def of_rows(found, rows):
+    """The same on so few rows, where none is told apart."""
+
+    def fewer(one, *, level):
+        metrics = {key: replace(measured, n=rows) for key, measured in one.metrics.items()}
+        behind = None if one.behind is None else replace(one.behind, n=rows)
+        return replace(one, metrics=metrics, behind=behind, level=level)
+
+    standings = tuple(fewer(one, level=one.behind is not None) for one in found.standings)
+    return replace(
+        found,
+        rows=rows,
+        standings=standings,
+        baselines=tuple(fewer(one, level=True) for one in found.baselines),
+        data=replace(found.data, rows={**found.data.rows, "test": rows}),
+    )
+
+
+def test_on_few_rows_nobody_is_level_and_nothing_is_settled():
+    found = of_rows(comparison(failed=False), 12)
+    opening = said(found)
+    assert (opening.tag, opening.tone) == ("Too few rows to tell", "few")
+    assert opening.headline == "Full is ahead, but 12 rows are too few to tell (20 or more can)"
+    answers = {question: (answer, note) for question, answer, note in opening.answers}
+    assert answers["Which is the best?"] == (
+        "Not known",
+        "full is ahead: accuracy 87.1% (85.1-89.1) on 12 rows of the test split, the mean of 3 seeds",
+    )
+    assert answers["How sure is that?"] == (
+        "Not known",
+        "a verdict needs 20 rows or more; data.test names or holds out more",
+    )
+    assert answers["Which is the cheapest of the best?"][0] == "Not known"
+    assert answers["Is it worth more than a baseline?"][0] == "Too few rows to tell"
+    text = page(found).text
+    assert text.count("interval over rows and seeds, which is too narrow on fewer than 20 rows") == 2
+    assert "with its 95% interval, which is too narrow on fewer than 20 rows" in text
+    assert "full 87.1% (85.1-89.1) ahead lora" in text
+    assert "-0.5 points too few rows" in text
+    assert " level" not in text.partition("“Level”")[0]
+    assert said(of_rows(comparison(failed=False), 20)).tag == "Level"
+
+
+def test_a_baseline_on_few_rows_is_too_few_to_tell():
+    found = comparison()
+    probe = replace(
+        found.baselines[0], metrics={"accuracy": figure(0.6, rows=9)}, behind=figure(-0.2, rows=9), level=True
+    )
+    probe = replace(probe, remark="on 9 of the rows")
+    answers = {question: answer for question, answer, _ in said(replace(found, baselines=(probe,))).answers}
+    assert answers["Is it worth more than a baseline?"] == "Too few rows to tell"
+    assert "-20.0 points too few rows, on 9 of the rows" in page(replace(found, baselines=(probe,))).text
+
+
+VOID = "30 of 30 answers are empty"
+
+
+def test_one_whose_answers_say_nothing_is_named_and_not_the_best():
+    found = comparison(failed=False)
+    first, second, *others = found.standings
+    void = replace(first, remark=VOID, fronts=(), behind=None, level=False)
+    behind = replace(second, behind=None, level=False)
+    alone = replace(found, standings=(behind, void))
+    assert said(alone).tag == "Nothing to compare with"
+    assert said(alone).headline == (
+        f"Accuracy 86.6% (84.6-88.6) of lora; no other candidate can be set beside it (full: {VOID})"
+    )
+    assert {question: answer for question, answer, _ in said(alone).answers}["How sure is that?"] == "Not known"
+    several = said(replace(found, standings=(behind, *(replace(one, level=False) for one in others), void)))
+    assert several.headline.startswith("Lora is the best, ")
+    text = page(alone).text
+    assert f"the best full 87.1% (85.1-89.1) {VOID}" in text
+
+
+def test_of_those_that_all_say_nothing_none_is_the_best():
+    found = comparison(failed=False)
+    void = tuple(replace(one, remark=VOID, behind=None, level=False) for one in found.standings)
+    opening = said(replace(found, standings=void))
+    assert (opening.tag, opening.tone, opening.answers) == ("No best one", "void", ())
+    assert opening.headline.startswith(f"None can be called the best. full: {VOID}; lora: {VOID}")
+    assert "the best" not in page(replace(found, standings=void)).text.partition("behind the best")[2].partition("“")[0]
+
+
+def test_one_without_a_figure_to_be_ranked_by_is_listed_with_the_reason():
+    found = comparison(failed=False)
+    *ranked, last = found.standings
+    odd = replace(last, metrics={}, behind=None, reason="its accuracy is not a number")
+    text = page(replace(found, standings=(*ranked, odd))).text
+    assert f"{odd.name} finished its accuracy is not a number" in text
+
+
+def test_every_cost_has_its_words_and_stands_in_the_tables_order():
+    [one] = [one for one in comparison().standings if one.name == "lora"]
+    assert tuple(COSTS) == compared.COSTS
+    assert len(list(paid(one))) == len(COSTS)
+    assert [cost.text for cost in paid(replace(one, costs={"bytes": 1024.0}, parameters=0))] == ["", "", "", "1 KiB"]
+    text = page(comparison()).text
+    for key, cost in COSTS.items():
+        assert cost.name in text
+        assert capital(cost.name) in text
+        assert cost.cell(one.costs[key]) in text

@@ -9,7 +9,7 @@ from test_page import Outline
 from affina.errors import RunError
 from affina.record.journal import Journal, Reading
 from affina.record.payloads import Chosen, DataRead, Finished, Scores, Started
-from affina.record.row_results import RowResults
+from affina.record.row_results import RowResults, WrittenTexts
 from affina.reporting import comparison_page
 from affina.reporting.comparing import compare
 from affina.reporting.gathered import gather
@@ -166,3 +166,46 @@ def test_a_key_that_one_recipe_does_not_have_is_not_given_there(tmp_path):
     text = page.read_text()
     assert "not given" in text
     assert ">null<" not in text
+
+
+def writing(accuracy, texts):
+    """A run whose model wrote these texts, over and over."""
+    said = tuple(texts[place % len(texts)] for place in range(120))
+    return [*run(accuracy), WrittenTexts(who="tuned", split="test", texts=said)]
+
+
+GOOD = [f"answer number {place}" for place in range(120)]
+CUT = [f"{text} [cut off]" for text in GOOD]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "outcome"),
+    [
+        (writing(0.85, GOOD), writing(0.92, [""]), "void"),
+        (writing(0.92, [""]), writing(0.85, GOOD), "void"),
+        (writing(0.85, [""]), writing(0.92, [""]), "void"),
+        (writing(0.85, [""]), writing(0.85, [""]), "void"),
+        (writing(0.92, GOOD), writing(0.85, [""]), "first"),
+        (writing(0.85, GOOD), writing(0.92, CUT), "second"),
+    ],
+)
+def test_answers_that_say_nothing_are_never_better_and_are_named(first, second, outcome):
+    found = compared(first, second)
+    assert found.outcome == outcome
+    assert {line.outcome for line in found.lines if line.pair and line.key == "accuracy"} == {outcome}
+    named = f"{found.headline} {found.sentence}"
+    assert ("answers of B (new) are" in named) is (second[-1].texts[0] != GOOD[0])
+    assert ("answers of A (old) are" in named) is (first[-1].texts[0] != GOOD[0])
+    assert ("is better than" in named) is (outcome != "void")
+    html, _ = comparison_page.render(Reading(tuple(first), ()), Reading(tuple(second), ()), names=NAMES)
+    assert ("Degenerate answers" in html) is (outcome == "void")
+
+
+def test_few_rows_of_either_are_too_few_to_tell_and_their_intervals_too_narrow():
+    metrics = {"accuracy": replace(scores("t", 0.9).metrics["accuracy"], n=12)}
+    first, second = run(0.5, rows=False, metrics=metrics), run(0.99, rows=False)
+    found = compared(first, second)
+    assert (found.outcome, "12 rows are too few to tell" in found.headline) == ("open", True)
+    assert "on 12 rows, which are too few" in found.sentence
+    html, _ = comparison_page.render(Reading(tuple(first), ()), Reading(tuple(second), ()), names=NAMES)
+    assert "interval, which is too narrow on fewer than 20 rows." in html

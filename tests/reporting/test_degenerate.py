@@ -6,7 +6,7 @@ from affina.record.payloads import Event, Finished, Measured, Scores
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import ModelLoaded
 from affina.reporting import card, page
-from affina.reporting.degenerate import degenerate, repeats
+from affina.reporting.degenerate import degenerate, degenerate_of, repeats
 from affina.reporting.gathered import gather
 from affina.reporting.verdict import headline, verdict, verdict_of
 
@@ -123,3 +123,9 @@ def test_the_card_names_no_folder_of_the_machine_in_a_step_back():
     text = card.render([model, *records(GOOD), event, finished()], title="t")
     assert "tiny is too small" in text
     assert "/home/me" not in text
+
+
+def test_the_answers_of_a_run_are_those_of_its_tuned_model():
+    assert degenerate_of(gather(records([""] * ROWS))).kind == "empty"
+    assert degenerate_of(gather([*records(GOOD), written([""] * ROWS, who="zero_shot")])) is None
+    assert degenerate_of(gather([])) is None

@@ -9,7 +9,8 @@ from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
 from affina.record.row_results import RowResults
-from affina.reporting.paired import against, aligned, mcnemar, paired, shared_rows
+from affina.reporting import paired as pairing
+from affina.reporting.paired import against, aligned, discordant, figure_of, mcnemar, paired, shared_rows
 from affina.reporting.verdict import headline, verdict
 
 
@@ -95,6 +96,28 @@ def test_a_metric_without_parts_by_row_is_not_compared():
     assert paired(first, first, "rmse") is None
 
 
+def test_a_figure_follows_how_often_each_row_counts_whatever_the_order_of_the_rows():
+    rows = ("b", "a", "c")
+    parts = {"slot_unjudged": ((1.0, 2.0, 0.0), (4.0, 2.0, 2.0)), "perplexity": ((1.0, 2.0, 0.0), (4.0, 2.0, 2.0))}
+    found = RowResults(who="a", split="test", rows=rows, values={"accuracy": (0.0, 1.0, 1.0)}, parts=parts)
+    weights = np.array([2.0, 1.0, 0.0])
+
+    assert figure_of(found, "accuracy")(weights) == pytest.approx(2 / 3)
+    assert figure_of(found, "slot_unjudged")(weights) == pytest.approx((2 * 2 + 1) / (2 * 2 + 4))
+    assert figure_of(found, "perplexity")(weights) == pytest.approx(np.exp(5 / 8))
+    assert figure_of(found, "macro_f1") is None
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_a_metric_that_is_no_finite_number_is_not_compared(value):
+    means = replace(row_results("a", 0.9, rows=2), values={"accuracy": (1.0, value)})
+    sums = replace(means, values={}, parts={"loss": ((1.0, value), (1.0, 1.0))}, expected=(), predicted=())
+
+    assert figure_of(means, "accuracy") is None
+    assert paired(means, means, "accuracy") is None
+    assert paired(sums, sums, "loss") is None
+
+
 def test_no_rows_are_no_comparison():
     nothing = RowResults(who="a", split="test", rows=(), values={"accuracy": ()})
     assert paired(nothing, nothing, "accuracy") is None
@@ -156,3 +179,13 @@ def test_a_baseline_on_some_of_the_rows_is_compared_on_these():
     told = verdict(scored, chosen_metric="accuracy", rows={"tuned": tuned, "label_scoring": few})
     assert "on the same 30 rows" in told.sentence
     assert told.difference == found.difference.value
+
+
+def test_the_rows_that_one_of_two_got_right_are_counted_without_a_bootstrap(monkeypatch):
+    good, bad = row_results("a", 0.9), row_results("b", 0.8)
+    expected = paired(good, bad, "accuracy").discordant
+    monkeypatch.setattr(pairing, "RESAMPLES", 0)  # with none of them an interval cannot be made
+    assert discordant(good, bad, "accuracy") == expected
+    assert discordant(good, bad, "loss") is None
+    assert discordant(good, bad, "macro_f1") is None
+    assert discordant(good, row_results("b", 0.8, first=1), "accuracy") is None

@@ -17,6 +17,7 @@ from affina.tasks import label_scoring
 from affina.tasks.label_scoring import LabelScores, log_probabilities, score_labels
 from affina.tasks.lessons import Question, Reading
 from affina.tasks.naming import Naming
+from affina.tasks.text_ends import Ends
 from tiny_models import POSITIONS, make_bart, make_tiny
 
 CACHED = ("gpt2", "llama", "qwen2", "gpt_neox", "opt", "biogpt", "gemma2", "gemma3_text", "mistral", "bloom")
@@ -159,7 +160,7 @@ def test_a_lead_token_stays_in_front_of_what_loses_its_beginning(tmp_path: Path)
     task = naming(model)
     lessons = [task.named(task.question(row("my card is lost and " * 20)), label, ended=False) for label in LABELS]
     reading = Reading(model)
-    reading.lead = (7,)
+    reading.ends = Ends((7,))
     choice, lost = label_scoring._choice(model, reading, lessons)
 
     assert choice.shared[0] == 7

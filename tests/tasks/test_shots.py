@@ -15,6 +15,7 @@ from affina.pipeline.writing.writer import Writer
 from affina.tasks.generation import Generation
 from affina.tasks.lessons import Reading
 from affina.tasks.shots import Asked, ask_all, draw_shots, question_room
+from affina.tasks.text_ends import Ends
 from tiny_models import make_bart, make_tiny
 
 
@@ -120,7 +121,7 @@ def test_a_question_that_is_too_long_alone_is_asked_whole_and_counted(model: Lan
     ("room", "from_end", "kept"), [(2, False, (3, 4)), (2, True, (1, 2)), (0, False, (4,)), (4, True, (1, 2, 3, 4))]
 )
 def test_a_question_loses_what_there_is_no_room_for(room: int, from_end: bool, kept: tuple[int, ...]) -> None:
-    asked = Asked((1, 2, 3, 4), 0).within(room, from_end=from_end)
+    asked = Asked((1, 2, 3, 4), 0).within(room, Ends(), from_end=from_end)
 
     assert (asked.ids, asked.cut) == (kept, 4 - len(kept))
 

@@ -91,3 +91,10 @@ def test_steps_of_so_many_epochs():
     assert plan.epoch_after(plan.steps_in(0.5)) == pytest.approx(0.5, abs=0.05)
     assert plan.steps_in(3) == plan.steps_in(99) == plan.total_steps
     assert make(max_steps=4).steps_in(2) == 4
+
+
+def test_the_steps_of_a_whole_epoch_are_known_where_the_run_has_less_than_one():
+    whole = make(accumulate=3, epochs=1.0)
+    assert whole.steps_per_epoch == whole.total_steps
+    assert make(accumulate=3, epochs=0.25).steps_per_epoch == whole.steps_per_epoch
+    assert make(accumulate=3, max_steps=2).steps_per_epoch == whole.steps_per_epoch

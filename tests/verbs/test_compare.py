@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 import affina as api
-from affina.comparing.happenings import Began, Stepped
+from affina.comparing.happenings import Began, Opened, Stepped
 from affina.comparing.process import Ended
 from affina.data.loading import load
 from affina.errors import AffinaError, DataError, Interrupted, ModelError, Problem, RunError
+from affina.pipeline import prepare as preparation
 from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe
 from affina.record import compared
@@ -25,8 +26,8 @@ from affina.record.journal import read
 from affina.record.payloads import DataRead, Evaluated
 from affina.record.row_results import RowResults
 from affina.verbs import compare as verb
-from affina.verbs.candidate import shortened
-from affina.verbs.train import train
+from affina.verbs.candidate import of_round
+from affina.verbs.train import train_recipe
 from workbench import affina, check_refused, files_under, sample_rows, tiny, write_csv
 
 FOLDER = Path("runs/good-compare")
@@ -35,7 +36,7 @@ FOLDER = Path("runs/good-compare")
 STARTED: list[str] = []
 """The folders of the runs that were started, in order."""
 FATES: dict[str, AffinaError | str] = {}
-"""Method to the error that ends its run, or `interrupted`."""
+"""Method to the error that ends its run, or `interrupted`, or `killed` by a second Ctrl-C."""
 
 
 class InThisProcess:
@@ -47,10 +48,12 @@ class InThisProcess:
 
     def listen(self, _tell: Callable[[str, Any], None]) -> Ended:
         found = FATES.get(self.recipe.method.name)
+        if found == "killed":
+            raise KeyboardInterrupt
         if found is not None:
             return Ended("interrupted") if isinstance(found, str) else Ended("failed", found)
         try:
-            train(self.recipe if self.share == 1 else shortened(self.recipe, self.share))
+            train_recipe(of_round(self.recipe, self.share), share=self.share, notify=str)
         except AffinaError as error:
             return Ended("failed", error)
         return Ended("finished")
@@ -175,6 +178,26 @@ def test_an_interrupted_comparison_goes_on(inside):
     assert found.finished
 
 
+def test_a_second_ctrl_c_says_what_is_there_to_go_on_from(inside):
+    FATES["partial"] = "killed"
+    ended = affina(*words(), "--methods", "full", "partial")
+    assert ended.status == 130
+    assert "stopped: the comparison runs/good-compare" in ended.err
+    assert "with 1 finished runs" in ended.err
+    assert "finished runs are kept" in ended.err
+
+
+def test_what_is_known_from_before_is_what_the_plan_asks_for_and_did_not_fail(inside):
+    heard = []
+    problem = Problem(where="method", expected="one that fits", found="another", fix="take another")
+    FATES["partial"] = ModelError(problem)
+    for _ in range(2):
+        api.compare("good.csv", words()[2:], methods=["full", "partial"], watch=heard.append)
+    assert [(one.runs, one.before) for one in heard if isinstance(one, Opened)] == [(2, 1), (2, 1)]
+    kept = {run.folder for run in compared.read(FOLDER).runs if run.state == "finished"}
+    assert kept == {"full-seed0", "full-seed1", "lora-seed0", "lora-seed1"}
+
+
 def test_a_method_that_cannot_be_is_a_row_and_the_exit_status_says_so(inside):
     ended = affina(*words(), "--methods", "full", "{name: partial, blocks: 99}")
     assert ended.status == 2
@@ -195,11 +218,14 @@ def test_recipes_are_compared_as_they_are(inside):
     assert {one.chosen["train.epochs"] for one in compared.read(Path("runs/recipes")).standings} == {1, 2}
 
 
-def test_halving_runs_the_first_round_with_a_share_of_the_epochs(inside):
+def test_halving_runs_the_first_round_with_a_share_of_the_epochs(inside, monkeypatch):
+    read = []
+    monkeypatch.setattr(preparation, "load", lambda *given, **keys: (read.append(given), load(*given, **keys))[1])
     found = api.compare("good.csv", [*words()[2:], "run=runs/halved"], methods=["full", "lora", "partial"], halving=2)
     assert [share for share in (run.share for run in found.runs) if share < 1] == [0.5] * 3
     epochs = [load_recipe(Path("runs/halved", run.folder, "recipe.yaml")).train.epochs for run in found.runs]
     assert epochs == [1, 1, 1, 2, 2]
+    assert len(read) == len(found.runs), "each run reads its rows once"
     assert len([one for one in found.standings if one.state == "dropped"]) == 1
 
 

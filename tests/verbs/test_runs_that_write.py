@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import math
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,18 @@ def test_the_loss_of_the_report_is_that_of_the_exported_model(finished, model):
         assert metrics[name]["value"] == pytest.approx(figure.value, rel=1e-5), name
     last = [record for record in all_of(records, Evaluated) if record.best][-1]
     assert last.metrics["perplexity"] == pytest.approx(math.exp(last.metrics["loss"]))
+
+
+def test_answers_that_are_none_are_named_when_they_are_measured_again(finished, tmp_path):
+    home, _, _ = finished()
+    shutil.copytree(home / "run", tmp_path / "run")
+    recipe = tmp_path / "run" / "recipe.yaml"
+    recipe.write_text(re.sub("max_new_tokens: .*", "max_new_tokens: 1", recipe.read_text("utf-8")), "utf-8")
+
+    said = affina("evaluate", tmp_path / "run", home / "test.csv")
+
+    assert said.status == 0, said.err
+    assert "6 of 6 answers are" in said.err, said.err
 
 
 def test_plain_transformers_writes_the_same_with_the_saved_template(finished):

@@ -11,7 +11,7 @@ from affina.record import journal
 from affina.record.payloads import Chosen, Finished, Scores
 from affina.record.row_results import RowResults
 from affina.reporting.paired import paired
-from workbench import Ended, affina, tiny, write_csv, write_jsonl
+from workbench import Ended, affina, check_refused, files_under, tiny, write_csv, write_jsonl
 
 SHORT = ("train.epochs=1", "evaluate.resamples=20", "generate.max_new_tokens=6", "generate.shots=1")
 NAMES = ("slot_error", "slot_missed", "slot_invented", "slot_unjudged")
@@ -81,7 +81,7 @@ def test_two_predictors_are_compared_by_their_slots_row_by_row(tmp_path: Path) -
     scores, _, records = records_of(tmp_path)
     rows = {record.who: record for record in records if isinstance(record, RowResults)}
 
-    for name in NAMES[:3]:
+    for name in NAMES:
         found = paired(rows["tuned"], rows["zero_shot"], name)
         assert found is not None
         difference = scores["tuned"].metrics[name].value - scores["zero_shot"].metrics[name].value
@@ -109,6 +109,16 @@ def test_rows_and_runs_without_slots_are_said(tmp_path: Path) -> None:
     found = affina("evaluate", tmp_path / "run", tmp_path / "test.csv", "--json")
     assert "slot_error" not in json.loads(found.out)["metrics"]
     assert "slots are not counted" in found.err
+
+
+def test_a_damaged_file_of_phrases_is_named_with_the_fix(tmp_path: Path) -> None:
+    run_of(tmp_path)
+    slots = tmp_path / "run" / "slots.json"
+    slots.write_text(slots.read_text(encoding="utf-8")[:40], encoding="utf-8")
+    before = files_under(tmp_path)
+    for words in (("evaluate", tmp_path / "test.csv"), ("predict", "name[Zizzi 3]")):
+        ended = affina(words[0], tmp_path / "run", words[1])
+        check_refused(ended, tmp_path, before, says=("slots.json", "put the whole file back, or remove it"))
 
 
 def test_other_inputs_have_no_slots(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from affina.cli.tables import answers_line, files_line, percent
-from affina.record.audited import Audited, Cut, Encoded, Lengths
+from affina.record.audited import IN_PIECES, Audited, Cut, Encoded, Lengths
 from affina.record.measures import WRITING
 from affina.record.payloads import Chosen, DataRead, Finding
 from affina.reporting.formats import counted
@@ -20,8 +20,6 @@ from affina.reporting.formats import counted
 MOST_LABELS: Final = 6
 EXAMPLES: Final = 3
 INDENT: Final = 2
-IN_PIECES: Final = "data.too_long (texts alone)"
-"""The choice that says that rows are counted as the pieces that they were cut into."""
 OPENING: Final = "⟦"
 CLOSING: Final = "⟧"
 
@@ -107,7 +105,7 @@ def _cut_lines(cuts: tuple[Cut, ...], rows: int) -> Iterator[str]:
 
 def _show_encoded(encoded: Encoded, console: Console) -> None:
     first = "the first training row without personal data"
-    console.print(f"\n[bold]As the model reads[/] {escape(encoded.where)}, {first}", highlight=False)
+    console.print(f"\n[bold]As the model reads[/] {escape(encoded.where)}, {first}", highlight=False, soft_wrap=True)
     console.print(Padding(_marked(encoded), (0, 0, 0, INDENT), expand=False))
     target = Text("trained: ")
     if any(encoded.trained):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, final
 
-import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn
@@ -15,17 +15,17 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from affina.cli.tables import percent
+from affina.cli.printing import line, print_json
+from affina.cli.tables import percent, too_narrow
 from affina.cli.words import OVERRIDE
 from affina.comparing.happenings import Began, Halved, Happening, Noticed, Opened, Over, Stepped
 from affina.record.compared import Compared, Standing
 from affina.record.measures import title
-from affina.record.strict import strict_json
-from affina.reporting.formats import difference, duration, ends, interval, mebibytes, metric, sized
-from affina.reporting.standing_answers import said, with_result
+from affina.reporting.costs import COSTS, Paid, paid
+from affina.reporting.formats import NOT_MEASURED, counted, duration, interval, metric
+from affina.reporting.standing_answers import apart, said, with_result
 from affina.verbs.compare import compare
 
-NOT_MEASURED: Final = "not measured"
 FRONT: Final = " *"
 
 
@@ -39,6 +39,7 @@ class ComparisonDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._line = partial(line, console)
         self._bars = Bars(
             TextColumn("{task.fields[work]}"),
             BarColumn(bar_width=24),
@@ -90,11 +91,6 @@ class ComparisonDisplay:
         share = "" if run.share == 1 else f", {percent(run.share)} of the epochs"
         self._line("finished", f"{who}{share}: {figure}{spent}".rstrip(" ,:"), f"  {_left(happening.left)}")
 
-    def _line(self, head: str, text: str, aside: str = "") -> None:
-        self._console.print(
-            f"[bold]{escape(head):<13}[/bold]{escape(text)}[dim]{escape(aside)}[/dim]", highlight=False, soft_wrap=True
-        )
-
 
 def run_comparison(
     words: Sequence[str], methods: Sequence[str], *, seeds: int, halving: int | None, as_json: bool
@@ -108,7 +104,7 @@ def run_comparison(
     finally:
         display.close()
     if as_json:
-        typer.echo(strict_json(found.as_json(), indent=2))
+        print_json(found.as_json())
     else:
         show_comparison(found, Console())
     return found.exit_status
@@ -132,16 +128,16 @@ def show_comparison(found: Compared, console: Console) -> None:
 
 def _qualities(found: Compared, ranked: list[Standing]) -> Table:
     seeds = f", means of {len(found.seeds)} seeds" if len(found.seeds) > 1 else ""
-    heading = f"On {found.rows:,} rows ({found.split}){seeds}, intervals in brackets"
+    heading = f"On {counted(found.rows, 'rows')} ({found.split}){seeds}, intervals in brackets{too_narrow(found.rows)}"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
     table.add_column(title(found.metric), justify="right")
     table.add_column("behind the best", justify="right")
-    for place, one in enumerate(ranked):
-        table.add_row(Text(one.name), *_figures(found, one, best=place == 0))
+    for one in ranked:
+        table.add_row(Text(one.name), *_figures(found, one))
     for one in found.baselines:
         if found.metric in one.metrics:
-            table.add_row(Text(one.name, style="dim"), *_figures(found, one, best=False))
+            table.add_row(Text(one.name, style="dim"), *_figures(found, one))
     return table
 
 
@@ -149,34 +145,22 @@ def _prices(ranked: list[Standing]) -> Table:
     heading = f"What they cost; {FRONT.strip()} is on the Pareto front of that cost. Forgetting: {NOT_MEASURED}"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
-    for name in ("weights trained", "time", "peak memory", "to ship"):
-        table.add_column(name, justify="right")
+    for cost in COSTS.values():
+        table.add_column(cost.name, justify="right")
     for one in ranked:
-        table.add_row(Text(one.name), *_costs(one))
+        table.add_row(Text(one.name), *map(_cell, paid(one)))
     return table
 
 
-def _figures(found: Compared, one: Standing, *, best: bool) -> tuple[str, str]:
+def _figures(found: Compared, one: Standing) -> tuple[str, Text]:
     figure = interval(found.metric, one.metrics[found.metric])
-    if best:
-        return figure, ""
-    level = " level" if one.level else ""
-    if one.behind is None:
-        return figure, one.remark or level.strip()
-    return figure, f"{difference(found.metric, one.behind.value)} ({ends(found.metric, one.behind)}){level}"
+    size, between, words = apart(found, one)
+    return figure, Text(" ".join(filter(None, (size, f"({between})" if between else "", words))))
 
 
-def _costs(one: Standing) -> tuple[str, ...]:
-    costs = one.costs
-    share = f" ({percent(costs['trained'] / one.parameters)})" if "trained" in costs and one.parameters else ""
-    written = {
-        "trained": f"{costs.get('trained', 0):,.0f}{share}",
-        "seconds": duration(costs.get("seconds", 0)),
-        "memory_bytes": mebibytes(costs.get("memory_bytes", 0)),
-        "bytes": sized(costs.get("bytes", 0)),
-    }
-    cells = ((written[key] if key in costs else "", FRONT if key in one.fronts else "") for key in written)
-    return tuple(text + mark for text, mark in cells)
+def _cell(cost: Paid) -> str:
+    aside = f" ({cost.aside})" if cost.aside else ""
+    return f"{cost.text}{aside}{FRONT if cost.on_front else ''}"
 
 
 def _called(candidate: str, seed: int) -> str:

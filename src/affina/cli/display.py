@@ -5,6 +5,7 @@ It shows and never steers. On a terminal there is a progress bar with the time l
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, final
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from affina.cli.printing import line
 from affina.cli.tables import answers_line, files_line, percent, scores_line
 from affina.record.audited import Audited
 from affina.record.measures import title
@@ -48,6 +50,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._line = partial(line, console)
         self._progress = Bars(
             TextColumn("{task.fields[work]}"),
             BarColumn(bar_width=24),
@@ -126,11 +129,6 @@ class Display:
                 self._data(record)
             case Audited():
                 self._audited(record)
-
-    def _line(self, title: str, text: str, aside: str = "") -> None:
-        self._console.print(
-            f"[bold]{escape(title):<13}[/bold]{escape(text)}[dim]{escape(aside)}[/dim]", highlight=False, soft_wrap=True
-        )
 
     def _started(self, record: Started) -> None:
         if record.resumed_at is not None:

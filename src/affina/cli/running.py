@@ -8,17 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TypeGuard
 
-import typer
 from rich.console import Console
 
 from affina.cli.display import Display
+from affina.cli.printing import print_json
 from affina.cli.tables import percent, samples_table, scores_table
 from affina.evaluation.judging.base import Answer
 from affina.pipeline.execute import RunResult
 from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload, Sample, Started
-from affina.record.strict import strict_json
 from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import gather
 from affina.reporting.verdict import verdict_of
@@ -52,7 +51,7 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
             "forecast": how_far_off(journal.read(result.folder.journal)),
             "step_back": next((r.text for r in journal.read(result.folder.journal) if _is_step_back(r)), None),
         }
-        typer.echo(strict_json(found, indent=2))
+        print_json(found)
         return
     console = Console()
     records = journal.read(result.folder.journal)

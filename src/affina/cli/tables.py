@@ -57,13 +57,17 @@ def metric_of(scores: Scores, name: str) -> str:
     return interval(name, scores.metrics[name]) if name in scores.metrics else ""
 
 
+def too_narrow(rows: int) -> str:
+    """What to say behind intervals over so many rows: nothing, or that they are too narrow."""
+    return f" (too narrow: {counted(rows, 'rows')} are few)" if rows < LEAST_ROWS else ""
+
+
 def scores_table(scores: Scores, others: dict[str, Scores]) -> Table:
     """Metrics down, predictors across."""
     rows = max(measured.n for measured in scores.metrics.values())
     fewest = min(measured.n for measured in scores.metrics.values())
     some = f"; texts were written for {fewest:,} of them" if fewest < rows else ""
-    few = f" (too narrow: {counted(fewest, 'rows')} are few)" if fewest < LEAST_ROWS else ""
-    heading = f"On {counted(rows, 'rows')} ({scores.split}), bootstrap intervals in brackets{few}{some}"
+    heading = f"On {counted(rows, 'rows')} ({scores.split}), bootstrap intervals in brackets{too_narrow(fewest)}{some}"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
     for who, found in {"tuned": scores, **others}.items():

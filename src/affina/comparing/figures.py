@@ -5,6 +5,7 @@ It ranks nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,8 +15,10 @@ from affina.comparing.resampled import Sampled, sample
 from affina.record.compared import COSTS, Standing
 from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
+from affina.reporting.degenerate import degenerate_of
+from affina.reporting.formats import NOT_A_NUMBER
 from affina.reporting.formats import name as named
-from affina.reporting.paired import MACRO_F1, aligned, shared_rows
+from affina.reporting.paired import aligned, on_rows_of, shared_rows
 
 Results = Mapping[str, Sequence[Result]]
 """Candidate to its finished runs, one for each seed."""
@@ -33,10 +36,30 @@ class Figures:
     Attributes:
         rows: candidate, or baseline behind `BASELINE`, to its results by row, of one seed each.
         sampled: metric to what was drawn of it; None where results by row do not tell it.
+        resamples: draws behind each interval.
+        confidence: the level of the intervals.
     """
 
     rows: Mapping[str, Sequence[RowResults]]
     sampled: Mapping[str, Sampled | None]
+    resamples: int
+    confidence: float
+
+    def pair(self, entry: str, best: str, metric: str) -> Sampled | None:
+        """What was drawn of two, on the rows that both were scored on; a baseline may have been on some rows alone."""
+        drawn = self.sampled[metric]
+        if drawn is None or not {entry, best} <= drawn.values.keys():
+            several = self.part(entry, best)
+            drawn = sample(several, metric, resamples=self.resamples, confidence=self.confidence) if several else None
+        return drawn if drawn is not None and {entry, best} <= drawn.values.keys() else None
+
+    def part(self, entry: str, best: str) -> Mapping[str, Sequence[RowResults]]:
+        """The results of two on the rows of the first; none where the second was not scored on all of these."""
+        ours, theirs = self.rows.get(entry), self.rows.get(best)
+        if ours is None or theirs is None:
+            return {}
+        part = [on_rows_of(ours[0], one) for one in theirs]
+        return {entry: ours, best: part} if all(aligned(ours[0], one) for one in part) else {}
 
 
 def metrics_of(run: Result) -> Mapping[str, Measured]:
@@ -44,9 +67,15 @@ def metrics_of(run: Result) -> Mapping[str, Measured]:
     return run.gathered.scores[TUNED].metrics
 
 
-def draw(results: Results, *, resamples: int, confidence: float) -> Figures:
-    """Draw rows and seeds for every metric; the rows are those of the first candidate's first run."""
-    first = next(iter(results.values()))[0]
+def draw(results: Results, first: Result, *, resamples: int, confidence: float) -> Figures:
+    """Draw rows and seeds for every metric.
+
+    Args:
+        results: of all candidates.
+        first: the run whose rows are compared.
+        resamples: draws.
+        confidence: the level of the intervals.
+    """
     rows: dict[str, Sequence[RowResults]] = {
         name: [run.gathered.rows[TUNED] for run in runs]
         for name, runs in results.items()
@@ -55,32 +84,22 @@ def draw(results: Results, *, resamples: int, confidence: float) -> Figures:
     for name, (run, who) in baselines_of(results).items():
         if who in run.gathered.rows:
             rows[BASELINE + name] = [run.gathered.rows[who]]
+    same = _on_rows_of(first, rows)
     keys = dict.fromkeys(key for runs in results.values() for run in runs for key in metrics_of(run))
     return Figures(
         rows=rows,
-        sampled={
-            key: sample(_on_rows_of(first, rows, key), key, resamples=resamples, confidence=confidence) for key in keys
-        },
+        sampled={key: sample(same, key, resamples=resamples, confidence=confidence) for key in keys},
+        resamples=resamples,
+        confidence=confidence,
     )
 
 
-def _on_rows_of(
-    first: Result, rows: Mapping[str, Sequence[RowResults]], metric: str
-) -> Mapping[str, Sequence[RowResults]]:
-    """Those that were scored on the same rows as the first candidate, in this metric."""
+def _on_rows_of(first: Result, rows: Mapping[str, Sequence[RowResults]]) -> Mapping[str, Sequence[RowResults]]:
+    """Those that were scored on the same rows as the first candidate."""
     reference = first.gathered.rows.get(TUNED)
     if reference is None:
         return {}
-    return {
-        name: several
-        for name, several in rows.items()
-        if all(aligned(reference, one) and _tells(one, metric) for one in several)
-    }
-
-
-def _tells(found: RowResults, metric: str) -> bool:
-    """Whether a metric can be had from these; the macro-F1 is made of the classes."""
-    return metric in found.values or metric in found.parts or (metric == MACRO_F1 and bool(found.expected))
+    return {name: several for name, several in rows.items() if all(aligned(reference, one) for one in several)}
 
 
 def baselines_of(results: Results) -> dict[str, tuple[Result, str]]:
@@ -117,16 +136,19 @@ def standing_of(name: str, runs: Sequence[Result], figures: Figures, metric: str
         metric: what it is ranked by.
         first: the run whose rows are compared.
     """
-    metrics = {
+    means = {
         key: _figure(name, figures.sampled[key]) or _widest(runs, key)
         for key in metrics_of(runs[0])
         if all(key in metrics_of(run) for run in runs)
     }
+    metrics = {key: one for key, one in means.items() if _is_finite(one)}
+    why = f"its {named(metric)} is {NOT_A_NUMBER}" if metric in means else f"it has no {named(metric)}"
     return Standing(
         name=name,
+        reason="" if metric in metrics else why,
         metrics=metrics,
         seeds=tuple(run.run.seed for run in runs),
-        by_seed=tuple(metrics_of(run)[metric].value for run in runs if metric in metrics_of(run)),
+        by_seed=tuple(metrics_of(run)[metric].value for run in runs) if metric in metrics else (),
         costs={
             key: _over_seeds(key, [run.costs[key] for run in runs])
             for key in COSTS
@@ -135,24 +157,39 @@ def standing_of(name: str, runs: Sequence[Result], figures: Figures, metric: str
         parameters=runs[0].gathered.model.parameters if runs[0].gathered.model else 0,
         chosen=runs[0].chosen,
         ships=runs[0].run.ships,
-        remark=_other_rows(runs, first),
+        remark=void(runs) or _other_rows(runs, first),
     )
 
 
-def baseline_standings(results: Results, figures: Figures, *, split: str) -> list[Standing]:
-    """The baselines' figures on a split."""
+def void(runs: Sequence[Result]) -> str:
+    """What is said of a candidate whose answers say nothing, with one of its seeds at least; empty for any other."""
+    for run in runs:
+        wrong = degenerate_of(run.gathered)
+        if wrong is not None and wrong.void:
+            return f"seed {run.run.seed}: {wrong.told}" if len(runs) > 1 else wrong.told
+    return ""
+
+
+def baseline_standings(results: Results, figures: Figures, metric: str, *, first: Result) -> list[Standing]:
+    """The baselines' figures on the rows of the first run's split."""
     found = []
     for name, (run, who) in baselines_of(results).items():
         scores = run.gathered.scores[who]
-        if scores.split != split:
+        if scores.split != first.gathered.scores[TUNED].split:
             continue
-        metrics = {
+        means = {
             key: _figure(BASELINE + name, figures.sampled.get(key)) or figure for key, figure in scores.metrics.items()
         }
-        seen = max(figure.n for figure in scores.metrics.values())
-        fewer = seen < max(figure.n for figure in metrics_of(run).values())
-        found.append(Standing(name=name, metrics=metrics, remark=f"on {seen:,} of the rows" if fewer else ""))
+        seen = scores.metrics[metric].n if metric in scores.metrics else 0
+        remark = f"on {seen:,} of the rows" if 0 < seen < metrics_of(first)[metric].n else ""
+        found.append(
+            Standing(name=name, metrics={key: one for key, one in means.items() if _is_finite(one)}, remark=remark)
+        )
     return found
+
+
+def _is_finite(figure: Measured) -> bool:
+    return all(map(math.isfinite, (figure.value, figure.low, figure.high)))
 
 
 def _figure(name: str, drawn: Sampled | None) -> Measured | None:

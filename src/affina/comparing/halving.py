@@ -7,7 +7,7 @@ run in full. Who stays is judged by the validation rows alone, never by the test
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +37,20 @@ def rounds(candidates: int, *, factor: int) -> tuple[Round, ...]:
         counts.append(max(FEWEST, math.ceil(counts[-1] / factor)))
     before_last = len(counts) - 1
     return tuple(Round(float(factor) ** (place - before_last), keep) for place, keep in enumerate(counts[1:]))
+
+
+def shares(turns: Sequence[Round], *, candidates: int, seeds: int) -> Iterator[float]:
+    """The share of the budget of each run, if none fails.
+
+    Args:
+        turns: the rounds that are left.
+        candidates: that are left.
+        seeds: runs of each that is run in full.
+    """
+    for turn in turns:
+        yield from [turn.share] * candidates
+        candidates = turn.keep
+    yield from [1.0] * (candidates * seeds)
 
 
 def kept(scores: Mapping[str, float | None], metric: str, *, keep: int) -> tuple[str, ...]:

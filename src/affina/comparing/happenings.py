@@ -32,7 +32,6 @@ class Began:
 
     candidate: str
     seed: int
-    share: float
     number: int
     of: int
 

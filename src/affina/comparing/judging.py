@@ -1,7 +1,8 @@
 """Which candidate is the best, which are level with it, and which are worth their cost.
 
 Two are told apart as two runs are (`reporting.paired`): the interval of their difference on the same rows leaves out
-zero and, where each has one seed, McNemar's test agrees. This module runs nothing and reads only finished runs.
+zero and, where each has one seed, McNemar's test agrees. One whose answers say nothing is behind all others, whatever
+its figure. This module runs nothing and reads only finished runs.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from affina.comparing.figures import BASELINE, Figures, Results, baseline_standings, draw, metrics_of, standing_of
+from affina.comparing.figures import BASELINE, Figures, Results, baseline_standings, draw, metrics_of, standing_of, void
 from affina.comparing.fronts import front
 from affina.comparing.reading import TUNED, Result
 from affina.record.compared import COSTS, Standing
 from affina.record.measures import higher_is_better
-from affina.reporting.paired import Paired, paired
+from affina.reporting.paired import Paired, discordant
 from affina.reporting.verdict import settled, telling
 
 
@@ -26,8 +27,8 @@ class Judged:
     Attributes:
         metric: what they are ranked by.
         split: the rows that they were scored on,
-        rows: and how many those are.
-        standings: the best first.
+        rows: and how many of them that metric is of.
+        standings: the best first; behind them those that cannot be set beside it.
         baselines: the strongest first.
     """
 
@@ -49,20 +50,22 @@ def judge(results: Results, *, resamples: int, confidence: float) -> Judged | No
     scored = {name: runs for name, runs in results.items() if runs and all(map(_is_scored, runs))}
     if not scored:
         return None
-    first = next(iter(scored.values()))[0]
-    split = first.gathered.scores[TUNED].split
+    first = min(scored.values(), key=lambda runs: bool(void(runs)))[0]
     metric = telling(metrics_of(first), first.gathered.chosen_metric)
-    figures = draw(scored, resamples=resamples, confidence=confidence)
+    figures = draw(scored, first, resamples=resamples, confidence=confidence)
     every = [standing_of(name, runs, figures, metric, first=first) for name, runs in scored.items()]
-    ranked = sorted(every, key=lambda one: _rank(one, metric))
-    best = next((one for one in ranked if not one.remark), ranked[0])
-    baselines = sorted(baseline_standings(scored, figures, split=split), key=lambda one: _rank(one, metric))
+    ranked = sorted(every, key=lambda one: (metric not in one.metrics, bool(one.remark), _rank(one, metric)))
+    baselines = sorted(baseline_standings(scored, figures, metric, first=first), key=lambda one: _rank(one, metric))
+    best = ranked[0]
+    if metric in best.metrics and not best.remark:
+        ranked = [one if one.remark else _beside(best, one, one.name, figures, metric) for one in ranked]
+        baselines = [_beside(best, one, BASELINE + one.name, figures, metric) for one in baselines]
     return Judged(
         metric=metric,
-        split=split,
-        rows=max(measured.n for measured in metrics_of(first).values()),
-        standings=_with_fronts([_beside(best, one, one.name, figures, metric) for one in ranked], metric),
-        baselines=tuple(_beside(best, one, BASELINE + one.name, figures, metric) for one in baselines),
+        split=first.gathered.scores[TUNED].split,
+        rows=metrics_of(first)[metric].n,
+        standings=_with_fronts(ranked, metric),
+        baselines=tuple(baselines),
     )
 
 
@@ -72,7 +75,7 @@ def _is_scored(run: Result) -> bool:
 
 def _rank(one: Standing, metric: str) -> float:
     """Lower is better; last what has no such figure."""
-    if metric not in one.metrics or not math.isfinite(one.metrics[metric].value):
+    if metric not in one.metrics:
         return math.inf
     return -one.metrics[metric].value if higher_is_better(metric) else one.metrics[metric].value
 
@@ -81,14 +84,13 @@ def _beside(best: Standing, one: Standing, entry: str, figures: Figures, metric:
     """A standing with its distance from the best, and whether the rows tell the two apart."""
     if entry == best.name or metric not in one.metrics:
         return one
-    drawn = figures.sampled[metric]
-    if drawn is None or entry not in drawn.values or best.name not in drawn.values:
-        return replace(one, level=not one.remark and not settled(best.metrics[metric], one.metrics[metric], None))
+    drawn = figures.pair(entry, best.name, metric)
+    if drawn is None:
+        return replace(one, level=not settled(best.metrics[metric], one.metrics[metric], None))
     behind = drawn.difference(entry, best.name)
-    ours, theirs = figures.rows[entry], figures.rows[best.name]
-    by_row = paired(ours[0], theirs[0], metric) if len(ours) == len(theirs) == 1 else None
-    pair = Paired(behind, by_row.discordant if by_row else None, drawn.confidence)
-    return replace(one, behind=behind, level=not pair.settled)
+    [ours, *more], [theirs, *others] = figures.part(entry, best.name).values()
+    by_row = None if more or others else discordant(ours, theirs, metric)
+    return replace(one, behind=behind, level=not Paired(behind, by_row, drawn.confidence).settled)
 
 
 def _with_fronts(standings: Sequence[Standing], metric: str) -> tuple[Standing, ...]:

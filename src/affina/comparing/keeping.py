@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from affina.comparing.earlier import Earlier
 from affina.comparing.judging import Judged, judge
 from affina.comparing.planned import Plan
 from affina.comparing.reading import Result, read_result
@@ -15,8 +16,10 @@ from affina.comparing.running import Progress
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.recipe.base import AUTO
-from affina.record.compared import FORMAT, Candidate, Compared, RowsUsed, Standing
+from affina.record.compared import FORMAT, Candidate, CandidateRun, Compared, RowsUsed, Standing
+from affina.reporting.degenerate import degenerate_of
 from affina.reporting.formats import listed
+from affina.reporting.verdict import TITLES
 
 SPLITS = ("train", "validation", "test")
 
@@ -48,16 +51,19 @@ class Keeper:
         folder: of the comparison.
         rows: that all share.
         started: when it was begun, as a record has it.
+        earlier: what an earlier process finished: it is kept while this one has not come to it.
     """
 
     plan: Plan
     folder: Path
     rows: RowsUsed
     started: str
+    earlier: Earlier
 
     def compared(self, progress: Progress) -> Compared:
         """The comparison as far as it has come."""
-        results = self._results(progress)
+        runs = [*progress.runs, *self.earlier.besides(progress.runs)]
+        results = self._results(progress, runs)
         spec = self.plan.base.evaluate
         judged = judge(results, resamples=spec.resamples, confidence=spec.confidence)
         standings = tuple(self._standings(progress, judged))
@@ -69,13 +75,13 @@ class Keeper:
             command=self.plan.command,
             started=self.started,
             written=now(),
-            finished=all(one.state != "open" for one in standings),
+            finished=all(self._is_over(one) for one in standings),
             base=self.plan.base.model_dump(mode="json"),
             data=self.rows,
             seeds=self.plan.seeds,
             halving=self.plan.halving,
             candidates=self.plan.candidates,
-            runs=tuple(progress.runs),
+            runs=tuple(runs),
             rungs=tuple(progress.rungs),
             metric=judged.metric if judged else "",
             split=judged.split if judged else "",
@@ -88,14 +94,18 @@ class Keeper:
             notes=tuple(_notes(self.plan, judged, results)),
         )
 
-    def _results(self, progress: Progress) -> dict[str, list[Result]]:
-        """The finished runs of each candidate that none has failed of, in the order of the seeds."""
+    def _results(self, progress: Progress, runs: Sequence[CandidateRun]) -> dict[str, list[Result]]:
+        """The finished runs of each candidate that is in the running, in the order of the seeds."""
         found: dict[str, list[Result]] = {}
         for candidate in self.plan.candidates:
-            runs = [run for run in progress.runs if run.candidate == candidate.name and run.share == 1]
-            if runs and not progress.failed(candidate):
-                found[candidate.name] = [read_result(self.folder, run) for run in runs]
+            whole = {run.seed: run for run in runs if run.candidate == candidate.name and run.share == 1}
+            mine = [whole[seed] for seed in self.plan.seeds if seed in whole]
+            if mine and not progress.failed(candidate) and candidate.name not in progress.dropped:
+                found[candidate.name] = [read_result(self.folder, run) for run in mine]
         return found
+
+    def _is_over(self, one: Standing) -> bool:
+        return one.state != "open" and (one.state != "finished" or len(one.seeds) == len(self.plan.seeds))
 
     def _standings(self, progress: Progress, judged: Judged | None) -> Iterator[Standing]:
         """Those with a result, the best first; then those that were stopped early, failed, or have not begun."""
@@ -129,6 +139,9 @@ def _notes(plan: Plan, judged: Judged | None, results: Mapping[str, Sequence[Res
     unfinished = [name for name, runs in results.items() if len(runs) < len(plan.seeds)]
     if unfinished:
         yield f"Not all seeds have run yet of {listed(unfinished)}."
+    degenerate = [(run, wrong) for run in every if (wrong := degenerate_of(run.gathered)) is not None]
+    if degenerate:
+        yield f"{TITLES['void']}: " + "; ".join(f"{_named([run])}, {wrong.told}" for run, wrong in degenerate) + "."
     apart = {one.gathered.model.fingerprint for one in every if one.gathered.model}
     named = {one.gathered.model.reference for one in every if one.gathered.model}
     if len(apart) > len(named):

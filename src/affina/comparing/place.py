@@ -19,7 +19,7 @@ from affina.errors import Problem, RunError
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
 from affina.record import compared, journal
-from affina.record.compared import FILE, CandidateRun, Compared, RowsUsed
+from affina.record.compared import FILE, Candidate, CandidateRun, Compared, RowsUsed
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
 from affina.record.payloads import Finished, Started
@@ -167,6 +167,23 @@ def shipped_of(folder: Path) -> tuple[str, int | None]:
         sizes = [file.stat().st_size for file in path.rglob("*") if file.is_file() and file.name != "README.md"]
         return path.name, sum(sizes)
     return "", None
+
+
+def as_finished(folder: Path, candidate: Candidate, seed: int, share: float, *, wall: float | None) -> CandidateRun:
+    """A finished run in the comparison's folder, as the comparison has it.
+
+    Args:
+        folder: of the comparison.
+        candidate: whose run it is.
+        seed: of the run.
+        share: of the budget.
+        wall: seconds of its process; None where those are not known.
+    """
+    name = run_folder(candidate.folder, seed, share)
+    ships, size = shipped_of(folder / name)
+    return CandidateRun(
+        candidate=candidate.name, seed=seed, share=share, folder=name, wall_seconds=wall, ships=ships, bytes=size
+    )
 
 
 def tidy(folder: Path, run: CandidateRun) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from affina.comparing.halving import Round, rounds, shares
 from affina.errors import Problem, RecipeError
 from affina.recipe.base import AUTO
 from affina.recipe.load import check_recipe
@@ -48,6 +49,16 @@ class Plan:
     seeds: tuple[int, ...]
     halving: int | None = None
     command: str = ""
+
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """The rounds before the candidates that are left are run in full."""
+        return () if self.halving is None else rounds(len(self.candidates), factor=self.halving)
+
+    @property
+    def most_runs(self) -> int:
+        """How many runs there are if none fails."""
+        return len(list(shares(self.rounds, candidates=len(self.candidates), seeds=len(self.seeds))))
 
     def recipe(self, candidate: Candidate, seed: int, *, run: str) -> Recipe:
         """The recipe of one run, in the folder `run`."""

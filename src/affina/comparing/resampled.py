@@ -10,18 +10,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from affina.evaluation.intervals import Floats, draws, ends
 from affina.record.payloads import Measured
 from affina.record.row_results import RowResults
-from affina.reporting.paired import MACRO_F1, SHAPES
+from affina.reporting.paired import figure_of
 
 ROWS_SEED: Final = 0
 SEEDS_SEED: Final = 1
+Measure = Callable[[Floats], float]
+"""How often each row counts [rows] to the figure of one run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,28 +66,36 @@ def sample(
         confidence: the level of the intervals.
 
     Returns:
-        None where the metric cannot be told from results by row, or is no finite number.
+        Without those whose results by row do not tell the metric, or whose figure is no finite number; None where
+        nobody is left.
     """
-    runs = [(name, _figure_of(found, metric)) for name, several in results.items() for found in several]
-    measures = [measure for _, measure in runs if measure is not None]
-    if not measures or len(measures) < len(runs):
+    measures = {name: told for name, several in results.items() if (told := _measures(several, metric))}
+    if not measures:
         return None
     rows = len(next(iter(results.values()))[0].rows)
-    if not all(math.isfinite(measure(np.ones(rows))) for measure in measures):
-        return None
+    every = [measure for told in measures.values() for measure in told]
 
     def figures(weights: Floats) -> Floats:
-        return np.array([measure(weights) for measure in measures])
+        return np.array([measure(weights) for measure in every])
 
     values, drawn = draws(figures, rows, resamples=resamples, seed=ROWS_SEED)
     means: dict[str, float] = {}
     anew: dict[str, Floats] = {}
     generator = np.random.default_rng(SEEDS_SEED)
-    for name in results:
-        places = [place for place, (owner, _) in enumerate(runs) if owner == name]
-        means[name] = float(values[places].mean())
-        anew[name] = _over_seeds(drawn[:, places], generator)
+    place = 0
+    for name, told in measures.items():
+        seeds = slice(place, place + len(told))
+        means[name] = float(values[seeds].mean())
+        anew[name] = _over_seeds(drawn[:, seeds], generator)
+        place = seeds.stop
     return Sampled(values=means, drawn=anew, rows=rows, confidence=confidence)
+
+
+def _measures(several: Sequence[RowResults], metric: str) -> list[Measure]:
+    """The figure of each run; none of them where one cannot be told."""
+    found = [figure_of(one, metric) for one in several]
+    told = [measure for measure in found if measure is not None]
+    return told if len(told) == len(found) else []
 
 
 def _over_seeds(drawn: Floats, generator: np.random.Generator) -> Floats:
@@ -100,32 +109,3 @@ def _over_seeds(drawn: Floats, generator: np.random.Generator) -> Floats:
     # a mean of n drawn from n varies by (n - 1) / n of what it should
     stretched: Floats = mean + math.sqrt(seeds / (seeds - 1)) * (again - mean)
     return stretched
-
-
-def _figure_of(found: RowResults, metric: str) -> Callable[[Floats], float] | None:
-    """How often each row counts to the metric, in the order of the rows' names; None where rows do not tell it."""
-    order = sorted(range(len(found.rows)), key=lambda place: found.rows[place])
-    if not order:
-        return None
-    if metric in found.values:
-        values = np.asarray(found.values[metric])[order]
-        return lambda weights: float(weights @ values / weights.sum())
-    if metric in SHAPES and metric in found.parts:
-        parts, shape = np.asarray(found.parts[metric])[:, order], SHAPES[metric]
-        return lambda weights: shape((parts @ weights / weights.sum()).tolist())
-    if metric == MACRO_F1 and found.expected:
-        return _macro_f1(np.asarray(found.expected)[order], np.asarray(found.predicted)[order])
-    return None
-
-
-def _macro_f1(truth: NDArray[Any], said: NDArray[Any]) -> Callable[[Floats], float]:
-    """Over the classes that occur among either, as `evaluation.metrics` has it."""
-    classes = int(max(truth.max(), said.max())) + 1
-    right = (truth == said).astype(np.float64)
-
-    def measure(weights: Floats) -> float:
-        hits = np.bincount(truth, weights * right, classes)
-        either = np.bincount(truth, weights, classes) + np.bincount(said, weights, classes)
-        return float((2 * hits[either > 0] / either[either > 0]).mean())
-
-    return measure

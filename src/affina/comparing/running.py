@@ -7,22 +7,23 @@ in a run is not known here: `start` gives its process.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from affina.comparing import halving, timing
 from affina.comparing.happenings import Began, Halved, Happening, Noticed, Over, Stepped
-from affina.comparing.place import is_finished, run_folder, shipped_of, tidy
+from affina.comparing.place import as_finished, run_folder, tidy
 from affina.comparing.planned import Plan
-from affina.comparing.process import Ended, Tell
+from affina.comparing.process import Ended
 from affina.comparing.reading import validation_score
 from affina.errors import AffinaError, Interrupted, Problem
 from affina.recipe.schema import Recipe
 from affina.record.compared import Candidate, CandidateRun, Rung
 from affina.record.measures import title
 from affina.reporting.formats import metric
+from affina.runtime.children import Tell
 
 Clock = Callable[[], float]
 ALIKE: Final = 2
@@ -71,16 +72,16 @@ class Running:
     Attributes:
         plan: what is compared.
         folder: of the comparison.
-        before: runs that are known from an earlier process.
+        known: folder to run, of those that an earlier process finished.
         start: starts a run.
         tell: is told what happens.
-        keep: called after each run, to write down how far it has come.
+        keep: called after each run of this process, to write down how far it has come.
         clock: seconds.
     """
 
     plan: Plan
     folder: Path
-    before: Sequence[CandidateRun]
+    known: Mapping[str, CandidateRun]
     start: Start
     tell: Callable[[Happening], None]
     keep: Callable[[Progress], None]
@@ -88,6 +89,7 @@ class Running:
     progress: Progress = field(default_factory=Progress)
     process: Process | None = None
     waiting: list[timing.Piece] = field(default_factory=list)
+    scores: dict[str, tuple[str, float | None]] = field(default_factory=dict)
     stopping: bool = False
 
     def stop(self) -> None:
@@ -103,24 +105,25 @@ class Running:
             Interrupted: it was stopped; the same call goes on.
             AffinaError: the first candidates failed for one reason, which is none of theirs.
         """
-        left = self._halve(self.plan.candidates) if self.plan.halving else list(self.plan.candidates)
+        left = self._halve()
         self.waiting = [timing.Piece(candidate.name, 1.0) for _ in self.plan.seeds for candidate in left]
         for seed in self.plan.seeds:
             for candidate in left:
                 self._one(candidate, seed, share=1.0)
         return self.progress
 
-    def _halve(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    def _halve(self) -> list[Candidate]:
         """The candidates that are run in full."""
-        left, turns = list(candidates), halving.rounds(len(candidates), factor=self.plan.halving or 2)
+        left, turns, seeds = list(self.plan.candidates), self.plan.rounds, len(self.plan.seeds)
         for place, turn in enumerate(turns):
-            later = _later(turns[place + 1 :], keep=turn.keep, seeds=len(self.plan.seeds))
-            self.waiting = [*(timing.Piece(candidate.name, turn.share) for candidate in left), *later]
+            later = halving.shares(turns[place + 1 :], candidates=turn.keep, seeds=seeds)
+            this = [timing.Piece(candidate.name, turn.share) for candidate in left]
+            self.waiting = [*this, *(timing.Piece("", share) for share in later)]  # whose these are is not known yet
             scores: dict[str, float | None] = {}
             watched = ""
             for candidate in left:
                 run = self._one(candidate, self.plan.seeds[0], share=turn.share)
-                told = validation_score(self.folder, run) if run is not None and run.state == "finished" else None
+                told = self._score(run) if run is not None and run.state == "finished" else None
                 scores[candidate.name] = told[1] if told else None
                 watched = told[0] if told else watched
             stay = halving.kept(scores, watched, keep=turn.keep)
@@ -139,18 +142,17 @@ class Running:
         if self.progress.failed(candidate):
             return None
         name = run_folder(candidate.folder, seed, share)
-        recipe = self.plan.recipe(candidate, seed, run=str(self.folder / name))
-        known = next((run for run in self.before if run.folder == name and run.state == "finished"), None)
-        if is_finished(self.folder / name, recipe, share=share):
-            run = known or self._as_finished(candidate, seed, share, wall=None)
-        else:
+        run = self.known.get(name)
+        if run is None:
             self._check_going_on()
             total = len(self.progress.runs) + 1 + len(self.waiting)
-            self.tell(Began(candidate.name, seed, share, len(self.progress.runs) + 1, total))
+            self.tell(Began(candidate.name, seed, len(self.progress.runs) + 1, total))
+            recipe = self.plan.recipe(candidate, seed, run=str(self.folder / name))
             run = self._in_a_process(candidate, seed, share, recipe)
         tidy(self.folder / name, run)
         self.progress.runs.append(run)
-        self.keep(self.progress)
+        if name not in self.known:
+            self.keep(self.progress)
         return run
 
     def _in_a_process(self, candidate: Candidate, seed: int, share: float, recipe: Recipe) -> CandidateRun:
@@ -171,10 +173,10 @@ class Running:
         self.process = None
         wall = round(self.clock() - began, 2)
         if ended.state == "interrupted":
-            raise self._interrupted()
+            raise self.interrupted()
         if ended.state == "finished":
-            run = self._as_finished(candidate, seed, share, wall=wall)
-            watched, score = validation_score(self.folder, run)
+            run = as_finished(self.folder, candidate, seed, share, wall=wall)
+            watched, score = self._score(run)
             self.tell(Over(run, watched, score, self._left(None, over=run)))
             return run
         error = ended.error or AffinaError()
@@ -192,12 +194,11 @@ class Running:
         self.tell(Over(run, "", None, self._left(None, over=run)))
         return run
 
-    def _as_finished(self, candidate: Candidate, seed: int, share: float, *, wall: float | None) -> CandidateRun:
-        name = run_folder(candidate.folder, seed, share)
-        ships, size = shipped_of(self.folder / name)
-        return CandidateRun(
-            candidate=candidate.name, seed=seed, share=share, folder=name, wall_seconds=wall, ships=ships, bytes=size
-        )
+    def _score(self, run: CandidateRun) -> tuple[str, float | None]:
+        """What a finished run came to on the validation rows, read from its record once."""
+        if run.folder not in self.scores:
+            self.scores[run.folder] = validation_score(self.folder, run)
+        return self.scores[run.folder]
 
     def _check_reason_is_its_own(self, run: CandidateRun, error: AffinaError) -> None:
         """Stop where the first candidates all fail for one reason, such as a model that is not there."""
@@ -207,10 +208,11 @@ class Running:
 
     def _check_going_on(self) -> None:
         if self.stopping:
-            raise self._interrupted()
+            raise self.interrupted()
 
-    def _interrupted(self) -> Interrupted:
-        over = sum(run.state == "finished" for run in self.progress.runs)
+    def interrupted(self) -> Interrupted:
+        """That it was stopped, and how it goes on."""
+        over = len({*self.known, *(run.folder for run in self.progress.runs if run.state == "finished")})
         return Interrupted(
             Problem(
                 where=f"the comparison {self.folder}",
@@ -226,14 +228,6 @@ class Running:
         failed = {run.candidate for run in runs if run.state == "failed"}
         waiting = [piece for piece in self.waiting if piece.candidate not in failed]
         return timing.time_left(known, waiting, going)
-
-
-def _later(turns: Sequence[halving.Round], *, keep: int, seeds: int) -> Iterator[timing.Piece]:
-    """The runs of later rounds, of candidates that are not known yet."""
-    for turn in turns:
-        yield from [timing.Piece("", turn.share)] * keep
-        keep = turn.keep
-    yield from [timing.Piece("", 1.0)] * (keep * seeds)
 
 
 def _why_dropped(rung: Rung, score: float | None) -> str:

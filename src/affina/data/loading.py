@@ -87,7 +87,7 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
     findings += _drop(spec, given, scans)
     rows, column = given["train"], label_column(columns)
     held_out = [name for name in HELD_OUT if name in given]
-    with or_else(meaning.otherwise):
+    with or_else(meaning, rows):
         labels = checked(given, labelling, column=column, train=called["train"])
     findings += look_at_files(tuple(scans.values()), given, labelling)
     made, chosen = divide(rows, _asked(spec, held_out), labelling, seed=seed)

@@ -6,14 +6,14 @@ and holds no rule of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from affina.data.aligning import by_names, columns_by_file, hide_unlabelled, readings
-from affina.data.column_problems import free_columns
+from affina.data.column_problems import are_texts, free_columns, to_write
 from affina.data.columns import NAMED, find_columns
 from affina.data.gathering import HELD_OUT, Files
 from affina.data.labelling.base import Labelling
@@ -25,7 +25,7 @@ from affina.data.rows import Row
 from affina.data.table import Table
 from affina.data.written.again import written_again
 from affina.data.written.columns import Columns, written_columns
-from affina.data.written.guess import Guess, alternative, asked_for, guess, has_labels, other_labels
+from affina.data.written.guess import OF_LABELS, Guess, alternative, asked_for, guess, has_labels, other_labels
 from affina.data.written.names import languages_in
 from affina.data.written.problems import refuse_mixed
 from affina.errors import DataError, Problem
@@ -115,8 +115,8 @@ def _found(table: Table, spec: DataSpec, task: Asked) -> tuple[Resolved[WritingS
         raise DataError(_no_rows(table))
     if guessed is None:
         return None, _labels(table, spec), ""
-    if not {spec.text, spec.text_pair, spec.label} <= {AUTO, "none"}:
-        return None, find_columns(table, spec), f"; {alternative(guessed)}"
+    if given := [f"data.{key}" for key in OF_LABELS if getattr(spec, key) not in (AUTO, "none")]:
+        return None, find_columns(table, spec), f"; {alternative(guessed)} in the place of {' and '.join(given)}"
     try:
         found = find_columns(table, spec)
     except DataError as error:
@@ -149,8 +149,12 @@ def _guessed(table: Table, spec: DataSpec, guessed: Guess) -> tuple[Resolved[Wri
 
 
 @contextmanager
-def or_else(otherwise: str) -> Iterator[None]:
-    """Labels that cannot be learnt from may have been a wrong reading: the other one is named in the fix.
+def or_else(meaning: Meaning, rows: Iterable[Row]) -> Iterator[None]:
+    """Labels that cannot be learnt from may be answers that a model is to write: what to type then is in the fix.
+
+    Args:
+        meaning: of the columns.
+        rows: of training.
 
     Raises:
         DataError: as it was, with the other reading.
@@ -158,10 +162,18 @@ def or_else(otherwise: str) -> Iterator[None]:
     try:
         yield
     except DataError as error:
+        otherwise = meaning.otherwise or _as_texts(meaning, rows)
         if not otherwise:
             raise
         problems = [replace(problem, fix=f"{problem.fix}; or {otherwise}") for problem in error.problems]
         raise DataError(*problems) from None
+
+
+def _as_texts(meaning: Meaning, rows: Iterable[Row]) -> str:
+    """What to type where labels look like texts of their own; empty where they do not."""
+    single = meaning.labelling.name == "classification"
+    texts = single and are_texts([row.fields["label"] for row in rows])
+    return to_write("COLUMN", label_column(meaning.columns)) if texts else ""
 
 
 def _or(problem: Problem, guessed: Guess) -> Problem:

@@ -158,7 +158,7 @@ def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files
     if not labelling.writes:
         called = named(item.name for item in files.items["train"])
         read = {scanned.split: ScannedRows(scanned) for scanned in scans}
-        with or_else(meaning.otherwise):
+        with or_else(meaning, read["train"]):
             labels = checked(read, labelling, column=label_column(columns), train=called)
     total = sum(map(len, scans))
     near, check, lengths = look_at_splits(samples, tuple(counts), labelling, seed=seed, of=total)

@@ -38,6 +38,8 @@ _SAYS_NOTHING: Final = frozenset({"yes", "no", "true", "false", "none", "null", 
 """Values that mean nothing without their attribute."""
 _SHORT: Final = 3
 """Letters of a word that is no sign of a value that the input does not have."""
+_SHOWN: Final = 60
+"""Letters of what is no phrase, in an error."""
 
 
 def parse_slots(given: str) -> tuple[Slot, ...]:
@@ -140,9 +142,22 @@ class Phrases:
 
 
 def load_phrases(text: str) -> Phrases:
-    """What `dump` wrote."""
-    found = json.loads(text)["phrases"]
-    return Phrases({tuple(one["phrase"].split(" ")): (one["attribute"], one["value"]) for one in found})
+    """What `dump` wrote.
+
+    Raises:
+        ValueError: the text is something else.
+    """
+    match json.loads(text):
+        case {"phrases": [*found]}:
+            return Phrases(dict(map(_meaning, found)))
+    raise ValueError("no object with a list of phrases")
+
+
+def _meaning(one: Any) -> tuple[Words, Slot]:
+    match one:
+        case {"phrase": str(phrase), "attribute": str(attribute), "value": str(value)}:
+            return tuple(phrase.split(" ")), (attribute, value)
+    raise ValueError(f"no phrase with an attribute and a value: {json.dumps(one)[:_SHOWN]}")
 
 
 def phrases_of(pairs: Sequence[tuple[str, str]]) -> Phrases | None:

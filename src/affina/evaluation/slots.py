@@ -42,11 +42,9 @@ class Counts:
     @property
     def parts(self) -> dict[str, tuple[Floats, Floats]]:
         """Metric to each row's share in the two sums whose ratio it is."""
-        every = self.slots + self.unjudged
-        wrong = (self.missed + self.invented, self.missed, self.invented)
-        return {name: (part, self.slots) for name, part in zip(NAMES, wrong, strict=False)} | {
-            NAMES[3]: (self.unjudged, every)
-        }
+        wrong = self.missed + self.invented
+        judged = ((part, self.slots) for part in (wrong, self.missed, self.invented))
+        return dict(zip(NAMES, (*judged, (self.unjudged, self.slots + self.unjudged)), strict=True))
 
 
 def coverages(phrases: Phrases, inputs: Sequence[str], texts: Sequence[str]) -> list[Coverage | None]:

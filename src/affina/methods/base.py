@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 BaseTensors = Callable[[], Mapping[str, Tensor]]
 """Loads the base model's tensors by parameter name."""
+BodyOrHead = Literal["body", "head"]
+"""Pre-trained weights, and what is new in the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,13 @@ class ParameterGroup:
     """Parameters that share a learning rate and a weight decay.
 
     Attributes:
-        part: "body" for pre-trained weights, "head" for what is new in the task.
+        part: of the model.
         decays: whether weight decay applies: matrices only, no norms and biases.
         parameters: name to tensor, in the model's order.
         rate: what the part's learning rate is multiplied by; not 1 for LoRA+'s B and with discriminative rates.
     """
 
-    part: Literal["body", "head"]
+    part: BodyOrHead
     decays: bool
     parameters: Mapping[str, nn.Parameter]
     rate: float = 1.0

@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from affina.methods.base import BaseTensors, ParameterGroup
+from affina.methods.base import BaseTensors, BodyOrHead, ParameterGroup
 
 
 @final
@@ -51,14 +51,12 @@ class TrainedWeights:
 
     def parameter_groups(self) -> tuple[ParameterGroup, ...]:
         """Body and head, the fastest first, each rate with its matrices (weight decay) and its vectors (none)."""
-        members: dict[tuple[bool, float, bool], dict[str, nn.Parameter]] = {}
+        members: dict[tuple[BodyOrHead, bool, float], dict[str, nn.Parameter]] = {}
         for name, tensor in self._trained.items():
-            kind = (name in self._head, -self._rates.get(name, 1.0), tensor.ndim <= 1)
-            members.setdefault(kind, {})[name] = tensor
-        return tuple(
-            ParameterGroup("head" if in_head else "body", not plain, members[in_head, slowness, plain], -slowness)
-            for in_head, slowness, plain in sorted(members)
-        )
+            part: BodyOrHead = "head" if name in self._head else "body"
+            members.setdefault((part, tensor.ndim > 1, self._rates.get(name, 1.0)), {})[name] = tensor
+        groups = [ParameterGroup(part, decays, found, rate) for (part, decays, rate), found in members.items()]
+        return tuple(sorted(groups, key=lambda group: (group.part == "head", -group.rate, not group.decays)))
 
     def train_only(self, names: Collection[str], *, quiet: Sequence[str]) -> None:
         """Let only these of the trained tensors train from now on.

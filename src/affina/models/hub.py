@@ -14,12 +14,13 @@ from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, Repo
 from affina.errors import ModelError, Problem
 from affina.models.folders import is_pickle, pickle_refused
 from affina.models.quiet import Notify
+from affina.models.starters import STARTERS
 
 _SECONDS: Final = 5.0
 _WANTED: Final = ["*.safetensors", "*.json", "*.txt", "*.model", "*.jinja"]
 _UNWANTED: Final = ["*/*"]
 """Folders in a repository hold other formats of the same weights."""
-_STARTERS: Final = "starter/encoder and starter/decoder need only the package index"
+_STARTERS: Final = f"{' and '.join(STARTERS)} need only the package index"
 
 
 def hub_folder(repository: str, *, notify: Notify) -> Path:

@@ -17,6 +17,7 @@ from affina.models.cache import file_sha256
 from affina.models.folders import CONFIG, check_folder, has_tokenizer, is_pickle, pickle_refused, weight_files
 from affina.models.quiet import Notify, silent
 from affina.models.starters import STARTERS, starter_folder
+from affina.record.starts import STARTER
 
 Kind = Literal["starter", "folder", "gguf", "run", "hub"]
 
@@ -25,7 +26,6 @@ RUN_MODEL: Final = "model"
 RUN_ADAPTER: Final = "adapter"
 """and the one that holds what was trained beside a model."""
 _HUB_ID: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
-_STARTER_PREFIX: Final = "starter/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def locate(reference: str, *, notify: Notify = silent) -> Source:
         ModelError: nothing of that name can be used; the message says what was found and the way out.
     """
     path = Path(reference).expanduser()
-    if reference.startswith(_STARTER_PREFIX):
+    if reference.startswith(STARTER):
         return _starter(reference, notify=notify)
     if path.is_dir():
         return _folder(reference, path)

@@ -36,7 +36,7 @@ from affina.record.payloads import (
 )
 from affina.record.starts import ModelLoaded, Predicted
 from affina.reporting import page
-from affina.reporting.degenerate import degenerate
+from affina.reporting.degenerate import degenerate_of
 from affina.reporting.gathered import gather
 from affina.runtime import exhausted, machine
 from affina.training import checkpoint
@@ -145,12 +145,11 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
                 measured = prepared.subject.measure(prepared, journal)
         with clock.stage("looking back"):
             found = gather(read(place.folder.journal))
-            wrong = degenerate(found.texts.get("tuned"), found.rows.get("tuned"))
-            reached = Reached(found.scores, found.rows, wrong)
-            look_back(prepared, outcome, journal, reached)
+            look_back(prepared, outcome, journal, Reached(found.scores, found.rows, degenerate_of(found)))
         journal.append(_finished(outcome, clock, measured, before=known, device=prepared.device))
     page.write(place.folder.path)
-    return RunResult(place.folder, measured.scores, place.baselines())
+    baselines = {who: scores for who, scores in found.scores.items() if who != "tuned"}
+    return RunResult(place.folder, measured.scores, baselines)
 
 
 def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> Prepared:

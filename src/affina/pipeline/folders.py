@@ -25,9 +25,10 @@ from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
-from affina.record.payloads import Chosen, DataRead, Finished, Payload, Scores, Started
+from affina.record.payloads import Chosen, DataRead, Finished, Payload, Started
 from affina.record.starts import ModelLoaded, Restarted
 from affina.record.writable import check_can_write
+from affina.reporting.asked import differing
 
 RUNS: Final = "runs"
 MOST_KEYS: Final = 3
@@ -43,11 +44,6 @@ class Place:
     folder: RunFolder
     resume: Path | None
     lock: FolderLock
-
-    def baselines(self) -> Mapping[str, Scores]:
-        """What the run measured before training."""
-        records = journal.read(self.folder.journal)
-        return {record.who: record for record in records if isinstance(record, Scores) and record.who != "tuned"}
 
 
 def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
@@ -140,7 +136,7 @@ def _cannot_go_on(records: Sequence[Payload], prepared: Prepared) -> str | None:
     now = prepared.recipe.model_dump(mode="json")
     known = (started.asked, started.resolved, _as_trained(started, records))
     if now not in known:
-        nearest = min((_differing(before, now) for before in known), key=len)
+        nearest = min((_told_apart(before, now) for before in known), key=len)
         return f"a run of another recipe: {', '.join(nearest[:MOST_KEYS])}" + (
             f", and {len(nearest) - MOST_KEYS} more keys" if len(nearest) > MOST_KEYS else ""
         )
@@ -170,9 +166,9 @@ def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tu
         elif record is first:  # what it went on with later is the same, in other words
             asked = prepared.recipe.model_dump(mode="json")
             before = first.resolved if asked == first.asked else _as_trained(first, records)
-            was, now = _flat(before), _flat(resolved_recipe(prepared).model_dump(mode="json"))
-            for key in sorted(was.keys() | now.keys()):
-                yield f"the value of {key}", str(was.get(key)), str(now.get(key))
+            apart = differing(before, resolved_recipe(prepared).model_dump(mode="json"))
+            for key, (was, now) in sorted(apart.items()):
+                yield f"the value of {key}", str(was), str(now)
 
 
 def _as_trained(started: Started, records: Sequence[Payload]) -> dict[str, Any]:
@@ -187,29 +183,14 @@ def _as_trained(started: Started, records: Sequence[Payload]) -> dict[str, Any]:
     return found
 
 
-def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _told_apart(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The keys that differ, with both values; the folder itself last, since it says least."""
-    was, here = _flat(before), _flat(now)
-    keys = sorted((key for key in was.keys() | here.keys() if was.get(key) != here.get(key)), key=_folder_last)
-    return [f"{key} was {_given(was.get(key))} and is now {_given(here.get(key))}" for key in keys]
+    apart = sorted(differing(before, now).items(), key=lambda item: (item[0] == "run", item[0]))
+    return [f"{key} was {_given(was)} and is now {_given(here)}" for key, (was, here) in apart]
 
 
-def _folder_last(key: str) -> tuple[bool, str]:
-    return key == "run", key
-
-
-def _given(value: str | None) -> str:
-    return "not given" if value in (None, "None") else value[:LONGEST_VALUE]
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = str(value)
-    return found
+def _given(value: Any) -> str:
+    return "not given" if value is None else str(value)[:LONGEST_VALUE]
 
 
 def _changed(what: str, folder: RunFolder, *, before: str, now: str) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import torch
 
@@ -16,6 +16,7 @@ from affina.methods.base import Attached
 from affina.models.base import Pretrained, width
 from affina.models.language import LanguageModel
 from affina.models.source import Source
+from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
 from affina.pipeline.beginning import begin
@@ -23,26 +24,24 @@ from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
-from affina.pipeline.staging import Turns, told_of_turns, turns_of
-from affina.pipeline.training import plan_of, with_warmup_told
+from affina.pipeline.staging import Turns, told_of_rates, turns_of
+from affina.pipeline.training import told_of_steps
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
-from affina.recipe.resolve import Facts, resolve
+from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import Method, Recipe
 from affina.runtime import machine, randomness
 from affina.training import precision
 from affina.values import Resolved
 
-DEFAULT_MODEL: Final = "starter/encoder"
-DEFAULT_WRITER: Final = "starter/decoder"
 
-
-def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
+def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     """Read and check everything that the recipe names, and decide what it left open.
 
     Args:
         recipe: as asked.
         notify: told of slow work, such as fetching a starter model.
+        share: of the epochs and steps that the recipe comes to; a round of a comparison has less than all.
 
     Raises:
         InputError: something that the user gave cannot be used.
@@ -72,8 +71,9 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
     turns = turns_of(method, attached, subject.model.anatomy)
-    facts = _facts(subject, loaded, attached, method=method, seed=recipe.seed)
-    hyper = resolve(recipe.train, recipe.evaluate, _with_turns(facts, turns), metric=subject.watched)
+    choices |= told_of_rates(turns)
+    facts = _with_turns(_facts(subject, loaded, attached, method=method, seed=recipe.seed), turns)
+    recipe, hyper = _decided(recipe, facts, subject.watched, share=share)
     subject, arranged = subject.arranged(recipe, budget=hyper.batch_tokens.value)
     prepared = Prepared(
         recipe=recipe,
@@ -90,11 +90,21 @@ def prepare(recipe: Recipe, *, notify: Notify) -> Prepared:
         audited=audited,
         notices=(),
     )
-    in_turn, missing = told_of_turns(turns, plan_of(prepared), recipe.train)
-    for text in missing:
+    of_steps, doubts = told_of_steps(prepared)
+    for text in doubts:
         told(text)
-    prepared = replace(prepared, choices=prepared.choices | in_turn, notices=tuple(notices))
-    return with_warmup_told(prepared, notify=notify)
+    return replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices))
+
+
+def _decided(recipe: Recipe, facts: Facts, watched: Resolved[str], *, share: float) -> tuple[Recipe, Hyperparameters]:
+    """The recipe of that share of the run, and what it left open."""
+    hyper = resolve(recipe.train, recipe.evaluate, facts, metric=watched)
+    if share == 1:
+        return recipe, hyper
+    most, epochs = recipe.train.max_steps, hyper.epochs.value * share
+    steps = None if most is None else max(1, round(most * share))
+    train = recipe.train.model_copy(update={"epochs": epochs, "max_steps": steps})
+    return recipe.model_copy(update={"train": train}), resolve(train, recipe.evaluate, facts, metric=watched)
 
 
 def _with_turns(facts: Facts, turns: Turns | None) -> Facts:
@@ -139,8 +149,8 @@ def _begin(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]], no
 def default_model(loaded: Loaded, recipe: Recipe) -> Resolved[str]:
     """The model where the recipe names none."""
     if loaded.labelling.writes or asked_form(recipe) == WORDS:
-        return Resolved(DEFAULT_WRITER, "small enough for a laptop, writes English, and needs no hub")
-    return Resolved(DEFAULT_MODEL, "small, strong on short texts, and needs no hub")
+        return Resolved(DECODER.name, "small enough for a laptop, writes English, and needs no hub")
+    return Resolved(ENCODER.name, "small, strong on short texts, and needs no hub")
 
 
 def _facts(

@@ -21,6 +21,7 @@ from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload
 from affina.record.starts import RangeTested, Restarted
 from affina.training.optimizer import Optimizer, Rates
+from affina.training.plan import Plan
 from affina.training.precision import Precision
 from affina.training.ramp import Goal, Ramp, RangeTest, range_test
 from affina.training.stepping import Stepper
@@ -65,16 +66,11 @@ def named(prepared: Prepared, rate: float) -> str:
     return f"{RATE}={rate:g}"
 
 
-def is_tested(prepared: Prepared) -> bool:
-    """Whether a range test settles the rate: it was left to us, and the run is long enough to pay for the test."""
-    return not is_given(prepared) and plan_of(prepared).total_steps >= WORTH_IT
-
-
 def settle(prepared: Prepared, journal: Journal) -> Prepared:
     """Start the head, and let that and the run's own rows settle the rates that were left to us."""
     prepared = with_head(prepared, prepared.subject.start_head(prepared))
-    if is_tested(prepared):
-        prepared = _tested(prepared, journal)
+    if steps := steps_of_test(prepared, plan_of(prepared)):
+        prepared = _tested(prepared, journal, steps=steps)
     write_choices(prepared, settles_later(prepared), journal)
     return prepared
 
@@ -118,13 +114,14 @@ def _is_head_alone(prepared: Prepared) -> bool:
     return all(group.part == "head" for group in prepared.attached.parameter_groups())
 
 
-def steps_of_test(prepared: Prepared) -> int:
-    """How many steps a range test of this run has."""
-    return min(MOST_STEPS, int(MOST_SHARE * plan_of(prepared).total_steps / COST))
+def steps_of_test(prepared: Prepared, plan: Plan) -> int:
+    """The steps of a range test that settles the rate; 0 where it was given, or the run is too short to pay for one."""
+    if is_given(prepared) or plan.total_steps < WORTH_IT:
+        return 0
+    return min(MOST_STEPS, int(MOST_SHARE * plan.total_steps / COST))
 
 
-def _tested(prepared: Prepared, journal: Journal) -> Prepared:
-    steps = steps_of_test(prepared)
+def _tested(prepared: Prepared, journal: Journal, *, steps: int) -> Prepared:
     started = time.perf_counter()
     found = probe_rates(prepared, steps=steps)
     settled = with_rate(prepared, found.meet(prepared.hyper.prior.value), reason=_reason(found, prepared))

@@ -90,22 +90,23 @@ def all_train_from(turns: Turns | None, plan: Plan) -> int:
     return 0 if turns is None or not turns.stages else min(turns.starts(plan)[-1], plan.total_steps)
 
 
-def told_of_turns(turns: Turns | None, plan: Plan, train: TrainSpec) -> tuple[dict[str, Resolved[Any]], list[str]]:
-    """What is printed of the layers' rates and turns, by recipe key, and what the user must be told of them.
+def told_of_rates(turns: Turns | None) -> dict[str, Resolved[Any]]:
+    """What is printed of the layers' rates, by recipe key; nothing where there is one rate."""
+    if turns is None or turns.spec.layer_decay == 1:
+        return {}
+    return {LAYER_DECAY: Resolved(turns.spec.layer_decay, _rates_in_words(turns))}
+
+
+def told_of_stages(turns: Turns, plan: Plan, train: TrainSpec) -> tuple[dict[str, Resolved[Any]], list[str]]:
+    """What is printed of layers that train in turn, by recipe key, and what the user must be told of them.
 
     Args:
-        turns: from `turns_of`.
+        turns: from `turns_of`; it has stages.
         plan: the run's steps.
         train: the recipe's part that could make the run long enough.
     """
-    if turns is None:
-        return {}, []
-    found: dict[str, Resolved[Any]] = {}
-    if turns.spec.layer_decay != 1:
-        found[LAYER_DECAY] = Resolved(turns.spec.layer_decay, _rates_in_words(turns))
-    if turns.stages:
-        found[UNFREEZING] = Resolved(turns.spec.unfreezing, stages_in_words(turns, plan))
-    return found, _too_short(turns, plan, train)
+    told = Resolved(turns.spec.unfreezing, stages_in_words(turns, plan))
+    return {UNFREEZING: told}, _too_short(turns, plan, train)
 
 
 def stages_in_words(turns: Turns, plan: Plan) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
 from affina.data.mixing import seen_in, weights_of
-from affina.pipeline.prepared import Notify, Prepared
-from affina.pipeline.staging import Turns, all_train_from, stages_of, turns_of
+from affina.pipeline.prepared import Prepared
+from affina.pipeline.staging import Turns, all_train_from, stages_of, told_of_stages, turns_of
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN, doubt_of_warmup, warmup_steps
 from affina.recipe.schema import EarlyStoppingSpec
@@ -106,20 +105,31 @@ def plan_of(prepared: Prepared) -> Plan:
     )
 
 
-def with_warmup_told(prepared: Prepared, *, notify: Notify) -> Prepared:
-    """The run with its given warm-up in steps among the choices; one that takes most of the run is told of.
+def told_of_steps(prepared: Prepared) -> tuple[dict[str, Resolved[Any]], list[str]]:
+    """What hangs on the run's steps: recipe key to what is printed of it, and what the user must be told.
 
-    What is left to us is a small share of every run, and its steps are not counted beforehand.
+    That is the turns of layers, and a warm-up that was given; what is left to us is a small share of every run. Steps
+    are laid out for these alone.
     """
-    if prepared.recipe.train.warmup == AUTO:
-        return prepared
-    given, total = prepared.hyper.warmup.value, plan_of(prepared).total_steps
-    steps, doubt = warmup_steps(given, total), doubt_of_warmup(given, total)
-    if doubt:
-        notify(doubt)
-    chosen = Resolved(given, f"{GIVEN}: {steps:,} of {total:,} steps")
-    notices = (*prepared.notices, *([doubt] if doubt else []))
-    return replace(prepared, choices={**prepared.choices, WARMUP: chosen}, notices=notices)
+    turns, train = turns_in(prepared), prepared.recipe.train
+    found: dict[str, Resolved[Any]] = {}
+    doubts: list[str] = []
+    in_turn = turns if turns is not None and turns.stages else None
+    if in_turn is None and train.warmup == AUTO:
+        return found, doubts
+    plan = plan_of(prepared)
+    if in_turn is not None:
+        found, doubts = told_of_stages(in_turn, plan, train)
+    if train.warmup != AUTO:
+        found[WARMUP], doubt = _told_of_warmup(prepared.hyper.warmup.value, plan.total_steps)
+        doubts += [doubt] if doubt else []
+    return found, doubts
+
+
+def _told_of_warmup(given: float, total: int) -> tuple[Resolved[float], str]:
+    """A given warm-up in steps of the run's, and what is odd about it."""
+    steps = warmup_steps(given, total)
+    return Resolved(given, f"{GIVEN}: {steps:,} of {total:,} steps"), doubt_of_warmup(given, total)
 
 
 def _stopping(prepared: Prepared, *, since: int) -> EarlyStopping:

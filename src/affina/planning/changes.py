@@ -15,7 +15,6 @@ from affina.data.batching import plan_epoch
 from affina.errors import InputError
 from affina.pipeline.attaching import goes_on, instead, takes_others
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.rates import is_tested
 from affina.planning.activations import Activations, look
 from affina.planning.estimate import BESIDE, Setup, evaluation_bytes, parts_of, setup_of
 from affina.planning.forecast import Change, Memory
@@ -73,12 +72,13 @@ def _scaled(held: int, below: int, own: int, added: int) -> int:
 def _added(prepared: Prepared, setup: Setup) -> dict[str, int]:
     """Stage to the bytes that it adds to the loaded model, for the stages that depend on the setup."""
     training = sum(parts_of(setup, seed=prepared.draws).values())
-    found = {"training": training, "evaluation": evaluation_bytes(setup)}
-    # the heap keeps what the steps held, and the best weights are as large as what trains
-    found["checkpoint"] = found["export"] = training
-    if is_tested(prepared):
-        found["range test"] = training + setup.trained
-    return found
+    return {
+        "training": training,
+        "evaluation": evaluation_bytes(setup),
+        "checkpoint": training,  # the heap keeps what the steps held, and the best weights are as large as what trains
+        "export": training,
+        "range test": training + setup.trained,
+    }
 
 
 _Found = tuple[tuple[str, ...], str, Setup]

@@ -8,15 +8,13 @@ process imports, and reads what it holds at that point: that is the interpreter'
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import torch
 
@@ -36,41 +34,27 @@ from affina.planning.room import room_for
 from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 from affina.runtime import exhausted, memory
+from affina.runtime.children import Tell, answering, as_message
 
 FIRST_TO_GO: Final = "1000"
 """Of all processes, this one is ended first where memory runs out (Linux)."""
 SPARE_DISK: Final = 2**30
-Tell = Callable[[str, Any], None]
 
 
 def main() -> None:
     """Answer one request."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
-    with _answers() as out:
-
-        def tell(kind: str, value: Any) -> None:
-            out.write(json.dumps({"kind": kind, "value": value}) + "\n")
-            out.flush()
-
+    with answering() as tell:
         try:
             answer(json.load(sys.stdin), tell)
         except Exception as error:
             if exhausted.ran_out(error):
                 tell("out of memory", str(error))
             elif isinstance(error, AffinaError):
-                problems = [asdict(problem) for problem in error.problems]
-                tell("error", {"name": type(error).__name__, "problems": problems})
+                tell("error", as_message(error))
             else:
                 raise
-
-
-@contextmanager
-def _answers() -> Iterator[TextIO]:
-    """The real standard output; whatever else writes there is sent to standard error."""
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
-        os.dup2(2, 1)
-        yield out
 
 
 def answer(request: dict[str, Any], tell: Tell) -> None:

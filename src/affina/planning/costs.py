@@ -16,9 +16,10 @@ import torch
 from affina.data.batching import by_length
 from affina.models.base import width
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.training import plan_of, planner_of, stages_in
+from affina.pipeline.training import planner_of, stages_in
 from affina.planning.activations import Shape
 from affina.planning.estimate import shapes
+from affina.training.plan import Plan
 
 PRODUCTS: Final = 5
 """Matrix products whose speed is measured."""
@@ -60,10 +61,9 @@ class Costs:
         return 4.0 * shape.length * shape.tokens * self.width
 
 
-def costs_on_the_whole(prepared: Prepared) -> Costs:
+def costs_on_the_whole(prepared: Prepared, plan: Plan) -> Costs:
     """The same on the mean of a run's steps, where not all of them train all that trains."""
-    plan, whole = plan_of(prepared), costs_of(prepared)
-    stages = stages_in(prepared, plan)
+    whole, stages = costs_of(prepared), stages_in(prepared, plan)
     if not stages:
         return whole
     ends = [*(stage.start for stage in stages[1:]), plan.total_steps]

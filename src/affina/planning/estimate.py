@@ -15,11 +15,12 @@ from affina.evaluation.baselines import MOST_ROWS
 from affina.methods.base import Mergeable
 from affina.models.base import width
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
-from affina.pipeline.rates import is_tested
+from affina.pipeline.rates import steps_of_test
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape
 from affina.planning.forecast import Memory
 from affina.planning.room import room_for
+from affina.training.plan import Plan
 
 LEAST: Final = 0.7
 """Of an estimate from the sizes alone: the least that the peak was, on a machine where the run ended well."""
@@ -137,12 +138,13 @@ def _asking(prepared: Prepared, *, loaded: int, interpreter: int) -> dict[str, i
     return {} if cost.beside and room is not None and interpreter + held > room.free else {ASKING: held}
 
 
-def memory_of(prepared: Prepared, activations: Activations, *, held: int, interpreter: int) -> Memory:
+def memory_of(prepared: Prepared, activations: Activations, plan: Plan, *, held: int, interpreter: int) -> Memory:
     """The peak, from the sizes.
 
     Args:
         prepared: the run, its model loaded.
         activations: from `look`.
+        plan: the run's steps.
         held: bytes that are held now: by the process on a CPU, by the weights on another device.
         interpreter: bytes that the process held after its imports.
     """
@@ -153,7 +155,7 @@ def memory_of(prepared: Prepared, activations: Activations, *, held: int, interp
     on_cpu = prepared.device.type == "cpu"
     if on_cpu and fits_probes(prepared):
         added["probe"] = probe_bytes(prepared)
-    if is_tested(prepared) and on_cpu:
+    if on_cpu and steps_of_test(prepared, plan):
         added["range test"] = added["training"] + setup.trained
     stages = {stage: loaded + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
     stages |= _asking(prepared, loaded=loaded, interpreter=interpreter if on_cpu else 0)

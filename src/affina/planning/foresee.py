@@ -20,13 +20,14 @@ from affina.pipeline.training import plan_of
 from affina.planning.activations import Activations, look
 from affina.planning.estimate import memory_of, trained_bytes, weight_bytes
 from affina.planning.forecast import Disk, Forecast, Memory, Time
-from affina.planning.pace import pace_by_rule, pace_of, steps_per_epoch, time_of
+from affina.planning.pace import pace_by_rule, pace_of, time_of
 from affina.planning.rehearsal import Rehearsed
 from affina.recipe.method_specs import LoraSpec
 from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import MERGED
 from affina.runtime import machine, memory
 from affina.training.loop import CHECKPOINT_SECONDS
+from affina.training.plan import Plan
 
 LEAST: Final = 0.8
 """Of a rehearsed peak: the least that the run's was,"""
@@ -53,9 +54,9 @@ def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tupl
         prepared_in: seconds that the preparation took.
     """
     held = memory.resident()
-    activations = look(prepared)
-    found = memory_of(prepared, activations, held=held, interpreter=interpreter)
-    time = time_of(prepared, pace_by_rule(prepared), prepared_in=prepared_in)
+    activations, plan = look(prepared), plan_of(prepared)
+    found = memory_of(prepared, activations, plan, held=held, interpreter=interpreter)
+    time = time_of(prepared, pace_by_rule(prepared), plan, prepared_in=prepared_in)
     parameters = list(prepared.model.module.parameters())
     forecast = Forecast(
         key=key_of(prepared),
@@ -69,23 +70,24 @@ def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tupl
         rows={split: len(rows) for split, rows in prepared.rows.items()},
         batch_tokens=prepared.hyper.batch_tokens.value,
         longest=max(prepared.subject.lengths["train"]),
-        steps_per_epoch=steps_per_epoch(prepared),
+        steps_per_epoch=plan.steps_per_epoch,
         memory=found,
         time=time,
-        disk=_disk(prepared, time, _sizes_by_rule(prepared)),
+        disk=_disk(prepared, time, plan, _sizes_by_rule(prepared)),
     )
     return forecast, activations
 
 
 def rehearsed(forecast: Forecast, prepared: Prepared, seen: Rehearsed) -> Forecast:
     """The forecast with what a rehearsal saw in the place of what the sizes say."""
-    time = time_of(prepared, pace_of(prepared, seen), prepared_in=_prepared_in(forecast, prepared))
+    plan = plan_of(prepared)
+    time = time_of(prepared, pace_of(prepared, seen), plan, prepared_in=_prepared_in(forecast, prepared, plan))
     sizes = _sizes_by_rule(prepared) | {name: size for name, (size, _) in seen.writes.items()}
     return replace(
         forecast,
         memory=_memory(forecast.memory, prepared, seen),
         time=time,
-        disk=_disk(prepared, time, sizes),
+        disk=_disk(prepared, time, plan, sizes),
         steps=seen.steps,
     )
 
@@ -117,9 +119,9 @@ def key_of(prepared: Prepared) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _prepared_in(forecast: Forecast, prepared: Prepared) -> float:
+def _prepared_in(forecast: Forecast, prepared: Prepared, plan: Plan) -> float:
     """What the preparation took, by the forecast from the sizes."""
-    around = time_of(prepared, pace_by_rule(prepared), prepared_in=0.0).before
+    around = time_of(prepared, pace_by_rule(prepared), plan, prepared_in=0.0).before
     return max(0.0, forecast.time.before - around)
 
 
@@ -149,14 +151,14 @@ def _sizes_by_rule(prepared: Prepared) -> dict[str, int]:
     return {"best": trained, "checkpoint": 3 * trained + STATE_BYTES, "model": adapter + merged}
 
 
-def _disk(prepared: Prepared, time: Time, sizes: dict[str, int]) -> Disk:
-    plan, train = plan_of(prepared), prepared.recipe.train
+def _disk(prepared: Prepared, time: Time, plan: Plan, sizes: dict[str, int]) -> Disk:
+    train = prepared.recipe.train
     spaced = max(time.per_epoch / prepared.hyper.per_epoch.value, 1e-6)
     """Seconds between evaluations, each of which may leave the best weights until the next checkpoint."""
     evaluations = 1 + round(prepared.hyper.per_epoch.value * time.epochs[1])
     waiting = min(evaluations, 2 + int(CHECKPOINT_SECONDS / spaced))
     if isinstance(train.checkpoint_every, int):
-        between = max(1, steps_per_epoch(prepared) // prepared.hyper.per_epoch.value)
+        between = max(1, plan.steps_per_epoch // prepared.hyper.per_epoch.value)
         waiting = min(evaluations, 2 + train.checkpoint_every // between)
     kept = train.keep * sizes["checkpoint"] + sizes["best"]
     record = RECORD_BYTES + STEP_BYTES * plan.total_steps

@@ -12,15 +12,16 @@ from typing import Final
 
 from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.rates import is_tested, steps_of_test
+from affina.pipeline.rates import steps_of_test
 from affina.pipeline.staging import all_train_from
-from affina.pipeline.training import judged_places, plan_of, turns_in
+from affina.pipeline.training import judged_places, turns_in
 from affina.planning.activations import Shape
 from affina.planning.costs import Costs, batches_of, costs_on_the_whole, evaluation_cost, operations_per_second
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
 from affina.training.loop import CHECKPOINT_SECONDS
+from affina.training.plan import Plan
 from affina.training.stopping import CLEARLY_WORSE
 
 MEASURED: Final = (0.65, 1.35)
@@ -116,25 +117,26 @@ def pace_of(prepared: Prepared, seen: Rehearsed) -> Pace:
     )
 
 
-def time_of(prepared: Prepared, pace: Pace, *, prepared_in: float) -> Time:
+def time_of(prepared: Prepared, pace: Pace, plan: Plan, *, prepared_in: float) -> Time:
     """What an epoch takes, and what comes around.
 
     Args:
         prepared: the run.
         pace: how fast it is.
+        plan: its steps.
         prepared_in: seconds that the preparation took.
     """
-    plan, epoch, costs = plan_of(prepared), batches_of(prepared), costs_on_the_whole(prepared)
+    epoch, costs = batches_of(prepared), costs_on_the_whole(prepared, plan)
     per_epoch_evaluations = prepared.hyper.per_epoch.value
     gradients = sum(map(costs.step, epoch.shapes)) * pace.gradients + len(epoch.places) * pace.batch
-    steps = gradients + steps_per_epoch(prepared) * costs.moved * pace.move
+    steps = gradients + plan.steps_per_epoch * costs.moved * pace.move
     evaluation = _forward(prepared, costs, pace, _judged(prepared))
     most = plan.epoch_after(plan.total_steps)
     checkpoints = max(1 / max(most, 1e-9), min(per_epoch_evaluations, steps / CHECKPOINT_SECONDS))
     writes = pace.best * per_epoch_evaluations + pace.checkpoint * checkpoints
     per_epoch = steps + evaluation * per_epoch_evaluations + writes
     low, high = BY_RULE if pace.processor is None else MEASURED
-    tested = steps_of_test(prepared) * STEP_OF_TEST * steps / steps_per_epoch(prepared) if is_tested(prepared) else 0.0
+    tested = steps_of_test(prepared, plan) * STEP_OF_TEST * steps / plan.steps_per_epoch
     return Time(
         per_epoch=per_epoch,
         least=low * per_epoch,
@@ -143,7 +145,7 @@ def time_of(prepared: Prepared, pace: Pace, *, prepared_in: float) -> Time:
         evaluations=evaluation * per_epoch_evaluations,
         writes=writes,
         cpu_per_epoch=None if pace.processor is None else per_epoch * pace.processor,
-        epochs=(min(_fewest(prepared), most), most),
+        epochs=(min(_fewest(prepared, plan), most), most),
         before=prepared_in + evaluation + _baselines(prepared, costs, pace) + tested,
         after=pace.model
         + PAGE_SECONDS
@@ -152,15 +154,9 @@ def time_of(prepared: Prepared, pace: Pace, *, prepared_in: float) -> Time:
     )
 
 
-def steps_per_epoch(prepared: Prepared) -> int:
-    """Optimizer steps in a whole epoch."""
-    return math.ceil(len(batches_of(prepared).places) / prepared.recipe.train.accumulate)
-
-
-def _fewest(prepared: Prepared) -> float:
+def _fewest(prepared: Prepared, plan: Plan) -> float:
     """Epochs after which early stopping can end a run at the earliest."""
-    patience, plan = prepared.hyper.patience, plan_of(prepared)
-    if patience is None:
+    if (patience := prepared.hyper.patience) is None:
         return math.inf
     since = plan.epoch_after(all_train_from(turns_in(prepared), plan))
     return since + min(patience.value, 1 + CLEARLY_WORSE) / prepared.hyper.per_epoch.value

@@ -7,24 +7,24 @@ the sizes, which comes first, says which is likely.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
-from affina import errors
 from affina.errors import AffinaError, Problem, ResourceError
 from affina.planning.fitting import Fit
 from affina.planning.forecast import Forecast, read_forecast
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
+from affina.runtime import children
+from affina.runtime.children import KILLED
 from affina.runtime.exhausted import says_so
 
-KILLED: Final = -9
+CHILD: Final = "affina.planning.child"
 NO_MEMORY: Final = "the rehearsal ran out of memory, so these figures are from the sizes alone"
 TOO_LARGE: Final = "it cannot fit, so nothing was rehearsed, and these figures are from the sizes alone"
 LEFT_OUT: Final = "as asked, nothing was rehearsed: these figures are from the sizes alone"
@@ -65,25 +65,16 @@ def ask(recipe: Recipe, *, memory: int | None, rehearse: bool, notify: Callable[
         "threads": _threads(),
     }
     with tempfile.TemporaryFile() as said:
-        # our own interpreter and a fixed list of arguments, without a shell
-        child = subprocess.Popen(
-            [sys.executable, "-m", "affina.planning.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=said,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            encoding="utf-8",
-        )
+        child = children.start(CHILD, stderr=said)
         try:
             found = _listen(child, json.dumps(request), notify)
         finally:
             child.kill()
             child.wait()
         if found is None or (not found.note and found.forecast.steps == 0 and child.returncode not in (0, KILLED)):
-            said.seek(0)
-            words = said.read().decode(errors="replace")
+            words = children.words_of(said)
             if says_so(words):  # before it could answer, while its libraries were loaded
-                raise ResourceError(_not_even_loaded(words.strip().splitlines()[-1]))
+                raise ResourceError(_not_even_loaded(children.last_line(words)))
             raise AffinaError(_failed(child.returncode, words))
     if rehearse and (found.note or child.returncode == KILLED):
         again = ask(recipe, memory=memory, rehearse=False, notify=notify)
@@ -95,27 +86,21 @@ def ask(recipe: Recipe, *, memory: int | None, rehearse: bool, notify: Callable[
 
 def _listen(child: subprocess.Popen[str], request: str, notify: Callable[[str], None]) -> Answer | None:
     """Read answers to their end."""
-    if child.stdin is None or child.stdout is None:
-        raise ValueError("a child with both pipes is listened to")
-    with suppress(BrokenPipeError), child.stdin as into:  # a child that ended before it read says why elsewhere
+    with suppress(BrokenPipeError), children.into(child) as into:  # a child that ended early says why elsewhere
         into.write(request)
     found: Answer | None = None
-    with child.stdout as answers:
-        for line in answers:
-            message = json.loads(line)
-            value = message["value"]
-            match message["kind"]:
-                case "notice":
-                    notify(value)
-                case "error":
-                    raise _error(value)
-                case "forecast":
-                    found = Answer(read_forecast(value["forecast"]), Fit(**value["fit"]))
-                case "out of memory":
-                    if found is None:
-                        raise ResourceError(_not_even_loaded(value))
-                    found.note = NO_MEMORY
-    child.wait()
+    for kind, value in children.messages(child):
+        match kind:
+            case "notice":
+                notify(value)
+            case "error":
+                raise children.error_of(value)
+            case "forecast":
+                found = Answer(read_forecast(value["forecast"]), Fit(**value["fit"]))
+            case "out of memory":
+                if found is None:
+                    raise ResourceError(_not_even_loaded(value))
+                found.note = NO_MEMORY
     if found is None and child.returncode == KILLED:
         raise ResourceError(_not_even_loaded("the system ended the process"))
     return found
@@ -130,11 +115,6 @@ def _not_even_loaded(said: str) -> Problem:
     )
 
 
-def _error(value: dict[str, Any]) -> AffinaError:
-    kind: type[AffinaError] = getattr(errors, value["name"])
-    return kind(*(Problem(**problem) for problem in value["problems"]))
-
-
 def _threads() -> int | None:
     """How many threads this process computes with, where that was decided."""
     torch = sys.modules.get("torch")
@@ -142,10 +122,9 @@ def _threads() -> int | None:
 
 
 def _failed(status: int, said: str) -> Problem:
-    lines = said.strip().splitlines() or ["nothing"]
     return Problem(
         where="the process that rehearses the run",
         expected="a forecast",
-        found=f"it ended with status {status} and said: {lines[-1][:300]}",
+        found=f"it ended with status {status} and said: {children.last_line(said)}",
         fix="give the command again; if it fails again, please report it with what the process says",
     )

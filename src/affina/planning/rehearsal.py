@@ -21,8 +21,8 @@ from affina.data.batching import by_length
 from affina.evaluation.baselines import MOST_ROWS, START_STRENGTH, fit_probe
 from affina.models.base import width
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.rates import is_tested, probe_rates
-from affina.pipeline.training import build_loop
+from affina.pipeline.rates import probe_rates, steps_of_test
+from affina.pipeline.training import build_loop, plan_of
 from affina.planning.costs import batches_of, costs_of, evaluation_cost
 from affina.planning.estimate import ASKING, fits_probes, shapes
 from affina.record.folder import RunFolder
@@ -126,7 +126,7 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
     if fits_probes(prepared):
         with found.stage("probe", prepared.device):
             _fit(prepared, found)
-    if is_tested(prepared):
+    if steps_of_test(prepared, plan_of(prepared)):
         with found.stage("range test", prepared.device):
             probe_rates(prepared, steps=TESTED)
         found.steps += TESTED

@@ -87,7 +87,8 @@ class DataSpec(Spec):
     group: Column | None = Field(None, description="A column whose rows with the same value stay in the same split.")
     seed: Seed | Auto = Field(
         AUTO,
-        description="Decides which rows are held out; `auto` is the run's `seed`. Given, runs of any seed share them.",
+        description="Decides which rows are held out, which of these texts are written for, and which an untouched "
+        "model is asked about; `auto` is the run's `seed`. Given, runs of any seed share them.",
     )
     too_long: TooLong = Field("truncate", description="What happens to a text longer than the limit; always counted.")
     max_length: PositiveInt | Auto = Field(AUTO, description="The limit in tokens, special tokens included.")

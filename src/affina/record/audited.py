@@ -6,6 +6,10 @@ The types are frozen plain data, like all of `payloads`, which has them in its u
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+IN_PIECES: Final = "data.too_long (texts alone)"
+"""The choice that says that texts are cut into pieces, which are then what is counted as rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

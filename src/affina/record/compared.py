@@ -80,6 +80,7 @@ class Standing:
     name: str
     state: State = "finished"
     reason: str = ""
+    """Why it has no figure of the chosen metric."""
     metrics: dict[str, Measured] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     by_seed: tuple[float, ...] = ()
@@ -97,6 +98,7 @@ class Standing:
     """Recipe key to what it came to, of the first seed."""
     ships: str = ""
     remark: str = ""
+    """Why it cannot be set beside the best: other rows, or answers that say nothing; of a baseline its rows, if few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,20 +136,15 @@ class Compared:
     metric: str = ""
     split: str = ""
     rows: int = 0
-    """Of that split, as they were scored."""
+    """Of that split, that the chosen metric is of."""
     confidence: float = 0.95
     standings: tuple[Standing, ...] = ()
-    """The best first, those without a figure last."""
+    """The best first; then those that cannot be set beside it; those without a figure last."""
     baselines: tuple[Standing, ...] = ()
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Plain] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What a reader of the figures must not miss."""
-
-    @property
-    def failed(self) -> tuple[Standing, ...]:
-        """The candidates without a result."""
-        return tuple(one for one in self.standings if one.state == "failed")
 
     @property
     def exit_status(self) -> int:

@@ -6,6 +6,10 @@ The types are frozen plain data, like all of `payloads`, which has them in its u
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+STARTER: Final = "starter/"
+"""What the names of the models begin with that Affina brings itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from typing import Final
 
 from affina.reporting.formats import brief, chance, counted, difference, duration, ends, interval, mebibytes, name
 from affina.reporting.gathered import Gathered
-from affina.reporting.paired import CONFIDENCE, LEAST_ROWS
-from affina.reporting.verdict import Verdict
+from affina.reporting.paired import CONFIDENCE
+from affina.reporting.verdict import NEEDS, Verdict
 
 BETTER: Final = {
     "better": "Yes",
@@ -74,7 +74,7 @@ def _sure(found: Verdict, level: str) -> tuple[str, str]:
     if found.outcome in ("alone", "void"):
         return ("Not known" if found.outcome == "alone" else "Not asked"), found.sentence
     if found.outcome == "few":
-        return "Not known", f"a verdict needs {LEAST_ROWS} rows or more; data.test names or holds out more"
+        return "Not known", NEEDS
     settled = found.outcome != "open"
     words = f"{level} sure" if settled else f"Not {level} sure"
     if found.pair is None:

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from affina.record import compared
 from affina.record.compared import Compared, Standing
 from affina.record.files import write_text
-from affina.record.measures import higher_is_better
+from affina.record.measures import SHARES, higher_is_better
 from affina.reporting import environment, formats, trade_off
 from affina.reporting.again import Command
+from affina.reporting.costs import COSTS, paid
 from affina.reporting.curves import rate
-from affina.reporting.standing_answers import said, with_result
+from affina.reporting.standing_answers import apart, said, with_result
 from affina.reporting.trade_off import Named, TradeOff
 from affina.reporting.unmeasured import Gap
+from affina.reporting.verdict import narrow
 from affina.reporting.whiskers import Scale, whiskers
 
 TEMPLATE: Final = "candidates.html.j2"
@@ -39,7 +42,6 @@ SECTIONS: Final = (
 TITLES: Final = {"failed": "failed", "dropped": "stopped early", "open": "not finished"}
 NEAR: Final = 0.5
 """Of the span of all candidates: further away a baseline would press them together."""
-NOT_MEASURED: Final = "not measured"
 RATES: Final = frozenset({"train.learning_rate", "train.head_learning_rate"})
 UNMEASURED: Final = (
     Gap("Forgetting", "what each method costs of what the model could do before"),
@@ -76,7 +78,7 @@ def render(found: Compared, *, title: str, folder: str) -> str:
     ranked = with_result(found)
     opening = said(found)
     baselines = [one for one in found.baselines if found.metric in one.metrics]
-    others = [one for one in found.standings if one.state != "finished" or not one.metrics]
+    others = [one for one in found.standings if one not in ranked]
     return (
         environment.html()
         .get_template(TEMPLATE)
@@ -87,12 +89,16 @@ def render(found: Compared, *, title: str, folder: str) -> str:
             sections=_sections(found, ranked, others),
             ranked=ranked,
             baselines=baselines,
+            costs=COSTS.values(),
+            paid=paid,
             scale=_scale(found, ranked, baselines),
             others=others,
             titles=TITLES,
-            not_measured=NOT_MEASURED,
+            not_measured=formats.NOT_MEASURED,
             confidence=f"{found.confidence * 100:g}% ",
             over="rows and seeds" if len(found.seeds) > 1 else "rows",
+            narrow=narrow(found.rows) if ranked else "",
+            apart=partial(apart, found),
             drawings=list(drawings(found, ranked)),
             frame=trade_off,
             metrics=_metrics(ranked),
@@ -110,7 +116,7 @@ def drawings(found: Compared, ranked: list[Standing]) -> Iterator[TradeOff]:
     """Quality against each cost."""
     strongest = next((one for one in found.baselines if found.metric in one.metrics), None)
     line = None if strongest is None else Named(strongest.name, 0.0, strongest.metrics[found.metric], on_front=False)
-    for key, cost in trade_off.COSTS.items():
+    for key, cost in COSTS.items():
         candidates = [
             Named(one.name, one.costs[key], one.metrics[found.metric], on_front=key in one.fronts)
             for one in ranked
@@ -120,7 +126,7 @@ def drawings(found: Compared, ranked: list[Standing]) -> Iterator[TradeOff]:
             candidates,
             cost,
             measure=formats.capital(formats.name(found.metric)),
-            write=lambda value: formats.metric(found.metric, value).replace(".0%", "%"),
+            write=formats.round_percent if found.metric in SHARES else partial(formats.metric, found.metric),
             baseline=line,
         )
         if drawn is not None:

@@ -14,11 +14,11 @@ import yaml
 
 from affina.recipe.base import AUTO
 from affina.record.payloads import ADAPTER, PEFT, STEP_BACK, Payload, Scores
+from affina.record.starts import STARTER
 from affina.reporting import environment, formats, unmeasured
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.in_use import (
     LIBRARY,
-    STARTERS,
     base_of,
     exactly,
     has_model,
@@ -131,7 +131,7 @@ def _base(run: Gathered) -> str:
     if run.model is None:
         return "a model that the record does not name"
     adapter = f"the adapter {environment.basename(run.model.reference)} of " if run.model.base else ""
-    if base_of(run).startswith(STARTERS):
+    if base_of(run).startswith(STARTER):
         return f"{adapter}{base_of(run)} ({run.model.hub_id})"
     made = f" (made from {run.model.hub_id})" if run.model.hub_id else ""
     return adapter + (exactly(run) or environment.basename(base_of(run)) + made)

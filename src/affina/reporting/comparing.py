@@ -14,15 +14,16 @@ from typing import Any, Final, Literal
 from affina.record.measures import MEASURES, higher_is_better
 from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
-from affina.reporting.formats import NOT_DEFINED, chance, counted, difference, ends, gap, interval, name
+from affina.reporting.degenerate import degenerate_of
+from affina.reporting.formats import NOT_DEFINED, NOT_MEASURED, chance, counted, difference, ends, gap, interval, name
 from affina.reporting.gathered import Gathered
 from affina.reporting.paired import CONFIDENCE, LEAST_ROWS, Paired, aligned, paired, shared_rows
-from affina.reporting.verdict import settled
+from affina.reporting.verdict import TITLES, settled
 
 TUNED: Final = "tuned"
-NOT_MEASURED: Final = "not measured"
-Outcome = Literal["first", "second", "open", "apart"]
-"""Which is better, or that the rows do not tell; `apart` are two that cannot be compared."""
+Outcome = Literal["first", "second", "open", "void", "apart"]
+"""Which is better, or that the rows do not tell; `void` where that would be one whose answers say nothing; `apart` are
+two that cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,18 @@ def compare(first: Gathered, second: Gathered, *, names: tuple[str, str]) -> Com
     if reasons:
         return Comparison("apart", "Not comparable", "", reasons, lines)
     line = lines[0]
-    return Comparison(line.outcome, _headline(line, names), _sentence(line, first, names), (), lines)
+    wrong = _wrong(first, second, names)
+    sentence = _sentence(line, first, names)
+    if line.outcome == "void":
+        return Comparison("void", f"{TITLES['void']}: {wrong}", sentence, (), lines)
+    return Comparison(line.outcome, _headline(line, names), sentence + (f" {wrong}." if wrong else ""), (), lines)
+
+
+def _wrong(first: Gathered, second: Gathered, names: tuple[str, str]) -> str:
+    """What is wrong with most of the answers of either; empty where nothing is."""
+    found = [(who, degenerate_of(run)) for who, run in zip(names, (first, second), strict=True)]
+    several = [f"{one.count:,} of {one.of:,} answers of {who} {one.words}" for who, one in found if one is not None]
+    return "; ".join(several)
 
 
 def _reasons(first: Gathered, second: Gathered, names: tuple[str, str]) -> Iterator[str]:
@@ -137,13 +149,21 @@ def _lines(first: Gathered, second: Gathered, *, comparable: bool) -> Iterator[L
     both = [key for key in ours if key in theirs]
     chosen = [key for key in (first.chosen_metric, second.chosen_metric) if key in both and key in MEASURES]
     known = [key for key in both if key in MEASURES]
+    void = _void(first, second)
     for key in dict.fromkeys([*chosen, *known, *ours, *theirs, *_undefined(first), *_undefined(second)]):
         mine, other = ours.get(key), theirs.get(key)
         pair = _pair(first, second, key) if comparable else None
         if not comparable or mine is None or other is None or key not in MEASURES:
             yield Line(key, mine, other, None, "apart", (_missing(first, key), _missing(second, key)))
         else:
-            yield Line(key, mine, other, pair, _outcome(key, mine, other, pair))
+            outcome = _outcome(key, mine, other, pair)
+            yield Line(key, mine, other, pair, "void" if void[outcome] else outcome)
+
+
+def _void(first: Gathered, second: Gathered) -> dict[Outcome, bool]:
+    """Outcome to whether it would call answers better that say nothing, or weigh nothing but such answers."""
+    found = [(wrong := degenerate_of(run)) is not None and wrong.void for run in (first, second)]
+    return {"first": found[0], "second": found[1], "open": all(found)}
 
 
 def _undefined(run: Gathered) -> tuple[str, ...]:
@@ -182,8 +202,8 @@ def _headline(line: Line, names: tuple[str, str]) -> str:
     size += f" of {name(line.key)}" if size.endswith("points") else f" in {name(line.key)}"
     if line.outcome == "open":
         why = "too little for these rows to tell"
-        if line.second is not None and line.second.n < LEAST_ROWS:
-            why = f"and {counted(line.second.n, 'rows')} are too few to tell ({LEAST_ROWS} or more can)"
+        if (rows := rows_of(line)) < LEAST_ROWS:
+            why = f"and {counted(rows, 'rows')} are too few to tell ({LEAST_ROWS} or more can)"
         return f"Not settled: {size} apart, {why}"
     better, other = names if line.outcome == "first" else names[::-1]
     return f"{better} is better than {other} by {size}"
@@ -193,11 +213,11 @@ def _sentence(line: Line, run: Gathered, names: tuple[str, str]) -> str:
     if line.first is None or line.second is None:
         return ""
     figures = f"{names[0]} {interval(line.key, line.first)}, {names[1]} {interval(line.key, line.second)}"
-    start = f"{name(line.key)}: {figures}, on {counted(line.second.n, 'rows')}"
-    if line.second.n < LEAST_ROWS:
+    start = f"{name(line.key)}: {figures}, on {counted(rows_of(line), 'rows')}"
+    if rows_of(line) < LEAST_ROWS:
         return f"{start}, which are too few for an interval that means anything."
     if line.pair is None:
-        how = "overlap" if line.outcome == "open" else "do not overlap"
+        how = "do not overlap" if settled(line.first, line.second, None) else "overlap"
         return f"{start}. The records have no results by row for this metric; by their intervals, which {how}."
     level = f"{(run.confidence or CONFIDENCE) * 100:g}%"
     between = ends(line.key, line.pair.difference)
@@ -207,6 +227,11 @@ def _sentence(line: Line, run: Gathered, names: tuple[str, str]) -> str:
         return f"{start}."
     apart = f"only {names[1]} is right on {counted(rows.first, 'rows')}, only {names[0]} on {rows.second:,}"
     return f"{start}; {apart} (McNemar p {chance(rows.p)})."
+
+
+def rows_of(line: Line) -> int:
+    """That both figures are of, at the most."""
+    return min((one.n for one in (line.first, line.second) if one is not None), default=0)
 
 
 def _difference(line: Line) -> float:

@@ -16,14 +16,21 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Reading
 from affina.reporting import curves, environment, formats
 from affina.reporting.asked import differing
-from affina.reporting.comparing import Comparison, compare
+from affina.reporting.comparing import Comparison, compare, rows_of
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.paired import CONFIDENCE
 from affina.reporting.run_charts import overlaid
+from affina.reporting.verdict import TITLES, narrow
 
 TEMPLATE: Final = "comparison.html.j2"
-TAGS: Final = {"first": "A is better", "second": "B is better", "open": "Not settled", "apart": "Not comparable"}
-TONES: Final = {"first": "better", "second": "better", "open": "open", "apart": "alone"}
+TAGS: Final = {
+    "first": "A is better",
+    "second": "B is better",
+    "open": "Not settled",
+    "void": TITLES["void"],
+    "apart": "Not comparable",
+}
+TONES: Final = {"first": "better", "second": "better", "open": "open", "void": "void", "apart": "alone"}
 SECTIONS: Final = (
     ("result", "Result"),
     ("scores", "Scores"),
@@ -98,6 +105,7 @@ def render(first: Reading, second: Reading, *, names: tuple[str, str]) -> tuple[
             costs=list(_rows(_cost, runs)),
             facts=list(_rows(_facts, runs)),
             confidence=f"{(runs[0].confidence or CONFIDENCE) * 100:g}% ",
+            narrow=narrow(rows_of(found.lines[0])) if found.lines else "",
         )
     )
     return html, found

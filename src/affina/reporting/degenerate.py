@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from affina.record.row_results import CUT_OFF, RowResults, WrittenTexts
+from affina.reporting.gathered import Gathered
 
 Kind = Literal["empty", "repeating", "same", "cut off"]
 MOST: Final = 0.5
@@ -55,6 +56,11 @@ class Degenerate:
     def told(self) -> str:
         """`4 of 5 answers are empty`."""
         return f"{self.count:,} of {self.of:,} answers {self.words}"
+
+
+def degenerate_of(run: Gathered) -> Degenerate | None:
+    """What is wrong with most of the answers of a run's tuned model; None where nothing is, or none were written."""
+    return degenerate(run.texts.get("tuned"), run.rows.get("tuned"))
 
 
 def degenerate(written: WrittenTexts | None, rows: RowResults | None) -> Degenerate | None:

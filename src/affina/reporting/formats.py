@@ -14,6 +14,7 @@ from affina.record.payloads import Measured
 NOT_A_NUMBER: Final = "not a number"
 NOT_DEFINED: Final = "not defined"
 """Of a metric on rows that cannot tell it."""
+NOT_MEASURED: Final = "not measured"
 NAMES: Final = {
     "tuned": "tuned model",
     "references": "references themselves",

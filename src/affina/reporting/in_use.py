@@ -6,12 +6,11 @@ from typing import Final
 
 from affina.record.measures import WRITING
 from affina.record.payloads import ADAPTER, MERGED, PEFT, SHIPPED_UNITS
+from affina.record.starts import STARTER
 from affina.reporting.gathered import Gathered
 
 LIBRARY: Final = "transformers"
 FORM: Final = "task.form"
-STARTERS: Final = "starter/"
-"""What the names of the models begin with that Affina brings itself."""
 
 
 def pipeline_tag(run: Gathered) -> str:
@@ -74,14 +73,14 @@ def base_of(run: Gathered) -> str:
 
 def exactly(run: Gathered) -> str | None:
     """The hub's name for exactly the weights of that model; None where they were made from others, or are not there."""
-    known = run.model is not None and (base_of(run).startswith(STARTERS) or base_of(run) == run.model.hub_id)
+    known = run.model is not None and (base_of(run).startswith(STARTER) or base_of(run) == run.model.hub_id)
     return run.model.hub_id if run.model is not None and known else None
 
 
 def _base_lines(run: Gathered) -> list[str]:
     """The base model's name; a starter's own folder too, which needs no hub and has exactly the weights of the run."""
     base = exactly(run) or "THE_BASE_MODEL"
-    if not base_of(run).startswith(STARTERS):
+    if not base_of(run).startswith(STARTER):
         return [f'base_model = "{base}"']
     return [
         f"# {base_of(run)} without the hub, and with exactly the weights of the training (a decoder's were quantized):",

@@ -2,8 +2,8 @@
 
 Intervals of the two apart can overlap although one predictor is nearly always the better one; the rows that both saw
 tell it (Dietterich 1998). Rows are drawn with replacement, the same ones for both (Efron & Tibshirani 1993, chapter
-13); McNemar's test is the exact one, two-sided. This module imports numpy where it computes: a page without two sets
-of row results does not need it.
+13); McNemar's test is the exact one, two-sided. `figure_of` is a metric from row results, for whoever draws rows. This
+module imports numpy where it computes: a page without two sets of row results does not need it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from affina.reporting import text_scores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from affina.evaluation.intervals import Floats
+
 RESAMPLES: Final = 1_000
-DRAWN: Final = 2**18
-"""Rows that are drawn at once: 2 MiB of places, and a call of NumPy for many resamples instead of for each."""
 CONFIDENCE: Final = 0.95
 LEAST_ROWS: Final = 20
 """Rows that settle anything. The percentile bootstrap is too sure of itself below: of differences that are zero on
@@ -31,19 +31,29 @@ average (normal, t with 3 degrees of freedom, six values), 95% intervals left ou
 10 and 8% on 20 (1,500 draws each; docs/log.md, 2026-11-29, how many rows a verdict needs)."""
 MACRO_F1: Final = "macro_f1"
 """Is computed here from the rows' classes."""
+
+
+def _ratio(means: list[float]) -> float:
+    """Of two sums; 0 where there is nothing to divide by."""
+    return means[0] / means[1] if means[1] else 0.0
+
+
 SHAPES: Final[Mapping[str, Callable[[list[float]], float]]] = {
-    "micro_f1": lambda means: means[0] / means[1] if means[1] else 0.0,
+    "micro_f1": _ratio,
     "rmse": lambda means: math.sqrt(means[0]),
-    "loss": lambda means: means[0] / means[1] if means[1] else 0.0,
-    "slot_error": lambda means: means[0] / means[1] if means[1] else 0.0,
-    "slot_missed": lambda means: means[0] / means[1] if means[1] else 0.0,
-    "slot_invented": lambda means: means[0] / means[1] if means[1] else 0.0,
-    "perplexity": lambda means: math.exp(means[0] / means[1]) if means[1] else 0.0,
-    "bits_per_byte": lambda means: means[0] / means[1] / math.log(2) if means[1] else 0.0,
+    "loss": _ratio,
+    "slot_error": _ratio,
+    "slot_missed": _ratio,
+    "slot_invented": _ratio,
+    "slot_unjudged": _ratio,
+    "perplexity": lambda means: math.exp(_ratio(means)) if means[1] else 0.0,
+    "bits_per_byte": lambda means: _ratio(means) / math.log(2),
     "chrf": text_scores.chrf,
     "bleu": text_scores.bleu,
 }
 """Metric to what it is of the means of its parts (`RowResults.parts`)."""
+Order = tuple[list[int], list[int]]
+"""The places of the same rows in two predictors' results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +115,62 @@ def paired(first: RowResults, second: RowResults, metric: str, *, confidence: fl
         metric: its key.
         confidence: the level of the interval.
     """
-    order = aligned(first, second)
-    if order is None or not order[0]:
+    if aligned(first, second) is None:
         return None
-    if metric in first.values and metric in second.values:
-        ours, theirs = (_values(one, metric, places) for one, places in zip((first, second), order, strict=True))
-        if not all(map(math.isfinite, (ours.sum(), theirs.sum()))):
-            return None
-        return Paired(_mean_difference(ours - theirs, confidence), _discordant(ours, theirs), confidence)
-    if metric in SHAPES and metric in first.parts and metric in second.parts:
-        return Paired(_shaped_difference(first, second, metric, order=order, confidence=confidence), None, confidence)
-    if metric == MACRO_F1 and first.expected and second.expected:
-        return Paired(_f1_difference(first, second, order=order, confidence=confidence), None, confidence)
+    ours, theirs = figure_of(first, metric), figure_of(second, metric)
+    if ours is None or theirs is None:
+        return None
+    difference = _difference(ours, theirs, rows=len(first.rows), confidence=confidence)
+    return Paired(difference, discordant(first, second, metric), confidence)
+
+
+def figure_of(found: RowResults, metric: str) -> Callable[[Floats], float] | None:
+    """How often each row counts [rows] to the metric, in the order of the rows' names.
+
+    None where results by row do not tell the metric, or where it is no finite number of all rows.
+    """
+    import numpy as np  # noqa: PLC0415 - see the module's docstring
+
+    order = sorted(range(len(found.rows)), key=lambda place: found.rows[place])
+    measure = _measure_of(found, metric, order) if order else None
+    return measure if measure is not None and math.isfinite(measure(np.ones(len(order)))) else None
+
+
+def _measure_of(found: RowResults, metric: str, order: list[int]) -> Callable[[Floats], float] | None:
+    import numpy as np  # noqa: PLC0415
+
+    if metric in found.values:
+        values = np.asarray(found.values[metric])[order]
+        return lambda weights: float(weights @ values / weights.sum())
+    if metric in SHAPES and metric in found.parts:
+        parts, shape = np.asarray(found.parts[metric])[:, order], SHAPES[metric]
+        return lambda weights: shape((parts @ weights / weights.sum()).tolist())
+    if metric == MACRO_F1 and found.expected:
+        return _macro_f1(np.asarray(found.expected)[order], np.asarray(found.predicted)[order])
     return None
+
+
+def _macro_f1(truth: NDArray[Any], said: NDArray[Any]) -> Callable[[Floats], float]:
+    """Over the classes that occur among either, as `evaluation.metrics` has it."""
+    import numpy as np  # noqa: PLC0415
+
+    classes = int(max(truth.max(), said.max())) + 1
+    right = (truth == said).astype(np.float64)
+
+    def measure(weights: Floats) -> float:
+        hits = np.bincount(truth, weights * right, classes)
+        either = np.bincount(truth, weights, classes) + np.bincount(said, weights, classes)
+        return float((2 * hits[either > 0] / either[either > 0]).mean())
+
+    return measure
 
 
 def against(tuned: RowResults, other: RowResults, metric: str, *, confidence: float = CONFIDENCE) -> Paired | None:
     """The same of a tuned model and a baseline, which may have been scored on some of its rows: then on these."""
-    return paired(_on_rows_of(other, tuned), other, metric, confidence=confidence)
+    return paired(on_rows_of(other, tuned), other, metric, confidence=confidence)
 
 
-def _on_rows_of(part: RowResults, whole: RowResults) -> RowResults:
+def on_rows_of(part: RowResults, whole: RowResults) -> RowResults:
     """`whole` on the rows of `part`, where these are some of its own; else as it is."""
     places: dict[str, list[int]] = {}
     for place, row in enumerate(whole.rows):
@@ -148,7 +193,7 @@ def _on_rows_of(part: RowResults, whole: RowResults) -> RowResults:
     )
 
 
-def aligned(first: RowResults, second: RowResults) -> tuple[list[int], list[int]] | None:
+def aligned(first: RowResults, second: RowResults) -> Order | None:
     """The places of the same rows in both; None where they were not scored on the same rows."""
     if len(first.rows) != len(second.rows):
         return None
@@ -160,6 +205,18 @@ def aligned(first: RowResults, second: RowResults) -> tuple[list[int], list[int]
 def shared_rows(first: RowResults, second: RowResults) -> int:
     """How many different rows both were scored on."""
     return len(set(first.rows) & set(second.rows))
+
+
+def discordant(first: RowResults, second: RowResults, metric: str) -> Discordant | None:
+    """The rows that exactly one of two got right; None where their rows differ, or are not right or wrong in this."""
+    order = aligned(first, second)
+    if not order or not order[0] or metric not in first.values or metric not in second.values:
+        return None
+    mine, others = first.values[metric], second.values[metric]
+    if not {*mine, *others} <= {0.0, 1.0}:
+        return None
+    ways = Counter(mine[here] - others[there] for here, there in zip(*order, strict=True))
+    return Discordant(ways[1.0], ways[-1.0], mcnemar(ways[1.0], ways[-1.0]))
 
 
 def mcnemar(first: int, second: int) -> float:
@@ -174,80 +231,16 @@ def mcnemar(first: int, second: int) -> float:
     return min(1.0, 2 * tail)
 
 
-def _values(results: RowResults, metric: str, places: list[int]) -> NDArray[Any]:
-    import numpy as np  # noqa: PLC0415 - see the module's docstring
-
-    return np.asarray(results.values[metric])[places]
-
-
-def _discordant(ours: NDArray[Any], theirs: NDArray[Any]) -> Discordant | None:
-    import numpy as np  # noqa: PLC0415
-
-    if not np.isin(np.concatenate([ours, theirs]), (0.0, 1.0)).all():
-        return None
-    first, second = int((ours > theirs).sum()), int((ours < theirs).sum())
-    return Discordant(first, second, mcnemar(first, second))
-
-
-def _mean_difference(differences: NDArray[Any], confidence: float) -> Measured:
-    import numpy as np  # noqa: PLC0415
-
-    generator, rows = np.random.default_rng(0), len(differences)
-    at_once = max(1, DRAWN // rows)
-    draws: list[float] = []
-    while len(draws) < RESAMPLES:
-        places = generator.integers(0, rows, (min(at_once, RESAMPLES - len(draws)), rows))
-        draws += differences[places].mean(axis=1).tolist()
-    return _measured(float(differences.mean()), draws, rows=rows, confidence=confidence)
-
-
-def _shaped_difference(
-    first: RowResults, second: RowResults, metric: str, *, order: tuple[list[int], list[int]], confidence: float
+def _difference(
+    ours: Callable[[Floats], float], theirs: Callable[[Floats], float], *, rows: int, confidence: float
 ) -> Measured:
+    """Of two figures of the same rows, with its interval over these."""
     import numpy as np  # noqa: PLC0415
 
-    ours, theirs = (
-        np.asarray(one.parts[metric])[:, places] for one, places in zip((first, second), order, strict=True)
-    )
-    shape, rows = SHAPES[metric], ours.shape[1]
-    generator = np.random.default_rng(0)
+    from affina.evaluation.intervals import bootstrap  # noqa: PLC0415
 
-    def difference(chosen: Any) -> float:
-        return shape(ours[:, chosen].mean(axis=1).tolist()) - shape(theirs[:, chosen].mean(axis=1).tolist())
+    def apart(weights: Floats) -> Floats:
+        return np.array([ours(weights) - theirs(weights)])
 
-    draws = [difference(generator.integers(0, rows, rows)) for _ in range(RESAMPLES)]
-    return _measured(difference(np.arange(rows)), draws, rows=rows, confidence=confidence)
-
-
-def _f1_difference(
-    first: RowResults, second: RowResults, *, order: tuple[list[int], list[int]], confidence: float
-) -> Measured:
-    import numpy as np  # noqa: PLC0415
-
-    truth = np.asarray(first.expected)[order[0]]
-    ours, theirs = np.asarray(first.predicted)[order[0]], np.asarray(second.predicted)[order[1]]
-    classes, rows = int(max(truth.max(), ours.max(), theirs.max())) + 1, len(truth)
-    generator = np.random.default_rng(0)
-
-    def over(places: NDArray[Any]) -> float:
-        mine, other = (_macro_f1(truth[places], said[places], classes) for said in (ours, theirs))
-        return mine - other
-
-    draws = [over(generator.integers(0, rows, rows)) for _ in range(RESAMPLES)]
-    return _measured(over(np.arange(rows)), draws, rows=rows, confidence=confidence)
-
-
-def _macro_f1(truth: NDArray[Any], said: NDArray[Any], classes: int) -> float:
-    """Over the classes that occur among either, as `evaluation.metrics` has it."""
-    import numpy as np  # noqa: PLC0415
-
-    right = np.bincount(truth[truth == said], minlength=classes)
-    either = np.bincount(truth, minlength=classes) + np.bincount(said, minlength=classes)
-    return float((2 * right[either > 0] / either[either > 0]).mean())
-
-
-def _measured(value: float, draws: list[float], *, rows: int, confidence: float) -> Measured:
-    import numpy as np  # noqa: PLC0415
-
-    low, high = np.percentile(draws, (50 * (1 - confidence), 50 * (1 + confidence)))
-    return Measured(value=value, low=float(low), high=float(high), n=rows)
+    value, low, high = bootstrap(apart, rows, resamples=RESAMPLES, confidence=confidence, seed=0)
+    return Measured(value=float(value[0]), low=float(low[0]), high=float(high[0]), n=rows)

@@ -1,7 +1,8 @@
 """The first screen of a comparison: four answers, each a few words with a line below.
 
 Which candidate is the best, how sure is that, which is the cheapest of those that are level with it, and is it worth
-more than a baseline. This module measures nothing.
+more than a baseline. One whose answers say nothing is never the best, and few rows tell nobody apart. This module
+measures nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from typing import Final
 from affina.record.compared import Compared, Standing
 from affina.record.measures import higher_is_better
 from affina.record.payloads import Measured
-from affina.reporting.formats import capital, counted, difference, duration, ends, interval, listed, name, percent
+from affina.reporting.costs import COSTS, share_trained
+from affina.reporting.formats import capital, counted, difference, ends, gap, interval, listed, name
+from affina.reporting.paired import LEAST_ROWS
+from affina.reporting.verdict import NEEDS, TITLES
 
 MOST_NAMES: Final = 4
 
@@ -40,40 +44,86 @@ def said(found: Compared) -> Said:
     if not ranked:
         waiting = any(one.state == "open" for one in found.standings)
         return Said("Not finished" if waiting else "No result", "alone", "No candidate has a result yet", ())
-    best, level = ranked[0], [one for one in ranked[1:] if one.level]
-    tone = "open" if level or not found.finished else "better"
-    tag = "Not finished" if not found.finished else "Level" if level else "Settled"
-    return Said(tag, tone, _headline(found, best, level, ranked), tuple(_answers(found, best, level)))
+    best, *others = ranked
+    if best.remark:
+        return Said("No best one", "void", f"None can be called the best. {_each(ranked)}", ())
+    rivals = [one for one in others if not one.remark]
+    answers = _answers(found, best, rivals)
+    return Said(*_outcome(found, rivals), _headline(found, best, others), tuple(answers))
 
 
 def with_result(found: Compared) -> list[Standing]:
-    """The candidates that can be ranked, the best first."""
-    ranked = [one for one in found.standings if found.metric in one.metrics]
-    return sorted(ranked, key=lambda one: bool(one.remark))
+    """The candidates that can be ranked, the best first; behind them those that cannot be set beside it."""
+    return [one for one in found.standings if found.metric in one.metrics]
 
 
-def _headline(found: Compared, best: Standing, level: list[Standing], ranked: list[Standing]) -> str:
-    figure = interval(found.metric, best.metrics[found.metric])
-    if len(ranked) == 1:
-        return f"{capital(name(found.metric))} {figure} of {best.name}; no other candidate has a result"
+def apart(found: Compared, one: Standing) -> tuple[str, str, str]:
+    """How far a candidate or a baseline is from the best.
+
+    Returns:
+        The difference, the ends of its interval, and what the rows say of it; each may be empty.
+    """
+    few = one.metrics[found.metric].n < LEAST_ROWS
+    words = ("too few rows" if few else "level") if one.level else ""
+    words = ", ".join(filter(None, (words, one.remark)))
+    if one.behind is None:
+        return "", "", words
+    return difference(found.metric, one.behind.value), "" if few else ends(found.metric, one.behind), words
+
+
+def _outcome(found: Compared, rivals: list[Standing]) -> tuple[str, str]:
+    """The tag and its tone."""
+    if not found.finished:
+        return "Not finished", "open"
+    if found.rows < LEAST_ROWS:
+        return TITLES["few"], "few"
+    if not rivals:
+        return TITLES["alone"], "alone"
+    return ("Level", "open") if _level(rivals) else ("Settled", "better")
+
+
+def _level(rivals: list[Standing]) -> list[Standing]:
+    return [one for one in rivals if one.level]
+
+
+def _each(several: list[Standing]) -> str:
+    """Each of those that cannot be set beside others, with the reason."""
+    return "; ".join(f"{one.name}: {one.remark}" for one in several)
+
+
+def _headline(found: Compared, best: Standing, others: list[Standing]) -> str:
+    rivals = [one for one in others if not one.remark]
+    level = _level(rivals)
+    if not rivals:
+        alone = f"no other candidate can be set beside it ({_each(others)})" if others else "no other has a result"
+        figure = interval(found.metric, best.metrics[found.metric])
+        return f"{capital(name(found.metric))} {figure} of {best.name}; {alone}"
+    if found.rows < LEAST_ROWS:
+        few = f"{counted(found.rows, 'rows')} are too few to tell ({LEAST_ROWS} or more can)"
+        return f"{capital(best.name)} is ahead, but {few}"
     if level:
         verb = "is" if len(level) == 1 else "are"
         return f"{capital(best.name)} is ahead, and {_names(level)} {verb} level with it on these rows"
-    second = ranked[1]
+    second = rivals[0]
     if second.behind is None:
         return f"{capital(best.name)} has the best {name(found.metric)}"
-    size = difference(found.metric, abs(second.behind.value)).removeprefix("+")
+    size = gap(found.metric, second.behind.value)
     size += f" of {name(found.metric)}" if size.endswith("points") else f" in {name(found.metric)}"
     return f"{capital(best.name)} is the best, {size} ahead of {second.name}"
 
 
-def _answers(found: Compared, best: Standing, level: list[Standing]) -> list[tuple[str, str, str]]:
+def _answers(found: Compared, best: Standing, rivals: list[Standing]) -> list[tuple[str, str, str]]:
     return [
-        ("Which is the best?", capital(best.name), f"{name(found.metric)} {_over(found, best)}"),
-        ("How sure is that?", *_sure(found, level)),
-        ("Which is the cheapest of the best?", *_cheapest([best, *level])),
+        ("Which is the best?", *_which(found, best)),
+        ("How sure is that?", *_sure(found, rivals)),
+        ("Which is the cheapest of the best?", *_cheapest(found, [best, *_level(rivals)])),
         ("Is it worth more than a baseline?", *_worth(found)),
     ]
+
+
+def _which(found: Compared, best: Standing) -> tuple[str, str]:
+    figure = f"{name(found.metric)} {_over(found, best)}"
+    return ("Not known", f"{best.name} is ahead: {figure}") if found.rows < LEAST_ROWS else (capital(best.name), figure)
 
 
 def _over(found: Compared, best: Standing) -> str:
@@ -82,9 +132,13 @@ def _over(found: Compared, best: Standing) -> str:
     return f"{interval(found.metric, best.metrics[found.metric])} {rows}{seeds}"
 
 
-def _sure(found: Compared, level: list[Standing]) -> tuple[str, str]:
+def _sure(found: Compared, rivals: list[Standing]) -> tuple[str, str]:
     confidence = f"{found.confidence * 100:g}%"
-    if level:
+    if found.rows < LEAST_ROWS:
+        return "Not known", NEEDS
+    if not rivals:
+        return "Not known", "there is no other candidate to set it beside"
+    if level := _level(rivals):
         several = f"level with {counted(len(level), 'others')}" if len(level) > 1 else f"level with {level[0].name}"
         return f"Not {confidence} sure", f"{several}: these rows{_and_seeds(found)} cannot tell them apart"
     return f"{confidence} sure", f"apart from each other candidate, on the same rows{_and_seeds(found)}"
@@ -94,14 +148,16 @@ def _and_seeds(found: Compared) -> str:
     return " and seeds" if len(found.seeds) > 1 else ""
 
 
-def _cheapest(level: list[Standing]) -> tuple[str, str]:
+def _cheapest(found: Compared, level: list[Standing]) -> tuple[str, str]:
     """Of those that are level with the best: by trained weights, which decide what is shipped and kept apart."""
     known = [one for one in level if "trained" in one.costs]
+    if found.rows < LEAST_ROWS:
+        return "Not known", "so few rows do not tell which are among the best"
     if not known:
         return "Not known", "the records do not say how many weights were trained"
     one = min(known, key=lambda one: one.costs["trained"])
-    share = f"{percent(one.costs['trained'] / one.parameters)} of the weights trained" if one.parameters else ""
-    spent = f"{duration(one.costs['seconds'])} of training" if "seconds" in one.costs else ""
+    share = f"{share_trained(one)} of the weights trained" if one.parameters else ""
+    spent = f"{COSTS['seconds'].cell(one.costs['seconds'])} of training" if "seconds" in one.costs else ""
     return capital(one.name), ", ".join(filter(None, [share, spent]))
 
 
@@ -109,8 +165,11 @@ def _worth(found: Compared) -> tuple[str, str]:
     strongest = next((one for one in found.baselines if found.metric in one.metrics), None)
     if strongest is None:
         return "Not measured", "no baseline was measured on these rows"
-    figure = f"{interval(found.metric, strongest.metrics[found.metric])} of the {strongest.name}"
+    measured = strongest.metrics[found.metric]
+    figure = f"{interval(found.metric, measured)} of the {strongest.name}"
     figure += f" ({strongest.remark})" if strongest.remark else ""
+    if strongest.level and measured.n < LEAST_ROWS:
+        return TITLES["few"], f"beside {figure}"
     if strongest.behind is None:
         return ("Not settled" if strongest.level else "See the figures"), figure
     gain = strongest.behind

@@ -6,13 +6,14 @@ The units are the SVG's own; the template draws what is here. This module reads 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from affina.record.payloads import Measured
+from affina.reporting.costs import Cost
 from affina.reporting.curves import Tick, nice_ticks
-from affina.reporting.formats import duration, listed, mebibytes
+from affina.reporting.formats import capital, listed
 from affina.reporting.lettering import LETTER, Lettering, lettered
 
 WIDTH: Final = 480.0
@@ -22,46 +23,8 @@ RIGHT: Final = 22.0
 TOP: Final = 22.0
 BOTTOM: Final = 60.0
 AIR: Final = 0.08
-TIMES: Final = ((1.0, "s"), (60.0, "min"), (3600.0, "h"))
-SIZES: Final = ((2.0**20, "MiB"), (2.0**30, "GiB"))
 LEAST_UNITS: Final = 3.0
 """So many of a unit the largest value has at least."""
-UNITS: Final = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What runs along the bottom.
-
-    Attributes:
-        title: of the drawing.
-        axis: written below it.
-        logarithmic: whether tens are equally far apart.
-        write: a value for the reader.
-        units: of an axis that is not logarithmic, from the smallest: how large each is, and its name.
-    """
-
-    title: str
-    axis: str
-    logarithmic: bool
-    write: Callable[[float], str]
-    units: tuple[tuple[float, str], ...] = ()
-
-
-def short(value: float) -> str:
-    """A count in few letters: `2.4 M`, `77 k`."""
-    for size, letter in UNITS:
-        if value >= size:
-            return f"{value / size:.3g} {letter}"
-    return f"{value:.3g}"
-
-
-COSTS: Final[Mapping[str, Cost]] = {
-    "trained": Cost("Trained weights", "weights trained (logarithmic)", True, short),
-    "seconds": Cost("Time of training", "time of training", False, duration, TIMES),
-    "memory_bytes": Cost("Peak memory", "peak memory of the process", False, mebibytes, SIZES),
-    "bytes": Cost("Bytes to ship", "size of what is shipped (logarithmic)", True, lambda size: f"{short(size)}B"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +110,14 @@ def trade_off(
 
     front = sorted((one for one in shown if one.on_front), key=lambda one: (one.cost, one.quality.value))
     return TradeOff(
-        title=cost.title,
+        title=capital(cost.name),
         description=_described(shown, front, cost, measure, write),
         points=tuple(_placed(shown, x_at, y_at)),
         front=" ".join(f"{x_at(one.cost)},{y_at(one.quality.value)}" for one in front),
         x_ticks=x_ticks,
         y_ticks=tuple(Tick(y_at(tick), write(tick)) for tick in nice_ticks(low, high, count=4)),
         baseline=(y_at(baseline.quality.value), baseline.name) if baseline is not None and near else None,
-        axis=cost.axis,
+        axis=f"{cost.name} (logarithmic)" if cost.logarithmic else cost.name,
         measure=measure,
     )
 
@@ -177,7 +140,7 @@ def _across(values: Sequence[float], cost: Cost) -> tuple[Callable[[float], floa
         return round(LEFT + (scale(value) - low) / (high - low) * (WIDTH - RIGHT - LEFT), 1)
 
     if cost.logarithmic:
-        return x_at, _beside(Tick(x_at(tick), cost.write(tick)) for tick in _tens(low, high))
+        return x_at, _beside(Tick(x_at(tick), cost.short(tick)) for tick in _tens(low, high))
     size, unit = next((one for one in reversed(cost.units) if high >= LEAST_UNITS * one[0]), cost.units[0])
     ticks = [tick for tick in nice_ticks(low / size, high / size, count=4) if tick >= 0]
     return x_at, _beside(Tick(x_at(tick * size), f"{tick:,g} {unit}") for tick in ticks)
@@ -217,7 +180,7 @@ def _placed(shown: Sequence[Named], x_at: Callable[[float], float], y_at: Callab
 def _described(
     shown: Sequence[Named], front: Sequence[Named], cost: Cost, measure: str, write: Callable[[float], str]
 ) -> str:
-    each = "; ".join(f"{one.name}: {write(one.quality.value)} for {cost.write(one.cost)}" for one in shown)
+    each = "; ".join(f"{one.name}: {write(one.quality.value)} for {cost.short(one.cost)}" for one in shown)
     names = listed([one.name for one in front])
     verb = "is" if len(front) == 1 else "are"
-    return f"{measure} against {cost.title.lower()}. {each}. On the Pareto front {verb} {names}."
+    return f"{measure} against {cost.name}. {each}. On the Pareto front {verb} {names}."

@@ -16,7 +16,7 @@ from typing import Final, Literal
 from affina.record.measures import MEASURES, OF_TEXTS, higher_is_better
 from affina.record.payloads import Measured, Scores
 from affina.record.row_results import RowResults
-from affina.reporting.degenerate import Degenerate, degenerate
+from affina.reporting.degenerate import Degenerate, degenerate_of
 from affina.reporting.formats import brief, capital, chance, counted, ends, gap, interval, name
 from affina.reporting.gathered import Gathered
 from affina.reporting.paired import CONFIDENCE, LEAST_ROWS, Paired, against
@@ -30,6 +30,7 @@ TITLES: Final[Mapping[Outcome, str]] = {
     "void": "Degenerate answers",
     "alone": "Nothing to compare with",
 }
+NEEDS: Final = f"a verdict needs {LEAST_ROWS} rows or more; data.test names or holds out more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,13 @@ def verdict(
 
 def verdict_of(run: Gathered) -> Verdict | None:
     """The verdict on a run, from all that its record holds."""
-    wrong = degenerate(run.texts.get("tuned"), run.rows.get("tuned"))
-    return verdict(run.scores, chosen_metric=run.chosen_metric, rows=run.rows, confidence=run.confidence, answers=wrong)
+    return verdict(
+        run.scores,
+        chosen_metric=run.chosen_metric,
+        rows=run.rows,
+        confidence=run.confidence,
+        answers=degenerate_of(run),
+    )
 
 
 def telling(metrics: Mapping[str, Measured], chosen_metric: str | None) -> str:

@@ -120,7 +120,7 @@ def _choice(model: LanguageModel, reading: Reading, lessons: Sequence[Lesson]) -
     limit = model.max_length
     if model.reads_apart:
         source = passages[0].source
-        kept = source if limit is None else source[-limit:]
+        kept = source if limit is None else reading.ends.shorten(source, limit, from_end=False)
         return _Choice((), tuple(replace(one, source=kept) for one in passages)), len(source) - len(kept)
     ids = zip(*(passage.ids for passage in passages), strict=False)
     learned = min(passage.learned.index(True) for passage in passages)
@@ -128,7 +128,7 @@ def _choice(model: LanguageModel, reading: Reading, lessons: Sequence[Lesson]) -
     shared = passages[0].ids[:length]
     tails = tuple(Passage(one.ids[length:], one.learned[length:]) for one in passages)
     beyond = 0 if limit is None else max(0, length + max(map(len, tails)) - limit)
-    lead = len(reading.lead)  # a begin-of-text token stays
+    lead = len(reading.ends.lead)  # a begin-of-text token stays
     return _Choice((*shared[:lead], *shared[lead + beyond :]), tails), beyond
 
 

@@ -19,9 +19,9 @@ from torch import Tensor
 from affina.data.rows import Row
 from affina.models.base import Tells
 from affina.models.output_layer import OutputLayer
+from affina.tasks.text_ends import Ends, ends_of
 from affina.tasks.token_loss import IGNORED, token_loss
 
-_PROBE: Final = "one"
 BETWEEN: Final = "\n"
 """What stands between what a decoder is asked and what it answers, outside a chat template,"""
 BETWEEN_SHOTS: Final = "\n\n"
@@ -137,14 +137,16 @@ class Reading:
         label_smoothing: share of a target's probability that is spread over the vocabulary.
 
     Attributes:
-        lead: what the tokenizer puts before a text of its own accord.
+        ends: what stands around a text that is read, and stays there when the text is shortened; a decoder's end token
+            is the task's to write.
     """
 
     def __init__(self, model: Tells, *, max_length: int | None = None, label_smoothing: float = 0.0) -> None:
         self._tokenizer = model.tokenizer
         self._max_length, self._smoothing = max_length, label_smoothing
         self._start = _decoder_start(model.module) if model.reads_apart else None
-        self.lead = _lead(model.tokenizer)
+        ends = ends_of(model.tokenizer)
+        self.ends = ends if model.reads_apart else Ends(ends.lead)
 
     def encode(self, lessons: Sequence[Lesson]) -> list[Passage]:
         """Lessons to passages, in order; what is beyond the limit is cut at the end, and counted."""
@@ -157,7 +159,7 @@ class Reading:
             return self.cut(Passage(ids, (True,) * len(ids), source))
         found = self._tokenizer(lesson.text, add_special_tokens=False, return_offsets_mapping=True)
         learned = _overlaps(found["offset_mapping"], lesson.learned)
-        lead = self.lead if lesson.plain else ()
+        lead = self.ends.lead if lesson.plain else ()
         return self.cut(Passage((*lead, *found["input_ids"]), (*(False for _ in lead), *learned)))
 
     def _ended(self, ids: Sequence[int]) -> tuple[int, ...]:
@@ -173,7 +175,7 @@ class Reading:
         return Passage(
             passage.ids[:limit],
             passage.learned[:limit],
-            passage.source[:limit],
+            self.ends.shorten(passage.source, limit, from_end=True),
             cut=max(0, len(passage.ids) - limit) + max(0, len(passage.source) - limit),
             cut_learned=sum(passage.learned[limit:]),
         )
@@ -183,7 +185,7 @@ class Reading:
         if self._start is not None:
             return tuple(self._tokenizer(question.text)["input_ids"])
         ids = self._tokenizer(question.text, add_special_tokens=False)["input_ids"]
-        return (*self.lead, *ids) if question.plain else tuple(ids)
+        return (*self.ends.lead, *ids) if question.plain else tuple(ids)
 
     def collate(self, passages: Sequence[Passage], *, rows: Sequence[int]) -> Lines:
         """Passages side by side, padded on the right to the longest; `rows` are their places in the split."""
@@ -235,13 +237,6 @@ def _overlaps(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int
             place += 1
         found.append(place < len(spans) and end > spans[place][0] and end > start)
     return found
-
-
-def _lead(tokenizer: Any) -> tuple[int, ...]:
-    """What the tokenizer puts before a text of its own accord: a begin-of-text token, or nothing."""
-    whole: list[int] = tokenizer(_PROBE)["input_ids"]
-    bare: list[int] = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
-    return tuple(next((whole[:k] for k in range(len(whole)) if whole[k : k + len(bare)] == bare), []))
 
 
 def _decoder_start(module: Any) -> int:

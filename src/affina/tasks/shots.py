@@ -21,6 +21,7 @@ from affina.errors import UnfitRow
 from affina.models.language import LanguageModel
 from affina.models.quiet import Notify, silent
 from affina.tasks.lessons import BETWEEN_SHOTS, Reading, Teacher
+from affina.tasks.text_ends import Ends
 
 POOL: Final = 1_000
 """Training rows, drawn by chance, that shots are chosen among."""
@@ -42,16 +43,17 @@ class Asked:
     until: str = ""
     cut: int = 0
 
-    def within(self, room: int | None, *, from_end: bool) -> Asked:
+    def within(self, room: int | None, ends: Ends, *, from_end: bool) -> Asked:
         """The same without what there is no room for.
 
         Args:
             room: tokens; None without a limit.
-            from_end: the end goes, else the beginning, and a token always stays.
+            ends: what stays around it.
+            from_end: the end of the text goes, else its beginning.
         """
         if room is None or len(self.ids) <= room:
             return self
-        kept = self.ids[:room] if from_end else self.ids[-max(1, room) :]
+        kept = ends.shorten(self.ids, room, from_end=from_end)
         return replace(self, ids=kept, cut=len(self.ids) - len(kept))
 
 

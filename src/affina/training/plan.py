@@ -39,12 +39,15 @@ class Plan:
     epochs: float
     max_steps: int | None
     evaluations: int
+    steps_per_epoch: int = field(init=False)
+    """Of the first epoch, if it is a whole one."""
     _ends: list[int] = field(init=False)
     _evaluated: frozenset[int] = field(init=False)
     _quarter: int = field(init=False)
     _cache: tuple[int, list[Window]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        self.steps_per_epoch = len(self._windows(0))
         sizes: list[int] = []
         for epoch in range(math.ceil(self.epochs)):
             share = min(1.0, self.epochs - epoch)

@@ -12,29 +12,20 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any, TextIO
 
 from affina.errors import AffinaError, Interrupted
-from affina.pipeline.prepare import prepare
 from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 from affina.record.payloads import Payload, Step
 from affina.record.progress import Progress
+from affina.runtime.children import Tell, answering, as_message
 from affina.runtime.exhausted import no_memory, ran_out
-from affina.verbs.train import train
+from affina.verbs.train import train_recipe
 
 
 def main() -> None:
     """Do one run."""
-    with _answers() as out:
-
-        def tell(kind: str, value: Any) -> None:
-            out.write(json.dumps({"kind": kind, "value": value}) + "\n")
-            out.flush()
-
+    with answering() as tell:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background leaves it ignored
         try:
             request = json.loads(sys.stdin.readline())
@@ -47,30 +38,22 @@ def main() -> None:
             if not isinstance(error, AffinaError) and not ran_out(error):
                 raise
             told = error if isinstance(error, AffinaError) else no_memory(error)
-            problems = [asdict(problem) for problem in told.problems]
-            tell("ended", {"state": "failed", "error": {"name": type(told).__name__, "problems": problems}})
+            tell("ended", {"state": "failed", "error": as_message(told)})
 
 
-def _run(recipe: Recipe, share: float, tell: Any) -> None:
+def _run(recipe: Recipe, share: float, tell: Tell) -> None:
     def watch(record: Payload | Progress) -> None:
         if isinstance(record, Step):
             tell("step", (record.step, record.of))
 
-    asked = recipe if share == 1 else shortened(recipe, share)
-    train(asked, observers=(watch,), notify=lambda text: tell("notice", text))
+    train_recipe(of_round(recipe, share), share=share, observers=(watch,), notify=lambda text: tell("notice", text))
 
 
-def shortened(recipe: Recipe, share: float) -> Recipe:
-    """The same with a share of its epochs, and without baselines: for a round of successive halving."""
-    epochs = prepare(recipe, notify=lambda _: None).hyper.epochs.value
-    most = recipe.train.max_steps
-    steps = None if most is None else max(1, round(most * share))
-    return recipe.model_copy(
-        update={
-            "train": recipe.train.model_copy(update={"epochs": epochs * share, "max_steps": steps}),
-            "evaluate": recipe.evaluate.model_copy(update={"baselines": False}),
-        }
-    )
+def of_round(recipe: Recipe, share: float) -> Recipe:
+    """The recipe of a run with a share of its epochs: a round of successive halving measures no baselines."""
+    if share == 1:
+        return recipe
+    return recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update={"baselines": False})})
 
 
 def _stop_at_the_end_of_input() -> None:
@@ -81,14 +64,6 @@ def _stop_at_the_end_of_input() -> None:
     while os.read(0, 1):
         pass
     _thread.interrupt_main()
-
-
-@contextmanager
-def _answers() -> Iterator[TextIO]:
-    """The real standard output; whatever else writes there is sent to standard error."""
-    with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
-        os.dup2(2, 1)
-        yield out
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Final
 
 import yaml
 
+from affina.comparing.earlier import find_earlier
 from affina.comparing.happenings import Happening, Opened
 from affina.comparing.keeping import Keeper, now, rows_used
 from affina.comparing.place import choose_place
@@ -53,7 +54,7 @@ def compare(
         watch: told what happens.
 
     Returns:
-        What is in `compare.json`, also where candidates failed (`Compared.failed`).
+        What is in `compare.json`, also where candidates failed (their standings say why).
 
     Raises:
         InputError: something that was given cannot be used, or no candidate can be run for one same reason.
@@ -70,7 +71,8 @@ def _compare(plan: Plan, watch: Watch) -> Compared:
     place = choose_place(plan, rows)
     try:
         before = place.before
-        keeper = Keeper(plan, place.path, rows, before.started if before else now())
+        earlier = find_earlier(plan, place.path, before.runs if before else ())
+        keeper = Keeper(plan, place.path, rows, before.started if before else now(), earlier)
 
         def keep(progress: Progress) -> None:
             compared.write(place.path, keeper.compared(progress))
@@ -80,20 +82,28 @@ def _compare(plan: Plan, watch: Watch) -> Compared:
         running = Running(
             plan=plan,
             folder=place.path,
-            before=before.runs if before else (),
+            known=earlier.known,
             start=lambda recipe, share: RunProcess(CANDIDATE, recipe, share=share),
             tell=watch,
             keep=keep,
         )
-        watch(Opened(str(place.path), rows, len(plan.candidates) * len(plan.seeds), len(before.runs) if before else 0))
+        watch(Opened(str(place.path), rows, plan.most_runs, len(earlier.known)))
+        return _run(running, keeper)
+    finally:
+        place.release()
+
+
+def _run(running: Running, keeper: Keeper) -> Compared:
+    """Run everything, and write down what came of it."""
+    try:
         with deferred(running.stop):
             progress = running.run()
         found = keeper.compared(progress)
-        compared.write(place.path, found)
-        candidates_page.write(place.path)
+        compared.write(keeper.folder, found)
+        candidates_page.write(keeper.folder)
         return found
-    finally:
-        place.release()
+    except KeyboardInterrupt:  # a second one, or one after the last run
+        raise running.interrupted() from None
 
 
 def _recipes(several: Sequence[Source], overrides: Sequence[str]) -> dict[str, Recipe]:

@@ -10,6 +10,7 @@ from affina.pipeline.execute import Before, RunResult, execute
 from affina.pipeline.folders import Place, choose_folder
 from affina.pipeline.prepare import prepare
 from affina.planning.starting import predict_run
+from affina.recipe.schema import Recipe
 from affina.record.journal import Observer
 from affina.runtime import exhausted, memory
 from affina.verbs.sources import Source, read_source
@@ -44,12 +45,23 @@ def train(
         NonFiniteError: training left the range of numbers.
         Interrupted: stopped by the user; the same call goes on.
     """
+    return train_recipe(read_source(source, overrides), resume=resume, observers=observers, notify=notify)
+
+
+def train_recipe(
+    recipe: Recipe,
+    *,
+    share: float = 1.0,
+    resume: bool = False,
+    observers: Sequence[Observer] = (),
+    notify: Callable[[str], None],
+) -> RunResult:
+    """`train`, of a recipe that was read, or of a share of its epochs and steps."""
     started, held, held_at_most = time.perf_counter(), memory.resident(), memory.peak()
-    recipe = read_source(source, overrides)
     place: Place | None = None
     try:
         with exhausted.told():
-            prepared = prepare(recipe, notify=notify)
+            prepared = prepare(recipe, notify=notify, share=share)
             seconds = time.perf_counter() - started
             predicted = predict_run(prepared, interpreter=held, prepared_in=seconds, notify=notify)
         place = choose_folder(prepared, must_resume=resume)

@@ -13,18 +13,21 @@ from affina.data.written.composing import composed
 from affina.errors import Problem, RunError
 from affina.evaluation import slots
 from affina.evaluation.judging.base import Sampling
-from affina.evaluation.slot_phrases import load_phrases
+from affina.evaluation.slot_phrases import Phrases, load_phrases
 from affina.methods.base import Attached
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
+from affina.pipeline.writing import shown
 from affina.pipeline.writing.answer_limit import MOST_NEW
 from affina.pipeline.writing.measuring import most_rows
 from affina.pipeline.writing.pieces import divided
 from affina.pipeline.writing.teachers import teacher_of
-from affina.pipeline.writing.writer import ToWrite, Writer
+from affina.pipeline.writing.writer import Judged, ToWrite, Writer
 from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
+from affina.record.folder import RunFolder
 from affina.record.payloads import Scores
+from affina.reporting.degenerate import degenerate
 from affina.runtime.machine import choose_device
 from affina.tasks.lessons import Reading
 from affina.verbs.opening import shipped, untouched
@@ -94,7 +97,17 @@ class OpenWriter:
         sampling = Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=recipe.seed)
         found = self.writer.judge(wanted, written, losses, sampling=sampling)
         self._tell_of_slots(wanted, sampling, notify)
+        self._tell_of_degenerate(wanted, found, split=address, notify=notify)
         return Scores(who="tuned", split=address, metrics=found.metrics)
+
+    def _tell_of_degenerate(self, wanted: ToWrite, found: Judged, *, split: str, notify: Notify) -> None:
+        """Answers that are none, whatever their figures are."""
+        if found.texts is None:
+            return
+        texts = shown.texts(found.written, who="tuned", split=split)
+        wrong = degenerate(texts, shown.rows_of_texts(wanted, found, who="tuned", split=split))
+        if wrong is not None:
+            notify(f"{wrong.told}; `affina predict {self.run.folder.path} {split}` writes them down")
 
     def _in_pieces(self, rows: tuple[Row, ...], notify: Notify) -> tuple[Row, ...]:
         data = self.run.recipe.data
@@ -135,7 +148,7 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
         notify: told of slow work.
 
     Raises:
-        RunError: the run's model does not write.
+        RunError: the run's model does not write, or its slots.json is damaged.
     """
     spec = run.recipe.task
     if not isinstance(spec, ChatSpec | GenerationSpec | TranslationSpec):
@@ -147,6 +160,7 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
                 fix=f"ask it with `affina predict {run.folder.path} TEXT`",
             )
         )
+    phrases = _phrases(run.folder)
     where = choose_device(device)
     if base:
         found = untouched(run.recipe.model, went_on=run.went_on, device=where, notify=notify)
@@ -158,9 +172,25 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
     limit = run.recipe.data.max_length
     reading = Reading(model, max_length=None if isinstance(limit, str) else limit)
     how = settled(run.recipe.generate, seed=run.recipe.seed)
-    phrases = load_phrases(run.folder.slots.read_text("utf-8")) if run.folder.slots.is_file() else None
     writer = Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone, phrases=phrases)
     return OpenWriter(run, spec, writer, attached)
+
+
+def _phrases(folder: RunFolder) -> Phrases | None:
+    """What slots are counted by; None where the run counts none, or its file is gone."""
+    if not folder.slots.is_file():
+        return None
+    try:
+        return load_phrases(folder.slots.read_text("utf-8"))
+    except ValueError as error:
+        raise RunError(
+            Problem(
+                where=str(folder.slots),
+                expected="the phrases that the run counts slots by, as it wrote them",
+                found=str(error),
+                fix="put the whole file back, or remove it: the model is used without it, and slots are not counted",
+            )
+        ) from error
 
 
 def settled(spec: GenerateSpec, *, seed: int) -> HowToWrite:

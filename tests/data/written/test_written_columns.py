@@ -125,7 +125,8 @@ def test_two_label_columns_beside_an_answer_stay_a_question_to_the_user():
     assert problem_of().fix.endswith("(or data.label=category); to learn to write response, write task=chat")
     named = loaded(label="intent")
     assert named.labelling.name == "classification"
-    assert named.choices["task"].reason.endswith("to learn to write response, write task=chat")
+    said = named.choices["task"].reason
+    assert said.endswith("to learn to write response, write task=chat in the place of data.label")
     assert loaded("chat").columns == {"prompt": "instruction", "completion": "response"}
 
 

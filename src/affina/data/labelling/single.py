@@ -13,7 +13,6 @@ from typing import Any, Final, final
 
 from affina.data.audit.balance import find_imbalance, find_similar_labels
 from affina.data.checks import check_known_labels
-from affina.data.column_problems import are_texts, to_write
 from affina.data.labelling.base import in_order
 from affina.data.reading import refuse_empty_labels
 from affina.data.rows import Row
@@ -114,14 +113,9 @@ def check_training_labels(
         _refuse_dates(rows, counts, column)
     if not asked and 2 * len(counts) > len(rows) >= 10 and 2 * len(counts.keys() & attested) < len(counts):
         found = f"{len(counts)} different labels in {len(rows)} rows, as in a column of free text or ids"
-        fix = "name the column with the classes: data.label=COLUMN" + _or_written(rows, column)
+        fix = "name the column with the classes: data.label=COLUMN"
         raise DataError(Problem(where=where, expected="a few labels that come back", found=found, fix=fix))
-    _refuse_single(rows, counts, attested, otherwise=_or_written(rows, column))
-
-
-def _or_written(rows: Sequence[Row], column: str) -> str:
-    """What to write where the labels look like answers that a model is to write."""
-    return f"; or {to_write('COLUMN', column)}" if are_texts([row.fields["label"] for row in rows]) else ""
+    _refuse_single(rows, counts, attested)
 
 
 def _refuse_decimals(rows: Sequence[Row], counts: Counter[str], column: str) -> None:
@@ -153,14 +147,14 @@ def _refuse_dates(rows: Sequence[Row], counts: Counter[str], column: str) -> Non
         )
 
 
-def _refuse_single(rows: Sequence[Row], counts: Counter[str], attested: frozenset[str], *, otherwise: str) -> None:
+def _refuse_single(rows: Sequence[Row], counts: Counter[str], attested: frozenset[str]) -> None:
     single = [row for row in rows if counts[row.fields["label"]] == 1 and row.fields["label"] not in attested]
     problems = [
         Problem(
             where=row.where,
             expected="at least two rows for each label, one to learn from and one to check with",
             found=f"the label {excerpt(row.fields['label'])}, which no other row has",
-            fix=f"correct the label if it is a slip, add rows with it, or remove the row{otherwise}",
+            fix="correct the label if it is a slip, add rows with it, or remove the row",
         )
         for row in single
     ]

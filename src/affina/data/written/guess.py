@@ -44,7 +44,8 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "translation": ("source", "target"),
 }
 """The keys under `data` that name columns, by task."""
-_OF_LABELS: Final = ("text", "text_pair", "label")
+OF_LABELS: Final = ("text", "text_pair", "label")
+"""The same of the tasks whose answers are labels or numbers."""
 _SPECS: Final[Mapping[str, type[WritingSpec]]] = {
     "chat": ChatSpec,
     "generation": GenerationSpec,
@@ -79,7 +80,7 @@ def asked_for(spec: DataSpec, task: Asked) -> Resolved[WritingSpec] | None:
         return Resolved(task, GIVEN)
     writing = {key for keys in KEYS.values() for key in keys} - {"text"}
     if not (isinstance(task, GuessedSpec) or task == AUTO):
-        _refuse_others(named, _OF_LABELS, task.name)
+        _refuse_others(named, OF_LABELS, task.name)
         return None
     telling = [key for key in named if key in writing]
     if not telling:

@@ -13,36 +13,39 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from affina.models.writing import HowToWrite
-from affina.pipeline.prepared import Prepared, Seen
+from affina.pipeline.prepared import Prepared
+from affina.pipeline.writing.answer_limit import COVERED
 from affina.recipe.base import AUTO
+from affina.reporting.degenerate import Kind
 from affina.reporting.formats import counted
+from affina.training.loop import Outcome
 
 if TYPE_CHECKING:
     from affina.tasks.lessons import Passage
 
 FEW_STEPS: Final = 100
 """Optimizer steps below which that is the first thing to suspect: a rule of thumb, not measured."""
-ENOUGH: Final = 99
-"""Per cent of the training answers that have room within a limit that is proposed."""
 FEW_ROWS: Final = 200
 """Training rows below which a model that writes seldom learns more than a style."""
 
 
-def of_answers(how: HowToWrite, train: Sequence[Passage], run: Prepared, seen: Seen) -> tuple[str, str]:
+def of_answers(
+    how: HowToWrite, train: Sequence[Passage], *, run: Prepared, outcome: Outcome, kind: Kind
+) -> tuple[str, str]:
     """The likely cause of answers that say nothing, and what to try.
 
     Args:
         how: how texts were written.
         train: the training rows as tokens.
         run: what was trained, and how.
-        seen: what came of it; something is wrong with the answers.
+        outcome: how the training ended.
+        kind: what is wrong with the answers.
     """
-    kind = None if seen.wrong is None else seen.wrong.kind
     return (
         (_limit_is_short(how, train, run) if kind == "cut off" else None)
-        or _few_steps(run, seen)
+        or _few_steps(run, outcome)
         or (_beams(how) if kind == "empty" else None)
-        or _few_rows(train, kind)
+        or _few_rows(len(train), kind)
         or _by_kind(kind)
     )
 
@@ -53,7 +56,7 @@ def _limit_is_short(how: HowToWrite, train: Sequence[Passage], run: Prepared) ->
     longer = sum(count > how.most_tokens for count in counts)
     if run.recipe.generate.max_new_tokens == AUTO or 2 * longer <= len(counts):
         return None
-    fitting = math.ceil(float(np.percentile(counts, ENOUGH)))
+    fitting = math.ceil(float(np.percentile(counts, COVERED)))
     return (
         f"{longer:,} of {len(counts):,} training answers are longer than the given "
         f"generate.max_new_tokens={how.most_tokens}",
@@ -61,9 +64,9 @@ def _limit_is_short(how: HowToWrite, train: Sequence[Passage], run: Prepared) ->
     )
 
 
-def _few_steps(run: Prepared, seen: Seen) -> tuple[str, str] | None:
+def _few_steps(run: Prepared, outcome: Outcome) -> tuple[str, str] | None:
     """A training that ended before the model had learned much."""
-    steps, growing = seen.outcome.steps, seen.outcome.falling or seen.outcome.improving
+    steps, growing = outcome.steps, outcome.falling or outcome.improving
     if steps >= FEW_STEPS and not growing:
         return None
     why = ", and the validation loss was still falling" if growing else ""
@@ -81,13 +84,17 @@ def _beams(how: HowToWrite) -> tuple[str, str] | None:
     return cause, "generate.beams=1, and a longer training or more rows"
 
 
-def _few_rows(train: Sequence[Passage], kind: str | None) -> tuple[str, str] | None:
-    if len(train) >= FEW_ROWS or kind == "cut off":
-        return None
-    return f"{len(train):,} training rows are few for a model that writes", "more rows, or a model that knows the task"
+def few_rows(count: int) -> str:
+    """So many training rows as a cause; empty where there are enough of them."""
+    return f"{count:,} training rows are few for a model that writes" if count < FEW_ROWS else ""
 
 
-def _by_kind(kind: str | None) -> tuple[str, str]:
+def _few_rows(count: int, kind: Kind) -> tuple[str, str] | None:
+    cause = few_rows(count)
+    return (cause, "more rows, or a model that knows the task") if cause and kind != "cut off" else None
+
+
+def _by_kind(kind: Kind) -> tuple[str, str]:
     """What such answers usually come from."""
     if kind == "cut off":
         return "the model has not learned to end its answers", "more rows or epochs; affina check marks what is trained"

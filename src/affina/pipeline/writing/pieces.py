@@ -63,7 +63,7 @@ def divided(rows: Sequence[Row], model: Tells, *, limit: int) -> Divided:
         model: its tokenizer.
         limit: in tokens, special tokens included.
     """
-    room = max(1, limit - len(Reading(model).lead) - 1 - SPARE)
+    room = max(1, limit - len(Reading(model).ends.lead) - 1 - SPARE)
     found = [tuple(_pieces(row, model.tokenizer, room)) for row in rows]
     counts = [len(pieces) for pieces in found if len(pieces) > 1]
     return Divided(rows=tuple(piece for pieces in found for piece in pieces), long=len(counts), pieces=sum(counts))

@@ -23,7 +23,7 @@ from affina.pipeline.writing.persona import persona
 from affina.pipeline.writing.pieces import in_pieces
 from affina.pipeline.writing.teachers import check_keys, continues, teacher_of
 from affina.recipe.schema import Recipe
-from affina.record.audited import Audited
+from affina.record.audited import IN_PIECES, Audited
 from affina.record.payloads import Finding
 from affina.tasks.lessons import Lesson, Passage, Reading, Teacher
 from affina.values import Resolved
@@ -70,7 +70,7 @@ def read_rows(
     if alone and recipe.data.too_long == "truncate":
         limit, _ = limit_of(recipe, model, least=LEAST_LENGTH)
         loaded, told = in_pieces(loaded, model, limit=limit)
-        choices |= {} if told is None else {"data.too_long (texts alone)": told}
+        choices |= {} if told is None else {IN_PIECES: told}
     lessons = Lessons(teacher, model)
     loaded, refused = lessons.fit(recipe, loaded)
     limited = within_limit(recipe, loaded, model, Measure(lengths=lessons.lengths, least=LEAST_LENGTH), choices)

@@ -100,10 +100,10 @@ class Writing(Learns):
     def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """Answers that say nothing; few rows, or a model that could do it before."""
         if seen.wrong is not None:
-            return causes.of_answers(self.writer.how, self.passages["train"], run, seen)
-        rows = len(self.rows["train"])
-        if rows < causes.FEW_ROWS:
-            return f"{rows:,} training rows are few for a model that writes", "more rows; until then show them as shots"
+            train, kind = self.passages["train"], seen.wrong.kind
+            return causes.of_answers(self.writer.how, train, run=run, outcome=seen.outcome, kind=kind)
+        if few := causes.few_rows(len(self.rows["train"])):
+            return few, "more rows; until then show them as shots"
         return "the base model may already write these answers as well as the rows can teach", "a look at the samples"
 
     def data_keys(self, loaded: Loaded) -> dict[str, Any]:

@@ -141,7 +141,8 @@ class Writer:
         """
         room = question_room(self.model, answer=self.how.most_tokens)
         asked = ask_all(self.teacher, self.reading, rows, shots=shots, room=room, notify=notify)
-        return [one.within(room, from_end=self.model.reads_apart and not in_talk) for one in asked]
+        from_end = self.model.reads_apart and not in_talk
+        return [one.within(room, self.reading.ends, from_end=from_end) for one in asked]
 
     def write(
         self,
