@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
+from affina.models.adapter_head import put_head
+from affina.models.adapters import Adapter
 from affina.models.anatomy import Anatomy
 from affina.models.anatomy_of_writers import describe_writer
 from affina.models.classifier import load_classifier
@@ -115,6 +118,18 @@ def _apart(family: str, texts: tuple[str, ...]) -> Case:
     written = torch.cat([torch.zeros_like(targets[:, :1]), targets[:, :-1]], dim=1)
     inputs = {"input_ids": ids, "attention_mask": mask, "decoder_input_ids": written}
     return Case("apart", module, describe_writer(module), inputs, targets)
+
+
+def head_of(made: Case) -> frozenset[str]:
+    """The names of the head's parameters, as random as those of a new one."""
+    return frozenset(name for name, _ in made.module.named_parameters() if made.anatomy.part_of(name) == "head")
+
+
+def put_on(attach: Callable[..., Any], made: Case, adapter: Adapter, *, absent: Collection[str] | None = None) -> Any:
+    """An adapter on a model, as it is loaded: its head, then what its method trains."""
+    if made.anatomy.head:
+        put_head(adapter, made.module, made.anatomy, absent=head_of(made) if absent is None else absent)
+    return attach(made.module, made.anatomy, adapter)
 
 
 def randomise(state: dict[str, Tensor], *, seed: int = 5) -> None:

@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save_file
 
 from affina.errors import ModelError
 from affina.methods import lora
-from affina.methods.lora_files import attach_lora, lora_spec, save_lora
-from affina.models.adapters import read_adapter
+from affina.methods.lora_files import lora_spec, save_lora
+from affina.methods.lora_reading import attach_lora
+from affina.models.adapters import BaseName, read_adapter
 from affina.recipe.method_specs import LoraSpec
-from method_cases import ALL, CLASSIFIERS, Case, case, distance, randomise
+from method_cases import ALL, CLASSIFIERS, Case, case, distance, put_on, randomise
 
 peft = pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -32,10 +33,6 @@ def trained(name: str, **spec) -> tuple[Case, lora.LowRank]:
     return made, attached
 
 
-def new_of(made: Case) -> frozenset[str]:
-    return frozenset(name for name, _ in made.module.named_parameters() if made.anatomy.part_of(name) == "head")
-
-
 def logits(made: Case, module: Any = None) -> torch.Tensor:
     with torch.no_grad():
         return made.logits() if module is None else module(**made.inputs).logits
@@ -45,7 +42,7 @@ def logits(made: Case, module: Any = None) -> torch.Tensor:
 @pytest.mark.parametrize("name", ALL)
 def test_what_we_write_gives_the_same_logits_in_peft(name, spec, tmp_path):
     made, attached = trained(name, **spec)
-    save_lora(attached, made.anatomy, tmp_path / "a", base=None)
+    save_lora(attached, made.anatomy, tmp_path / "a")
     theirs = peft.PeftModel.from_pretrained(case(name).module, tmp_path / "a").eval()
     assert distance(logits(made, theirs), logits(made)) < 1e-5
 
@@ -53,9 +50,9 @@ def test_what_we_write_gives_the_same_logits_in_peft(name, spec, tmp_path):
 @pytest.mark.parametrize("name", ALL)
 def test_what_we_write_we_read(name, tmp_path):
     made, attached = trained(name, dropout=0.25, **EVERYTHING)
-    save_lora(attached, made.anatomy, tmp_path / "a", base="someone/something")
+    save_lora(attached, made.anatomy, tmp_path / "a", base=BaseName(hub_id="someone/something"))
     again = case(name)
-    read = attach_lora(again.module, again.anatomy, read_adapter(tmp_path / "a"), new=new_of(again))
+    read = put_on(attach_lora, again, read_adapter(tmp_path / "a"))
     assert torch.equal(logits(again), logits(made))
     assert read.state_dict().keys() == attached.state_dict().keys()
     assert (read.spec.rank, read.spec.alpha, read.spec.dropout) == (4, 6.0, 0.25)
@@ -83,7 +80,7 @@ def saved_by_peft(name: str, folder: Path, **settings) -> tuple[Case, torch.Tens
 def test_what_peft_saved_gives_the_same_logits_here_and_goes_on_training(name, tmp_path):
     _, expected = saved_by_peft(name, tmp_path)
     again = case(name)
-    read = attach_lora(again.module, again.anatomy, read_adapter(tmp_path), new=new_of(again))
+    read = put_on(attach_lora, again, read_adapter(tmp_path))
     assert distance(logits(again), expected) < 1e-5
     again.loss().backward()
     assert all(p.grad is not None for g in read.parameter_groups() for k, p in g.parameters.items() if "lora" in k)
@@ -93,15 +90,15 @@ def test_an_embeddings_update_that_peft_saved_beside_the_whole_table_loads(tmp_p
     _, expected = saved_by_peft("llama/write", tmp_path, target_modules=["embed_tokens", "q_proj"])
     assert any("base_layer" in name for name in load_file(tmp_path / "adapter_model.safetensors"))
     again = case("llama/write")
-    attach_lora(again.module, again.anatomy, read_adapter(tmp_path), new=())
+    put_on(attach_lora, again, read_adapter(tmp_path), absent=())
     assert distance(logits(again), expected) < 1e-5
 
 
-def refused(folder: Path, *says: str, name: str = "llama/write", new: Any = None) -> None:
+def refused(folder: Path, *says: str, name: str = "llama/write") -> None:
     made = case(name)
     before = {key: parameter.requires_grad for key, parameter in made.module.named_parameters()}
     with pytest.raises(ModelError) as caught:
-        attach_lora(made.module, made.anatomy, read_adapter(folder), new=new_of(made) if new is None else new)
+        put_on(attach_lora, made, read_adapter(folder))
     for part in (str(folder), *says):
         assert part in str(caught.value), str(caught.value)
     assert all("forward" not in vars(child) for child in made.module.modules())
@@ -145,12 +142,12 @@ def test_a_missing_head_is_refused_by_name_unless_the_base_has_it(name, tmp_path
     head = "score" if "llama" in name else "classifier"
     refused(tmp_path, head, "random", name=name)
     made = case(name)
-    attach_lora(made.module, made.anatomy, read_adapter(tmp_path), new=())
+    put_on(attach_lora, made, read_adapter(tmp_path), absent=())
 
 
 def test_a_head_for_other_labels_is_refused(tmp_path):
     made, attached = trained("bert/classify")
-    save_lora(attached, made.anatomy, tmp_path, base=None)
+    save_lora(attached, made.anatomy, tmp_path)
     change(tmp_path, {"base_model.model.classifier.weight": lambda tensor: tensor[:2]})
     refused(tmp_path, "classifier.weight", "labels", name="bert/classify")
 
@@ -165,13 +162,13 @@ def change(folder: Path, how: dict[str, Any]) -> None:
 
 def test_an_adapter_for_another_base_is_refused(tmp_path):
     made, attached = trained("llama/write")
-    save_lora(attached, made.anatomy, tmp_path, base="someone/something")
+    save_lora(attached, made.anatomy, tmp_path, base=BaseName(hub_id="someone/something"))
     refused(tmp_path, "layers that it has not", name="gpt2/write")
     other = case("llama/write")
     with torch.no_grad():
         other.module.model.layers[0].mlp.up_proj.weight.mul_(1.01)
     with pytest.raises(ModelError, match="other weights") as caught:
-        attach_lora(other.module, other.anatomy, read_adapter(tmp_path), new=())
+        put_on(attach_lora, other, read_adapter(tmp_path), absent=())
     assert "someone/something" in str(caught.value)
     name = "base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"
     change(tmp_path, {name: lambda tensor: tensor[:, :-1]})
@@ -180,7 +177,7 @@ def test_an_adapter_for_another_base_is_refused(tmp_path):
 
 def test_a_half_of_an_update_is_refused(tmp_path):
     made, attached = trained("llama/write")
-    save_lora(attached, made.anatomy, tmp_path, base=None)
+    save_lora(attached, made.anatomy, tmp_path)
     path = tmp_path / "adapter_model.safetensors"
     tensors = load_file(path)
     del tensors["base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"]
@@ -190,7 +187,7 @@ def test_a_half_of_an_update_is_refused(tmp_path):
 
 def test_damaged_files_are_named(tmp_path):
     made, attached = trained("llama/write")
-    save_lora(attached, made.anatomy, tmp_path, base=None)
+    save_lora(attached, made.anatomy, tmp_path)
     weights, config = tmp_path / "adapter_model.safetensors", tmp_path / "adapter_config.json"
     whole = weights.read_bytes()
     for content in (whole[: len(whole) // 2], whole[:4], b"", b"\xff" * 100):
@@ -213,7 +210,7 @@ def test_damaged_files_are_named(tmp_path):
 
 def test_a_rank_of_zero_in_the_configuration_is_refused(tmp_path):
     made, attached = trained("llama/write")
-    save_lora(attached, made.anatomy, tmp_path, base=None)
+    save_lora(attached, made.anatomy, tmp_path)
     config = json.loads((tmp_path / "adapter_config.json").read_text())
     for key, value in (("r", 0), ("lora_alpha", 0)):
         (tmp_path / "adapter_config.json").write_text(json.dumps(config | {key: value}))
@@ -228,6 +225,6 @@ def read_adapter_with(folder: Path, config: dict[str, Any]) -> Any:
 
 def test_nothing_of_this_machine_is_written(tmp_path):
     made, attached = trained(CLASSIFIERS[0])
-    save_lora(attached, made.anatomy, tmp_path, base=None)
+    save_lora(attached, made.anatomy, tmp_path)
     for path in tmp_path.glob("*.json"):
         assert "/tmp" not in path.read_text(encoding="utf-8")  # noqa: S108 - looked for

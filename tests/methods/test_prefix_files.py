@@ -8,14 +8,13 @@ import pytest
 import torch
 from test_prefix import ATTENDED, LENGTH, NAMES, every, peft_model
 from test_prompt import tokenizer_of
-from test_prompt_files import new_of
 
 from affina.errors import ModelError
 from affina.methods import prefix
 from affina.methods.prefix_files import attach_prefix, layout_of, save_prefix
 from affina.models.adapters import read_adapter
 from affina.recipe.method_specs import PrefixSpec
-from method_cases import APART, TEXTS, Case, case, distance, randomise
+from method_cases import APART, TEXTS, Case, case, distance, put_on, randomise
 
 peft = pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -42,7 +41,7 @@ def logits(made: Case, module: Any = None) -> torch.Tensor:
 @pytest.mark.parametrize(("name", "stacks"), every(NAMES))
 def test_what_we_write_gives_the_same_logits_in_peft_or_is_refused_there(name, stacks, tmp_path):
     made, attached = trained(name, **stacks)
-    layout = save_prefix(attached, made.anatomy, tmp_path, base=None)
+    layout = save_prefix(attached, made.anatomy, tmp_path)
     assert (layout.value == "affina") == (name in OURS or stacks != {})
     assert layout.reason
     if layout.value == "peft":
@@ -52,7 +51,7 @@ def test_what_we_write_gives_the_same_logits_in_peft_or_is_refused_there(name, s
         with pytest.raises((KeyError, ValueError)):
             peft.PeftModel.from_pretrained(case(name).module, tmp_path)
     again = case(name, texts=(TEXTS[0],))
-    read = attach_prefix(again.module, again.anatomy, read_adapter(tmp_path), new=new_of(again))
+    read = put_on(attach_prefix, again, read_adapter(tmp_path))
     assert distance(logits(again), logits(made)) < 1e-5
     assert not any("transform" in key for key in read.state_dict())
 
@@ -71,7 +70,7 @@ def test_what_peft_saved_gives_the_same_logits_here(name, network, tmp_path):
         expected = logits(made, theirs)
     theirs.save_pretrained(tmp_path)
     again = case(name, texts=(TEXTS[0],))
-    attach_prefix(again.module, again.anatomy, read_adapter(tmp_path), new=new_of(again))
+    put_on(attach_prefix, again, read_adapter(tmp_path))
     assert distance(logits(again), expected) < 1e-5
 
 
@@ -85,14 +84,14 @@ def test_a_decoder_of_its_own_with_an_even_number_of_layers_is_written_in_our_la
 
 def test_what_does_not_fit_is_refused_and_nothing_is_attached(tmp_path):
     made, attached = trained("llama/write")
-    save_prefix(attached, made.anatomy, tmp_path, base=None)
+    save_prefix(attached, made.anatomy, tmp_path)
     adapter = read_adapter(tmp_path)
 
     def refused(says: str, name: str = "llama/write", **config: Any) -> None:
         other = case(name)
         given = type(adapter)(where="there", config=dict(adapter.config) | config, tensors=adapter.tensors)
         with pytest.raises(ModelError, match=says):
-            attach_prefix(other.module, other.anatomy, given, new=())
+            put_on(attach_prefix, other, given, absent=())
         assert all("forward" not in vars(child) for child in other.module.modules())
 
     refused("PROMPT_TUNING", peft_type="PROMPT_TUNING")

@@ -11,11 +11,11 @@ from test_prompt import LENGTH, peft_model, tokenizer_of
 from affina.errors import ModelError
 from affina.methods import prompt
 from affina.methods.virtual_files import attach_prompt, save_prompt
-from affina.models.adapters import read_adapter
+from affina.models.adapters import BaseName, read_adapter
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
 from affina.recipe.method_specs import PromptSpec
-from method_cases import ALL, TEXTS, Case, case, distance, randomise
+from method_cases import ALL, TEXTS, Case, case, distance, put_on, randomise
 
 peft = pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -39,18 +39,14 @@ def logits(made: Case, module: Any = None) -> torch.Tensor:
         return raw[:, LENGTH:] if made.kind == "write" else raw
 
 
-def new_of(made: Case) -> frozenset[str]:
-    return frozenset(name for name, _ in made.module.named_parameters() if made.anatomy.part_of(name) == "head")
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_what_we_write_gives_the_same_logits_in_peft_and_here(name, tmp_path):
     made, attached = trained(name)
-    save_prompt(attached, made.anatomy, tmp_path, base=None)
+    save_prompt(attached, made.anatomy, tmp_path)
     theirs = peft.PeftModel.from_pretrained(case(name).module, tmp_path).eval()
     assert distance(logits(made, theirs), logits(made)) < 1e-5
     again = case(name, texts=(TEXTS[0],))
-    attach_prompt(again.module, again.anatomy, read_adapter(tmp_path), new=new_of(again))
+    put_on(attach_prompt, again, read_adapter(tmp_path))
     assert torch.equal(logits(again), logits(made))
 
 
@@ -65,7 +61,7 @@ def test_what_peft_saved_gives_the_same_logits_here(name, tmp_path):
         expected = logits(made, theirs)
     theirs.save_pretrained(tmp_path)
     again = case(name, texts=(TEXTS[0],))
-    attach_prompt(again.module, again.anatomy, read_adapter(tmp_path), new=new_of(again))
+    put_on(attach_prompt, again, read_adapter(tmp_path))
     assert distance(logits(again), expected) < 1e-5
 
 
@@ -82,7 +78,7 @@ def test_the_short_way_of_the_last_block_reads_what_the_head_reads(name):
 
 def test_what_does_not_fit_is_refused_by_name_and_nothing_is_attached(tmp_path):
     made, attached = trained("bert/classify")
-    save_prompt(attached, made.anatomy, tmp_path, base="someone/something")
+    save_prompt(attached, made.anatomy, tmp_path, base=BaseName(hub_id="someone/something"))
     adapter = read_adapter(tmp_path)
 
     def refused(says: str, name: str = "bert/classify", change: Any = None, **config: Any) -> None:
@@ -97,11 +93,11 @@ def test_what_does_not_fit_is_refused_by_name_and_nothing_is_attached(tmp_path):
             fingerprint=adapter.fingerprint,
         )
         with pytest.raises(ModelError, match=says):
-            attach_prompt(other.module, other.anatomy, given, new=new_of(other))
+            put_on(attach_prompt, other, given)
         assert all("forward" not in vars(child) for child in other.module.modules())
 
     refused("peft_type P_TUNING", peft_type="P_TUNING")
     refused("prompt_embeddings", num_virtual_tokens=99)
     refused("new_feature", new_feature=3)
     refused("other weights", change=lambda module: module.bert.encoder.layer[0].output.dense.weight.mul_(1.1))
-    refused("trained whole", name="llama/classify")
+    refused("score.weight, which would be random", name="llama/classify")

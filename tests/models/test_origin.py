@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from affina.models.origin import Origin, origin
+from affina.models.adapters import UNNAMED, BaseName
+from affina.models.origin import Origin, name_of, origin
 from affina.models.source import Source
 
 
@@ -54,3 +55,22 @@ def test_no_card_and_a_card_that_is_no_text(tmp_path):
     assert origin(source(tmp_path)) == Origin()
     (tmp_path / "README.md").write_bytes(b"---\n\xff\xfe")
     assert origin(source(tmp_path)) == Origin()
+
+
+def test_weights_are_called_by_the_name_of_exactly_these(tmp_path):
+    """An adapter stands beside a run's own weights, not beside those of the model that the run began with."""
+    with_card(tmp_path, "---\nbase_model: a/b\n---\n")
+    run = source(tmp_path, kind="run", reference="runs/x")
+    assert origin(run).hub_id == "a/b"
+    assert name_of(run) == name_of(source(tmp_path)) == UNNAMED
+    assert name_of(source(tmp_path, kind="hub", reference="c/d")) == BaseName(hub_id="c/d")
+    starter = source(tmp_path, kind="starter", reference="starter/decoder")
+    assert name_of(starter).starter == "starter/decoder"
+    assert name_of(starter).hub_id == origin(starter).hub_id
+
+
+def test_of_an_adapter_its_base_is_told(tmp_path):
+    base = source(tmp_path / "base", kind="starter", reference="starter/encoder")
+    beside = Source(reference="runs/x", folder=base.folder, kind="run", adapter=tmp_path, base=base)
+    assert origin(beside) == origin(base)
+    assert name_of(beside.without_adapter) == name_of(base)

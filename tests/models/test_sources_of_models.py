@@ -177,7 +177,7 @@ def test_an_adapter_and_a_gguf_inside_a_folder(tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
     assert str(tmp_path / "model.gguf") in refusal(tmp_path)
     (tmp_path / "adapter_config.json").write_text("{}")
-    assert "merge the adapter" in refusal(tmp_path)
+    assert "the adapter's own folder" in refusal(tmp_path)
 
 
 def test_a_file_that_is_no_model(tmp_path):

@@ -122,3 +122,26 @@ def test_the_adapter_of_a_starter_loads_without_the_hub_too():
     assert "starter/encoder (sentence-transformers/all-MiniLM-L6-v2), fine-tuned" in text.replace("\\", "")
     assert 'locate("starter/encoder").folder' in text
     assert 'base_model = "sentence-transformers/all-MiniLM-L6-v2"' in text
+
+
+@pytest.mark.parametrize(
+    ("reference", "base", "named"),
+    [
+        ("runs/x", None, None),
+        ("/home/me/models/mine", None, None),
+        ("a/b", None, "a/b"),
+        ("runs/x", "a/b", "a/b"),
+        ("runs/x", "/home/me/models/mine", None),
+        ("runs/x", "starter/encoder", "a/b"),
+    ],
+)
+def test_an_adapter_names_a_base_on_the_hub_only_where_it_has_exactly_its_weights(reference, base, named):
+    """A run's model, and a folder's, was made from `a/b`: an adapter that stands beside it is none of `a/b`."""
+    records = changed(finished(TEN), ModelLoaded, reference=reference, base=base, hub_id="a/b")
+    text = card.render([*records, Chosen(key=ADAPTER, value=PEFT, reason="trained beside")], title="run")
+    assert front(text).get("base_model") == named
+    assert f'base_model = "{named or "THE_BASE_MODEL"}"' in text
+    assert "/home/me" not in text
+    assert front(card.render(records, title="run"))["base_model"] == "a/b", "a whole model says what it was made from"
+    if base is not None:
+        assert "the adapter x of " in text

@@ -66,6 +66,7 @@ class Added(ABC):
         self.module = module
         self._head = TrainedWeights(module, trained=head, head=head, quiet=quiet, base_tensors=dict)
         self._tensors, self._places, self._rates = dict(tensors), tuple(places), rates or {}
+        self._begun: dict[str, Tensor] | None = None
         self.attach()
 
     @property
@@ -77,10 +78,25 @@ class Added(ABC):
     def start_over(self) -> None:
         """The tensors as before the first step, drawn anew from torch's random state."""
 
+    def begin_with(self, tensors: Mapping[str, Tensor]) -> None:
+        """Start from these instead, now and whenever all starts anew: those of an adapter that goes on training.
+
+        Args:
+            tensors: the method's own, all of them, and any of the head's.
+
+        Raises:
+            KeyError: one is missing or unknown; nothing was copied.
+        """
+        self.load_state_dict(self._head.state_dict() | dict(tensors))
+        self._begun = {name: tensor.detach().clone() for name, tensor in self.state_dict().items() if name in tensors}
+
     def start_anew(self, base: BaseTensors) -> None:
-        """The tensors as before the first step, and the head as `base` draws it."""
-        self.start_over()
+        """The tensors as before the first step, and the head as `base` has or draws it."""
+        if self._begun is None:
+            self.start_over()
         self._head.start_anew(base)
+        if self._begun is not None:
+            self.load_state_dict(self.state_dict() | self._begun)
 
     def attach(self) -> None:
         """Put the method on the model; it must not be on it."""

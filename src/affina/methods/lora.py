@@ -53,6 +53,12 @@ def alpha_of(spec: LoraSpec) -> Resolved[float]:
     return Resolved(float(spec.alpha), "given in the recipe")
 
 
+def scale_of(spec: LoraSpec) -> float:
+    """What an update is multiplied by."""
+    alpha = alpha_of(spec).value
+    return alpha / math.sqrt(spec.rank) if spec.rslora else alpha / spec.rank
+
+
 def form_of(spec: LoraSpec, precision: str) -> Resolved[Form]:
     """How the updates are computed in training, for the plan of a run.
 
@@ -81,9 +87,9 @@ class LowRank(Added):
     def __init__(self, module: Any, anatomy: Anatomy, spec: LoraSpec, layers: Sequence[Layer]) -> None:
         self.spec, self._is_merged = spec, False
         self._dropout = LaneDropout(spec.dropout).eval()
-        alpha = alpha_of(spec).value
-        scale = alpha / math.sqrt(spec.rank) if spec.rslora else alpha / spec.rank
-        self.updates = tuple(Update(layer, rank=spec.rank, scale=scale, dropout=self._dropout) for layer in layers)
+        self.updates = tuple(
+            Update(layer, rank=spec.rank, scale=scale_of(spec), dropout=self._dropout) for layer in layers
+        )
         tensors: dict[str, nn.Parameter] = {}
         rates: dict[str, float] = {}
         for update in self.updates:

@@ -5,7 +5,7 @@ The network that a prefix was trained through is dropped: what is written are ke
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -13,8 +13,8 @@ from torch import Tensor
 
 from affina.methods.prefix import TunedPrefix, find_stacks, flat
 from affina.methods.prompt import NAME
-from affina.methods.virtual_files import read_virtual, refused, write_virtual
-from affina.models.adapters import Adapter
+from affina.methods.virtual_files import check_virtual, read_virtual, refused, write_virtual
+from affina.models.adapters import UNNAMED, Adapter, BaseName
 from affina.models.anatomy import Anatomy
 from affina.models.prefixed import head_under_prefix
 from affina.recipe.method_specs import PrefixSpec
@@ -58,14 +58,14 @@ def _reordered(rows: Tensor, layers: int, order: Sequence[int]) -> Tensor:
     return rows.view(len(rows), layers, -1)[:, list(order)].flatten(1)
 
 
-def save_prefix(prefix: TunedPrefix, anatomy: Anatomy, folder: Path, *, base: str | None) -> Resolved[Layout]:
+def save_prefix(prefix: TunedPrefix, anatomy: Anatomy, folder: Path, *, base: BaseName = UNNAMED) -> Resolved[Layout]:
     """Write a prefix and a head.
 
     Args:
         prefix: what was trained.
         anatomy: of the model.
         folder: an empty or absent folder.
-        base: the name of the base model on the hub, for whoever loads the adapter; None where it has none.
+        base: the names of the base model, for whoever loads the adapter.
 
     Returns:
         The layout that it was written in.
@@ -93,33 +93,41 @@ def save_prefix(prefix: TunedPrefix, anatomy: Anatomy, folder: Path, *, base: st
     return layout
 
 
-def attach_prefix(module: Any, anatomy: Anatomy, adapter: Adapter, *, new: Collection[str]) -> TunedPrefix:
-    """A model with an adapter's prefix and head: to evaluate, or to go on training without the dropped network.
-
-    Args:
-        module: the base model, its head in place.
-        anatomy: its own.
-        adapter: from `read_adapter`.
-        new: names of the head's parameters that start from random numbers, so that the adapter must have them.
+def prefix_spec(adapter: Adapter) -> PrefixSpec:
+    """What an adapter's configuration and tensors say, as a recipe would: the network it was trained through is gone.
 
     Raises:
-        ModelError: the adapter has a feature that we do not have, belongs to another base, or lacks the head. Nothing
-            is attached then.
+        ModelError: it is no prefix, or one with a feature that we do not have.
     """
-    tensors, head = read_virtual(adapter, (PEFTS, OURS), (NAME, ENCODERS), module, anatomy, new=new)
-    both = ENCODERS in tensors
+    both = ENCODERS in read_virtual(adapter, (PEFTS, OURS), (NAME, ENCODERS))
     length = int(adapter.config["num_virtual_tokens"])
-    stacks = find_stacks(module, anatomy, [0] * length, both=both)
-    given = {"decoder": tensors[NAME]} | ({"encoder": tensors[ENCODERS]} if both else {})
+    return PrefixSpec(length=length, reparameterise=False, stacks="both" if both else "decoder")
+
+
+def attach_prefix(module: Any, anatomy: Anatomy, adapter: Adapter) -> TunedPrefix:
+    """A model with an adapter's prefix, its head in place (`put_head`): to evaluate, or to go on training.
+
+    Args:
+        module: the base model with the head.
+        anatomy: its own.
+        adapter: from `read_adapter`.
+
+    Raises:
+        ModelError: the adapter has a feature that we do not have, or belongs to another base. Nothing is attached then.
+    """
+    spec = prefix_spec(adapter)
+    tensors = read_virtual(adapter, (PEFTS, OURS), (NAME, ENCODERS))
+    check_virtual(adapter, (NAME, ENCODERS), module, anatomy)
+    stacks = find_stacks(module, anatomy, [0] * spec.length, both=spec.stacks == "both")
+    given = {name: tensors[ENCODERS if name == "encoder" else NAME] for name in stacks}
     for name, stack in stacks.items():
         width, found = flat(stack.words).shape[1], tuple(given[name].shape)
-        if found != (length, width):
-            raise refused(adapter, f"{length} positions of {width} numbers for this model", str(found))
+        if found != (spec.length, width):
+            raise refused(adapter, f"{spec.length} positions of {width} numbers for this model", str(found))
     if adapter.config["peft_type"] == PEFTS:
         layers = len(stacks["decoder"].words)
         order = _pefts_order(layers, apart=bool(module.config.is_encoder_decoder))
         given["decoder"] = _reordered(given["decoder"], layers, order)
-    spec = PrefixSpec(length=length, reparameterise=False, stacks="both" if both else "decoder")
     prefix = TunedPrefix(module, anatomy, spec, stacks)
-    prefix.load_state_dict({f"prefix.{name}.embedding.weight": tensor for name, tensor in given.items()} | head)
+    prefix.begin_with({f"prefix.{name}.embedding.weight": tensor for name, tensor in given.items()})
     return prefix

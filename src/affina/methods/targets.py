@@ -5,9 +5,11 @@ A new head or pooler is none of them: it is trained whole. This module attaches 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final, Literal
 
 from affina.errors import ModelError, Problem, RecipeError
 from affina.methods.reach import upper_blocks, within
@@ -15,8 +17,11 @@ from affina.models.anatomy import Anatomy, under
 from affina.models.layers import Layer, layers_of
 from affina.recipe.method_specs import LoraSpec
 
+Blocks = int | Literal["all"]
 _WHERE = "recipe key method.targets"
 _MOST_SHOWN = 12
+_USUAL: Final = (("linear",), ("attention",), ("linear", "embeddings"), ("attention", "embeddings"), ("embeddings",))
+"""What is mostly asked for."""
 
 
 def choose(module: Any, anatomy: Anatomy, spec: LoraSpec) -> tuple[Layer, ...]:
@@ -26,7 +31,46 @@ def choose(module: Any, anatomy: Anatomy, spec: LoraSpec) -> tuple[Layer, ...]:
         RecipeError: a target matches nothing, there are not so many blocks, or the rank is above a matrix.
         ModelError: the weights are quantized, or an embedding does more than to look rows up.
     """
-    layers = tuple(layer for layer in layers_of(module) if anatomy.part_of(f"{layer.path}.weight") != "head")
+    picked = _asked_for(_outside_head(module, anatomy), module, anatomy, spec)
+    check_rank(picked, spec.rank)
+    check_tables(picked)
+    return picked
+
+
+def as_asked(module: Any, anatomy: Anatomy, layers: Collection[Layer]) -> tuple[tuple[str, ...], Blocks]:
+    """What `targets` and `blocks` of a recipe would choose exactly these layers: words where there are such.
+
+    Args:
+        module: the model.
+        anatomy: its own.
+        layers: some of its layers.
+    """
+    every, wanted = _outside_head(module, anatomy), {layer.path for layer in layers}
+    ends = tuple(sorted({path.rpartition(".")[2] for path in wanted}))
+    counts: tuple[Blocks, ...] = ("all", *range(len(anatomy.blocks) - 1, 0, -1))
+    for targets, blocks in itertools.product((*_USUAL, ends), counts):
+        spec = LoraSpec(targets=targets, blocks=blocks)
+        with suppress(RecipeError):
+            if {layer.path for layer in _asked_for(every, module, anatomy, spec)} == wanted:
+                return targets, blocks
+    return tuple(sorted(wanted)), "all"
+
+
+def same_layers(module: Any, anatomy: Anatomy, layers: Collection[Layer], spec: LoraSpec) -> bool:
+    """Whether `spec` asks for exactly these layers.
+
+    Raises:
+        RecipeError: it asks for what is not there.
+    """
+    asked = _asked_for(_outside_head(module, anatomy), module, anatomy, spec)
+    return {layer.path for layer in asked} == {layer.path for layer in layers}
+
+
+def _outside_head(module: Any, anatomy: Anatomy) -> tuple[Layer, ...]:
+    return tuple(layer for layer in layers_of(module) if not in_head(layer, anatomy))
+
+
+def _asked_for(layers: Sequence[Layer], module: Any, anatomy: Anatomy, spec: LoraSpec) -> tuple[Layer, ...]:
     blocks = upper_blocks(anatomy, spec.blocks)
     reached = [layer for layer in layers if within(layer.path, blocks) or not within(layer.path, anatomy.blocks)]
     words = module.get_input_embeddings()
@@ -36,10 +80,12 @@ def choose(module: Any, anatomy: Anatomy, spec: LoraSpec) -> tuple[Layer, ...]:
         if not found:
             raise _nothing(target, layers, module, anatomy)
         chosen |= found
-    picked = tuple(layer for layer in layers if layer.path in chosen)
-    check_rank(picked, spec.rank)
-    check_tables(picked)
-    return picked
+    return tuple(layer for layer in layers if layer.path in chosen)
+
+
+def in_head(layer: Layer, anatomy: Anatomy) -> bool:
+    """Whether a layer is a part of the task's head."""
+    return anatomy.part_of(f"{layer.path}.weight") == "head"
 
 
 def _matches(layer: Layer, target: str, blocks: Sequence[str], words: Any) -> bool:

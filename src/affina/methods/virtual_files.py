@@ -1,4 +1,4 @@
-"""Prompts and prefixes in PEFT's layout, both ways: one tensor, and the head.
+"""Prompts and prefixes in PEFT's layout, both ways: one tensor, and beside it the head, which `adapter_head` reads.
 
 What PEFT can do beside them and we cannot is refused by its name. Which files there are is known by `models.adapters`.
 """
@@ -12,14 +12,23 @@ from typing import Any, Final
 from torch import Tensor
 
 from affina.errors import ModelError, Problem
-from affina.methods.peft_head import head_modules, take_head, task_type
 from affina.methods.prompt import NAME, SoftPrompt
-from affina.models.adapters import Adapter, check_base, fingerprint_of, write_adapter
+from affina.models.adapter_head import check_beside, head_modules
+from affina.models.adapters import (
+    UNNAMED,
+    WRAPPED,
+    Adapter,
+    BaseName,
+    check_base,
+    fingerprint_of,
+    task_type,
+    write_adapter,
+)
 from affina.models.anatomy import Anatomy
 from affina.models.virtual_tokens import reader
+from affina.recipe.method_specs import PromptSpec
 
-WRAPPED: Final = "base_model."
-"""What PEFT puts before the model's names for methods that change no layer."""
+PROMPT: Final = "PROMPT_TUNING"
 _ABOUT: Final = frozenset(
     {
         "peft_type",
@@ -47,21 +56,21 @@ _ABOUT: Final = frozenset(
 """Keys that are read, seen in the tensors, or about how it was trained."""
 
 
-def save_prompt(prompt: SoftPrompt, anatomy: Anatomy, folder: Path, *, base: str | None) -> None:
+def save_prompt(prompt: SoftPrompt, anatomy: Anatomy, folder: Path, *, base: BaseName = UNNAMED) -> None:
     """Write virtual tokens and a head so that peft loads them.
 
     Args:
         prompt: what was trained.
         anatomy: of the model.
         folder: an empty or absent folder.
-        base: the name of the base model on the hub, for whoever loads the adapter; None where it has none.
+        base: the names of the base model, for whoever loads the adapter.
 
     Raises:
         ModelError: PEFT's layout cannot hold this model's head.
     """
     sizes = prompt.module.config.get_text_config().to_dict()
     config = {
-        "peft_type": "PROMPT_TUNING",
+        "peft_type": PROMPT,
         "prompt_tuning_init": "RANDOM",
         "token_dim": prompt.prompt.shape[1],
         "num_attention_heads": sizes.get("num_attention_heads", 1),
@@ -77,12 +86,12 @@ def write_virtual(
     *,
     config: Mapping[str, Any],
     tensors: Mapping[str, Tensor],
-    base: str | None,
+    base: BaseName,
 ) -> None:
     """Write the tensors of a prompt or prefix, and the head, with `config` and what is common to both."""
     common = {
         "task_type": task_type(module, anatomy),
-        "base_model_name_or_path": base,
+        "base_model_name_or_path": base.hub_id,
         "inference_mode": True,
         "num_virtual_tokens": tensors[NAME].shape[0],
         "num_transformer_submodules": 1,
@@ -90,56 +99,50 @@ def write_virtual(
     }
     head = {name: held for name, held in module.named_parameters() if anatomy.head and anatomy.part_of(name) == "head"}
     whole = dict(tensors) | {f"{WRAPPED}{name}": held for name, held in head.items()}
-    write_adapter(folder, common | dict(config), whole, fingerprint=fingerprint_of(module, anatomy))
+    write_adapter(folder, common | dict(config), whole, fingerprint=fingerprint_of(module, anatomy), base=base)
 
 
-def attach_prompt(module: Any, anatomy: Anatomy, adapter: Adapter, *, new: Collection[str]) -> SoftPrompt:
-    """A model with an adapter's virtual tokens and head: to evaluate, or to go on training.
-
-    Args:
-        module: the base model, its head in place.
-        anatomy: its own.
-        adapter: from `read_adapter`.
-        new: names of the head's parameters that start from random numbers, so that the adapter must have them.
+def prompt_spec(adapter: Adapter) -> PromptSpec:
+    """What an adapter's configuration says, as a recipe would.
 
     Raises:
-        ModelError: the adapter has a feature that we do not have, belongs to another base, or lacks the head. Nothing
-            is attached then.
+        ModelError: it is no prompt, or one with a feature that we do not have.
     """
-    tensors, head = read_virtual(adapter, ("PROMPT_TUNING",), (NAME,), module, anatomy, new=new)
-    tensor = tensors[NAME]
+    return PromptSpec(length=len(read_virtual(adapter, (PROMPT,), (NAME,))[NAME]))
+
+
+def attach_prompt(module: Any, anatomy: Anatomy, adapter: Adapter) -> SoftPrompt:
+    """A model with an adapter's virtual tokens, its head in place (`put_head`): to evaluate, or to go on training.
+
+    Args:
+        module: the base model with the head.
+        anatomy: its own.
+        adapter: from `read_adapter`.
+
+    Raises:
+        ModelError: the adapter has a feature that we do not have, or belongs to another base. Nothing is attached then.
+    """
+    start = read_virtual(adapter, (PROMPT,), (NAME,))[NAME]
+    check_virtual(adapter, (NAME,), module, anatomy)
     width = reader(module).get_input_embeddings().embedding_dim
-    if tensor.shape[1] != width:
-        raise refused(adapter, f"virtual tokens as wide as this model's embeddings, {width}", str(tensor.shape[1]))
-    # an encoder-decoder's adapter may hold tokens for both stacks, of which peft reads the encoder's
-    start = tensor[: int(adapter.config["num_virtual_tokens"])]
+    if start.shape[1] != width:
+        raise refused(adapter, f"virtual tokens as wide as this model's embeddings, {width}", str(start.shape[1]))
     prompt = SoftPrompt(module, anatomy, lambda: start.to(next(module.parameters())))
     prompt.check()
-    prompt.load_state_dict({NAME: start} | head)
+    prompt.begin_with({NAME: start})
     return prompt
 
 
-def read_virtual(
-    adapter: Adapter,
-    kinds: Collection[str],
-    names: Collection[str],
-    module: Any,
-    anatomy: Anatomy,
-    *,
-    new: Collection[str],
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The tensors of a prompt or prefix and the head, checked as far as both have it in common.
+def read_virtual(adapter: Adapter, kinds: Collection[str], names: Collection[str]) -> dict[str, Tensor]:
+    """The tensors of a prompt or prefix, checked as far as both have it in common.
 
     Args:
         adapter: from `read_adapter`.
         kinds: the `peft_type`s that are right.
         names: of the tensors that are the method's own, as far as the adapter has them.
-        module: the model.
-        anatomy: its own.
-        new: names of the head's parameters that start from random numbers.
 
     Raises:
-        ModelError: as for `attach_prompt`.
+        ModelError: the adapter is of another kind, or has a feature that we do not have.
     """
     config = adapter.config
     kind = config["peft_type"]
@@ -153,10 +156,28 @@ def read_virtual(
     if first is None or first.ndim != 2 or not isinstance(count, int) or not 0 < count <= first.shape[0]:
         shape = None if first is None else tuple(first.shape)
         raise refused(adapter, f"{NAME}, a row for each of {count} virtual tokens", f"the shape {shape}")
-    others = {name.removeprefix(WRAPPED): held for name, held in adapter.tensors.items() if name not in own}
-    head = take_head(adapter, others, module, anatomy, new=new)
+    if (
+        kind == PROMPT
+    ):  # an encoder-decoder's adapter may hold tokens for both stacks, of which peft reads the encoder's
+        own[NAME] = first[:count]
+    return own
+
+
+def check_virtual(adapter: Adapter, names: Collection[str], module: Any, anatomy: Anatomy) -> None:
+    """Refuse an adapter with more in it than its method's own tensors and a head, or of another base.
+
+    Args:
+        adapter: from `read_adapter`.
+        names: of the tensors that are the method's own.
+        module: the model.
+        anatomy: its own.
+
+    Raises:
+        ModelError: naming what is too much, or the base.
+    """
+    others = {name.removeprefix(WRAPPED): held for name, held in adapter.tensors.items() if name not in names}
+    check_beside(adapter, others, module, anatomy)
     check_base(adapter, module, anatomy)
-    return own, head
 
 
 def refused(adapter: Adapter, expected: str, found: str) -> ModelError:

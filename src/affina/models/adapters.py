@@ -1,8 +1,8 @@
 """An adapter on disk, in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors`, and a note on its base.
 
 The note, `affina.json`, says what PEFT's layout does not: which weights the adapter was trained beside. Files are
-checked here for being whole; what is in them is read by the method whose adapter it is (`methods`). peft itself is
-never needed. The write is not atomic: give it a folder of its own.
+checked here for being whole; what is in them is read by the method whose adapter it is (`methods`), and the head by
+`adapter_head`. peft itself is never needed. The write is not atomic: give it a folder of its own.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ from affina.models.anatomy import Anatomy
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
 NOTE: Final = "affina.json"
+BASE: Final = "base"
+BASE_FINGERPRINT: Final = "base_fingerprint"
 PREFIX: Final = "base_model.model."
-"""What PEFT puts before the names of the model that it wraps."""
+"""What PEFT puts before the names of the model that it wraps,"""
+WRAPPED: Final = "base_model."
+"""and for methods that change no layer."""
+CLASSIFIES: Final = "SEQ_CLS"
+"""PEFT's word for a model with a head for labels or a number."""
 _PICKLED: Final = "adapter_model.bin"
 _SAMPLED: Final = 1024
 """Numbers of each tensor that go into the fingerprint, evenly spaced: training moves all of them."""
@@ -49,7 +55,26 @@ class Adapter:
     fingerprint: str | None = None
 
 
-def write_adapter(folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], *, fingerprint: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseName:
+    """What the weights that an adapter stands beside are called where anyone can find them.
+
+    Attributes:
+        hub_id: on the model hub; None where they are not there.
+        starter: of the starters; None where they are none.
+    """
+
+    hub_id: str | None = None
+    starter: str | None = None
+
+
+UNNAMED: Final = BaseName()
+"""Of weights that are on one machine alone: a folder's name means nothing elsewhere."""
+
+
+def write_adapter(
+    folder: Path, config: Mapping[str, Any], tensors: Mapping[str, Tensor], *, fingerprint: str, base: BaseName
+) -> None:
     """Write an adapter.
 
     Args:
@@ -57,6 +82,7 @@ def write_adapter(folder: Path, config: Mapping[str, Any], tensors: Mapping[str,
         config: PEFT's keys.
         tensors: name to tensor, with PEFT's names.
         fingerprint: of the base, from `fingerprint_of`.
+        base: its names.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).write_text(json.dumps(dict(config), indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -64,7 +90,7 @@ def write_adapter(folder: Path, config: Mapping[str, Any], tensors: Mapping[str,
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
     save_file(whole, folder / WEIGHTS, metadata={"format": "pt"})
-    note = {"base_fingerprint": fingerprint}
+    note = {BASE_FINGERPRINT: fingerprint} | ({BASE: base.starter} if base.starter else {})
     (folder / NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 
 
@@ -75,11 +101,35 @@ def read_adapter(folder: Path) -> Adapter:
         ModelError: a file is missing, damaged, or pickled; or a number in it is NaN or infinite.
     """
     where = f"the adapter {folder}"
+    config = read_config(folder)
+    return Adapter(
+        where=where,
+        config=config,
+        tensors=_tensors(folder, where),
+        fingerprint=read_note(folder).get(BASE_FINGERPRINT),
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What PEFT's configuration in an adapter's folder says.
+
+    Raises:
+        ModelError: it is missing or damaged, or does not say of which method the adapter is.
+    """
+    where = f"the adapter {folder}"
     config = _json(folder / CONFIG, where)
     if not isinstance(config.get("peft_type"), str):
         raise _unfit(where, "adapter_config.json with a `peft_type`", "none in it", "take the folder that PEFT saved")
-    fingerprint = _json(folder / NOTE, where).get("base_fingerprint") if (folder / NOTE).is_file() else None
-    return Adapter(where=where, config=config, tensors=_tensors(folder, where), fingerprint=fingerprint)
+    return config
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """What Affina noted beside an adapter; empty beside one that it did not write.
+
+    Raises:
+        ModelError: the note is damaged.
+    """
+    return _json(folder / NOTE, f"the adapter {folder}") if (folder / NOTE).is_file() else {}
 
 
 def _json(path: Path, where: str) -> dict[str, Any]:
@@ -116,13 +166,23 @@ def _tensors(folder: Path, where: str) -> dict[str, Tensor]:
     return tensors
 
 
+def task_type(module: Any, anatomy: Anatomy) -> str:
+    """PEFT's word for what a model is for."""
+    if anatomy.head:
+        return CLASSIFIES
+    return "SEQ_2_SEQ_LM" if module.config.is_encoder_decoder else "CAUSAL_LM"
+
+
 def check_base(adapter: Adapter, module: Any, anatomy: Anatomy) -> None:
     """Refuse a model whose weights are not those that an adapter was trained beside, where that is known.
+
+    It is not where a classifier takes the adapter of a model that writes: that one has an output layer beside.
 
     Raises:
         ModelError: they are others.
     """
-    if adapter.fingerprint is None or adapter.fingerprint == fingerprint_of(module, anatomy):
+    known = adapter.fingerprint is not None and adapter.config.get("task_type") == task_type(module, anatomy)
+    if not known or adapter.fingerprint == fingerprint_of(module, anatomy):
         return
     named = adapter.config.get("base_model_name_or_path") or "a model whose name it does not say"
     raise ModelError(

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Final
 
 from torch import nn
 from transformers import AutoModelForSequenceClassification
 
 from affina.errors import ModelError, Problem
-from affina.models.anatomy import Anatomy
+from affina.models.adapter_head import has_output, put_head
+from affina.models.adapters import read_adapter
+from affina.models.anatomy import Anatomy, under
 from affina.models.dropout import quicken
 from affina.models.files import config_of, load_files
 from affina.models.head_start import last_layer
 from affina.models.kinds import can_classify, can_write
 from affina.models.quiet import Notify, silent
 from affina.models.settings import (
-    THRESHOLDS,
-    UNITS,
     HeadSpec,
     dropout_rates,
     length_limit,
@@ -79,10 +78,11 @@ def load_classifier(
     """Load a model whose outputs stand for `head`.
 
     A head that was trained for the same outputs in the same order is kept; any other starts anew, from torch's global
-    random state, which the caller seeds. The logit of a regression comes in standard units (`units`).
+    random state, which the caller seeds. The logit of a regression comes in standard units (`units`). Of an adapter
+    the head is loaded here, the rest is its method's to attach.
 
     Args:
-        source: from `locate`.
+        source: where the model, or the adapter with its base, is.
         head: what the outputs stand for; labels alone are classes of which a text has one.
         dropout: replaces every dropout rate of the model's configuration; None leaves them.
         notify: told what the user should know.
@@ -117,9 +117,7 @@ def load_classifier(
     quicken(module)
     absent = set(info["missing_keys"]) | {entry[0] for entry in info["mismatched_keys"]}
     _check_backbone(module, anatomy, absent, where=where, notify=notify)
-    if not keeps_head and not any(name.startswith(f"{anatomy.output}.") for name in absent):
-        notify(f"the output layer of {source.reference} was trained for other labels and starts anew")
-        absent |= _start_anew(module, anatomy.output)
+    absent = _still_random(source, module, anatomy, absent, keeps_head=keeps_head, notify=notify)
     new = tuple(name for name, _ in module.named_parameters() if name in absent)
     is_new = any(name.startswith(f"{anatomy.output}.") for name in new)
     units = _standardised(module, anatomy, head, is_new=is_new)
@@ -135,17 +133,24 @@ def load_classifier(
     )
 
 
-def with_settings(model: Classifier, folder: Path) -> Classifier:
-    """The model with the thresholds and units that the configuration in `folder` says, which an adapter came with.
-
-    Raises:
-        ModelError: it cannot be read.
-    """
-    saved = config_of(replace(model.source, folder=folder), str(folder))
-    for key in (THRESHOLDS, UNITS):
-        if (value := saved.to_dict().get(key)) is not None:
-            setattr(model.module.config, key, value)
-    return replace(model, units=units_of(saved))
+def _still_random(
+    source: Source, module: Any, anatomy: Anatomy, absent: set[str], *, keeps_head: bool, notify: Notify
+) -> set[str]:
+    """The parameters that are random numbers, once an adapter's head is in and an output layer for others is drawn."""
+    output = {name for name, _ in module.named_parameters() if under(name, anatomy.output)}
+    brought = not output & absent
+    if source.adapter is not None:
+        adapter = read_adapter(source.adapter)
+        absent = absent - put_head(adapter, module, anatomy, absent=absent, keeps_output=keeps_head)
+        brought = brought or has_output(adapter, module, anatomy)
+    if keeps_head or not brought:
+        return absent
+    if source.adapter in (None, source.config_folder):
+        notify(f"the output layer of {source.reference} was trained for other labels and starts anew")
+    else:
+        why = "has no config.json, which would say for which labels its output layer was trained"
+        notify(f"{source.reference} {why}: it starts anew")
+    return absent if output & absent else absent | _start_anew(module, anatomy.output)
 
 
 def _standardised(module: Any, anatomy: Anatomy, head: HeadSpec, *, is_new: bool) -> Units:

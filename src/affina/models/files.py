@@ -27,7 +27,7 @@ def config_of(source: Source, where: str) -> Any:
     """
     try:
         with quiet():
-            return AutoConfig.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            return AutoConfig.from_pretrained(source.config_folder, trust_remote_code=False, local_files_only=True)
     except UNLOADABLE as error:
         raise unloadable(where, error) from error
 
@@ -50,7 +50,7 @@ def load_files(
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(
-                source.settings or source.folder, trust_remote_code=False, local_files_only=True
+                source.tokenizer_folder, trust_remote_code=False, local_files_only=True
             )
             module, info = build.from_pretrained(
                 source.folder,

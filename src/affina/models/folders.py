@@ -71,6 +71,11 @@ def _all_weights(folder: Path) -> tuple[Path, ...]:
     return tuple(path for path in sorted(folder.glob("*.safetensors")) if not path.name.startswith(_ADAPTER))
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Tell whether a folder has a tokenizer's files, readable here or not."""
+    return any(any(folder.glob(pattern)) for pattern in (*_READY_TOKENIZERS, _SENTENCEPIECE))
+
+
 def is_pickle(name: str) -> bool:
     """Tell whether a file name is one of a pickled checkpoint."""
     return Path(name).suffix.lower() in PICKLES and Path(name).name != "training_args.bin"
@@ -96,7 +101,7 @@ def _without_weights(folder: Path, where: str) -> ModelError:
     found, fix = "no weights", f"put model.safetensors into {folder}, or give `model` another folder"
     ggufs = [name for name in names if name.endswith(".gguf")]
     if "adapter_config.json" in names:
-        found, fix = "an adapter without its base model", "merge the adapter into its base model and give that folder"
+        found, fix = "an adapter without its base model", f"give `model` the adapter's own folder: {folder}"
     elif ggufs:
         found, fix = f"no safetensors, but {ggufs[0]}", f"give `model` the file itself: {folder / ggufs[0]}"
     elif CONFIG not in names:
@@ -160,7 +165,7 @@ def _check_tokenizer(folder: Path, where: str) -> None:
     """
     if any(any(folder.glob(pattern)) for pattern in _READY_TOKENIZERS):
         return
-    if not any(folder.glob(_SENTENCEPIECE)):
+    if not has_tokenizer(folder):
         raise ModelError(
             Problem(
                 where=where,

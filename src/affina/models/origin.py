@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import yaml
 
+from affina.models.adapters import UNNAMED, BaseName
 from affina.models.source import Source
 from affina.models.starters import STARTERS
 
@@ -26,7 +27,7 @@ class Origin:
     """What is known of a base model.
 
     Attributes:
-        hub_id: its name on the model hub; of a run, that of the model it began with.
+        hub_id: its name on the model hub; of what was made from a model there, that of this model.
         licence: as the hub writes it, such as apache-2.0.
         languages: codes such as en.
     """
@@ -37,12 +38,21 @@ class Origin:
 
 
 def origin(source: Source) -> Origin:
-    """What is known of a model that was located."""
+    """What is known of a model that was located; of an adapter, and of a merged one, of its base."""
+    while source.base is not None:
+        source = source.base
     if (starter := STARTERS.get(source.reference)) is not None:
         return Origin(starter.hub_id, starter.licence, starter.languages)
     said = _front_matter(source.folder / _CARD)
     hub_id = source.reference if source.kind == "hub" else _text(said.get("base_model"))
     return Origin(hub_id, _text(said.get("license")), _texts(said.get("language")))
+
+
+def name_of(source: Source) -> BaseName:
+    """What exactly these weights are called where anyone finds them; those that were made from others have no name."""
+    if (starter := STARTERS.get(source.reference)) is not None:
+        return BaseName(hub_id=starter.hub_id, starter=source.reference)
+    return BaseName(hub_id=source.reference) if source.kind == "hub" else UNNAMED
 
 
 def _front_matter(card: Path) -> dict[Any, Any]:

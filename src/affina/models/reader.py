@@ -68,7 +68,9 @@ def load_writer_reader(source: Source) -> WriterReader:
     build = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     try:
         with quiet(), torch.device("meta"):
-            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                source.tokenizer_folder, trust_remote_code=False, local_files_only=True
+            )
             module = build.from_config(config)
             if (source.folder / "generation_config.json").is_file():
                 module.generation_config = GenerationConfig.from_pretrained(source.folder, local_files_only=True)
@@ -96,7 +98,9 @@ def load_reader(source: Source) -> Reader:
     config = read_config(source, where)
     try:
         with quiet(), torch.device("meta"):
-            tokenizer = AutoTokenizer.from_pretrained(source.folder, trust_remote_code=False, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                source.tokenizer_folder, trust_remote_code=False, local_files_only=True
+            )
             module = AutoModelForSequenceClassification.from_config(config)
     except UNLOADABLE as error:
         raise unloadable(where, error) from error

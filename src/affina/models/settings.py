@@ -41,11 +41,16 @@ class HeadSpec:
     deviation: float = 0.0
 
 
+def head_of(config: Any) -> HeadSpec:
+    """What a checkpoint's outputs stand for, as its configuration says."""
+    labels = tuple(config.id2label[number] for number in sorted(config.id2label))
+    return HeadSpec(labels=labels, problem=config.problem_type or "single_label_classification")
+
+
 def same_head(config: Any, head: HeadSpec) -> bool:
     """Tell whether the checkpoint was trained for exactly these outputs in this order."""
-    labels = tuple(config.id2label[number] for number in sorted(config.id2label))
-    unsaid = config.problem_type is None and head.problem == "single_label_classification"
-    return labels == head.labels and (unsaid or config.problem_type == head.problem)
+    found = head_of(config)
+    return (found.labels, found.problem) == (head.labels, head.problem)
 
 
 def set_head(config: Any, head: HeadSpec) -> None:

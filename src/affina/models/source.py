@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from affina.errors import ModelError, Problem
 from affina.models.cache import file_sha256
-from affina.models.folders import CONFIG, check_folder, is_pickle, pickle_refused, weight_files
+from affina.models.folders import CONFIG, check_folder, has_tokenizer, is_pickle, pickle_refused, weight_files
 from affina.models.quiet import Notify, silent
 from affina.models.starters import STARTERS, starter_folder
 from affina.record.starts import STARTER
@@ -34,16 +34,32 @@ class Source:
 
     Attributes:
         reference: what the user wrote.
-        folder: a folder in transformers' layout, with safetensors weights.
+        folder: a folder in transformers' layout, with safetensors weights; those of its base, of an adapter.
         kind: what the reference was.
-        settings: another folder with the tokenizer, and what a configuration says of the outputs, of an adapter that
-            was trained beside the model; None where they are the model's own.
+        adapter: the folder of an adapter that stands beside these weights; None for a whole model.
+        base: the model that the adapter stands beside, or that it was merged into.
     """
 
     reference: str
     folder: Path
     kind: Kind
-    settings: Path | None = None
+    adapter: Path | None = None
+    base: Source | None = None
+
+    @property
+    def without_adapter(self) -> Source:
+        """The whole model that an adapter stands beside, or this one."""
+        return self if self.adapter is None or self.base is None else self.base
+
+    @property
+    def config_folder(self) -> Path:
+        """Where its configuration is: an adapter's own says what the outputs are."""
+        return self.folder if self.adapter is None or not (self.adapter / CONFIG).is_file() else self.adapter
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Where its tokenizer is: an adapter's own, if it came with one."""
+        return self.folder if self.adapter is None or not has_tokenizer(self.adapter) else self.adapter
 
 
 def locate(reference: str, *, notify: Notify = silent) -> Source:
@@ -76,10 +92,11 @@ def locate(reference: str, *, notify: Notify = silent) -> Source:
     return Source(reference=reference, folder=folder, kind="hub")
 
 
-def fingerprint(folder: Path) -> str:
-    """Return one SHA-256 for the weights in `folder`: of each file's name and content, in order of the names."""
+def fingerprint(source: Source) -> str:
+    """One SHA-256 for the weights of a model, of each file's name and content; of an adapter and its base, for both."""
     whole = hashlib.sha256()
-    for path in weight_files(folder):
+    beside = () if source.adapter is None else tuple(sorted(source.adapter.glob("adapter_*")))
+    for path in (*weight_files(source.folder), *beside):
         whole.update(f"{path.name} {file_sha256(path)}\n".encode())
     return whole.hexdigest()
 
@@ -111,7 +128,7 @@ def _folder(reference: str, path: Path) -> Source:
                 where=where,
                 expected=f"a run with a whole model, in {RUN_MODEL}/",
                 found=f"one that shipped {RUN_ADAPTER}/ alone, which is no model without its base",
-                fix="with method lora train it with export.merge=true; else give the model that it began with",
+                fix="give the model that it began with",
             )
         )
     if not (path / RUN_MODEL).is_dir():

@@ -16,9 +16,10 @@ from typing import Any, Final, TypeVar
 from affina.errors import Problem, RecipeError
 from affina.methods import full, lora, partial, prefix, prompt
 from affina.methods.base import Attached, Mergeable
-from affina.methods.peft_head import head_modules
-from affina.methods.saved import Beside, layout
+from affina.methods.lora import LowRank
+from affina.methods.saved import Beside, attach_saved, layout
 from affina.methods.weights import TrainedWeights
+from affina.models.adapter_head import head_modules
 from affina.models.base import Pretrained, base_tensors, length_beside
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
@@ -79,8 +80,31 @@ def with_room(model: Model, recipe: Recipe) -> Model:
     return replace(model, max_length=length_beside(model.max_length, method.length))
 
 
+def begin_method(method: Method, subject: Subject) -> tuple[Method, Attached]:
+    """The method as it is on the model: what an adapter began, or begun anew.
+
+    Draws from torch's random state.
+
+    Args:
+        method: from `choose_method`.
+        subject: with the model.
+
+    Raises:
+        RecipeError: the method asks for what this model has not, or for other layers than the adapter updates.
+        ModelError: a model of this kind cannot take it, or the adapter does not fit. In either case nothing is
+            attached.
+    """
+    model = subject.model
+    if model.source.adapter is None:
+        return method, attach(method, subject)
+    head_modules(model.module, model.anatomy)
+    asked = method if isinstance(method, LoraSpec) else None
+    attached = attach_saved(model.module, model.anatomy, model.source.adapter, asked=asked)
+    return attached.spec if isinstance(attached, LowRank) else method, attached
+
+
 def attach(method: Method, subject: Subject) -> Attached:
-    """The model with what `method` says trains, and nothing else. Draws from torch's random state.
+    """The model with what `method` says trains, and nothing else, begun anew. Draws from torch's random state.
 
     Raises:
         RecipeError: the method asks for what this model has not.
@@ -106,8 +130,23 @@ def is_beside(attached: Attached) -> bool:
     return not isinstance(attached, TrainedWeights)
 
 
-def untouched(attached: Attached) -> AbstractContextManager[None]:
-    """The model as it came, before the first step."""
+def goes_on(run: Prepared) -> bool:
+    """Whether what trains beside the model is an adapter that the run began with."""
+    return run.model.source.adapter is not None
+
+
+def takes_others(run: Prepared) -> bool:
+    """Whether another method can train the run's model: a prompt or prefix that goes on cannot be merged for one."""
+    return not goes_on(run) or isinstance(run.attached, Mergeable)
+
+
+def untouched(run: Prepared) -> AbstractContextManager[None]:
+    """The model as it came, before the first step: of an adapter that goes on, with it."""
+    return nullcontext() if goes_on(run) else _alone(run.attached)
+
+
+def _alone(attached: Attached) -> AbstractContextManager[None]:
+    """The model with nothing beside it."""
     return attached.disabled() if is_beside(attached) else nullcontext()
 
 
@@ -123,9 +162,12 @@ def told_of(
     if not isinstance(attached, Beside):
         return {}
     found: dict[str, Resolved[Any]] = {MERGED: merge}
+    begun = subject.model.source.adapter is not None
     if isinstance(method, LoraSpec):
         found["method (forward)"] = lora.form_of(method, precision)
-    if isinstance(method, PromptSpec):
+        if begun:
+            found["method.targets"] = Resolved(", ".join(method.targets), "the adapter's own")
+    if isinstance(method, PromptSpec) and not begun:
         found["method.init"] = prompt.start_of(method, subject.start_texts)
     found[ADAPTER] = layout(attached, subject.model.anatomy)
     return found
@@ -165,7 +207,7 @@ def as_exported(run: Prepared) -> Iterator[None]:
 def instead(run: Prepared, method: Method) -> Iterator[Prepared]:
     """The run with another method on its model, while the block runs; then its own is back as it was."""
     trains = {name: tensor.requires_grad for name, tensor in run.model.module.named_parameters()}
-    with untouched(run.attached):
+    with _alone(run.attached):
         other = attach(method, run.subject)
         try:
             yield replace(run, attached=other, method=method)

@@ -16,7 +16,7 @@ from affina.methods.base import trained_count
 from affina.models.origin import origin
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, rates
-from affina.pipeline.attaching import as_exported, untouched
+from affina.pipeline.attaching import as_exported, goes_on, untouched
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Measured, Prepared
@@ -157,7 +157,7 @@ def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predic
     _describe(prepared, journal)
     journal.append(predicted)
     if prepared.recipe.evaluate.baselines:
-        with clock.stage("baselines"), untouched(prepared.attached):
+        with clock.stage("baselines"), untouched(prepared):
             prepared.subject.baselines(prepared, journal)
     with clock.stage("head and rates"):
         return rates.settle(prepared, journal)
@@ -187,11 +187,12 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
             family=model.module.config.model_type,
             parameters=sum(parameter.numel() for parameter in parameters),
             trained=trained_count(prepared.attached),
-            fingerprint=fingerprint(model.source.folder),
+            fingerprint=fingerprint(model.source),
             hub_id=known.hub_id,
             licence=known.licence,
             languages=known.languages,
             reads_apart=bool(model.module.config.is_encoder_decoder),
+            base=model.source.without_adapter.reference if goes_on(prepared) else None,
         )
     )
     if prepared.recipe.notice:

@@ -162,7 +162,7 @@ def _dependencies(records: Sequence[Payload], prepared: Prepared) -> Iterator[tu
             yield from ((file, record.files.get(file, ""), now.get(file, "")) for file in {**record.files, **now})
         elif isinstance(record, ModelLoaded):
             source = prepared.model.source
-            yield f"the model {source.reference}", record.fingerprint, fingerprint(source.folder)
+            yield f"the model {source.reference}", record.fingerprint, fingerprint(source)
         elif record is first:  # what it went on with later is the same, in other words
             asked = prepared.recipe.model_dump(mode="json")
             before = first.resolved if asked == first.asked else _as_trained(first, records)

@@ -15,10 +15,11 @@ from affina.errors import Problem, RecipeError
 from affina.methods.base import Attached
 from affina.models.base import Pretrained, width
 from affina.models.language import LanguageModel
-from affina.models.source import Source, locate
+from affina.models.source import Source
 from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
-from affina.pipeline.attaching import attach, choose_method, told_of
+from affina.pipeline.attaching import begin_method, choose_method, told_of
+from affina.pipeline.beginning import begin
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
@@ -57,16 +58,15 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices
-    source = _locate(recipe, loaded, choices, told)
+    source, begun = _begin(recipe, loaded, choices, told)
     subject: Subject
     if isinstance(loaded.labelling, Written):
-        subject, (audited, findings) = prepare_writing(recipe, loaded, loaded.labelling, source, choices, notify=told)
+        subject, (audited, findings) = prepare_writing(begun, loaded, loaded.labelling, source, choices, notify=told)
     elif in_words(recipe, loaded, source, choices):
-        subject, (audited, findings) = prepare_naming(recipe, loaded, source, choices, notify=told)
+        subject, (audited, findings) = prepare_naming(begun, loaded, source, choices, notify=told)
     else:
-        subject, (audited, findings) = prepare_answering(recipe, loaded, source, choices, notify=told)
-    method = choose_method(recipe, subject.model, choices)
-    attached = attach(method, subject)
+        subject, (audited, findings) = prepare_answering(begun, loaded, source, choices, notify=told)
+    method, attached = begin_method(choose_method(begun, subject.model, choices), subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
@@ -139,11 +139,11 @@ def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:
     return Resolved(device.type, "the first of cuda, mps, cpu here" if recipe.device == AUTO else "given in the recipe")
 
 
-def _locate(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]], notify: Notify) -> Source:
+def _begin(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]], notify: Notify) -> tuple[Source, Recipe]:
     usual = default_model(loaded, recipe)
     if recipe.model == AUTO:
         choices["model"] = usual
-    return locate(usual.value if recipe.model == AUTO else recipe.model, notify=notify)
+    return begin(recipe, usual.value if recipe.model == AUTO else recipe.model, choices, notify=notify)
 
 
 def default_model(loaded: Loaded, recipe: Recipe) -> Resolved[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from affina.methods.saved import Beside, save_adapter
-from affina.models.origin import origin
+from affina.models.origin import name_of
 from affina.models.saving import save_model, save_settings
 from affina.pipeline.attaching import as_exported
 from affina.pipeline.prepared import Prepared
@@ -25,7 +25,7 @@ def ship(run: Prepared, folder: RunFolder, *, max_length: int | None = None) -> 
     module, tokenizer = run.model.module, run.model.tokenizer
     if isinstance(run.attached, Beside):
         with whole_folder(folder.adapter) as path:
-            save_adapter(run.attached, run.model.anatomy, path, base=origin(run.model.source).hub_id)
+            save_adapter(run.attached, run.model.anatomy, path, base=name_of(run.model.source.without_adapter))
             save_settings(module, tokenizer, path, max_length=max_length)
         if not run.choices[MERGED].value:
             return

@@ -13,7 +13,7 @@ from typing import Final
 
 from affina.data.batching import plan_epoch
 from affina.errors import InputError
-from affina.pipeline.attaching import instead
+from affina.pipeline.attaching import goes_on, instead, takes_others
 from affina.pipeline.prepared import Prepared
 from affina.planning.activations import Activations, look
 from affina.planning.estimate import BESIDE, Setup, evaluation_bytes, parts_of, setup_of
@@ -120,6 +120,8 @@ def _precision(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
 
 def _methods(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
     """The embeddings frozen, low-rank updates, half of the blocks frozen too, all of them too: what trains less."""
+    if not takes_others(prepared):
+        return
     blocks = len(prepared.model.anatomy.blocks)
     tried: list[tuple[PartialSpec | LoraSpec, str]] = [
         (PartialSpec(), "the embeddings stay as they are"),
@@ -128,6 +130,8 @@ def _methods(prepared: Prepared, setup: Setup) -> Iterator[_Found]:
         (PartialSpec(blocks=0), "the head alone learns"),
     ]
     for spec, costs in tried:
+        if goes_on(prepared) and spec.name == prepared.method.name:
+            continue  # the adapter's shape is what it is
         with suppress(InputError):  # a model that cannot take low-rank updates
             with_it = _setup_with(prepared, spec)
             if 0 < with_it.trained < setup.trained:  # a model that writes has no head that learns alone
@@ -148,14 +152,15 @@ def _setup_with(prepared: Prepared, spec: Method) -> Setup:
 
 def _all_of_them(prepared: Prepared, setup: Setup) -> _Found:
     """The smallest run that we know of."""
-    spec = PartialSpec(blocks=0 if prepared.subject.outputs else len(prepared.model.anatomy.blocks) // 2)
-    head = _setup_with(prepared, spec)
+    smallest, words, costs = setup, tuple[str, ...](), "all of that together"
+    if takes_others(prepared):
+        spec = PartialSpec(blocks=0 if prepared.subject.outputs else len(prepared.model.anatomy.blocks) // 2)
+        smallest, words, costs = _setup_with(prepared, spec), _words(spec), f"{costs}, with as few weights that learn"
     limit = max(SMALLEST, max(setup.lengths) // 4)
     lengths, others = _cut(setup.lengths, limit), _cut(setup.others, limit)
     budget = max(lengths)
     batches = len(plan_epoch(lengths, budget=setup.budget, seed=prepared.draws, epoch=0))
     times = max(1, len(plan_epoch(lengths, budget=budget, seed=prepared.draws, epoch=0)) // max(1, batches))
-    words = (*_words(spec), f"data.max_length={limit}")
-    words += (f"train.batch_tokens={budget}", f"train.accumulate={times}")
-    smaller = replace(head, lengths=lengths, others=others, budget=budget, accumulate=times)
-    return words, "all of that together, with as few weights that learn", smaller
+    words += (f"data.max_length={limit}", f"train.batch_tokens={budget}", f"train.accumulate={times}")
+    smaller = replace(smallest, lengths=lengths, others=others, budget=budget, accumulate=times)
+    return words, costs, smaller

@@ -115,7 +115,7 @@ def key_of(prepared: Prepared) -> str:
     recipe = resolved_recipe(prepared).model_dump(mode="json", exclude={"run": True, "train": {"too_large"}})
     source = prepared.model.source
     here = [prepared.device.type, torch.get_num_threads(), machine.versions()]
-    parts = [recipe, prepared.loaded.files, fingerprint(source.folder), *here]
+    parts = [recipe, prepared.loaded.files, fingerprint(source), *here]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -115,7 +115,9 @@ class EvaluateSpec(Spec):
 class Recipe(Spec):
     """Everything that was asked for; what was not asked for is `auto` or has its default here."""
 
-    model: str = Field(AUTO, description="A folder, a hub id, a .gguf file, starter/encoder, starter/decoder or a run.")
+    model: str = Field(
+        AUTO, description="A folder, a hub id, a .gguf file, starter/encoder, starter/decoder, a run or an adapter."
+    )
     task: Annotated[TaskSpec | Auto, BeforeValidator(task_named)] = Field(
         AUTO, description="What a good answer is; found from the data when absent."
     )

@@ -17,6 +17,7 @@ class ModelLoaded:
     """The base model and what of it is trained."""
 
     reference: str
+    """What the run began with, as `model:` names it."""
     family: str
     parameters: int
     trained: int
@@ -28,6 +29,8 @@ class ModelLoaded:
     """Codes such as en, where the model's own card says them."""
     reads_apart: bool = False
     """An encoder reads and a decoder writes."""
+    base: str | None = None
+    """The model that an adapter stands beside, where `reference` is one that training goes on from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,15 @@ from affina.record.payloads import ADAPTER, PEFT, STEP_BACK, Payload, Scores
 from affina.record.starts import STARTER
 from affina.reporting import environment, formats, unmeasured
 from affina.reporting.gathered import Gathered, gather
-from affina.reporting.in_use import LIBRARY, has_model, lines_of_adapter, lines_of_use, pipeline_tag
+from affina.reporting.in_use import (
+    LIBRARY,
+    base_of,
+    exactly,
+    has_model,
+    lines_of_adapter,
+    lines_of_use,
+    pipeline_tag,
+)
 from affina.reporting.markdown import fenced
 from affina.reporting.texts import one_line
 from affina.reporting.verdict import narrow, verdict_of
@@ -69,8 +77,9 @@ def front_matter(run: Gathered, *, title: str) -> dict[str, Any]:
     if (model := run.model) is not None:
         if model.licence:
             found["license"] = _short(model.licence)
-        if model.hub_id:
-            found["base_model"] = _short(model.hub_id)
+        # whoever loads an adapter loads what is named here beneath it: a model that its base was made from will not do
+        if base := exactly(run) if ADAPTER in run.chosen else model.hub_id:
+            found["base_model"] = _short(base)
     found |= {
         "library_name": LIBRARY if has_model(run) else PEFT,
         "pipeline_tag": pipeline_tag(run),
@@ -121,9 +130,11 @@ def _base(run: Gathered) -> str:
     """The base model for the reader; a folder of the training machine by its last name alone."""
     if run.model is None:
         return "a model that the record does not name"
-    if run.model.reference.startswith(STARTER):
-        return f"{run.model.reference} ({run.model.hub_id})"
-    return run.model.hub_id or environment.basename(run.model.reference)
+    adapter = f"the adapter {environment.basename(run.model.reference)} of " if run.model.base else ""
+    if base_of(run).startswith(STARTER):
+        return f"{adapter}{base_of(run)} ({run.model.hub_id})"
+    made = f" (made from {run.model.hub_id})" if run.model.hub_id else ""
+    return adapter + (exactly(run) or environment.basename(base_of(run)) + made)
 
 
 def _short(text: str) -> str:

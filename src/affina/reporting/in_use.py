@@ -54,27 +54,37 @@ def lines_of_adapter(run: Gathered) -> list[str]:
     if ADAPTER not in run.chosen or run.chosen[ADAPTER].value != PEFT:
         return []
     kind = "SequenceClassification" if run.task not in WRITING else "Seq2SeqLM" if _reads_apart(run) else "CausalLM"
-    base = run.model.hub_id if run.model is not None and run.model.hub_id else "THE_BASE_MODEL"
     return [
         "from peft import PeftModel",
         f"from transformers import AutoConfig, AutoModelFor{kind}, AutoTokenizer",
         "",
         'config = AutoConfig.from_pretrained("THIS_FOLDER")',
-        *_base_lines(run, base),
+        *_base_lines(run),
         f"base = AutoModelFor{kind}.from_pretrained(base_model, config=config)",
         'model = PeftModel.from_pretrained(base, "THIS_FOLDER").eval()',
         'tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")',
     ]
 
 
-def _base_lines(run: Gathered, base: str) -> list[str]:
+def base_of(run: Gathered) -> str:
+    """The whole model that was trained, or beside which an adapter was, as `model:` would name it."""
+    return "" if run.model is None else run.model.base or run.model.reference
+
+
+def exactly(run: Gathered) -> str | None:
+    """The hub's name for exactly the weights of that model; None where they were made from others, or are not there."""
+    known = run.model is not None and (base_of(run).startswith(STARTER) or base_of(run) == run.model.hub_id)
+    return run.model.hub_id if run.model is not None and known else None
+
+
+def _base_lines(run: Gathered) -> list[str]:
     """The base model's name; a starter's own folder too, which needs no hub and has exactly the weights of the run."""
-    reference = "" if run.model is None else run.model.reference
-    if not reference.startswith(STARTER):
+    base = exactly(run) or "THE_BASE_MODEL"
+    if not base_of(run).startswith(STARTER):
         return [f'base_model = "{base}"']
     return [
-        f"# {reference} without the hub, and with exactly the weights of the training (a decoder's were quantized):",
-        f'#   from affina.models.source import locate; base_model = str(locate("{reference}").folder)',
+        f"# {base_of(run)} without the hub, and with exactly the weights of the training (a decoder's were quantized):",
+        f'#   from affina.models.source import locate; base_model = str(locate("{base_of(run)}").folder)',
         f'base_model = "{base}"',
     ]
 

@@ -189,7 +189,8 @@ def _facts(run: Gathered) -> list[tuple[str, str]]:
     """The base model, the versions and the machine."""
     found: list[tuple[str, str]] = []
     if (model := run.model) is not None:
-        found.append(("base model", f"{model.reference} ({model.family})"))
+        beside = f", an adapter beside {model.base}" if model.base else ""
+        found.append(("base model", f"{model.reference}{beside} ({model.family})"))
         found.append(("fingerprint of its weights", model.fingerprint))
         found.append(("licence of the base model", model.licence or "not known"))
         found.append(("languages of the base model", ", ".join(model.languages) or "not known"))

@@ -54,7 +54,7 @@ class Talk:
 
     def say_to_base(self, text: str) -> Iterator[str]:
         """What the untouched model would say; the conversation stays as it is."""
-        if (attached := self.opened.attached) is not None:
+        if (attached := self.opened.attached) is not None and not self.opened.run.went_on:
             with attached.disabled():
                 yield from self._written(self.opened, text)
             return

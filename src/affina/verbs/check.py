@@ -17,11 +17,11 @@ from affina.errors import ModelError
 from affina.models.classifier import load_classifier
 from affina.models.reader import load_reader, load_writer_reader
 from affina.models.source import Source as Location
-from affina.models.source import locate
 from affina.pipeline.answering.auditing import NOT_SINGLE, encoder, with_label_errors, without_label_errors
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.limits import limit_texts
 from affina.pipeline.auditing import audit
+from affina.pipeline.beginning import with_adapter
 from affina.pipeline.naming.forms import check_words
 from affina.pipeline.naming.rows import read_rows as read_named
 from affina.pipeline.prepare import default_model, in_words
@@ -128,7 +128,8 @@ def _labelled(
 def _locate(recipe: Recipe, loaded: Loaded, notify: Callable[[str], None]) -> Location | None:
     """The model; none where nobody named one and the usual one is out of reach: most of the audit needs none."""
     try:
-        return locate(default_model(loaded, recipe).value if recipe.model == AUTO else recipe.model, notify=notify)
+        reference = default_model(loaded, recipe).value if recipe.model == AUTO else recipe.model
+        return with_adapter(reference, notify=notify)
     except ModelError as error:
         if recipe.model != AUTO or recipe.data.check_labels:
             raise

@@ -11,66 +11,74 @@ import torch
 
 from affina.methods.base import Attached
 from affina.methods.saved import attach_saved
+from affina.models.adapter_places import find_adapter
 from affina.models.base import length_beside
-from affina.models.classifier import Classifier, load_classifier, with_settings
+from affina.models.classifier import Classifier, load_classifier
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.quiet import Notify, silent
 from affina.models.settings import HeadSpec
 from affina.models.source import Source, locate
-from affina.recipe.schema import Recipe
+from affina.pipeline.beginning import whole, with_adapter
 from affina.record.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """Where a run's model is.
+    """A model, or a base with an adapter beside it, that is to be loaded.
 
     Attributes:
-        source: the whole model, or the base with the adapter's settings.
+        source: where it is.
         device: where it is to be.
-        folder: the run's.
     """
 
     source: Source
     device: torch.device
-    folder: RunFolder
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing has to be attached."""
-        return self.source.settings is None
 
     def classifier(self, head: HeadSpec) -> Classifier:
         """The model that answers, on its device, in evaluation mode."""
         model = load_classifier(self.source, head)
         model.module.to(self.device).eval()
-        if self.is_whole:
-            return model
-        attach_saved(model.module, model.anatomy, self.folder.adapter, new=model.new_parameters)
-        return with_settings(model, self.folder.adapter)
+        if self.source.adapter is not None:
+            attach_saved(model.module, model.anatomy, self.source.adapter)
+        return model
 
     def writer(self, *, notify: Notify = silent) -> tuple[LanguageModel, Attached | None]:
         """The model that writes, on its device, in evaluation mode, and what is attached to it."""
         model = load_language_model(self.source, notify=notify)
         model.module.to(self.device).eval()
-        if self.is_whole:
+        if self.source.adapter is None:
             return model, None
-        attached = attach_saved(model.module, model.anatomy, self.folder.adapter, new=())
+        attached = attach_saved(model.module, model.anatomy, self.source.adapter)
         return replace(model, max_length=length_beside(model.max_length, attached.taken)), attached
 
 
-def shipped(folder: RunFolder, recipe: Recipe, *, device: torch.device, notify: Notify = silent) -> Shipped:
+def shipped(folder: RunFolder, *, device: torch.device, notify: Notify = silent) -> Shipped:
     """Find what a run ships.
 
     Args:
         folder: the run's; it ships something.
-        recipe: as resolved: it names the base model.
         device: where the model is to be.
         notify: told of slow work.
 
     Raises:
         ModelError: the base model is not there any more.
     """
-    if folder.model.is_dir():
-        return Shipped(locate(str(folder.model), notify=notify), device, folder)
-    return Shipped(replace(locate(recipe.model, notify=notify), settings=folder.adapter), device, folder)
+    place = None if folder.model.is_dir() else find_adapter(str(folder.path))
+    if place is None:
+        return Shipped(locate(str(folder.model), notify=notify), device)
+    return Shipped(replace(whole(place.base, notify=notify), adapter=folder.adapter), device)
+
+
+def untouched(reference: str, *, went_on: bool, device: torch.device, notify: Notify = silent) -> Shipped:
+    """Find what a run began with.
+
+    Args:
+        reference: the run's `model`, as resolved.
+        went_on: it is an adapter that the training went on from.
+        device: where the model is to be.
+        notify: told of slow work.
+
+    Raises:
+        ModelError: it is not there any more.
+    """
+    return Shipped((with_adapter if went_on else whole)(reference, notify=notify), device)

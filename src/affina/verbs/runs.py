@@ -26,6 +26,7 @@ from affina.recipe.task_specs import WritingSpec
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import DataRead, Payload, Scores
+from affina.record.starts import ModelLoaded
 from affina.runtime.machine import choose_device
 from affina.tasks.texts import apply_limit, refuse_nothing
 from affina.verbs.answers import Answers, Headed, load_named
@@ -55,6 +56,11 @@ class FinishedRun:
         """What the run measured before its training, on its own rows."""
         recorded = {record.who: record for record in self.records if isinstance(record, Scores)}
         return {who: found for who, found in recorded.items() if who != "tuned"}
+
+    @property
+    def went_on(self) -> bool:
+        """Whether it began with an adapter, and went on training it."""
+        return any(isinstance(record, ModelLoaded) and record.base is not None for record in self.records)
 
     def trained_on(self, rows: Sequence[Row], *, writing: WritingSpec | None = None) -> int:
         """How many rows have a text of the training files, where these are still as they were.
@@ -152,7 +158,7 @@ def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
     labels, place = tuple(data.labels), choose_device(device)
     labelling = labelling_of([], recipe.task, columns="label" not in data.columns).value
     spec = kind.spec(recipe.task, labelling)
-    opened = shipped(run.folder, recipe, device=place)
+    opened = shipped(run.folder, device=place)
     if asked_form(recipe) == WORDS:
         named = load_named(opened, recipe, labels)
         return OpenRun(run.folder, recipe, data, run.records, named, kind.judge(labels, spec), labelling, None)

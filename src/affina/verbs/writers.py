@@ -15,7 +15,6 @@ from affina.evaluation import slots
 from affina.evaluation.judging.base import Sampling
 from affina.evaluation.slot_phrases import Phrases, load_phrases
 from affina.methods.base import Attached
-from affina.models import source
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
 from affina.pipeline.writing import shown
@@ -31,7 +30,7 @@ from affina.record.payloads import Scores
 from affina.reporting.degenerate import degenerate
 from affina.runtime.machine import choose_device
 from affina.tasks.lessons import Reading
-from affina.verbs.opening import Shipped, shipped
+from affina.verbs.opening import shipped, untouched
 from affina.verbs.runs import FinishedRun, tell_of_shared
 
 BATCH_TOKENS = 2_048
@@ -164,9 +163,9 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
     phrases = _phrases(run.folder)
     where = choose_device(device)
     if base:
-        found = Shipped(source.locate(run.recipe.model, notify=notify), where, run.folder)
+        found = untouched(run.recipe.model, went_on=run.went_on, device=where, notify=notify)
     else:
-        found = shipped(run.folder, run.recipe, device=where, notify=notify)
+        found = shipped(run.folder, device=where, notify=notify)
     model, attached = found.writer(notify=notify)
     alone = run.data.task == "generation" and "completion" not in run.data.columns
     teacher = teacher_of(spec, model, {}, alone=alone)

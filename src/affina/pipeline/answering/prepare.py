@@ -47,7 +47,7 @@ def prepare(
     looked = _audit(recipe, loaded, limited, model, answers.task, notify=notify)
     found = None
     if writes and recipe.evaluate.baselines and KINDS[loaded.labelling.name].has_single_labels:
-        found = beside(recipe, loaded, source, limited, choices, notify=notify)
+        found = beside(recipe, loaded, source.without_adapter, limited, choices, notify=notify)
     examples = {split: answers.task.encode(part) for split, part in limited.rows.items()}
     subject = Answering(
         model=model,

@@ -22,6 +22,7 @@ from affina.pipeline.answering import measuring, shown
 from affina.pipeline.answering.answers import label_keys
 from affina.pipeline.answering.measuring import decide, predict, prober_of
 from affina.pipeline.answering.scoring import write_scores
+from affina.pipeline.attaching import takes_others
 from affina.pipeline.naming.beside import Beside
 from affina.pipeline.prepared import BaselineCost, Measured, Prepared, Seen
 from affina.pipeline.shipping import ship
@@ -229,7 +230,7 @@ class Answering:
                 f"{rows:,} training rows{of} are few for fine-tuning",
                 "more rows with labels; until then a baseline may serve as well",
             )
-        other = "method=full" if run.method.name != "full" else "another model"
+        other = "method=full" if run.method.name != "full" and takes_others(run) else "another model"
         doubts = " (affina check --labels names doubtful labels)" if self.spec.name == "classification" else ""
         return (
             "either the base model's features already hold all that these labels need, or the labels are noisy",
