@@ -12,7 +12,8 @@ from typing import Final
 from affina.comparing.reading import TUNED, Result
 from affina.comparing.resampled import Sampled, sample
 from affina.record.compared import COSTS, Standing
-from affina.record.payloads import Measured, Scores
+from affina.record.figures import Measured
+from affina.record.payloads import Scores
 from affina.record.row_results import RowResults
 from affina.reporting.formats import name as named
 from affina.reporting.paired import MACRO_F1, aligned, shared_rows

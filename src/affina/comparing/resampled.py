@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affina.evaluation.intervals import Floats, draws, ends
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 from affina.record.row_results import RowResults
 from affina.reporting.paired import MACRO_F1, SHAPES
 

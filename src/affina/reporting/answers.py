@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from affina.record.figures import LEAST_ROWS
 from affina.reporting.formats import brief, chance, counted, difference, duration, ends, interval, mebibytes, name
 from affina.reporting.gathered import Gathered
-from affina.reporting.paired import CONFIDENCE, LEAST_ROWS
+from affina.reporting.paired import CONFIDENCE
 from affina.reporting.verdict import Verdict
 
 BETTER: Final = {

@@ -17,9 +17,9 @@ from affina.record.measures import higher_is_better
 from affina.reporting import environment, formats, trade_off
 from affina.reporting.again import Command
 from affina.reporting.curves import rate
+from affina.reporting.gap import Gap
 from affina.reporting.standing_answers import said, with_result
 from affina.reporting.trade_off import Named, TradeOff
-from affina.reporting.unmeasured import Gap
 from affina.reporting.whiskers import Scale, whiskers
 
 TEMPLATE: Final = "candidates.html.j2"

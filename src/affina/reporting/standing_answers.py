@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from affina.record.compared import Compared, Standing
+from affina.record.figures import Measured
 from affina.record.measures import higher_is_better
-from affina.record.payloads import Measured
 from affina.reporting.formats import capital, counted, difference, duration, ends, interval, listed, name, percent
 
 MOST_NAMES: Final = 4

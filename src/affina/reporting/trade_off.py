@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 from affina.reporting.curves import Tick, nice_ticks
 from affina.reporting.formats import duration, listed, mebibytes
 from affina.reporting.lettering import LETTER, Lettering, lettered
