@@ -60,10 +60,11 @@ def test_a_classifier_s_risks(tmp_path, method):
 
 @pytest.mark.parametrize("family", ["llama", "bart"])
 def test_a_writer_s_risks(tmp_path, family):
-    folder = affina.train(recipe(tmp_path, family, risks={"measure": "always"})).folder
-    found = by_risk(folder)
-    assert [figure.metric for figure in found["overfitting"].figures[-3:]] == ["loss"] * 3
-    assert [figure.metric for figure in found["forgetting"].figures][::4] == ["foretelling_rise", "divergence"]
+    over, words, forgot = probed(affina.train(recipe(tmp_path, family, risks={"measure": "always"})).folder).values()
+    assert [figure.metric for figure in over.figures[-3:]] == ["loss"] * 3
+    assert [figure.metric for figure in forgot.figures][::4] == ["foretelling_rise", "divergence"]
+    assert (words.risk, words.figures[0].metric, words.figures[0].found.n) == ("overfitting", "reproduced", 24)
+    assert words.figures[0].found.value == 0, "a random model says nothing by heart"
 
 
 def test_a_model_that_says_the_label_s_name(tmp_path):

@@ -60,7 +60,8 @@ def test_the_card_says_the_same():
     text = card.render(with_probes(overfitting(), forgetting()), title="run")
     assert "- Overfitting: Learned by heart: Of what was learned on the training rows 50.0% (45.0-55.0)" in text
     assert (
-        "- Forgetting: Kept within the limit: Texts of mine.txt take the tuned model 2.0% (1.0-3.0) more bits" in text
+        "- Forgetting: Kept within the limit: The bits for each byte of texts of mine.txt rose by 2.0% (1.0-3.0)"
+        in text
     )
     assert "- Bias: Not measured: " in text
 
@@ -74,7 +75,7 @@ def test_what_was_not_measured_is_called_that_and_why():
     assert "it would take too long" in text
     assert "the record holds no probe of it" in text, "of forgetting"
     unmeasured = as_json(gather(with_probes(*lines)), title="run")["not_measured"]
-    assert {"Forgetting", "Bias", "Memorising"} <= {gap["what"] for gap in unmeasured}
+    assert {"Forgetting", "Bias"} <= {gap["what"] for gap in unmeasured}
 
 
 def test_a_run_on_its_way_has_not_come_to_it():
@@ -86,7 +87,7 @@ def test_of_several_probes_the_worst_speaks():
     found = judged(forgetting(), forgetting("flagged", probe="its own texts", rise=0.2))["forgetting"]
     assert found.outcome == "flagged"
     assert found.word == "Forgot"
-    assert found.sentences[0].startswith("its own texts")
+    assert found.sentences[0].startswith("the bits for each byte of its own texts")
     assert len(found.sentences) == 2
     assert found.seconds == 2.0
 

@@ -25,7 +25,7 @@ from affina.reporting.formats import difference, duration, ends, interval, mebib
 from affina.reporting.standing_answers import said, with_result
 from affina.verbs.compare import compare
 
-NOT_MEASURED: Final = "not measured"
+FORGETTING: Final = "in each run's own report"
 FRONT: Final = " *"
 
 
@@ -146,7 +146,7 @@ def _qualities(found: Compared, ranked: list[Standing]) -> Table:
 
 
 def _prices(ranked: list[Standing]) -> Table:
-    heading = f"What they cost; {FRONT.strip()} is on the Pareto front of that cost. Forgetting: {NOT_MEASURED}"
+    heading = f"What they cost; {FRONT.strip()} is on the Pareto front of that cost. Forgetting: {FORGETTING}"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
     for name in ("weights trained", "time", "peak memory", "to ship"):

@@ -21,7 +21,7 @@ from affina.risks.allowance import Allowance
 from affina.risks.given_texts import KEY, Given, read_texts
 from affina.risks.measuring import measure
 from affina.risks.probe import Probe
-from affina.runtime import machine
+from affina.runtime import heap, machine
 from affina.training.loop import Outcome
 
 PROBED: tuple[Risk, ...] = ("overfitting", "forgetting")
@@ -64,6 +64,8 @@ def measure_risks(run: Prepared, outcome: Outcome, journal: Journal) -> None:
                 Probed(risk=risk, probe=risk, outcome="unmeasured", why="the recipe says risks.measure=never")
             )
         return
+    run.model.module.zero_grad(set_to_none=True)
+    heap.give_back()  # the training has left gaps; another model is about to be read
     allowance = Allowance(outcome.tokens, bounded=asked == AUTO)
     probes: list[Probe] = []
     for probe in _with_room(run.subject.probes(run, allowance, journal), run):

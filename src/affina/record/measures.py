@@ -51,6 +51,7 @@ MEASURES: Final = {
     "spearman": Measure("Spearman's rho", False, True),
     "lost_elsewhere": Measure("lost on rows that were not trained on", True, False),
     "foretelling_rise": Measure("rise of the bits per byte", True, False),
+    "reproduced": Measure("answers written word for word", True, False),
     "divergence": Measure("divergence from the untouched model, in nats for a token", False, False),
     "similarity_change": Measure("1 minus the correlation of sentence similarities", False, False),
 }

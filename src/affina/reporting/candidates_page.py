@@ -39,10 +39,10 @@ SECTIONS: Final = (
 TITLES: Final = {"failed": "failed", "dropped": "stopped early", "open": "not finished"}
 NEAR: Final = 0.5
 """Of the span of all candidates: further away a baseline would press them together."""
-NOT_MEASURED: Final = "not measured"
+IN_REPORT: Final = "in its report"
 RATES: Final = frozenset({"train.learning_rate", "train.head_learning_rate"})
 UNMEASURED: Final = (
-    Gap("Forgetting", "what each method costs of what the model could do before"),
+    Gap("Forgetting, compared", "what each run forgot is in its own report; candidates are not ranked by it"),
     Gap("Bias and memorising", "whether candidates differ in whom they treat worse, or in what they give away"),
     Gap("Speed in use", "how long a prediction takes: virtual tokens make every text longer, merged updates do not"),
     Gap("Other settings", "each candidate has its own learning rate; its other settings are those of the recipe"),
@@ -90,7 +90,7 @@ def render(found: Compared, *, title: str, folder: str) -> str:
             scale=_scale(found, ranked, baselines),
             others=others,
             titles=TITLES,
-            not_measured=NOT_MEASURED,
+            in_report=IN_REPORT,
             confidence=f"{found.confidence * 100:g}% ",
             over="rows and seeds" if len(found.seeds) > 1 else "rows",
             drawings=list(drawings(found, ranked)),

@@ -21,7 +21,8 @@ RANKED: Final[tuple[Outcome, ...]] = ("flagged", "open", "few", "within", "unmea
 """Where a risk has several probes, the first of these that one of them came to is what is said of it."""
 SENTENCES: Final[Mapping[str, str]] = {
     "lost_elsewhere": "of what was learned on the training rows {figure} does not hold on others{both}",
-    "foretelling_rise": "{probe} take the tuned model {figure} more bits per byte than the untouched one",
+    "reproduced": "of training answers {figure} more are written word for word than of others{both}",
+    "foretelling_rise": "the bits for each byte of {probe} rose by {figure}",
     "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"
     " where nothing of that is left",
 }
@@ -51,6 +52,8 @@ TONES: Final[Mapping[Outcome, str]] = {
 
 
 MEMORISED: Final = Gap("Memorising", "whether it gives away texts that it was trained on, word for word")
+REPRODUCED: Final = "answers written word for word"
+"""The probe of that."""
 SKILLS: Final = Gap(
     "Skills from before", "minimal pairs, multiple choice, an earlier task's rows: this version has no probe of them"
 )
@@ -129,7 +132,10 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
     if not probed:
         why = "the record holds no probe of it" if run.finished else "the run has not come to it"
         yield Gap(capital(risk), why)
-    yield MEMORISED if risk == "overfitting" else SKILLS
+    if risk == "forgetting":
+        yield SKILLS
+    elif run.writes and not any(line.probe == REPRODUCED for line in probed):
+        yield MEMORISED
 
 
 def _sentence(line: Probed) -> str:

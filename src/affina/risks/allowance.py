@@ -10,13 +10,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 
 from affina.record.risks import Probed, Risk
 from affina.training.stepping import BACKWARD
 
-SHARES: Final[Mapping[Risk, float]] = MappingProxyType({"overfitting": 0.05, "forgetting": 0.1})
-"""Of the work of the training; 15% together. A run does more than to train, so that of its time they are less."""
+Part = Literal["overfitting", "memorising", "forgetting"]
+SHARES: Final[Mapping[Part, float]] = MappingProxyType({"overfitting": 0.04, "memorising": 0.03, "forgetting": 0.08})
+"""Of the work of the training: 15% together. A run does more than to train, so that of its time they are less; where
+little trains and a step is cheaper than it is counted, that makes up for it."""
+RISKS: Final[Mapping[Part, Risk]] = MappingProxyType(
+    {"overfitting": "overfitting", "memorising": "overfitting", "forgetting": "forgetting"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +36,30 @@ class Allowance:
     trained: int
     bounded: bool
 
-    def rows(self, risk: Risk, *, each: float, most: int) -> int:
+    def rows(self, part: Part, *, each: float, most: int) -> int:
         """How many of `most` rows may be read.
 
         Args:
-            risk: that they are read for.
+            part: that they are read for.
             each: tokens of forward passes that a row takes.
             most: rows that there are, or that are enough.
         """
-        within = self._tokens(risk) / max(each, 1e-9)
-        return most if within >= most else int(within)
+        allowed = SHARES[part] * BACKWARD * self.trained if self.bounded else math.inf
+        return most if allowed >= each * most else int(allowed / each)
 
-    def refused(self, risk: Risk, probe: str, *, each: float, least: int) -> Probed | None:
+    def refused(self, part: Part, probe: str, *, each: float, least: int) -> Probed | None:
         """Why a probe is left out; None where it is not.
 
         Args:
-            risk: of what.
+            part: of what.
             probe: its name.
-            each: tokens of forward passes that a row takes.
+            each: as in `rows`.
             least: rows without which it is not measured.
         """
-        if self.rows(risk, each=each, most=least) >= least:
+        if self.rows(part, each=each, most=least) >= least:
             return None
         why = (
             f"the training read {self.trained:,} tokens, and to measure this on {least} rows or texts would be more"
-            f" than {SHARES[risk]:.0%} of that work; risks.measure=always measures it all the same"
+            f" than {SHARES[part]:.0%} of that work; risks.measure=always measures it all the same"
         )
-        return Probed(risk=risk, probe=probe, outcome="unmeasured", why=why)
-
-    def _tokens(self, risk: Risk) -> float:
-        return SHARES[risk] * BACKWARD * self.trained if self.bounded else math.inf
+        return Probed(risk=RISKS[part], probe=probe, outcome="unmeasured", why=why)

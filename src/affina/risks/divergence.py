@@ -8,12 +8,18 @@ exactly 0. This module reads no text.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from affina.models.output_layer import LinearOutput
 from affina.tasks.token_loss import CHUNK, chunk_rows
+
+Foreteller = tuple[Tensor, LinearOutput]
+"""Last states, [N, width], and the output layer that makes logits of them."""
+TOGETHER: Final = CHUNK // 4
+"""Logits of each model in memory at once, at most: there are some tensors of that size."""
 
 
 def kept(output: LinearOutput) -> LinearOutput:
@@ -23,12 +29,12 @@ def kept(output: LinearOutput) -> LinearOutput:
 
 
 @torch.no_grad()
-def divergences(base: tuple[Tensor, LinearOutput], tuned: tuple[Tensor, LinearOutput], *, chunk: int = CHUNK) -> Tensor:
+def divergences(base: Foreteller, tuned: Foreteller, *, chunk: int = TOGETHER) -> Tensor:
     """KL(base || tuned) in nats, [N], in float32 or wider.
 
     Args:
-        base: its states, [N, width], and its output layer.
-        tuned: the same of the tuned model, position by position.
+        base: of the untouched model.
+        tuned: of the tuned one, position by position.
         chunk: logits of each model that are in memory at once.
     """
     size = chunk_rows(tuned[1].vocabulary, chunk=chunk)
