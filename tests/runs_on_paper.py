@@ -12,9 +12,10 @@ import numpy as np
 from affina.comparing.process import Ended
 from affina.errors import AffinaError
 from affina.recipe.schema import Recipe
+from affina.record.figures import Measured
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Chosen, Evaluated, Finished, Measured, Payload, Scores, Started, Step
+from affina.record.payloads import Chosen, Evaluated, Finished, Payload, Scores, Started, Step
 from affina.record.row_results import RowResults
 from affina.record.starts import ModelLoaded
 

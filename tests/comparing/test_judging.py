@@ -11,7 +11,8 @@ import pytest
 from affina.comparing.judging import judge
 from affina.comparing.reading import Result, read_result
 from affina.record.compared import CandidateRun
-from affina.record.payloads import Chosen, Measured, Scores, Step
+from affina.record.figures import Measured
+from affina.record.payloads import Chosen, Scores, Step
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import ModelLoaded, RangeTested, Restarted
 from affina.reporting import paired

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from documents import CHEAP, ROOT, Block, blocks, name
 
-GUIDES = ("first-run", "audit", "data", "tasks", "language", "methods", "compare", "plan", "report")
+GUIDES = ("first-run", "audit", "data", "tasks", "language", "methods", "compare", "plan", "report", "risks")
 RUN = [ROOT / "README.md", *(ROOT / f"docs/guides/{guide}.md" for guide in GUIDES)]
 """The commands of the guide to bad input end as errors: `test_documents` compares what they print."""
 PROLOGUE = f"""

@@ -144,3 +144,11 @@ def test_loading_other_tensors_is_refused_and_copies_nothing(tmp_path):
     with pytest.raises(KeyError):
         prepared.attached.load_state_dict(state)
     assert all(torch.equal(before[name], tensor) for name, tensor in parameters(prepared).items())
+
+
+def test_a_head_alone_is_no_part_of_the_base_which_is_not_read_for_it(tmp_path, monkeypatch):
+    prepared = prepared_run(tmp_path, method=METHODS["head"], train={"epochs": 1})
+    monkeypatch.setattr(type(prepared.model), "again", lambda _: pytest.fail("the base was read"))
+    before = parameters(prepared)
+    with prepared.attached.disabled():
+        assert all(torch.equal(tensor, before[name]) for name, tensor in parameters(prepared).items())

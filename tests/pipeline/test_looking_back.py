@@ -8,7 +8,8 @@ from affina.evaluation.language import UNFAMILIAR
 from affina.pipeline import looking_back, rates
 from affina.pipeline.looking_back import Reached
 from affina.pipeline.prepared import Seen
-from affina.record.payloads import Finding, Measured, Scores
+from affina.record.figures import Measured
+from affina.record.payloads import Finding, Scores
 from affina.record.row_results import RowResults
 from affina.reporting.degenerate import Degenerate
 from affina.reporting.verdict import verdict

@@ -197,3 +197,22 @@ def test_a_plan_says_in_words_what_trains_when(tmp_path):
     assert said.startswith("full (layer_decay 2.6: block 3 at train.learning_rate")
     assert "unfreezing gradual: head alone first, head and block 3 from step " in said
     assert described(prepared_run(tmp_path, "method=full")) == "full"
+
+
+@pytest.mark.parametrize(
+    ("words", "reads"),
+    [
+        (("method=full",), True),
+        (("method={name: partial, blocks: 1}",), True),
+        (("method={name: partial, blocks: 0}",), False),
+        (("method=lora",), False),
+        (("method=full", "risks.measure=never"), False),
+    ],
+)
+def test_the_base_that_is_read_beside_the_tuned_model_is_counted(tmp_path, words, reads):
+    prepared = prepared_run(tmp_path, *words)
+    stages = foresee(prepared, interpreter=0, prepared_in=0.0)[0].memory.stages
+    assert ("risks" in stages) == reads
+    if reads:
+        weights = estimate.weight_bytes(prepared.model.module)
+        assert stages["risks"] == stages["loading"] + weights + BESIDE

@@ -68,12 +68,15 @@ def test_bounds_and_choices_are_in_the_schema():
     assert of("Recipe")["properties"]["seed"]["exclusiveMaximum"] == 2**32
 
 
+SECTIONS = {"data", "train", "evaluate", "generate", "risks", "forgetting", "export", "name"}
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_every_key_has_a_sentence_for_the_reader(name):
     spec = SPECS[name]
     assert spec.__doc__
     for key, info in spec.model_fields.items():
-        is_section = key in {"data", "train", "evaluate", "generate", "export", "name"} and info.default is not None
+        is_section = key in SECTIONS and info.default is not None
         assert is_section or (info.description or "").endswith("."), f"{name}.{key}"
 
 

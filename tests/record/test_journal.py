@@ -11,6 +11,7 @@ import pytest
 from affina.errors import RunError
 from affina.record import lines
 from affina.record.audited import Audited, Check, Cut, Encoded, Lengths, Suspect
+from affina.record.figures import Measured
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, cut, read, read_known
 from affina.record.payloads import (
@@ -22,13 +23,13 @@ from affina.record.payloads import (
     Event,
     Finding,
     Finished,
-    Measured,
     Payload,
     Sample,
     Scores,
     Started,
     Step,
 )
+from affina.record.risks import Figure, Probed
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
 
@@ -43,6 +44,16 @@ PAYLOADS: tuple[Payload, ...] = (
         resolved={"seed": 1, "train": {"epochs": 5.0}},
     ),
     Started(time="", versions={}, machine={}, asked={}, resolved={}, resumed_at=7),
+    Probed(
+        risk="forgetting",
+        probe=HARD,
+        outcome="open",
+        limit=0.05,
+        figures=(Figure(metric="divergence", of="", found=SHARE),),
+        notes=(HARD,),
+        seconds=0.5,
+    ),
+    Probed(risk="bias", probe="", outcome="unmeasured", why=HARD),
     Chosen(key="train.epochs", value=5.0, reason=HARD),
     Chosen(key="data.test", value="none", reason=""),
     Chosen(key="data.max_length", value=512, reason="long"),

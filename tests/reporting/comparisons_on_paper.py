@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from affina.record.compared import Candidate, CandidateRun, Compared, RowsUsed, Rung, Standing
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 
 COSTS = {
     "full": (22_713_216, 61.0, 1_250 * 2**20, 90_900_000),

@@ -3,6 +3,7 @@
 import math
 
 from affina.record.audited import Audited, Check, Cut, Encoded, Lengths, Suspect
+from affina.record.figures import Measured
 from affina.record.payloads import (
     CellShare,
     Chosen,
@@ -12,7 +13,6 @@ from affina.record.payloads import (
     Event,
     Finding,
     Finished,
-    Measured,
     Payload,
     Sample,
     Scores,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from affina.record.payloads import Event, Finished, Measured, Scores
+from affina.record.figures import Measured
+from affina.record.payloads import Event, Finished, Scores
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import ModelLoaded
 from affina.reporting import card, page

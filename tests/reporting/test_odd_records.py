@@ -275,7 +275,7 @@ def test_a_run_that_went_on_says_what_its_times_are_of():
 
 def test_what_was_not_measured_is_said():
     text = Outline(page.render(finished(TEN), title="run")).text
-    for what in ("Forgetting", "Bias", "Memorising", "Another seed", "Wrong labels"):
+    for what in ("Forgetting", "Bias", "Overfitting", "Another seed", "Wrong labels"):
         assert what in text, what
     alone = [scores("tuned", 0.9, split="validation")]
     assert {"Baselines", "Rows that chose nothing"} <= {gap.what for gap in gaps(gather(alone))}

@@ -193,7 +193,7 @@ def test_write_reads_the_record_on_disk(tmp_path):
     path = page.write(folder)
     assert path == folder / "report.html"
     assert path.read_text(encoding="utf-8") == page.render(finished(TEN), title="the run")
-    assert sorted(file.name for file in folder.iterdir()) == ["card.md", "record.jsonl", "report.html"]
+    assert sorted(file.name for file in folder.iterdir()) == ["card.md", "record.jsonl", "report.html", "report.json"]
 
 
 def test_write_without_a_record_writes_nothing(tmp_path):

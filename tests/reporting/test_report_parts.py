@@ -5,7 +5,8 @@ import math
 import pytest
 from report_records import cells, finished, measured, scores, unfinished
 
-from affina.record.payloads import ClassRow, Measured, Scores, Step
+from affina.record.figures import Measured
+from affina.record.payloads import ClassRow, Scores, Step
 from affina.reporting import curves, formats
 from affina.reporting.confusion import LARGEST_TABLE, confusion
 from affina.reporting.gathered import gather

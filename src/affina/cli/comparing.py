@@ -22,10 +22,11 @@ from affina.comparing.happenings import Began, Halved, Happening, Noticed, Opene
 from affina.record.compared import Compared, Standing
 from affina.record.measures import title
 from affina.reporting.costs import COSTS, Paid, paid
-from affina.reporting.formats import NOT_MEASURED, counted, duration, interval, metric
+from affina.reporting.formats import counted, duration, interval, metric
 from affina.reporting.standing_answers import apart, said, with_result
 from affina.verbs.compare import compare
 
+FORGETTING: Final = "in each run's own report"
 FRONT: Final = " *"
 
 
@@ -142,7 +143,7 @@ def _qualities(found: Compared, ranked: list[Standing]) -> Table:
 
 
 def _prices(ranked: list[Standing]) -> Table:
-    heading = f"What they cost; {FRONT.strip()} is on the Pareto front of that cost. Forgetting: {NOT_MEASURED}"
+    heading = f"What they cost; {FRONT.strip()} is on the Pareto front of that cost. Forgetting: {FORGETTING}"
     table = Table(title=heading, title_justify="left")
     table.add_column("")
     for cost in COSTS.values():

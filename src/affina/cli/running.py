@@ -20,6 +20,8 @@ from affina.record import journal
 from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload, Sample, Started
 from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import gather
+from affina.reporting.plain import risks_as_json
+from affina.reporting.risks import risks_of
 from affina.reporting.verdict import verdict_of
 from affina.verbs.predict import Prediction
 
@@ -48,6 +50,7 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
             "split": result.scores.split,
             "metrics": result.scores.as_json(),
             "baselines": {who: scores.as_json() for who, scores in result.baselines.items()},
+            "risks": risks_as_json(gather(journal.read(result.folder.journal))),
             "forecast": how_far_off(journal.read(result.folder.journal)),
             "step_back": next((r.text for r in journal.read(result.folder.journal) if _is_step_back(r)), None),
         }
@@ -82,6 +85,7 @@ def _said(result: RunResult, records: Sequence[Payload]) -> Iterator[str]:
     """What the figures come to, in words."""
     if (found := verdict_of(gather(records))) is not None:
         yield found.sentence
+    yield from (f"{risk.title}: {risk.in_short}." for risk in risks_of(gather(records)))
     if (off := how_far_off(records)) is not None:
         yield f"Forecast: {off}."
     yield from (f"A step back: {record.text}" for record in records if _is_step_back(record))

@@ -8,10 +8,10 @@ from pathlib import PurePath
 from rich.table import Table
 from rich.text import Text
 
+from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.measures import MEASURES, WRITING, title
-from affina.record.payloads import DataRead, Measured, Sample, Scores
+from affina.record.payloads import DataRead, Sample, Scores
 from affina.reporting.formats import NOT_DEFINED, counted, interval, metric
-from affina.reporting.paired import LEAST_ROWS
 from affina.reporting.texts import shortened
 
 MOST_CLASSES = 12

@@ -13,7 +13,8 @@ from typing import Final
 from affina.comparing.reading import TUNED, Result
 from affina.comparing.resampled import Sampled, sample
 from affina.record.compared import COSTS, Standing
-from affina.record.payloads import Measured, Scores
+from affina.record.figures import Measured
+from affina.record.payloads import Scores
 from affina.record.row_results import RowResults
 from affina.reporting.degenerate import degenerate_of
 from affina.reporting.formats import NOT_A_NUMBER

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from affina.evaluation.intervals import Floats, draws, ends
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 from affina.record.row_results import RowResults
 from affina.reporting.paired import figure_of
 

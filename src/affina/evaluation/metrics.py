@@ -15,8 +15,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from affina.evaluation.intervals import Floats, bootstrap
-from affina.record.payloads import CellShare, ClassRow, Measured, Scores
+from affina.evaluation.intervals import Floats, Measure, bootstrap
+from affina.record.figures import Measured
+from affina.record.payloads import CellShare, ClassRow, Scores
 
 BINS: Final = 15
 METRICS: Final = ("accuracy", "macro_f1", "loss", "calibration_error")
@@ -53,6 +54,12 @@ def quick(probabilities: Floats, targets: Sequence[int] | Integers) -> dict[str,
     statistics = _statistics(probabilities, np.asarray(targets, dtype=np.int64))
     figures = _measure(statistics, np.ones(len(targets)))[: len(METRICS)]
     return dict(zip(METRICS, figures.tolist(), strict=True))
+
+
+def measure_of(probabilities: Floats, targets: Integers) -> Measure:
+    """How often each row counts to `METRICS`."""
+    statistics = _statistics(probabilities, targets)
+    return lambda weights: _measure(statistics, weights)[: len(METRICS)]
 
 
 def score(  # noqa: PLR0913 - all named at the call

@@ -14,8 +14,9 @@ from typing import Final
 
 import numpy as np
 
-from affina.evaluation.intervals import Floats, bootstrap
-from affina.record.payloads import Measured, Scores
+from affina.evaluation.intervals import Floats, Measure, bootstrap
+from affina.record.figures import Measured
+from affina.record.payloads import Scores
 
 METRICS: Final = ("rmse", "mae", "r2", "pearson", "spearman")
 """In the order in which they are computed."""
@@ -29,6 +30,11 @@ def quick(found: Floats, truth: Floats) -> dict[str, float]:
     """The metrics without intervals; what is not defined on these rows is left out."""
     figures = dict(zip(METRICS, _measure(found, truth, np.ones(len(truth))).tolist(), strict=True))
     return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
+def measure_of(found: Floats, truth: Floats) -> Measure:
+    """How often each row counts to `METRICS`; what is not defined is not a number."""
+    return partial(_measure, found, truth)
 
 
 def score(  # noqa: PLR0913 - all named at the call
@@ -45,8 +51,7 @@ def score(  # noqa: PLR0913 - all named at the call
         confidence: the level of the intervals.
         seed: decides the draws.
     """
-    measure = partial(_measure, found, truth)
-    drawn = bootstrap(measure, len(truth), resamples=resamples, confidence=confidence, seed=seed)
+    drawn = bootstrap(measure_of(found, truth), len(truth), resamples=resamples, confidence=confidence, seed=seed)
     known = quick(found, truth)
     figures = {
         name: Measured(value=value, low=low, high=high, n=len(truth))

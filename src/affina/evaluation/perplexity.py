@@ -20,7 +20,7 @@ import torch
 from affina.data.batching import by_length
 from affina.evaluation.intervals import Floats, bootstrap
 from affina.models.language import LanguageModel
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 from affina.tasks.lessons import Passage, Reading
 from affina.tasks.token_loss import token_losses
 

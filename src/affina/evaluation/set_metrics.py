@@ -16,8 +16,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from affina.evaluation.intervals import Floats, bootstrap
-from affina.record.payloads import ClassRow, Measured, Scores
+from affina.evaluation.intervals import Floats, Measure, bootstrap
+from affina.record.figures import Measured
+from affina.record.payloads import ClassRow, Scores
 
 METRICS: Final = ("micro_f1", "macro_f1", "subset_accuracy", "average_precision", "loss")
 """In the order in which they are computed."""
@@ -75,6 +76,12 @@ def quick(probabilities: Floats, truth: Truth, thresholds: Floats) -> dict[str, 
     statistics = _statistics(probabilities, truth, thresholds)
     figures = np.nan_to_num(_measure(statistics, np.ones(len(truth)))[: len(METRICS)])
     return dict(zip(METRICS, figures.tolist(), strict=True))
+
+
+def measure_of(probabilities: Floats, truth: Truth, thresholds: Floats) -> Measure:
+    """How often each row counts to `METRICS`."""
+    statistics = _statistics(probabilities, truth, thresholds)
+    return lambda weights: _measure(statistics, weights)[: len(METRICS)]
 
 
 def score(  # noqa: PLR0913 - all named at the call

@@ -15,7 +15,7 @@ import numpy as np
 
 from affina.evaluation.intervals import Floats, bootstrap
 from affina.evaluation.slot_phrases import Coverage, Phrases, Slot, parse_slots, written
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 
 ERROR: Final = "slot_error"
 NAMES: Final = (ERROR, "slot_missed", "slot_invented", "slot_unjudged")

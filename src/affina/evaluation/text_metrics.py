@@ -21,7 +21,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from affina.evaluation.intervals import Floats, bootstrap
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 
 NAMES: Final = ("bleu", "chrf", "rouge_l", "exact_match")
 """The metrics, in the order in which they are computed; BLEU and chrF from 0 to 100, the others from 0 to 1."""

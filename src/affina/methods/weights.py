@@ -99,8 +99,8 @@ class TrainedWeights:
     @contextmanager
     def disabled(self) -> Iterator[None]:
         """The base tensors in the place of the trained ones, by swapping storage: exact, and exact again afterwards."""
-        base = self._base_tensors()
         changed = [name for name in self._trained if name not in self._head]
+        base = self._base_tensors() if changed else {}
         kept = {name: self._trained[name].data for name in changed}
         try:
             for name in changed:

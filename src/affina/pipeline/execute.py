@@ -21,6 +21,7 @@ from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.resolved import resolved_recipe
+from affina.pipeline.risks import measure_risks
 from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
@@ -143,6 +144,8 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
             prepared.subject.export(prepared, place.folder, step=outcome.best_step, journal=journal)
             with as_exported(prepared):
                 measured = prepared.subject.measure(prepared, journal)
+        with clock.stage("risks"):
+            measure_risks(prepared, outcome, journal)
         with clock.stage("looking back"):
             found = gather(read(place.folder.journal))
             look_back(prepared, outcome, journal, Reached(found.scores, found.rows, degenerate_of(found)))

@@ -24,6 +24,7 @@ from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
+from affina.pipeline.risks import texts_of
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
 from affina.pipeline.writing.prepare import prepare as prepare_writing
@@ -89,6 +90,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         findings=findings,
         audited=audited,
         notices=(),
+        texts=texts_of(recipe, subject),
     )
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:

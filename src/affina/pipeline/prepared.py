@@ -14,8 +14,10 @@ import torch
 
 from affina.data.loading import Loaded
 from affina.data.rows import Row
+from affina.evaluation.judging.base import Sampling
 from affina.methods.base import Attached
 from affina.models.base import Pretrained
+from affina.pipeline.baseline_cost import BaselineCost
 from affina.recipe.resolve import Hyperparameters
 from affina.recipe.schema import HeadStart, Method, Recipe
 from affina.recipe.task_specs import SettledSpec
@@ -23,7 +25,11 @@ from affina.record.audited import Audited
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Finding, Sample, Scores
+from affina.record.risks import Probed
 from affina.reporting.degenerate import Degenerate
+from affina.risks.allowance import Allowance
+from affina.risks.given_texts import Given
+from affina.risks.probe import Probe
 from affina.training.loop import Floor, Outcome
 from affina.training.precision import PrecisionName
 from affina.training.stepping import MicroBatch, Work
@@ -56,21 +62,6 @@ class Seen:
 
     outcome: Outcome
     wrong: Degenerate | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaselineCost:
-    """What it takes to ask an untouched language model for labels.
-
-    Attributes:
-        size: bytes that are held for it beside the run's own model.
-        tokens: that are read.
-        beside: it is a second model, and is left out where there is no memory for it.
-    """
-
-    size: int
-    tokens: int
-    beside: bool
 
 
 def report_split(rows: Mapping[str, Sequence[Row]]) -> str:
@@ -192,6 +183,10 @@ class Subject(Protocol):
         """Measure and record the tuned model, as it was exported, on the rows that the report is about."""
         ...
 
+    def probes(self, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
+        """The probes of what the training may have cost, or why one is left out."""
+        ...
+
     def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """The likely cause of a run that was worth nothing, of the rows and the model, and what to try next."""
         ...
@@ -219,6 +214,7 @@ class Prepared:
         findings: what the user should know about the rows.
         audited: what was looked at in them.
         notices: what the stages said on the way.
+        texts: the user's own, on which forgetting is measured.
     """
 
     recipe: Recipe
@@ -234,6 +230,7 @@ class Prepared:
     findings: tuple[Finding, ...]
     audited: Audited
     notices: tuple[str, ...]
+    texts: Given | None = None
 
     @property
     def model(self) -> Pretrained:
@@ -249,6 +246,12 @@ class Prepared:
     def report_split(self) -> str:
         """The rows that the final figures are about."""
         return report_split(self.rows)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How intervals are drawn."""
+        spec = self.recipe.evaluate
+        return Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=self.recipe.seed)
 
     @property
     def evaluation_budget(self) -> int:

@@ -16,6 +16,7 @@ from affina.methods.base import Mergeable
 from affina.models.base import width
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
+from affina.pipeline.risks import reads_base
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape
 from affina.planning.forecast import Memory
@@ -160,6 +161,8 @@ def memory_of(prepared: Prepared, activations: Activations, plan: Plan, *, held:
     stages = {stage: loaded + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
     stages |= _asking(prepared, loaded=loaded, interpreter=interpreter if on_cpu else 0)
     stages["loading"] = loaded
+    if reads_base(prepared):
+        stages["risks"] = loaded + weight_bytes(prepared.model.module) + (BESIDE if on_cpu else 0)
     if isinstance(prepared.attached, Mergeable):  # the updated matrices are there twice while they are written
         stages["export"] = loaded + prepared.attached.merge_bytes
     parts["gaps of the heap, buffers"] = stages["training"] - loaded - added["training"]

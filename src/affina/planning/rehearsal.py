@@ -22,6 +22,7 @@ from affina.evaluation.baselines import MOST_ROWS, START_STRENGTH, fit_probe
 from affina.models.base import width
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import probe_rates, steps_of_test
+from affina.pipeline.risks import reads_base
 from affina.pipeline.training import build_loop, plan_of
 from affina.planning.costs import batches_of, costs_of, evaluation_cost
 from affina.planning.estimate import ASKING, fits_probes, shapes
@@ -142,6 +143,9 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
     if writes:
         with found.stage("export", prepared.device), _written(found, "model", run.model, run.adapter):
             prepared.subject.export(prepared, run, step=0)
+    if reads_base(prepared):
+        with found.stage("risks", prepared.device), prepared.attached.disabled():
+            pass  # to hold both models is what counts
     return found
 
 

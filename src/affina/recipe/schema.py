@@ -16,6 +16,7 @@ from affina.recipe.data_spec import DataSpec, Seed
 from affina.recipe.export_spec import ExportSpec
 from affina.recipe.generate_spec import GenerateSpec
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
+from affina.recipe.risks_spec import RisksSpec
 from affina.recipe.task_specs import TaskSpec, task_named
 from affina.recipe.weight_specs import FullSpec, PartialSpec
 
@@ -130,6 +131,7 @@ class Recipe(Spec):
     train: TrainSpec = TrainSpec()
     evaluate: EvaluateSpec = EvaluateSpec()
     generate: GenerateSpec = GenerateSpec()
+    risks: RisksSpec = RisksSpec()
     export: ExportSpec = ExportSpec()
 
     @property

@@ -16,8 +16,9 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from affina.errors import Problem, RunError
+from affina.record.figures import Measured
 from affina.record.files import write_text
-from affina.record.payloads import Measured, Plain
+from affina.record.payloads import Plain
 from affina.record.strict import strict_json
 
 FILE: Final = "compare.json"

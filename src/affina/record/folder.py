@@ -60,6 +60,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def report_json(self) -> Path:
+        """The same for other programs."""
+        return self.path / "report.json"
+
+    @property
     def card(self) -> Path:
         """The model card, in the hub's format."""
         return self.path / "card.md"

@@ -49,6 +49,11 @@ MEASURES: Final = {
     "r2": Measure("R2", False, True),
     "pearson": Measure("Pearson's r", False, True),
     "spearman": Measure("Spearman's rho", False, True),
+    "lost_elsewhere": Measure("lost on rows that were not trained on", True, False),
+    "foretelling_rise": Measure("rise of the bits per byte", True, False),
+    "reproduced": Measure("answers written word for word", True, False),
+    "divergence": Measure("divergence from the untouched model, in nats for a token", False, False),
+    "similarity_change": Measure("1 minus the correlation of sentence similarities", False, False),
 }
 WRITING: Final = frozenset({"chat", "generation", "translation"})
 """The tasks whose answers are texts."""

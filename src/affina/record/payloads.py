@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from affina.record.audited import Audited
+from affina.record.figures import Measured
+from affina.record.risks import Probed
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
 
@@ -92,16 +94,6 @@ class DataRead:
     task: str = "classification"
     spread: Spread | None = None
     """Of the training rows' numbers, where labels are numbers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """A figure with its bootstrap interval over `n` rows."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +243,7 @@ Payload = (
     | Scores
     | RowResults
     | WrittenTexts
+    | Probed
     | RangeTested
     | Step
     | Restarted

@@ -19,9 +19,9 @@ from affina.reporting import environment, formats, trade_off
 from affina.reporting.again import Command
 from affina.reporting.costs import COSTS, paid
 from affina.reporting.curves import rate
+from affina.reporting.gap import Gap
 from affina.reporting.standing_answers import apart, said, with_result
 from affina.reporting.trade_off import Named, TradeOff
-from affina.reporting.unmeasured import Gap
 from affina.reporting.verdict import narrow
 from affina.reporting.whiskers import Scale, whiskers
 
@@ -42,9 +42,10 @@ SECTIONS: Final = (
 TITLES: Final = {"failed": "failed", "dropped": "stopped early", "open": "not finished"}
 NEAR: Final = 0.5
 """Of the span of all candidates: further away a baseline would press them together."""
+IN_REPORT: Final = "in its report"
 RATES: Final = frozenset({"train.learning_rate", "train.head_learning_rate"})
 UNMEASURED: Final = (
-    Gap("Forgetting", "what each method costs of what the model could do before"),
+    Gap("Forgetting, compared", "what each run forgot is in its own report; candidates are not ranked by it"),
     Gap("Bias and memorising", "whether candidates differ in whom they treat worse, or in what they give away"),
     Gap("Speed in use", "how long a prediction takes: virtual tokens make every text longer, merged updates do not"),
     Gap("Other settings", "each candidate has its own learning rate; its other settings are those of the recipe"),
@@ -94,7 +95,7 @@ def render(found: Compared, *, title: str, folder: str) -> str:
             scale=_scale(found, ranked, baselines),
             others=others,
             titles=TITLES,
-            not_measured=formats.NOT_MEASURED,
+            in_report=IN_REPORT,
             confidence=f"{found.confidence * 100:g}% ",
             over="rows and seeds" if len(found.seeds) > 1 else "rows",
             narrow=narrow(found.rows) if ranked else "",

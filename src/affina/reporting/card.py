@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import yaml
@@ -27,6 +28,7 @@ from affina.reporting.in_use import (
     pipeline_tag,
 )
 from affina.reporting.markdown import fenced
+from affina.reporting.risks import Judged, risks_of
 from affina.reporting.texts import one_line
 from affina.reporting.verdict import narrow, verdict_of
 
@@ -60,6 +62,9 @@ def render(records: Sequence[Payload], *, title: str) -> str:
             use=fenced(lines_of_use(run), "python") if has_model(run) else "",
             beside=run.chosen.get(ADAPTER),
             adapter=fenced(lines_of_adapter(run), "python"),
+            risks=risks_of(run),
+            plainly=partial(_plainly, run),
+            without_folder=partial(_without_folder, run),
             gaps=unmeasured.gaps(run),
             steps_back=list(_steps_back(run)),
             narrow=narrow(found.tuned.n) if found else "",
@@ -119,11 +124,21 @@ def _index(run: Gathered, results: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _steps_back(run: Gathered) -> Iterator[str]:
-    """What is said of a run that was worth nothing; a folder of the training machine by its last name alone."""
-    reference = "" if run.model is None else run.model.reference
+    """What is said of a run that was worth nothing."""
     for event in run.events:
         if event.name == STEP_BACK:
-            yield event.text.replace(reference, environment.basename(reference)) if reference else event.text
+            yield _without_folder(run, event.text)
+
+
+def _plainly(run: Gathered, risk: Judged) -> str:
+    """What is said of a risk, or why nothing was measured."""
+    return _without_folder(run, ". ".join(map(formats.capital, risk.sentences)) or risk.gaps[0].why)
+
+
+def _without_folder(run: Gathered, text: str) -> str:
+    """A folder of the training machine by its last name alone."""
+    reference = "" if run.model is None else run.model.reference
+    return text.replace(reference, environment.basename(reference)) if reference else text
 
 
 def _base(run: Gathered) -> str:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
+from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.measures import MEASURES, higher_is_better
-from affina.record.payloads import Measured, Scores
+from affina.record.payloads import Scores
 from affina.record.row_results import RowResults
 from affina.reporting.degenerate import degenerate_of
 from affina.reporting.formats import NOT_DEFINED, NOT_MEASURED, chance, counted, difference, ends, gap, interval, name
 from affina.reporting.gathered import Gathered
-from affina.reporting.paired import CONFIDENCE, LEAST_ROWS, Paired, aligned, paired, shared_rows
+from affina.reporting.paired import CONFIDENCE, Paired, aligned, paired, shared_rows
 from affina.reporting.verdict import TITLES, settled
 
 TUNED: Final = "tuned"

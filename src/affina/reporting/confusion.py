@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from affina.record.payloads import Measured, Scores
+from affina.record.figures import Measured
+from affina.record.payloads import Scores
 
 LARGEST_TABLE: Final = 16
 """Classes up to which every cell of the matrix is written as a figure."""

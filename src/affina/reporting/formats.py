@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from affina.record.figures import Measured
 from affina.record.measures import MEASURES, SHARES, title
-from affina.record.payloads import Measured
 
 NOT_A_NUMBER: Final = "not a number"
 NOT_DEFINED: Final = "not defined"

@@ -24,6 +24,7 @@ from affina.record.payloads import (
     Started,
     Step,
 )
+from affina.record.risks import Probed
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.starts import ModelLoaded, RangeTested, Restarted
 
@@ -55,6 +56,8 @@ class Gathered:
     """Predictor to its result for each row."""
     texts: dict[str, WrittenTexts]
     """Predictor to the texts that it wrote."""
+    probed: tuple[Probed, ...]
+    """Each probe of a risk."""
     steps: tuple[Step, ...]
     evaluations: tuple[Evaluated, ...]
     events: tuple[Event, ...]
@@ -128,6 +131,7 @@ def gather(records: Sequence[Payload]) -> Gathered:
         scores=dict(sorted(scores.items(), key=lambda item: item[0] != "tuned")),
         rows={found.who: found for found in _all(records, RowResults)},
         texts={found.who: found for found in _all(records, WrittenTexts)},
+        probed=tuple({(line.risk, line.probe): line for line in _all(records, Probed)}.values()),
         steps=_all(trained, Step),
         evaluations=_all(trained, Evaluated),
         events=tuple(_as_event(line) for line in records if isinstance(line, Event | Restarted)),

@@ -15,6 +15,7 @@ from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.measures import higher_is_better
 from affina.record.payloads import Payload
+from affina.record.strict import strict_json
 from affina.reporting import card, curves, environment, formats, scatter, unmeasured
 from affina.reporting.again import commands
 from affina.reporting.answers import answers
@@ -23,6 +24,8 @@ from affina.reporting.confusion import confusion
 from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.paired import CONFIDENCE, Paired, against
+from affina.reporting.plain import as_json
+from affina.reporting.risks import risks_of, signed
 from affina.reporting.run_charts import charts, looked_at
 from affina.reporting.scatter import Scatter
 from affina.reporting.verdict import Verdict, headline, narrow, verdict_of
@@ -33,6 +36,7 @@ MOST_CLASSES: Final = 20
 """Lines of the per-class table that are open; the others unfold."""
 SECTIONS: Final = (
     ("result", "Result"),
+    ("risks", "Risks"),
     ("asked", "Asked"),
     ("chosen", "Choices"),
     ("data", "Data"),
@@ -49,7 +53,7 @@ SECTIONS: Final = (
 
 
 def write(run_folder: Path) -> Path:
-    """Make the page and the card of a run from its record and put them into the run folder, each whole or not at all.
+    """Make the page, the card and `report.json` of a run from its record, in its folder, each whole or not at all.
 
     The card is also written beside what the run ships, as its README.md.
 
@@ -63,6 +67,8 @@ def write(run_folder: Path) -> Path:
     reading = journal.read_known(folder.journal)
     title = run_folder.resolve().name
     write_text(folder.report, render(reading.records, title=title, remarks=reading.remarks))
+    plain = as_json(gather(reading.records), title=title)
+    write_text(folder.report_json, strict_json(plain, indent=2) + "\n")
     text = card.render(reading.records, title=title)
     write_text(folder.card, text)
     for path in folder.shipped_cards:
@@ -109,6 +115,8 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
             most_classes=MOST_CLASSES,
             confusion=confusion(tuned) if tuned else None,
             no_errors=_no_errors(run),
+            risks=risks_of(run),
+            signed=signed,
             gaps=unmeasured.gaps(run),
             since="Time in all" if run.went_on_at is None else "Time since it went on",
             stages=_stages(run),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from affina.record.payloads import Measured
+from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.row_results import RowResults
 from affina.reporting import text_scores
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 
 RESAMPLES: Final = 1_000
 CONFIDENCE: Final = 0.95
-LEAST_ROWS: Final = 20
-"""Rows that settle anything. The percentile bootstrap is too sure of itself below: of differences that are zero on
-average (normal, t with 3 degrees of freedom, six values), 95% intervals left out zero 16% of the time on 5 rows, 10% on
-10 and 8% on 20 (1,500 draws each; docs/log.md, 2026-11-29, how many rows a verdict needs)."""
 MACRO_F1: Final = "macro_f1"
 """Is computed here from the rows' classes."""
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from affina.record.compared import Compared, Standing
+from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.measures import higher_is_better
-from affina.record.payloads import Measured
 from affina.reporting.costs import COSTS, share_trained
 from affina.reporting.formats import capital, counted, difference, ends, gap, interval, listed, name
-from affina.reporting.paired import LEAST_ROWS
 from affina.reporting.verdict import NEEDS, TITLES
 
 MOST_NAMES: Final = 4

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 from affina.reporting.costs import Cost
 from affina.reporting.curves import Tick, nice_ticks
 from affina.reporting.formats import capital, listed

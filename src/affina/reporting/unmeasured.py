@@ -6,32 +6,17 @@ The page and the card list these, so that silence is never read as "fine". This 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from affina.reporting.formats import counted, number
+from affina.reporting.gap import Gap
 from affina.reporting.gathered import Gathered
+from affina.reporting.risks import risks_of
 
 LABEL_ERRORS: Final = "probable label errors"
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """One thing that was not measured.
-
-    Attributes:
-        what: the question that stays open.
-        why: what the record has instead, or how to find out.
-    """
-
-    what: str
-    why: str
-
-
 ALWAYS: Final = (
-    Gap("Forgetting", "whether the model can still do what it could before the training"),
-    Gap("Bias", "whether it treats some groups of people, or ways of writing, worse than others"),
-    Gap("Memorising", "whether it gives away texts that it was trained on"),
     Gap("Another seed", "how far the figures move when the same recipe is run with another seed; this is one run"),
     Gap("Other rows", "how it does on rows of another source or of a later time; affina evaluate RUN FILE measures it"),
     Gap("Speed in use", "how long a single prediction takes on the machine that will serve it"),
@@ -41,7 +26,7 @@ ALWAYS: Final = (
 
 def gaps(run: Gathered) -> list[Gap]:
     """Everything that this run's record does not answer."""
-    return [*_figures(run), *_rows(run), *ALWAYS]
+    return [*_figures(run), *_rows(run), *(gap for risk in risks_of(run) for gap in risk.gaps), *ALWAYS]
 
 
 def _figures(run: Gathered) -> Iterator[Gap]:

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.measures import MEASURES, OF_TEXTS, higher_is_better
-from affina.record.payloads import Measured, Scores
+from affina.record.payloads import Scores
 from affina.record.row_results import RowResults
 from affina.reporting.degenerate import Degenerate, degenerate_of
 from affina.reporting.formats import brief, capital, chance, counted, ends, gap, interval, name
 from affina.reporting.gathered import Gathered
-from affina.reporting.paired import CONFIDENCE, LEAST_ROWS, Paired, against
+from affina.reporting.paired import CONFIDENCE, Paired, against
 
 Outcome = Literal["better", "open", "few", "worse", "void", "alone"]
 TITLES: Final[Mapping[Outcome, str]] = {

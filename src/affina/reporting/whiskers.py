@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from affina.record.payloads import Measured
+from affina.record.figures import Measured
 
 AIR: Final = 0.06
 """Of the scale, left free at both ends."""

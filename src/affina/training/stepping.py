@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, final
+from typing import Final, Generic, Protocol, TypeVar, final
 
 import torch
 from torch import Tensor
@@ -17,6 +17,9 @@ from torch import Tensor
 from affina.training.optimizer import Optimizer
 from affina.training.plan import Window
 from affina.training.precision import Precision
+
+BACKWARD: Final = 3
+"""A training step over some tokens costs as much as so many forward passes over them."""
 
 
 class MicroBatch(Protocol):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affina.evaluation.baselines import Floats, LinearProbe
+from affina.evaluation.intervals import Measure
 from affina.record.payloads import Scores
 from affina.tasks.base import Example
 from affina.values import Resolved
@@ -163,6 +164,10 @@ class Judge(Protocol):
 
     def quick(self, outputs: Floats, targets: Targets) -> dict[str, float]:
         """The metrics without intervals, for evaluations in the middle of training."""
+        ...
+
+    def measure(self, outputs: Floats, targets: Targets, thresholds: Thresholds | None) -> Measure:
+        """How often each row counts to `metrics`; what these rows cannot tell is not a number."""
         ...
 
     def decide(self, outputs: Floats, targets: Targets) -> Thresholds | None:

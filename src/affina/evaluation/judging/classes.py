@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from affina.evaluation import metrics
 from affina.evaluation.baselines import STRENGTHS, Floats, LinearProbe, cross_entropy, fit_probe, majority, softmax
+from affina.evaluation.intervals import Measure
 from affina.evaluation.judging.base import Answer, ByRow, Features, Sampling, Targets, Thresholds
 from affina.record.payloads import Scores
 from affina.tasks.base import Example
@@ -75,6 +76,10 @@ class ClassJudge:
     def quick(self, outputs: Floats, targets: Targets) -> dict[str, float]:
         """The metrics without intervals."""
         return metrics.quick(outputs, targets)
+
+    def measure(self, outputs: Floats, targets: Targets, thresholds: Thresholds | None) -> Measure:
+        """Accuracy, macro-F1, cross-entropy and calibration error."""
+        return metrics.measure_of(outputs, targets)
 
     def decide(self, outputs: Floats, targets: Targets) -> Thresholds | None:
         """There is nothing to decide."""

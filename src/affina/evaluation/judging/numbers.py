@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from affina.evaluation import number_metrics
 from affina.evaluation.baselines import Floats, LinearProbe
+from affina.evaluation.intervals import Measure
 from affina.evaluation.judging.base import Answer, ByRow, Features, Sampling, Targets, Thresholds
 from affina.evaluation.probes import RIDGE_STRENGTHS, fit_ridge
 from affina.models.units import PLAIN, Units
@@ -72,6 +73,10 @@ class NumberJudge:
     def quick(self, outputs: Floats, targets: Targets) -> dict[str, float]:
         """The metrics without intervals, and the loss in standard units beside that of the training."""
         return {**number_metrics.quick(outputs[:, 0], targets), "loss": self.loss(outputs, targets)}
+
+    def measure(self, outputs: Floats, targets: Targets, thresholds: Thresholds | None) -> Measure:
+        """RMSE, MAE, R2 and the correlations."""
+        return number_metrics.measure_of(outputs[:, 0], targets)
 
     def decide(self, outputs: Floats, targets: Targets) -> Thresholds | None:
         """There is nothing to decide."""

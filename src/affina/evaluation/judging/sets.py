@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from affina.data.labelling.several import NO_LABEL
 from affina.evaluation import set_metrics
 from affina.evaluation.baselines import STRENGTHS, Floats, LinearProbe
+from affina.evaluation.intervals import Measure
 from affina.evaluation.judging.base import Answer, ByRow, Features, Sampling, Targets, Thresholds
 from affina.evaluation.probes import fit_one_vs_rest, sigmoid
 from affina.evaluation.thresholds import POSITIVES, best_threshold, choose_thresholds
@@ -89,6 +90,10 @@ class SetJudge:
         """The metrics at the one threshold that is best on these rows: a single number, which hardly overfits them."""
         shared = best_threshold(outputs.ravel(), targets.ravel())
         return set_metrics.quick(outputs, targets, np.full(len(self.labels), shared))
+
+    def measure(self, outputs: Floats, targets: Targets, thresholds: Thresholds | None) -> Measure:
+        """F1, subset accuracy, average precision and cross-entropy."""
+        return set_metrics.measure_of(outputs, targets, self._at(thresholds))
 
     def decide(self, outputs: Floats, targets: Targets) -> Thresholds | None:
         """The thresholds that the recipe asks for, on these rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from affina.evaluation.baselines import Floats
-from affina.evaluation.judging.base import Sampling, Thresholds
+from affina.evaluation.judging.base import Thresholds
 from affina.pipeline.answering.shown import Answered, row_results
 from affina.pipeline.prepared import Prepared
 from affina.record.journal import Journal
@@ -14,14 +14,14 @@ def write_scores(
     subject: Answered, run: Prepared, found: Floats, thresholds: Thresholds | None, *, who: str, journal: Journal
 ) -> Scores:
     """Record what a predictor reached, in all and row by row, and return the former."""
-    split, spec = run.report_split, run.recipe.evaluate
+    split = run.report_split
     scores = subject.judge.score(
         found,
         subject.targets(split),
         thresholds,
         who=who,
         split=split,
-        sampling=Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=run.recipe.seed),
+        sampling=run.sampling,
     )
     journal.append(scores)
     if (rows := row_results(subject, run, found, thresholds, who=who)) is not None:

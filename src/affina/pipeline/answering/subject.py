@@ -20,11 +20,13 @@ from affina.models.settings import set_thresholds
 from affina.models.units import as_shipped
 from affina.pipeline.answering import measuring, shown
 from affina.pipeline.answering.answers import label_keys
+from affina.pipeline.answering.causes import of_rows
+from affina.pipeline.answering.fitted import probes_of
 from affina.pipeline.answering.measuring import decide, predict, prober_of
 from affina.pipeline.answering.scoring import write_scores
-from affina.pipeline.attaching import takes_others
+from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.naming.beside import Beside
-from affina.pipeline.prepared import BaselineCost, Measured, Prepared, Seen
+from affina.pipeline.prepared import Measured, Prepared, Seen
 from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.recipe.schema import HeadStart, Recipe
@@ -32,16 +34,14 @@ from affina.recipe.task_specs import AnsweringSpec
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen
+from affina.record.risks import Probed
+from affina.risks.allowance import Allowance
+from affina.risks.probe import Probe
 from affina.tasks.base import Batch, Example, Task
 from affina.training import checkpoint
 from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
-
-FEW_PER_NUMBER = 200
-"""Training rows of numbers below which a fine-tuned model is seldom clearly better than a linear probe,"""
-FEW_PER_LABEL = 50
-"""and training rows for each label of which the same is said."""
 
 
 @final
@@ -219,23 +219,13 @@ class Answering:
             worst=shown.worst(self, run, found, thresholds),
         )
 
+    def probes(self, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
+        """Overfitting, and how far sentence similarities moved."""
+        return probes_of(self, run, allowance)
+
     def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """Few rows for each label, noisy labels, or features that hold it all already."""
-        rows, labels = len(self.rows["train"]), len(self.task.labels)
-        each = rows / labels
-        numbers = self.spec.name == "regression"
-        if each < (FEW_PER_NUMBER if numbers else FEW_PER_LABEL):
-            of = "" if numbers else f" for {labels} labels ({each:.0f} each)"
-            return (
-                f"{rows:,} training rows{of} are few for fine-tuning",
-                "more rows with labels; until then a baseline may serve as well",
-            )
-        other = "method=full" if run.method.name != "full" and takes_others(run) else "another model"
-        doubts = " (affina check --labels names doubtful labels)" if self.spec.name == "classification" else ""
-        return (
-            "either the base model's features already hold all that these labels need, or the labels are noisy",
-            f"{other}, or a look at the rows that are wrong in the report{doubts}",
-        )
+        return of_rows(self, run)
 
     def data_keys(self, loaded: Loaded) -> dict[str, Any]:
         """Text, second text, and the label or labels."""

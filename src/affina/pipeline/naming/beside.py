@@ -14,10 +14,11 @@ from affina.models.language import LanguageModel, load_language_model
 from affina.models.reader import load_writer_reader
 from affina.models.source import Source
 from affina.pipeline.answering.shown import Answered
+from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.limits import Limited
 from affina.pipeline.naming.namer import Namer
 from affina.pipeline.naming.untouched import EVENT, Untouched, measure_untouched, what_to_ask
-from affina.pipeline.prepared import BaselineCost, Notify, Prepared
+from affina.pipeline.prepared import Notify, Prepared
 from affina.recipe.schema import Recipe
 from affina.record.journal import Journal
 from affina.record.payloads import Event

@@ -22,11 +22,10 @@ from affina.tasks.asking import Asking
 from affina.tasks.label_scoring import log_probabilities, score_labels
 from affina.tasks.lessons import Question, Reading
 from affina.tasks.shots import ask_all, question_room
+from affina.training.stepping import BACKWARD
 
 TOGETHER: Final = 256
 """Questions after which is said how far the scores are."""
-BACKWARD: Final = 3
-"""A training step over some tokens costs as much as so many forward passes over them."""
 LEAST_SCORED: Final = 100
 """Rows: fewer tell too little of a model."""
 

@@ -16,15 +16,20 @@ from affina.evaluation.judging.classes import ClassJudge
 from affina.pipeline.answering import shown
 from affina.pipeline.answering.answers import label_keys
 from affina.pipeline.answering.scoring import write_scores
+from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.learning import Learns
 from affina.pipeline.naming.beside import scoring_bytes
+from affina.pipeline.naming.fitted import probes_of
 from affina.pipeline.naming.namer import Namer
 from affina.pipeline.naming.untouched import Untouched, measure_untouched
-from affina.pipeline.prepared import BaselineCost, Measured, Prepared, Seen
+from affina.pipeline.prepared import Measured, Prepared, Seen
 from affina.pipeline.training import judged_places
 from affina.recipe.task_specs import ClassificationSpec
 from affina.record.journal import Journal
 from affina.record.progress import Progress
+from affina.record.risks import Probed
+from affina.risks.allowance import Allowance
+from affina.risks.probe import Probe
 from affina.values import Resolved
 
 LOSS: Final = "loss"
@@ -125,6 +130,10 @@ class ByName(Learns):
             samples=shown.samples(self, run, found, None),
             worst=shown.worst(self, run, found, None),
         )
+
+    def probes(self, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
+        """Overfitting, and what the model forgot."""
+        return probes_of(self, run, allowance, journal)
 
     def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """Few rows for each label, or a model that knew it before."""

@@ -17,7 +17,7 @@ from affina.evaluation.judging.base import Judge, Targets
 from affina.models.base import Tells
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.answering.shown import Answered
-from affina.pipeline.naming.namer import BACKWARD, Namer, affordable, cost_of
+from affina.pipeline.naming.namer import Namer, affordable, cost_of
 from affina.pipeline.prepared import Prepared, report_split
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import given_or
@@ -27,6 +27,7 @@ from affina.record.payloads import Event
 from affina.record.progress import Progress
 from affina.tasks.asking import Asking
 from affina.tasks.shots import draw_shots
+from affina.training.stepping import BACKWARD
 from affina.values import Resolved
 
 ZERO_SHOT: Final = "label_scoring"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from affina.data.rows import Row
 from affina.evaluation import slots, text_metrics
-from affina.evaluation.judging.base import Sampling
 from affina.pipeline.prepared import Measured, Prepared
 from affina.pipeline.writing import shown
 from affina.pipeline.writing.writer import Judged, ToWrite
@@ -54,7 +53,7 @@ def measure_tuned(subject: Writing, run: Prepared, journal: Journal) -> Measured
 
 def _measure_references(subject: Writing, run: Prepared, journal: Journal) -> None:
     """What the references themselves seem to miss and invent: the error of the count."""
-    found = subject.writer.of_references(_wanted(subject, run), _sampling(run))
+    found = subject.writer.of_references(_wanted(subject, run), run.sampling)
     if found:
         journal.append(Scores(who=slots.REFERENCES, split=run.report_split, metrics=found))
 
@@ -63,11 +62,6 @@ def _wanted(subject: Writing, run: Prepared) -> ToWrite:
     """The rows that a text is written for, the same ones for every predictor."""
     most = 0 if subject.writer.alone else most_rows(run.recipe.generate.rows)
     return subject.writer.to_write(subject.rows[run.report_split], most=most, seed=run.recipe.rows_seed)
-
-
-def _sampling(run: Prepared) -> Sampling:
-    spec = run.recipe.evaluate
-    return Sampling(resamples=spec.resamples, confidence=spec.confidence, seed=run.recipe.seed)
 
 
 def most_rows(asked: int | str) -> int | None:
@@ -90,7 +84,7 @@ def _measure(
     losses = None if shots else writer.losses(subject.reported, budget=run.evaluation_budget)
     wanted = _wanted(subject, run)
     written = writer.write(wanted.rows, shots=shots, notify=told, progress=going) if wanted.rows else []
-    found = writer.judge(wanted, written, losses, sampling=_sampling(run))
+    found = writer.judge(wanted, written, losses, sampling=run.sampling)
     scores = Scores(who=who, split=split, metrics=found.metrics)
     journal.append(scores)
     if found.texts is not None:

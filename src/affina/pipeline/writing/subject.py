@@ -11,11 +11,15 @@ from affina.data.loading import Loaded
 from affina.pipeline.learning import Learns
 from affina.pipeline.prepared import Measured, Prepared, Seen
 from affina.pipeline.writing import causes, measuring
+from affina.pipeline.writing.fitted import probes_of
 from affina.pipeline.writing.writer import Taught, Writer
 from affina.recipe.task_specs import WritingSpec
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
+from affina.record.risks import Probed
+from affina.risks.allowance import Allowance
+from affina.risks.probe import Probe
 from affina.values import Resolved
 
 MOST_NATS = 700.0
@@ -96,6 +100,10 @@ class Writing(Learns):
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Loss and perplexity of all rows; of some of them the texts that the model writes, against the references."""
         return measuring.measure_tuned(self, run, journal)
+
+    def probes(self, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
+        """Overfitting, and what the model forgot."""
+        return probes_of(self, run, allowance, journal)
 
     def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """Answers that say nothing; few rows, or a model that could do it before."""

@@ -19,8 +19,8 @@ from affina.evaluation.slot_phrases import Coverage, Phrases
 from affina.models.language import LanguageModel
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite, Written, write
+from affina.record.figures import Measured
 from affina.record.measures import OF_TEXTS
-from affina.record.payloads import Measured
 from affina.tasks.lessons import Lesson, Passage, Reading, Teacher
 from affina.tasks.shots import Asked, ask_all, question_room
 from affina.tasks.target_text import target_bytes

@@ -1,0 +1,132 @@
+"""Whether overfitting is flagged where it is, and not elsewhere: runs on SST-2 from starter/encoder, seed by seed.
+
+    python benchmarks/risks/overfitting.py                # 10 seeds of each kind
+    python benchmarks/risks/overfitting.py --seeds 1      # a first look
+    python benchmarks/risks/overfitting.py --table        # what there is
+
+`heart` is 100 training rows, drawn anew for each seed, trained for 50 epochs and never stopped early; `healthy` is
+2,000 rows at Affina's defaults. Both have the set's own validation rows, which judge, and choose the weights as in any
+run; the test rows are not looked at. Each run is saved when it ends; the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+import affina
+from affina.record import journal
+from affina.record.files import write_text
+from affina.record.payloads import Finished
+from affina.record.risks import Probed
+
+HERE: Final = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "quality"))
+from ledger import commit, conditions, now  # noqa: E402 - the other benchmarks' own
+
+OUT: Final = HERE.parent / "results" / "risks-overfitting.json"
+KINDS: Final[dict[str, tuple[int, dict[str, Any]]]] = {
+    "heart": (100, {"epochs": 50, "early_stopping": False}),
+    "healthy": (2_000, {}),
+}
+"""Training rows, and what differs in `train`."""
+Run = dict[str, Any]
+
+
+def main() -> None:
+    """Run what is missing, and show the table."""
+    given = _arguments()
+    runs: list[Run] = json.loads(given.out.read_text(encoding="utf-8"))["runs"] if given.out.is_file() else []
+    for seed in range(0 if given.table else given.seeds):
+        for kind in given.kinds:
+            if not any((run["kind"], run["seed"]) == (kind, seed) for run in runs):
+                runs.append(_run(kind, seed, given.data / "sst2"))
+                _save(given.out, runs)
+                print(json.dumps(runs[-1]), flush=True)
+    print("\n".join(table(runs)))
+
+
+def recipe(kind: str, seed: int, data: Path, folder: Path) -> dict[str, Any]:
+    """One run's recipe; its training rows are written into `folder`."""
+    rows, train = KINDS[kind]
+    with (data / "train.csv").open(encoding="utf-8", newline="") as file:
+        every = list(csv.DictReader(file))
+    chosen = np.random.default_rng(seed).permutation(len(every))[:rows].tolist()
+    with (folder / "train.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(every[0]))
+        writer.writeheader()
+        writer.writerows(every[place] for place in chosen)
+    return {
+        "model": "starter/encoder",
+        "seed": seed,
+        "data": {"train": str(folder / "train.csv"), "validation": str(data / "dev.csv"), "test": "none"},
+        "run": str(folder / "run"),
+        "train": train,
+        "evaluate": {"baselines": False},
+    }
+
+
+def _run(kind: str, seed: int, data: Path) -> Run:
+    with tempfile.TemporaryDirectory() as name:
+        started = time.process_time()
+        result = affina.train(recipe(kind, seed, data, Path(name)))
+        spent = time.process_time() - started
+        records = journal.read(result.folder.journal)
+    probed = {line.risk: line for line in records if isinstance(line, Probed)}
+    seconds = next(line.seconds for line in records if isinstance(line, Finished))
+    figures = {f"{one.metric}, {one.of}".rstrip(", "): one.found.value for one in probed["overfitting"].figures}
+    return {
+        "kind": kind,
+        "seed": seed,
+        "outcome": probed["overfitting"].outcome,
+        "interval": [probed["overfitting"].figures[0].found.low, probed["overfitting"].figures[0].found.high],
+        "figures": {key: round(value, 4) for key, value in figures.items()},
+        "share_of_time": round(seconds["risks"] / seconds["total"], 4),
+        "cpu_seconds": round(spent, 1),
+        "commit": commit(),
+        "date": now(),
+    }
+
+
+def table(runs: Sequence[Run]) -> Iterator[str]:
+    """A line for each kind: how often it was flagged, what was lost elsewhere, and what the probes took."""
+    yield "| runs | flagged | lost elsewhere, least to most | largest share of the time |"
+    yield "|---|---:|---:|---:|"
+    for kind, (rows, _) in KINDS.items():
+        of_kind = [run for run in runs if run["kind"] == kind]
+        if of_kind:
+            lost = sorted(run["figures"]["lost_elsewhere"] for run in of_kind)
+            flagged = sum(run["outcome"] == "flagged" for run in of_kind)
+            share = max(run["share_of_time"] for run in of_kind)
+            span = f"{lost[0]:.1%} to {lost[-1]:.1%}"
+            yield f"| {kind}, {rows:,} rows | {flagged} of {len(of_kind)} | {span} | {share:.1%} |"
+
+
+def _save(out: Path, runs: Sequence[Run]) -> None:
+    head = conditions(threads=int(os.environ.get("OMP_NUM_THREADS", "0")) or (os.cpu_count() or 1), jobs=1)
+    head["what"] = "whether overfitting is flagged, on SST-2 from starter/encoder; benchmarks/risks/overfitting.py"
+    write_text(out, json.dumps({**head, "runs": list(runs)}, indent=1, ensure_ascii=False) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

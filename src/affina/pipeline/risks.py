@@ -1,0 +1,97 @@
+"""The stage in which a trained model's risks are measured, and what the recipe's `risks` is checked for before.
+
+Which probes a run has is the subject's; what they are is in `risks`. What was measured, and what was not and why, goes
+into the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from affina.errors import Problem, RecipeError
+from affina.models.language import LanguageModel
+from affina.pipeline.attaching import as_exported, is_beside
+from affina.pipeline.prepared import Prepared, Subject
+from affina.recipe.base import AUTO
+from affina.recipe.schema import Recipe
+from affina.record.journal import Journal
+from affina.record.risks import Probed, Risk
+from affina.reporting.formats import mebibytes
+from affina.risks.allowance import Allowance
+from affina.risks.given_texts import KEY, Given, read_texts
+from affina.risks.measuring import measure
+from affina.risks.probe import Probe
+from affina.runtime import heap, machine
+from affina.training.loop import Outcome
+
+PROBED: tuple[Risk, ...] = ("overfitting", "forgetting")
+
+
+def texts_of(recipe: Recipe, subject: Subject) -> Given | None:
+    """The text file that the recipe names.
+
+    Raises:
+        InputError: it cannot be used, or not with this recipe or model.
+    """
+    file = recipe.risks.forgetting.texts
+    if file is None:
+        return None
+    if recipe.risks.measure == "never":
+        raise RecipeError(_unusable(file, "risks.measure=never beside it", "leave one of the two out"))
+    if not isinstance(subject.model, LanguageModel) or subject.model.reads_apart:
+        kind = "reads with an encoder" if isinstance(subject.model, LanguageModel) else "answers by a head"
+        found = f"a model that {kind}, which foretells no text"
+        raise RecipeError(_unusable(file, found, "leave it out; what such a model forgot is measured without a file"))
+    return read_texts(file, seed=recipe.rows_seed)
+
+
+def _unusable(file: str, found: str, fix: str) -> Problem:
+    return Problem(where=f"{KEY} ({file})", expected="a decoder that writes, and is measured", found=found, fix=fix)
+
+
+def measure_risks(run: Prepared, outcome: Outcome, journal: Journal) -> None:
+    """Measure and record the risks of the exported model.
+
+    Args:
+        run: its best weights in the model, in evaluation mode.
+        outcome: how the training ended.
+        journal: gets a line for each probe.
+    """
+    asked = run.recipe.risks.measure
+    if asked == "never":
+        for risk in PROBED:
+            journal.append(
+                Probed(risk=risk, probe=risk, outcome="unmeasured", why="the recipe says risks.measure=never")
+            )
+        return
+    run.model.module.zero_grad(set_to_none=True)
+    heap.give_back()  # the training has left gaps; another model is about to be read
+    allowance = Allowance(outcome.tokens, bounded=asked == AUTO)
+    probes: list[Probe] = []
+    for probe in _with_room(run.subject.probes(run, allowance, journal), run):
+        if isinstance(probe, Probed):
+            journal.append(probe)
+        else:
+            probes.append(probe)
+    for line in measure(probes, run.attached, exported=lambda: as_exported(run)):
+        journal.append(line)
+
+
+def reads_base(run: Prepared) -> bool:
+    """Whether the model as it came is read again, beside the tuned one."""
+    in_the_model = any(group.part == "body" for group in run.attached.parameter_groups())
+    return run.recipe.risks.measure != "never" and in_the_model and not is_beside(run.attached)
+
+
+def _with_room(probes: list[Probe | Probed], run: Prepared) -> Iterator[Probe | Probed]:
+    """The same without those that look at the base model, where it does not fit beside the tuned one."""
+    weights = run.model.module.parameters()
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in weights) if reads_base(run) else 0
+    free = machine.free_memory(run.device)
+    lacking = free is not None and needed > free
+    why = f"the model as it came takes {mebibytes(needed)} beside the tuned one; {mebibytes(free or 0)} are free"
+    for probe in probes:
+        if lacking and not isinstance(probe, Probed) and probe.needs_base:
+            yield Probed(risk=probe.risk, probe=probe.name, outcome="unmeasured", why=why)
+        else:
+            yield probe

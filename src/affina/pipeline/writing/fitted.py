@@ -1,0 +1,76 @@
+"""The probes of a run that writes: how far it learned its rows by heart, and what it forgot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from affina.data.rows import Row
+from affina.evaluation import perplexity
+from affina.models.writing import HowToWrite
+from affina.pipeline.compared_rows import compared_rows, mean_tokens
+from affina.pipeline.forgetting import forgetting_of
+from affina.pipeline.prepared import Prepared
+from affina.record.journal import Journal
+from affina.record.progress import Progress
+from affina.record.risks import Probed
+from affina.risks.allowance import Allowance
+from affina.risks.foretelling import WRITTEN
+from affina.risks.memorising import LEAST_ROWS, LEAST_TOKENS, LENGTH, MOST_ROWS, NAME, Memorised, reproduces
+from affina.risks.overfitting import OfTexts
+from affina.risks.probe import Probe
+
+if TYPE_CHECKING:
+    from affina.pipeline.writing.subject import Writing
+
+
+def probes_of(subject: Writing, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
+    """The probes, or why one is left out."""
+    found = [_overfitting(subject, run, allowance)]
+    if not subject.writer.alone:
+        found.append(_memorising(subject, run, allowance, journal))
+    return [*found, *forgetting_of(subject.model, run, allowance, journal)]
+
+
+def _overfitting(subject: Writing, run: Prepared, allowance: Allowance) -> Probe | Probed:
+    places = compared_rows(run, allowance, each=2 * mean_tokens(run))
+    if isinstance(places, Probed):
+        return places
+
+    def losses(split: str) -> perplexity.Statistics:
+        passages = [subject.passages[split][place] for place in places[split]]
+        sizes = [0] * len(passages)
+        return perplexity.statistics(
+            subject.model, subject.reading, passages, sizes=sizes, budget=run.evaluation_budget
+        )
+
+    return OfTexts(losses, trained=len(subject.rows["train"]), sampling=run.sampling)
+
+
+def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: Journal) -> Probe | Probed:
+    each = mean_tokens(run) + 2 * WRITTEN * LENGTH  # what is asked is a part of the row, and is read once
+    refused = allowance.refused("memorising", NAME, each=each, least=LEAST_ROWS)
+    if refused is not None:
+        return refused
+    count = allowance.rows("memorising", each=each, most=MOST_ROWS)
+    how = HowToWrite(most_tokens=LENGTH)
+
+    def reproduced(split: str) -> list[bool]:
+        def going(done: int, of: int) -> None:
+            journal.show(Progress(what=f"answers, {split}", done=done, of=of))
+
+        rows = _with_long_answers(subject, split, count=count, seed=run.recipe.seed)
+        texts = replace(subject.writer, how=how).write(rows, progress=going)
+        answers = map(subject.writer.teacher.answer, rows)
+        return [reproduces(text, answer) for text, answer in zip(texts, answers, strict=True)]
+
+    return Memorised(reproduced, confidence=run.recipe.evaluate.confidence)
+
+
+def _with_long_answers(subject: Writing, split: str, *, count: int, seed: int) -> list[Row]:
+    """Rows of which enough is learned to be learned by heart, drawn by the seed."""
+    long = [place for place, passage in enumerate(subject.passages[split]) if passage.targets >= LEAST_TOKENS]
+    chosen = sorted(np.random.default_rng(seed).permutation(len(long))[:count].tolist())
+    return [subject.rows[split][long[place]] for place in chosen]

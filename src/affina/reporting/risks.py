@@ -1,0 +1,171 @@
+"""The three risks of a fine-tuning in the reader's words: verdict, evidence, cost, and what was not measured and why.
+
+The page, the card, the terminal and `report.json` say the same, made here from the record alone. Nothing is called fine
+that was not measured. This module measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from affina.record.figures import LEAST_ROWS
+from affina.record.risks import RISKS, Figure, Outcome, Probed, Risk
+from affina.reporting.calibration import turned
+from affina.reporting.formats import capital, difference, ends, interval, metric, name
+from affina.reporting.gap import Gap
+from affina.reporting.gathered import Gathered
+
+RANKED: Final[tuple[Outcome, ...]] = ("flagged", "open", "few", "within", "unmeasured")
+"""Where a risk has several probes, the first of these that one of them came to is what is said of it."""
+SENTENCES: Final[Mapping[str, str]] = {
+    "lost_elsewhere": "of what was learned on the training rows {figure} does not hold on others{both}",
+    "reproduced": "of training answers {figure} more are written word for word than of others{both}",
+    "foretelling_rise": "the bits for each byte of {probe} rose by {figure}",
+    "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"
+    " where nothing of that is left",
+}
+"""By the metric that decides."""
+TRAINING: Final = "training rows"
+VALIDATION: Final = "validation rows"
+UNMEASURED: Final = "Not measured"
+WORDS: Final[Mapping[Outcome, str]] = {
+    "open": "Not settled",
+    "few": "Too few rows to tell",
+    "unmeasured": UNMEASURED,
+}
+OF_RISK: Final[Mapping[tuple[Risk, Outcome], str]] = {
+    ("overfitting", "flagged"): "Learned by heart",
+    ("overfitting", "within"): "What was learned holds elsewhere",
+    ("forgetting", "flagged"): "Forgot",
+    ("forgetting", "within"): "Kept within the limit",
+}
+TONES: Final[Mapping[Outcome, str]] = {
+    "flagged": "worse",
+    "open": "open",
+    "few": "few",
+    "within": "better",
+    "unmeasured": "alone",
+}
+"""The page's colours."""
+
+
+MEMORISED: Final = Gap("Memorising", "whether it gives away texts that it was trained on, word for word")
+REPRODUCED: Final = "answers written word for word"
+"""The probe of that."""
+SKILLS: Final = Gap(
+    "Skills from before", "minimal pairs, multiple choice, an earlier task's rows: this version has no probe of them"
+)
+BIAS: Final = Gap(
+    "Bias", "whether it treats some groups of people, or ways of writing, worse: this version has no probe of it"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What a run's record says of one risk.
+
+    Attributes:
+        risk: which.
+        outcome: what its probes came to.
+        word: that, in a few words.
+        sentences: what was found, one for each probe that was measured, and what a reader should know beside it.
+        probes: those that were measured.
+        gaps: what was not.
+        seconds: that the probes took.
+    """
+
+    risk: Risk
+    outcome: Outcome
+    word: str
+    sentences: tuple[str, ...]
+    probes: tuple[Probed, ...]
+    gaps: tuple[Gap, ...]
+    seconds: float
+
+    @property
+    def title(self) -> str:
+        """Its name, as a heading."""
+        return capital(self.risk)
+
+    @property
+    def tone(self) -> str:
+        """Of the colours."""
+        return TONES[self.outcome]
+
+    @property
+    def in_short(self) -> str:
+        """One line: the word and the first sentence, or why nothing was measured."""
+        return f"{self.word}: {self.sentences[0]}" if self.sentences else f"{self.word}: {self.gaps[0].why}"
+
+
+def risks_of(run: Gathered) -> tuple[Judged, ...]:
+    """All three, in order."""
+    return tuple(_judged(run, risk) for risk in RISKS)
+
+
+def _judged(run: Gathered, risk: Risk) -> Judged:
+    probed = [line for line in run.probed if line.risk == risk]
+    measured = tuple(line for line in probed if line.outcome != "unmeasured")
+    outcome: Outcome = next((one for one in RANKED if any(line.outcome == one for line in measured)), "unmeasured")
+    said = [_sentence(line) for line in sorted(measured, key=lambda line: RANKED.index(line.outcome))]
+    over_sure = turned(run) if risk == "overfitting" else ""
+    return Judged(
+        risk=risk,
+        outcome=outcome,
+        word=OF_RISK.get((risk, outcome)) or WORDS[outcome],
+        sentences=tuple([*said, over_sure] if over_sure else said),
+        probes=measured,
+        gaps=tuple(_gaps(run, risk, probed)),
+        seconds=sum(line.seconds for line in probed),
+    )
+
+
+def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
+    for line in probed:
+        if line.outcome == "unmeasured":
+            yield Gap(capital(line.probe), line.why)
+    if risk == "bias":
+        yield BIAS
+        return
+    if not probed:
+        why = "the record holds no probe of it" if run.finished else "the run has not come to it"
+        yield Gap(capital(risk), why)
+    if risk == "forgetting":
+        yield SKILLS
+    elif run.writes and not any(line.probe == REPRODUCED for line in probed):
+        yield MEMORISED
+
+
+def _sentence(line: Probed) -> str:
+    """What a probe found: its figure, what that is held against, and what it says."""
+    if line.why:
+        return line.why
+    first = line.figures[0]
+    figure = interval(first.metric, first.found)
+    said = SENTENCES.get(first.metric, "{name} {figure}")
+    told = said.format(probe=line.probe, name=name(first.metric), figure=figure, both=_both(line))
+    return f"{told}{_against(line)}"
+
+
+def _both(line: Probed) -> str:
+    """The metric on both sides, where the probe has two."""
+    of = {figure.of: figure for figure in reversed(line.figures)}
+    if not {TRAINING, VALIDATION} <= of.keys():
+        return ""
+    key, train, other = of[TRAINING].metric, of[TRAINING].found.value, of[VALIDATION].found.value
+    return f" ({name(key)} {metric(key, train)} there, {metric(key, other)} on validation rows)"
+
+
+def signed(figure: Figure) -> str:
+    """A figure with its interval; a difference has its sign."""
+    if figure.of != "difference":
+        return interval(figure.metric, figure.found)
+    return f"{difference(figure.metric, figure.found.value)} ({ends(figure.metric, figure.found)})"
+
+
+def _against(line: Probed) -> str:
+    if line.outcome == "few":
+        return f"; {line.figures[0].found.n:,} are too few to tell ({LEAST_ROWS} or more can)"
+    return "" if line.limit is None else f"; the limit is {metric(line.figures[0].metric, line.limit)}"

@@ -1,0 +1,76 @@
+"""Memorising: how many training answers a model writes word for word, beside as many answers that it never saw.
+
+It is asked what the row asks and takes the likeliest token each time. An answer counts as reproduced where the text is
+the answer, or its beginning where the text was cut at the most tokens (Carlini et al. 2021, section 3, for prefixes of
+documents). Answers of a few words are not looked at: there is one way to say "yes". What rows say again and again is
+reproduced for unseen rows, too; what the training rows have beyond that was memorised.
+
+This module writes no text: it is handed what was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, final
+
+from affina.evaluation.proportions import difference_of, share_of
+from affina.models.writing import Written
+from affina.record.risks import Figure, Risk
+from affina.risks.probe import DIFFERENCE, TRAINING_ROWS, VALIDATION_ROWS, Found, outcome_of
+
+LIMIT: Final = 0.1
+"""Of the answers, beyond the share of unseen ones. By convention."""
+REPRODUCED: Final = "reproduced"
+NAME: Final = "answers written word for word"
+LENGTH: Final = 32
+"""Tokens that are written for an answer, at most."""
+LEAST_TOKENS: Final = 16
+"""Tokens of an answer: shorter ones are not looked at."""
+MOST_ROWS: Final = 40
+LEAST_ROWS: Final = 36
+"""Of each side: of fewer, none that is reproduced would not be shown to be within the limit."""
+
+
+@final
+class Memorised:
+    """Training answers that are written word for word: a `Probe`.
+
+    Args:
+        reproduced: of the training or the validation split, whether each answer that is looked at is reproduced.
+        confidence: the level of the intervals.
+    """
+
+    risk: Risk = "overfitting"
+    name = NAME
+    needs_base = False
+
+    def __init__(self, reproduced: Callable[[str], Sequence[bool]], *, confidence: float) -> None:
+        self._reproduced, self._confidence = reproduced, confidence
+
+    def before(self) -> None:
+        """Nothing."""
+
+    def after(self) -> Found:
+        """Both sides."""
+        sides = [self._reproduced(split) for split in ("train", "validation")]
+        if not all(sides):
+            why = f"there are no answers of {LEAST_TOKENS} tokens or more on both sides"
+            return Found(outcome="unmeasured", why=why)
+        train, unseen = (share_of(sum(side), len(side), confidence=self._confidence) for side in sides)
+        more = difference_of(train, unseen)
+        of = zip((DIFFERENCE, TRAINING_ROWS, VALIDATION_ROWS), (more, train, unseen), strict=True)
+        return Found(
+            outcome=outcome_of(more, LIMIT),
+            limit=LIMIT,
+            figures=tuple(Figure(metric=REPRODUCED, of=side, found=found) for side, found in of),
+            notes=(
+                f"answers of {LEAST_TOKENS} tokens or more, drawn by the seed, of which the first {LENGTH} tokens are"
+                " written, the likeliest each time",
+            ),
+        )
+
+
+def reproduces(written: Written, answer: str) -> bool:
+    """Whether a text is the answer, or its beginning where the text was cut off; outer blanks aside."""
+    text, whole = written.text.strip(), answer.strip()
+    return text == whole if written.ended else bool(text) and whole.startswith(text)

@@ -1,0 +1,91 @@
+"""What a probe of a risk is, and when a figure is held to be too high.
+
+A probe looks at the model as it came, under the method's `disabled()`, where it needs that, and then at the tuned one.
+Its first figure decides, and more of it is worse: it is flagged where its whole interval lies above the limit. A run at
+the limit is so flagged by chance in half of what the interval leaves out (2.5% for the usual 95%), one below it less
+often. This module measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from affina.evaluation.intervals import Floats, Measure, bootstrap
+from affina.evaluation.judging.base import Sampling
+from affina.record.figures import LEAST_ROWS, Measured
+from affina.record.risks import Figure, Outcome, Risk
+
+TRAINING_ROWS = "training rows"
+VALIDATION_ROWS = "validation rows"
+UNTOUCHED = "untouched model"
+TUNED = "tuned model"
+DIFFERENCE = "difference"
+"""What a figure is of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a probe found; see `record.risks.Probed`."""
+
+    outcome: Outcome
+    limit: float | None = None
+    figures: tuple[Figure, ...] = ()
+    why: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Probe(Protocol):
+    """A probe of a run that is trained."""
+
+    @property
+    def risk(self) -> Risk:
+        """Of what."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        ...
+
+    @property
+    def needs_base(self) -> bool:
+        """Whether it looks at the model as it came."""
+        ...
+
+    def before(self) -> None:
+        """Look at the model as it came; called only where it is needed."""
+        ...
+
+    def after(self) -> Found:
+        """Look at the tuned model."""
+        ...
+
+
+def outcome_of(decisive: Measured, limit: float) -> Outcome:
+    """What a figure comes to beside its limit."""
+    if decisive.n < LEAST_ROWS:
+        return "few"
+    if decisive.low > limit:
+        return "flagged"
+    return "within" if decisive.high <= limit else "open"
+
+
+def with_intervals(measure: Measure, rows: int, sampling: Sampling) -> list[Measured]:
+    """The figures of `measure` with their intervals over the rows."""
+    found = bootstrap(measure, rows, resamples=sampling.resamples, confidence=sampling.confidence, seed=sampling.seed)
+    return measured(*found, rows=rows)
+
+
+def measured(values: Floats, low: Floats, high: Floats, *, rows: int) -> list[Measured]:
+    """Figures as plain data."""
+    ends = zip(*(np.asarray(part).tolist() for part in (values, low, high)), strict=True)
+    return [Measured(value=value, low=least, high=most, n=rows) for value, least, most in ends]
+
+
+def sides(metric: str, found: Sequence[Measured], of: Sequence[str]) -> tuple[Figure, ...]:
+    """One metric of several sides."""
+    return tuple(Figure(metric=metric, of=side, found=one) for one, side in zip(found, of, strict=True))

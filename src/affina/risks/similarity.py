@@ -1,0 +1,115 @@
+"""What a model that only reads forgot: how far it no longer holds the same sentences to be alike.
+
+Of general sentences (`sentences`) the mean last hidden states are compared by their cosine, every two of them, by the
+model as it came and by the tuned one; the probe is 1 minus the correlation (Pearson's r) of the two lists. 0 is a model
+that tells texts apart as before, 1 one of which nothing of that is left. The head has no part in it. Sentences, not
+pairs of them, are drawn anew for the interval.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+import numpy as np
+import torch
+
+from affina.data.batching import by_length
+from affina.data.rows import Row
+from affina.evaluation.baselines import Floats, mean_features
+from affina.evaluation.judging.base import Sampling
+from affina.models.classifier import Classifier
+from affina.models.heads import hidden_states
+from affina.record.risks import Figure, Risk
+from affina.risks.probe import Found, outcome_of, with_intervals
+from affina.risks.sentences import FILE, sentences
+from affina.tasks.base import Example
+from affina.tasks.texts import pad, tokenize
+
+LIMIT: Final = 0.05
+"""By convention."""
+CHANGE: Final = "similarity_change"
+NAME: Final = "which general sentences are alike"
+ROUNDING: Final = 1e-20
+"""A variance of cosines that is no larger is that of their rounding."""
+TOKENS: Final = 20.0
+"""Of a sentence, about; it is read by both models."""
+
+
+@final
+class Similarities:
+    """How far sentence similarities have moved: a `Probe`.
+
+    Args:
+        model: the run's, on its device.
+        sampling: how the interval is drawn.
+        budget: tokens of a batch, padding included, at most.
+    """
+
+    risk: Risk = "forgetting"
+    name = NAME
+    needs_base = True
+
+    def __init__(self, model: Classifier, *, sampling: Sampling, budget: int) -> None:
+        self._model, self._sampling, self._budget = model, sampling, budget
+        self._base: Floats = np.empty((0, 0))
+
+    def before(self) -> None:
+        """The similarities of the model as it came."""
+        self._base = self._look()
+
+    def after(self) -> Found:
+        """Those of the tuned one, beside them."""
+        base, tuned = self._base, self._look()
+
+        def measure(weights: Floats) -> Floats:
+            return np.asarray([change(base, tuned, weights)])
+
+        if not np.isfinite(measure(np.ones(len(base)))[0]):
+            return Found(outcome="unmeasured", why="one of the two models holds all sentences to be equally alike")
+        [found] = with_intervals(measure, len(base), self._sampling)
+        note = f"{len(base):,} short English sentences on everyday subjects, written for Affina"
+        figures = (Figure(metric=CHANGE, of="", found=found),)
+        return Found(outcome=outcome_of(found, LIMIT), limit=LIMIT, figures=figures, notes=(note,))
+
+    @torch.inference_mode()
+    def _look(self) -> Floats:
+        """The cosines of every two sentences, [sentences, sentences]."""
+        examples, device = self._read(), self._model.module.device
+        found: dict[int, Floats] = {}
+        for places in by_length([len(example.ids) for example in examples], budget=self._budget):
+            some = [examples[place] for place in places]
+            batch = pad(self._model.tokenizer, some, torch.zeros(len(some)), rows=places).to(device)
+            states = hidden_states(self._model.module, batch.inputs)
+            features = mean_features(states, batch.inputs["attention_mask"]).double().cpu().numpy()
+            found |= dict(zip(places, features, strict=True))
+        vectors = np.stack([found[place] for place in range(len(examples))])
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        directions = vectors / np.maximum(norms, np.finfo(np.float64).tiny)
+        return np.asarray(directions @ directions.T)
+
+    def _read(self) -> list[Example]:
+        texts = enumerate(sentences(), start=1)
+        rows = [Row(fields={"text": text}, file=FILE.name, number=number, line=0) for number, text in texts]
+        return tokenize(self._model.tokenizer, rows, [None] * len(rows), max_length=self._model.max_length)
+
+
+def change(base: Floats, tuned: Floats, weights: Floats) -> float:
+    """1 minus the correlation of two lists of similarities; not a number where one of them never changes.
+
+    Args:
+        base: [sentences, sentences].
+        tuned: the same.
+        weights: [sentences], how often each counts; a pair counts as often as both together.
+    """
+    first, second = np.triu_indices(len(base), k=1)
+    share = weights[first] * weights[second]
+    if not share.sum():
+        return float("nan")
+    share = share / share.sum()
+    ours, theirs = (found[first, second] for found in (base, tuned))
+    ours, theirs = ours - share @ ours, theirs - share @ theirs
+    variances = share @ (ours * ours), share @ (theirs * theirs)
+    if min(variances) <= ROUNDING:
+        return float("nan")
+    # of two lists that are the same, the product is a square, and its root exactly what was squared
+    return 1 - float(share @ (ours * theirs)) / float(np.sqrt(variances[0] * variances[1]))

@@ -1,0 +1,147 @@
+"""The risks in the page, the card and the terminal: evidence, verdict, interval, cost, and what was not measured."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from report_records import finished, measured, unfinished
+
+from affina.record.payloads import Evaluated, Step
+from affina.record.risks import RISKS, Figure, Probed
+from affina.reporting import card, page
+from affina.reporting.calibration import turned
+from affina.reporting.gathered import gather
+from affina.reporting.plain import as_json
+from affina.reporting.risks import risks_of
+
+TEN = tuple(f"intent_{number}" for number in range(10))
+
+
+def overfitting(outcome="flagged", share=0.5, **changed):
+    figures = (
+        Figure(metric="lost_elsewhere", of="", found=measured(share, 0.05)),
+        Figure(metric="accuracy", of="training rows", found=measured(0.99, 0.005)),
+        Figure(metric="accuracy", of="validation rows", found=measured(0.75)),
+        Figure(metric="accuracy", of="difference", found=measured(0.24)),
+    )
+    given = {"risk": "overfitting", "probe": "these against those", "outcome": outcome, "limit": 1 / 3}
+    return Probed(**{**given, "figures": figures, "notes": ("of many rows",), "seconds": 2.5, **changed})
+
+
+def forgetting(outcome="within", probe="texts of mine.txt", rise=0.02, **changed):
+    figures = (
+        Figure(metric="foretelling_rise", of="", found=measured(rise, 0.01)),
+        Figure(metric="bits_per_byte", of="difference", found=measured(0.03, 0.01)),
+    )
+    given = {"risk": "forgetting", "probe": probe, "outcome": outcome, "limit": 0.05, "figures": figures}
+    return Probed(**{**given, "seconds": 1.0, **changed})
+
+
+def with_probes(*lines):
+    records = finished(TEN)
+    return [*records[:-1], *lines, records[-1]]
+
+
+def judged(*lines):
+    return {found.risk: found for found in risks_of(gather(with_probes(*lines)))}
+
+
+def test_the_page_has_the_three_risks_with_evidence_verdict_interval_and_cost():
+    text = page.render(with_probes(overfitting(), forgetting()), title="run")
+    for part in (
+        "Learned by heart", "50.0% (45.0-55.0)", "accuracy 99.0% there, 75.0% on validation rows", "33.3%",
+        "+24.0 points (+21.0 to +27.0)", "Kept within the limit", "2.0% (1.0-3.0)", "Measuring it took 2.5 s",
+        "of many rows", '<span class="tag worse">', '<span class="tag better">', '<span class="tag alone">Not measured',
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_the_card_says_the_same():
+    text = card.render(with_probes(overfitting(), forgetting()), title="run")
+    assert "- Overfitting: Learned by heart: Of what was learned on the training rows 50.0% (45.0-55.0)" in text
+    assert (
+        "- Forgetting: Kept within the limit: The bits for each byte of texts of mine.txt rose by 2.0% (1.0-3.0)"
+        in text
+    )
+    assert "- Bias: Not measured: " in text
+
+
+def test_what_was_not_measured_is_called_that_and_why():
+    lines = [replace(overfitting("unmeasured", figures=()), why="it would take too long")]
+    found = judged(*lines)
+    assert [found[risk].word for risk in RISKS] == ["Not measured"] * 3
+    assert found["overfitting"].in_short == "Not measured: it would take too long"
+    text = page.render(with_probes(*lines), title="run")
+    assert "it would take too long" in text
+    assert "the record holds no probe of it" in text, "of forgetting"
+    unmeasured = as_json(gather(with_probes(*lines)), title="run")["not_measured"]
+    assert {"Forgetting", "Bias"} <= {gap["what"] for gap in unmeasured}
+
+
+def test_a_run_on_its_way_has_not_come_to_it():
+    found = risks_of(gather(unfinished(TEN)))
+    assert "has not come to it" in found[0].in_short
+
+
+def test_of_several_probes_the_worst_speaks():
+    found = judged(forgetting(), forgetting("flagged", probe="its own texts", rise=0.2))["forgetting"]
+    assert found.outcome == "flagged"
+    assert found.word == "Forgot"
+    assert found.sentences[0].startswith("the bits for each byte of its own texts")
+    assert len(found.sentences) == 2
+    assert found.seconds == 2.0
+
+
+@pytest.mark.parametrize(("outcome", "word"), [("open", "Not settled"), ("few", "Too few rows to tell")])
+def test_what_rows_do_not_settle_is_neither_good_nor_bad(outcome, word):
+    found = judged(overfitting(outcome))["overfitting"]
+    assert found.word == word
+    assert found.tone == outcome
+
+
+def test_few_rows_are_counted():
+    few = replace(overfitting("few"), figures=(Figure(metric="lost_elsewhere", of="", found=measured(0.5, n=7)),))
+    assert "7 are too few to tell (20 or more can)" in judged(few)["overfitting"].sentences[0]
+
+
+def test_a_line_that_was_written_again_counts_once():
+    found = judged(forgetting("flagged", rise=0.3), forgetting())["forgetting"]
+    assert found.outcome == "within"
+
+
+def test_report_json_is_plain(tmp_path):
+    plain = as_json(gather(with_probes(overfitting(), forgetting())), title="run")
+    again = json.loads(json.dumps(plain, allow_nan=False))
+    assert again["risks"]["overfitting"]["probes"][0]["figures"][0]["found"]["value"] == 0.5
+    assert again["metrics"]["accuracy"]["value"] == 0.92
+    assert again["verdict"]["outcome"] == "better"
+
+
+def evaluated(*looks):
+    """A run whose evaluations are these: accuracy and loss; the last one's weights are kept."""
+    records = [line for line in finished(TEN) if not isinstance(line, Evaluated | Step)]
+    lines = [
+        Evaluated(step=10 * place, epoch=place, metrics={"accuracy": accuracy, "loss": loss}, best=True)
+        for place, (accuracy, loss) in enumerate(looks)
+    ]
+    last = replace(records[-1], best_step=10 * (len(looks) - 1))
+    return gather([*records[:-1], *lines, last])
+
+
+@pytest.mark.parametrize(
+    ("looks", "says"),
+    [
+        ([(0.1, 2.3), (0.8, 0.5), (0.9, 0.7)], "its answers got no worse and its probabilities too sure"),
+        ([(0.1, 2.3), (0.8, 0.5), (0.78, 0.7)], "less than these rows can tell"),
+        ([(0.1, 2.3), (0.9, 0.5), (0.6, 0.9)], "made both worse"),
+        ([(0.1, 2.3), (0.8, 0.5), (0.9, 0.54)], ""),
+        ([(0.1, 2.3), (0.8, 0.7), (0.9, 0.5)], ""),
+        ([(0.1, 2.3)], ""),
+    ],
+)
+def test_a_loss_that_turned_while_the_metric_rose(looks, says):
+    found = turned(evaluated(*looks))
+    assert says in found
+    assert bool(found) == bool(says)
+    if says:
+        assert "turned at step 10" in found
