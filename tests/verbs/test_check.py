@@ -210,7 +210,7 @@ def test_the_function_is_the_verb():
 
 def test_without_the_usual_model_the_rest_of_the_audit_is_made(monkeypatch):
     refused = ModelError(Problem(where="model", expected="a wheel", found="no network here", fix="connect"))
-    monkeypatch.setattr(verb, "locate", mock.Mock(side_effect=refused))
+    monkeypatch.setattr(verb, "with_adapter", mock.Mock(side_effect=refused))
     write_csv(Path("train.csv"), [*different(), different()[0]])
     ended = affina("check", "train.csv", "--json")
     assert ended.status == 0, ended.err

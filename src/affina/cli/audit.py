@@ -104,8 +104,8 @@ def _cut_lines(cuts: tuple[Cut, ...], rows: int) -> Iterator[str]:
 
 
 def _show_encoded(encoded: Encoded, console: Console) -> None:
-    first = "the first training row without personal data"
-    console.print(f"\n[bold]As the model reads[/] {escape(encoded.where)}, {first}", highlight=False, soft_wrap=True)
+    console.print(f"\n[bold]As the model reads[/] {escape(encoded.where)},", highlight=False, soft_wrap=True)
+    console.print("the first training row without personal data:", highlight=False)
     console.print(Padding(_marked(encoded), (0, 0, 0, INDENT), expand=False))
     target = Text("trained: ")
     if any(encoded.trained):
