@@ -299,8 +299,11 @@ def test_a_record_of_this_version_calls_for_no_remark(path):
 def test_a_damaged_line_is_refused_by_the_lenient_reader_too(path):
     write(path, PAYLOADS[0])
     path.write_bytes(path.read_bytes() + b"{\n" + path.read_bytes())
-    with pytest.raises(RunError, match="line 2"):
+    with pytest.raises(RunError, match="line 2") as caught:
         read_known(path)
+    (problem,) = caught.value.problems
+    assert problem.found == "a damaged line, which is no JSON object or not UTF-8"
+    assert problem.fix.startswith("take the file from a copy if it is damaged")
 
 
 def test_half_a_surrogate_pair_comes_back(path):

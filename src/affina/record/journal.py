@@ -167,6 +167,6 @@ def _refused(path: Path, number: int, found: str) -> RunError:
             where=f"{path}, line {number}",
             expected="one record a line, as this version of Affina writes them",
             found=found,
-            fix="use the version of Affina that wrote the run, or train again",
+            fix="take the file from a copy if it is damaged, use the version of Affina that wrote it, or train again",
         )
     )

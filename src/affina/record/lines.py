@@ -47,6 +47,8 @@ def parse(line: bytes) -> Line:
         data = json.loads(line.decode())
     except RecursionError as error:
         raise ValueError("brackets nested too deeply") from error
+    except ValueError as error:
+        raise ValueError("a damaged line, which is no JSON object or not UTF-8") from error
     if not isinstance(data, dict):
         raise ValueError(f"no JSON object: {type(data).__name__}")
     if not isinstance(kind := data.pop("kind", None), str):
