@@ -6,7 +6,8 @@
 
 `heart` is 100 training rows, drawn anew for each seed, trained for 50 epochs and never stopped early; `healthy` is
 2,000 rows at Affina's defaults. Both have the set's own validation rows, which judge, and choose the weights as in any
-run; the test rows are not looked at. Each run is saved when it ends; the same command goes on.
+run (200 of them at each evaluation, all of them at the end); the test rows are not looked at. Each run is saved when it
+ends; the same command goes on.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def recipe(kind: str, seed: int, data: Path, folder: Path) -> dict[str, Any]:
         "data": {"train": str(folder / "train.csv"), "validation": str(data / "dev.csv"), "test": "none"},
         "run": str(folder / "run"),
         "train": train,
-        "evaluate": {"baselines": False},
+        "evaluate": {"baselines": False, "rows": 200},
     }
 
 

@@ -2,9 +2,8 @@
 
 The texts are what the model as it came writes by itself, which needs no data of anybody (an encoder-decoder: what it
 writes for the general sentences of `sentences`), or a file of the user's. On its own texts the divergence of the two
-models is measured too: KL(base || tuned), the mean over the tokens.
-A method that was not trained changes nothing, and every figure is then exactly 0, but for prompts and prefixes, which
-move a model from their first step on.
+models is measured too: KL(base || tuned), the mean over the tokens. A method that was not trained changes nothing, and
+every figure is then exactly 0, but for prompts and prefixes, which move a model before their first step.
 
 Owns these two probes. How texts are written is `models.writing`'s, what losses are `tasks.token_loss`'s.
 """
@@ -89,16 +88,15 @@ class OwnTexts:
         """Read them again."""
         if not self._texts.passages:
             return Found(outcome="unmeasured", why="the untouched model writes nothing by itself")
-        tuned, nothing = (
-            self._look(),
-            "this model makes its logits for all tokens at once: their divergence is not measured",
-        )
+        tuned = self._look()
         moved = None if self._output is None else self._moved(tuned, self._output)
         before, after = (_summed(found, self._texts) for found in (self._base, tuned))
         found = rise(before, after, self._sampling, moved=moved)
-        told = f"{len(self._texts.passages):,} texts of up to {self._length():,} tokens, drawn at temperature 1"
+        notes = [f"{len(self._texts.passages):,} texts of up to {self._length():,} tokens, drawn at temperature 1"]
+        if moved is None:
+            notes.append("this model makes its logits for all tokens at once: their divergence is not measured")
         self._base = []
-        return replace(found, notes=(told, *([nothing] if moved is None else [])))
+        return replace(found, notes=tuple(notes))
 
     def _length(self) -> int:
         longest = self._model.max_length
