@@ -22,6 +22,7 @@ from affina.recipe.load import check_recipe, load_recipe
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
+from affina.record.risks import Probed
 from affina.record.starts import ModelLoaded
 from affina.training import loop as loop_module
 from runs_of_methods import METHODS, finished, outputs, recipe_of, rows_of
@@ -77,6 +78,12 @@ def test_a_step_moves_every_trained_tensor_and_nothing_else(tmp_path, case):
     frozen = {name: tensor for name, tensor in run.model.module.named_parameters() if name not in start}
     assert frozen
     assert all(torch.equal(tensor, before[name]) for name, tensor in frozen.items())
+    if not run.subject.outputs:  # a head is no part of what it came as
+        tuned = outputs(run)
+        with run.attached.as_it_came():
+            assert torch.equal(outputs(run), found)
+        assert torch.equal(outputs(run), tuned)
+        assert not torch.equal(tuned, found)
     attempts.start_again(run)
     assert torch.equal(outputs(run), found)
 
@@ -183,3 +190,14 @@ def test_the_choice_and_its_reason_are_recorded(tmp_path):
     run = begun(going_on(tmp_path, ("classification", "bert", "lora")))
     assert (run.choices["method.rank"].value, run.choices["method.targets"].value) == (4, "linear")
     assert json.dumps(run.method.model_dump(mode="json")["targets"]) == '["linear"]'
+
+
+@pytest.mark.parametrize("case", [("chat", "llama", "prompt"), ("classification", "bert", "lora")], ids="-".join)
+def test_what_was_forgotten_is_measured_since_the_adapter(tmp_path, case):
+    """A run that moved next to nothing forgot next to nothing, however far the adapter before is from its base."""
+    recipe = going_on(tmp_path, case, risks={"measure": "always"})
+    recipe["train"] |= {"max_steps": 1, "learning_rate": 1e-9}
+    api.train(recipe)
+    records = journal.read(RunFolder(tmp_path / "run").journal)
+    [found] = [record for record in records if isinstance(record, Probed) and record.risk == "forgetting"]
+    assert found.figures[0].found.value == pytest.approx(0, abs=1e-6)

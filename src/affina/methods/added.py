@@ -117,6 +117,22 @@ class Added(ABC):
         finally:
             self.attach()
 
+    @contextmanager
+    def as_it_came(self) -> Iterator[None]:
+        """The model without the method, or with the tensors of the adapter that goes on, by swapping storage."""
+        if self._begun is None:
+            with self.disabled():
+                yield
+            return
+        kept = {name: tensor.data for name, tensor in self._tensors.items()}
+        try:
+            for name, tensor in self._tensors.items():
+                tensor.data = self._begun[name]
+            yield
+        finally:
+            for name, tensor in self._tensors.items():
+                tensor.data = kept[name]
+
     def train(self) -> None:
         """Dropout on, except in what runs before the first thing that is reached."""
         self._head.train()

@@ -62,6 +62,13 @@ class Attached(Protocol):
         """The base model, bit for bit, while the block runs; the head is no part of the base."""
         ...
 
+    def as_it_came(self) -> AbstractContextManager[None]:
+        """The model that the run began with, bit for bit, while the block runs; the head is no part of it.
+
+        That is the base, but where the run goes on from an adapter: then the base with the adapter as it was.
+        """
+        ...
+
     def start_anew(self, base: BaseTensors) -> None:
         """All that trains as before the first step: the base's own, and what is new drawn from torch's random state."""
         ...

@@ -141,6 +141,13 @@ class LowRank(Added):
             yield
 
     @contextmanager
+    def as_it_came(self) -> Iterator[None]:
+        """The layers' own forwards, or the updates of the adapter that goes on."""
+        self._check_apart()
+        with super().as_it_came():
+            yield
+
+    @contextmanager
     def scaled(self, strength: float) -> Iterator[None]:
         """The updates times `strength`: at 0 the layers' own forwards, at 1 what was trained, exactly."""
         self._check_apart()

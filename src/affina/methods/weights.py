@@ -7,7 +7,7 @@ Owns which tensors require a gradient and which modules run without dropout. Whi
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import final
 
 import torch
@@ -109,6 +109,10 @@ class TrainedWeights:
         finally:
             for name, tensor in kept.items():
                 self._trained[name].data = tensor
+
+    def as_it_came(self) -> AbstractContextManager[None]:
+        """The base."""
+        return self.disabled()
 
     def start_anew(self, base: BaseTensors) -> None:
         """The base's tensors again, and a new head as `base` draws it; all of them train."""

@@ -142,7 +142,7 @@ def takes_others(run: Prepared) -> bool:
 
 def untouched(run: Prepared) -> AbstractContextManager[None]:
     """The model as it came, before the first step: of an adapter that goes on, with it."""
-    return nullcontext() if goes_on(run) else _alone(run.attached)
+    return run.attached.as_it_came() if is_beside(run.attached) else nullcontext()
 
 
 def _alone(attached: Attached) -> AbstractContextManager[None]:

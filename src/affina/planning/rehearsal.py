@@ -144,7 +144,7 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
         with found.stage("export", prepared.device), _written(found, "model", run.model, run.adapter):
             prepared.subject.export(prepared, run, step=0)
     if reads_base(prepared):
-        with found.stage("risks", prepared.device), prepared.attached.disabled():
+        with found.stage("risks", prepared.device), prepared.attached.as_it_came():
             pass  # to hold both models is what counts
     return found
 

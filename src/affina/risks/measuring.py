@@ -82,7 +82,7 @@ def _look_at_base(looked: Sequence[_Looked], attached: Attached) -> None:
         return
     started = time.perf_counter()
     try:
-        with attached.disabled():
+        with attached.as_it_came():
             looked[0].seconds += time.perf_counter() - started
             for one in looked:
                 with one.timed():

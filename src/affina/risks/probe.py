@@ -1,8 +1,8 @@
 """What a probe of a risk is, and when a figure is held to be too high.
 
-A probe looks at the model as it came, under the method's `disabled()`, where it needs that, and then at the tuned one.
-Its first figure decides, and more of it is worse: it is flagged where its whole interval lies above the limit. A run at
-the limit is so flagged by chance in half of what the interval leaves out (2.5% for the usual 95%), one below it less
+A probe looks at the model under the method's `as_it_came()`, where it needs that, and then at the tuned one. Its first
+figure decides, and more of it is worse: it is flagged where its whole interval lies above the limit. A run at the limit
+is so flagged by chance in half of what the interval leaves out (2.5% for the usual 95%), one below it less
 often. This module measures nothing.
 """
 
