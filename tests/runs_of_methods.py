@@ -5,16 +5,24 @@ from __future__ import annotations
 import atexit
 import functools
 import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 import affina as api
+from affina.errors import Interrupted
 from affina.pipeline.prepare import prepare
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.training import build_loop
 from affina.recipe.load import check_recipe
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.training import loop as loop_module
 from method_cases import randomise
 from workbench import sample_rows, tiny, write_csv
 
@@ -91,3 +99,27 @@ def finished(task: str, family: str, method: str) -> Path:
     randomise(tensors)
     save_file(tensors, weights)
     return folder / "run"
+
+
+def stopped_and_gone_on(
+    begin: Callable[[], Prepared], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """What trains, at the end of a run, and of the same run that was stopped after two steps and gone on with."""
+
+    def run(name: str, *, stop: int | None = None) -> dict[str, torch.Tensor]:
+        run = begin()
+        place = RunFolder(folder / name)
+        last = place.last()
+        with Journal(place.journal, observers=()) as record, monkeypatch.context() as patched:
+            loop = build_loop(run, place, record)
+            if last is not None:
+                loop.resume(last)
+            patched.setattr(loop_module, "deferred", lambda: nullcontext(lambda: loop.step == stop))
+            loop.run()
+        return {name: tensor.clone() for name, tensor in run.attached.state_dict().items()}
+
+    whole = run("whole")
+    with pytest.raises(Interrupted):
+        run("parts", stop=2)
+    torch.manual_seed(12345)  # what the process draws in between must not matter
+    return whole, run("parts")

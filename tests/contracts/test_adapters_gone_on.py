@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 
 import affina as api
-from affina.errors import Interrupted
 from affina.pipeline import attempts
 from affina.pipeline.prepare import prepare
 from affina.pipeline.prepared import Prepared
@@ -24,8 +22,7 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.risks import Probed
 from affina.record.starts import ModelLoaded
-from affina.training import loop as loop_module
-from runs_of_methods import METHODS, finished, outputs, recipe_of, rows_of
+from runs_of_methods import METHODS, finished, outputs, recipe_of, rows_of, stopped_and_gone_on
 from workbench import tiny, write_csv
 
 KINDS = (("classification", "bert"), ("multi_label", "roberta"), ("regression", "llama"), ("chat", "llama"))
@@ -90,22 +87,7 @@ def test_a_step_moves_every_trained_tensor_and_nothing_else(tmp_path, case):
 
 @pytest.mark.parametrize("case", EACH, ids="-".join)
 def test_stopped_and_gone_on_equals_uninterrupted(tmp_path, monkeypatch, case):
-    def run(name: str, *, stop: int | None = None) -> dict[str, torch.Tensor]:
-        run = begun(going_on(tmp_path, case))
-        folder, place = RunFolder(tmp_path / name), RunFolder(tmp_path / name).last()
-        with Journal(folder.journal, observers=()) as record, monkeypatch.context() as patched:
-            loop = build_loop(run, folder, record)
-            if place is not None:
-                loop.resume(place)
-            patched.setattr(loop_module, "deferred", lambda: nullcontext(lambda: loop.step == stop))
-            loop.run()
-        return {name: tensor.clone() for name, tensor in run.attached.state_dict().items()}
-
-    whole = run("whole")
-    with pytest.raises(Interrupted):
-        run("parts", stop=2)
-    torch.manual_seed(12345)  # what the process draws in between must not matter
-    again = run("parts")
+    whole, again = stopped_and_gone_on(lambda: begun(going_on(tmp_path, case)), tmp_path, monkeypatch)
     assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
 
 

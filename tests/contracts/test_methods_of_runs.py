@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 import affina as api
-from affina.errors import InputError, Interrupted, RecipeError
+from affina.errors import InputError, RecipeError
 from affina.methods.base import Mergeable
 from affina.pipeline import attempts
 from affina.pipeline.attaching import instead
@@ -27,8 +27,7 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import ModelLoaded, Scores
-from affina.training import loop as loop_module
-from runs_of_methods import METHODS, MODELS, outputs, prepared_of, recipe_of
+from runs_of_methods import METHODS, MODELS, outputs, prepared_of, recipe_of, stopped_and_gone_on
 from workbench import affina, tiny
 
 CASES = [(task, family, method) for task, families in MODELS.items() for family in families for method in METHODS]
@@ -116,22 +115,8 @@ def test_a_second_start_is_the_base_with_other_draws(tmp_path, task, family, met
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("task", "family"), [("classification", "bert"), ("chat", "llama")])
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path, monkeypatch, task, family, method):
-    def run(name, *, stop=None):
-        run = prepared_of(tmp_path, task, family, method)
-        folder, place = RunFolder(tmp_path / name), RunFolder(tmp_path / name).last()
-        with Journal(folder.journal, observers=()) as record, monkeypatch.context() as patched:
-            loop = build_loop(run, folder, record)
-            if place is not None:
-                loop.resume(place)
-            patched.setattr(loop_module, "deferred", lambda: nullcontext(lambda: loop.step == stop))
-            loop.run()
-        return {name: tensor.clone() for name, tensor in run.attached.state_dict().items()}
-
-    whole = run("whole")
-    with pytest.raises(Interrupted):
-        run("parts", stop=2)
-    torch.manual_seed(12345)  # what the process draws in between must not matter
-    again = run("parts")
+    begin = partial(prepared_of, tmp_path, task, family, method)
+    whole, again = stopped_and_gone_on(begin, tmp_path, monkeypatch)
     assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
 
 

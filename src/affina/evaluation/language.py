@@ -88,9 +88,8 @@ def check_language(
     check = Check(name=f"language of {which}" if written else "language", rows=len(chosen), of=len(rows), how=how)
     least = LEAST_SHARE * own[best] if script == "LATIN" else LEAST_OF_SCRIPT.get(script, LEAST_OF_OTHERS)
     likely = _likeliest(words)
-    made_for = (
-        bool(likely) and own[likely] >= LEAST_SHARE * own[best]
-    )  # numbers and names are cut small in any language
+    # names are cut small in any language: one that the tokenizer cuts nearly as little as its best is its own
+    made_for = bool(likely) and own[likely] >= LEAST_SHARE * own[best]
     if found.unknown <= MOST_UNKNOWN and (found.letters >= least or made_for):
         return (), (check,)
     guess = f", which looks like {likely}" if likely else ""

@@ -15,7 +15,7 @@ import torch
 from affina.errors import AffinaError
 from affina.methods.base import Attached
 from affina.record.risks import Probed
-from affina.risks.probe import Probe
+from affina.risks.probe import Found, Probe
 
 FAILURES = (AffinaError, OSError, torch.OutOfMemoryError)
 """What a probe may end in without a fault of ours."""
@@ -44,18 +44,16 @@ class _Looked:
         if not self.why:
             with self.timed():
                 found = self.probe.after()
-        risk, name, seconds = self.probe.risk, self.probe.name, round(self.seconds, 2)
-        if found is None:
-            return Probed(risk=risk, probe=name, outcome="unmeasured", why=self.why, seconds=seconds)
+        found = found or Found(outcome="unmeasured", why=self.why)
         return Probed(
-            risk=risk,
-            probe=name,
+            risk=self.probe.risk,
+            probe=self.probe.name,
             outcome=found.outcome,
             limit=found.limit,
             figures=found.figures,
             why=found.why,
             notes=found.notes,
-            seconds=seconds,
+            seconds=round(self.seconds, 2),
         )
 
 

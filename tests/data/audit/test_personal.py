@@ -19,6 +19,8 @@ from affina.data.audit.personal import (
     masked_excerpt,
     personal_kinds,
 )
+from affina.data.audit.scan import scan
+from affina.data.rows import Row
 
 SHOWN = {
     E_MAIL: ["jane.doe@example.com", "a+b@mail.example.co.uk", "(x_1@y-z.org)"],
@@ -135,3 +137,18 @@ def test_a_long_text_takes_time_in_proportion(piece):
         list(personal_kinds(piece * (size // len(piece))))
         times.append(time.process_time() - started)
     assert times[1] < 40 * times[0] + 0.2
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "written", "kinds"),
+    [
+        ("mail a@b.org", "mail a@b.org and c@d.org", True, {E_MAIL: 1}),  # of a row, once
+        ("who is it", "a@b.org", False, {E_MAIL: 1}),
+        ("what is the number", "08002986030", True, {PHONE: 1}),
+        ("how many are there", "08002986030", False, {}),  # a number that is predicted
+    ],
+)
+def test_rows_are_counted_and_labels_looked_at(text, label, written, kinds):
+    rows = [Row({"text": text, "label": label}, "a.csv", 1, 2)]
+    shown = scan(rows, split="train", file="a.csv", written=written).shown
+    assert {kind: tally.count for kind, tally in shown.items()} == kinds

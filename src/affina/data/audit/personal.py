@@ -10,7 +10,7 @@ Every pattern is bounded, so that a text of ten million characters takes time in
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from affina.data.table import excerpt
@@ -26,7 +26,7 @@ _GAP: Final = "[ \u00a0\u202f\u2009-]"
 _E_MAIL: Final = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w@-])")
 _CARD: Final = re.compile(rf"(?<![\w-])(?<!\d\.)\d(?:{_GAP}?\d){{12,18}}")
 _AFTER_CARD: Final = re.compile(
-    rf"(?!{_GAP}?\w)|{_GAP}(?:\d\d ?/ ?)?\d{{2,4}}(?!\w|{_GAP}\d)|{_GAP}\d\d/\d{{2,4}}{_GAP}\d{{3,4}}\b|{_GAP}(?!\d)"
+    rf"(?!\w|{_GAP}\d)|{_GAP}(?:\d\d ?/ ?)?\d{{2,4}}(?!\w|{_GAP}\d)|{_GAP}\d\d/\d{{2,4}}{_GAP}\d{{3,4}}\b"
 )
 """What may follow a card's number: its security code, the month when it ends, no digit."""
 _CARD_LENGTHS: Final = range(19, 12, -1)
@@ -35,7 +35,7 @@ _CARD_BEGINNINGS: Final = re.compile(
     r"|6(?:011|5\d{2}|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|3(?:0[0-5]|[689]\d)\d{11}"
 )
 """Visa, Mastercard, American Express, Discover, JCB, Diners Club."""
-_IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[A-Za-z0-9 \u00a0\u202f\u2009-])")
+_IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}")
 _IBAN_LETTERS: Final = re.compile(rf"{_GAP}?[A-Za-z0-9]")
 _IBAN_LENGTHS: Final = {
     country: length
@@ -62,15 +62,15 @@ _IBAN_LENGTHS: Final = {
 """From the IBAN registry (SWIFT)."""
 _PHONE: Final = re.compile(
     rf"(?<![\w+.#])(?<!\d-)(?:"
-    rf"(?<!\d[ -])(?:\+|00)[2-9]\d{{0,2}}(?:[ \u00a0./-]?\(?\d{{1,5}}\)?){{2,6}}"  # with a country's code
-    rf"|(?:(?:\+|00)?1[ \u00a0.-]?)?\(?[2-9]\d\d\)?(?:{_GAP}|\.)\d{{3}}(?:{_GAP}|\.)\d{{4}}"  # North America
+    rf"(?:(?:\+|00)?1[ \u00a0.-]?)?\(?[2-9]\d\d\)?(?:{_GAP}|\.)\d{{3}}(?:{_GAP}|\.)\d{{4}}"  # North America
     rf"|(?:\+|00)1[2-9]\d\d[2-9]\d{{6}}"
-    rf"|(?<!\d[ -])0[1-9](?:{_GAP}\d\d){{4}}|(?<!\d[ -])0[1-9](?:\.\d\d){{4}}"  # in pairs
-    rf"|(?<!\d[ -])[67]\d\d(?:{_GAP}\d\d){{3}}"
-    rf"|(?<!\d[ -])0[1-9]\d{{0,3}}(?: ?[/-] ?|[ \u00a0])\d{{3,4}}{_GAP}?\d{{3,4}}"  # with a trunk prefix and blanks
-    rf"|(?<!\d[ -])(?:0[1-9]\d{{0,2}}|3[2-9]\d)[ \u00a0/]\d{{6,8}}"  # a code and the rest together
-    rf"|(?<!\d[ -])0[1-9]\d{{8,9}}"  # with a trunk prefix, written together
-    rf")(?![\w+-]|\.\d|{_GAP}\d)"
+    rf"|(?<!\d[ -])(?:"
+    rf"(?:\+|00)[2-9]\d{{0,2}}(?:[ \u00a0./-]?\(?\d{{1,5}}\)?){{2,6}}"  # with a country's code
+    rf"|0[1-9](?:{_GAP}\d\d){{4}}|0[1-9](?:\.\d\d){{4}}|[67]\d\d(?:{_GAP}\d\d){{3}}"  # in pairs
+    rf"|0[1-9]\d{{0,3}}(?: ?[/-] ?|[ \u00a0])\d{{3,4}}{_GAP}?\d{{3,4}}"  # with a trunk prefix and blanks
+    rf"|(?:0[1-9]\d{{0,2}}|3[2-9]\d)[ \u00a0/]\d{{6,8}}"  # a code and the rest together
+    rf"|0[1-9]\d{{8,9}}"  # with a trunk prefix, written together
+    rf"))(?![\w+-]|\.\d|{_GAP}\d)"
 )
 _NOT_A_PHONE: Final = re.compile(r"[01]*|0?123456789?0?")
 """Digits that are a pattern."""
@@ -78,8 +78,6 @@ _DIGITS: Final = (9, 15)
 """Digits in a phone number: ITU-T E.164 allows 15; below 9, prices and years look the same."""
 
 _MASKED_CHARACTERS: Final = 2_000
-
-
 Span = tuple[int, int]
 
 
@@ -88,26 +86,18 @@ def personal_kinds(text: str) -> Iterator[tuple[str, str]]:
     if "@" in text and (match := _E_MAIL.search(text)):
         name, _, domain = match.group().partition("@")
         yield E_MAIL, f"{name[0]}...@{domain[0]}..."
-    if not _has_digits(text):
-        return
-    if found := list(_ibans(text)):
-        start, end = found[0]
-        yield IBAN, f"{text[start : start + 2]}...{text[end - 2 : end]}"
-        text = _without(text, found, " ")
-    if found := list(_cards(text)):
-        yield CARD, f"...{text[found[0][1] - 2 : found[0][1]]}"
-        text = _without(text, found, " ")
-    if (phone := next(_phones(text), None)) is not None:
-        yield PHONE, f"...{text[phone[1] - 2 : phone[1]]}"
+    for kind, find in _NUMBERS.items() if _has_digits(text) else ():
+        if spans := list(find(text)):
+            start, end = spans[0]
+            yield kind, f"{text[start : start + 2] if kind == IBAN else ''}...{text[end - 2 : end]}"
+            text = _without(text, spans, " ")
 
 
 def masked(text: str) -> str:
     """A text with personal data replaced by their kinds."""
     text = _E_MAIL.sub("[e-mail]", text) if "@" in text else text
-    if not _has_digits(text):
-        return text
-    for spans, name in ((_ibans, "[IBAN]"), (_cards, "[card]"), (_phones, "[phone]")):
-        text = _without(text, list(spans(text)), name)
+    for kind, find in _NUMBERS.items() if _has_digits(text) else ():
+        text = _without(text, list(find(text)), _NAMES[kind])
     return text
 
 
@@ -120,9 +110,11 @@ def _ibans(text: str) -> Iterator[Span]:
     """Where IBANs stand: as many letters and digits as their country's have, whatever comes behind."""
     end = 0
     for match in _IBAN.finditer(text):
-        length = _IBAN_LENGTHS.get(match.group()[:2].upper(), 0)
+        length = _IBAN_LENGTHS.get(match.group()[:2].upper())
+        if length is None or match.start() < end:
+            continue
         place = _behind(text, match.end(), letters=length - len(match.group()))
-        if match.start() >= end and place is not None and is_iban(text[match.start() : place]):
+        if place is not None and is_iban(text[match.start() : place]):
             end = place
             yield match.start(), end
 
@@ -135,7 +127,7 @@ def _behind(text: str, place: int, *, letters: int) -> int | None:
             return None
         place = letter.end()
     following = text[place : place + 1]
-    return None if letters < 0 or (following.isascii() and following.isalnum()) else place
+    return None if following.isascii() and following.isalnum() else place
 
 
 def _cards(text: str) -> Iterator[Span]:
@@ -146,7 +138,7 @@ def _cards(text: str) -> Iterator[Span]:
             if length > len(digits):
                 continue
             start, end = match.start(), digits[length - 1] + 1
-            if is_card(text[start:end]) and _AFTER_CARD.match(text, end) and not text[end : end + 1].isdigit():
+            if is_card(text[start:end]) and _AFTER_CARD.match(text, end):
                 yield start, end
                 break
 
@@ -156,6 +148,11 @@ def _phones(text: str) -> Iterator[Span]:
         digits = "".join(filter(str.isdigit, match.group()))
         if _DIGITS[0] <= len(digits) <= _DIGITS[1] and not _NOT_A_PHONE.fullmatch(digits):
             yield match.span()
+
+
+_NUMBERS: Final[Mapping[str, Callable[[str], Iterator[Span]]]] = {IBAN: _ibans, CARD: _cards, PHONE: _phones}
+"""In this order: a card's digits are no phone number's."""
+_NAMES: Final = {IBAN: "[IBAN]", CARD: "[card]", PHONE: "[phone]"}
 
 
 def _without(text: str, spans: Sequence[Span], name: str) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from affina.data.audit.damage import damage_of
 from affina.data.audit.personal import personal_kinds
+from affina.data.labelling.numbers import is_number
 from affina.data.rows import Row, text_key
 from affina.data.table import MOST_EXAMPLES, row_address
 
@@ -178,19 +179,11 @@ def together(scans: Sequence[Scan], kind: str) -> Tally:
     return Tally(sum(tally.count for tally in found), examples[:MOST_EXAMPLES])
 
 
-def _is_number(label: str) -> bool:
-    try:
-        float(label)
-    except ValueError:
-        return False
-    return True
-
-
 def _look(row: Row, written: bool) -> Iterator[tuple[str, str]]:
     """What a row shows by itself: the kind, and the example that the user gets to see."""
     label = row.fields["label"]
     told: set[str] = set()
-    for text in row.texts if _is_number(label) else (*row.texts, label):
+    for text in (*row.texts, label) if written or not is_number(label) else row.texts:
         for kind, masked in personal_kinds(text):
             if kind not in told:
                 told.add(kind)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from affina.data.labelling.base import Labelling
-from affina.data.labelling.numbers import NUMBER, Numbers, decimal_of, nearly_all
+from affina.data.labelling.numbers import Numbers, decimal_of, is_number, nearly_all
 from affina.data.labelling.several import ALONE, BLANK, COLUMNS, DELIMITERS, LIST, LabelSets, divided, listed
 from affina.data.labelling.single import SingleLabels
 from affina.data.labelling.written import Written
@@ -38,7 +38,7 @@ ROWS_EACH: Final = 5
 """with fewer rows for each than this,"""
 FAR_APART: Final = 2
 """and a range of more than this many times as many: numbers of classes are consecutive."""
-SEVERAL_LISTS: Final = 2
+SEVERAL: Final = 2
 """Cells: so many are no accident."""
 COMES_BACK: Final = 0.8
 """Of the parts of cells: as many must stand in two different cells or more for the parts to be labels."""
@@ -111,7 +111,7 @@ def _sets(texts: Sequence[str], asked: MultiLabelSpec, *, has_lists: bool) -> La
 def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
     change = "write task=classification if {} are classes"
     lists = sum(listed(text) is not None for text in texts)
-    if has_lists or lists >= SEVERAL_LISTS or (texts and lists == len(texts)):  # other cells are then refused by row
+    if has_lists or lists >= SEVERAL or (texts and lists == len(texts)):  # other cells are then refused by row
         return Resolved(LabelSets(LIST, Resolved(LIST, "cells are lists")), "label cells are lists")
     if _have_decimal_commas(texts):
         return _amounts(texts) or Resolved(SingleLabels(), ONE_LABEL)
@@ -131,7 +131,7 @@ def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
 def _most_of_several(texts: Sequence[str]) -> str | None:
     """The mark that most cells have, where cells are labels divided by one mark here and another there."""
     counts = {mark: sum(mark in text for text in texts) for mark in DELIMITERS}
-    marks = [mark for mark, count in counts.items() if count >= SEVERAL_LISTS]
+    marks = [mark for mark, count in counts.items() if count >= SEVERAL]
     if len(marks) < 2:
         return None
     together = [text.translate(str.maketrans("".join(marks), marks[0] * len(marks))) for text in texts]
@@ -193,7 +193,7 @@ def _are_combined(texts: Sequence[str], mark: str) -> bool:
 def _are_amounts(texts: Sequence[str]) -> str | None:
     """Why the cells are amounts and no classes; None where they may well be classes."""
     cells = [text.strip() for text in texts]
-    numbers = [cell for cell in cells if any(form.fullmatch(cell) for form in NUMBER.values())]
+    numbers = list(filter(is_number, cells))
     if not numbers or not nearly_all(len(numbers), len(cells)):
         return None
     values = [float(cell.replace(",", ".")) for cell in numbers]

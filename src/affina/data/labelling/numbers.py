@@ -36,6 +36,11 @@ BANDS: Final = 10
 """Equal parts of the sorted numbers: a split that is made has its share of each."""
 
 
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, with a point or a comma before its decimals; outer blanks aside."""
+    return any(form.fullmatch(cell.strip()) for form in NUMBER.values())
+
+
 def nearly_all(numbers: int, cells: int) -> bool:
     """Whether so many of the cells being numbers makes the others slips: all of few cells, nine in ten of many."""
     return numbers == cells or (cells >= MANY and numbers >= NEARLY_ALL * cells)
