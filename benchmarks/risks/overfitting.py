@@ -90,7 +90,7 @@ def _run(kind: str, seed: int, data: Path) -> Run:
         "kind": kind,
         "seed": seed,
         "outcome": probed["overfitting"].outcome,
-        "interval": [probed["overfitting"].figures[0].found.low, probed["overfitting"].figures[0].found.high],
+        "interval": [[one.found.low, one.found.high] for one in probed["overfitting"].figures[:1]],
         "figures": {key: round(value, 4) for key, value in figures.items()},
         "share_of_time": round(seconds["risks"] / seconds["total"], 4),
         "cpu_seconds": round(spent, 1),
@@ -106,10 +106,10 @@ def table(runs: Sequence[Run]) -> Iterator[str]:
     for kind, (rows, _) in KINDS.items():
         of_kind = [run for run in runs if run["kind"] == kind]
         if of_kind:
-            lost = sorted(run["figures"]["lost_elsewhere"] for run in of_kind)
+            lost = sorted(run["figures"]["lost_elsewhere"] for run in of_kind if "lost_elsewhere" in run["figures"])
             flagged = sum(run["outcome"] == "flagged" for run in of_kind)
             share = max(run["share_of_time"] for run in of_kind)
-            span = f"{lost[0]:.1%} to {lost[-1]:.1%}"
+            span = f"{lost[0]:.1%} to {lost[-1]:.1%}" if lost else "nothing was learned"
             yield f"| {kind}, {rows:,} rows | {flagged} of {len(of_kind)} | {span} | {share:.1%} |"
 
 

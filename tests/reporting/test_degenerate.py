@@ -54,6 +54,12 @@ def test_one_right_answer_for_all_is_no_fault():
     assert degenerate(written(["yes"] * ROWS), exactly(0.4)).kind == "same"
 
 
+def test_answers_that_are_masked_are_not_one_and_the_same():
+    assert degenerate(written(["[e-mail]"] * ROWS), exactly(0.0)) is None
+    assert degenerate(written(["[phone] [phone] [phone] [phone] [phone]"] * ROWS), exactly(0.0)) is None
+    assert degenerate(written(["[sorry] [sorry] [sorry] [sorry] [sorry]"] * ROWS), exactly(0.0)).kind == "repeating"
+
+
 @pytest.mark.parametrize("text", ["no no", "1000", "ha ha ha", "The bar is by the river and the bar is cheap."])
 def test_a_text_with_words_that_come_back_is_no_loop(text):
     assert not repeats(text)

@@ -59,7 +59,7 @@ def train_a_little(attached, size=0.05):
 def look_through(probe, attached):
     """What a probe finds of a model as it is."""
     attached.eval()
-    with attached.disabled():
+    with attached.as_it_came():
         probe.before()
     return probe.after()
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from risk_cases import KEEPING, SAMPLING, attach, classifier, look_through, train_a_little
 
+from affina.errors import NonFiniteError
 from affina.risks.sentences import sentences
 from affina.risks.similarity import Similarities, change
 
@@ -64,3 +65,11 @@ def test_the_sentences_are_short_different_and_plain():
     assert 55 <= len(texts) <= 80
     assert len(set(texts)) == len(texts)
     assert all(20 < len(text) < 120 and text.isascii() and text[-1] in ".?" for text in texts)
+
+
+def test_states_that_are_no_numbers_are_no_finding():
+    model = classifier()
+    attached = attach("full", model)
+    train_a_little(attached, size=float("inf"))
+    with pytest.raises(NonFiniteError):
+        look_through(Similarities(model, sampling=SAMPLING, budget=500), attached)

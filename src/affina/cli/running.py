@@ -19,7 +19,7 @@ from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload, Sample, Started
 from affina.reporting.foreseen import how_far_off
-from affina.reporting.gathered import gather
+from affina.reporting.gathered import Gathered, gather
 from affina.reporting.plain import risks_as_json
 from affina.reporting.risks import risks_of
 from affina.reporting.verdict import verdict_of
@@ -44,31 +44,32 @@ def watched(*, as_json: bool) -> Iterator[Display]:
 
 def show_result(result: RunResult, *, as_json: bool) -> None:
     """The scores next to the baselines, some predictions, and what to do next."""
+    records = journal.read(result.folder.journal)
+    run = gather(records)
     if as_json:
         found = {
             "run": str(result.folder.path),
             "split": result.scores.split,
             "metrics": result.scores.as_json(),
             "baselines": {who: scores.as_json() for who, scores in result.baselines.items()},
-            "risks": risks_as_json(gather(journal.read(result.folder.journal))),
-            "forecast": how_far_off(journal.read(result.folder.journal)),
-            "step_back": next((r.text for r in journal.read(result.folder.journal) if _is_step_back(r)), None),
+            "risks": risks_as_json(run),
+            "forecast": how_far_off(records),
+            "step_back": next((record.text for record in records if _is_step_back(record)), None),
         }
         print_json(found)
         return
     console = Console()
-    records = journal.read(result.folder.journal)
     finished = next(record for record in reversed(records) if isinstance(record, Finished))
     console.print(scores_table(result.scores, dict(result.baselines)))
-    for sentence in _said(result, records):
+    for sentence in _said(result, run, records):
         console.print(sentence, highlight=False, markup=False)
     if samples := _shown(finished):
         console.print(samples_table(samples))
-    run = shlex.quote(str(result.folder.path))
-    shipped = "".join(f"[bold]{path.name:<7}[/] {run}/{path.name}    " for path in result.folder.shipped)
-    console.print(f"\n{shipped}[bold]report[/]  {run}/report.html", highlight=False, soft_wrap=True)
+    folder = shlex.quote(str(result.folder.path))
+    shipped = "".join(f"[bold]{path.name:<7}[/] {folder}/{path.name}    " for path in result.folder.shipped)
+    console.print(f"\n{shipped}[bold]report[/]  {folder}/report.html", highlight=False, soft_wrap=True)
     console.print("[bold]next[/]    ", end="")
-    for command in _next_commands(run, records, finished):
+    for command in _next_commands(folder, records, finished):
         console.print(command, highlight=False, soft_wrap=True, markup=False)
         console.print("        ", end="")
     console.print()
@@ -81,11 +82,11 @@ def _shown(finished: Finished) -> tuple[Sample, ...]:
     return (*worst, *others[: MOST_SAMPLES - len(worst)])
 
 
-def _said(result: RunResult, records: Sequence[Payload]) -> Iterator[str]:
+def _said(result: RunResult, run: Gathered, records: Sequence[Payload]) -> Iterator[str]:
     """What the figures come to, in words."""
-    if (found := verdict_of(gather(records))) is not None:
+    if (found := verdict_of(run)) is not None:
         yield found.sentence
-    yield from (f"{risk.title}: {risk.in_short}." for risk in risks_of(gather(records)))
+    yield from (f"{risk.title}: {risk.in_short}." for risk in risks_of(run))
     if (off := how_far_off(records)) is not None:
         yield f"Forecast: {off}."
     yield from (f"A step back: {record.text}" for record in records if _is_step_back(record))

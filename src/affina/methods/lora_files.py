@@ -11,10 +11,19 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from affina.errors import ModelError, Problem
 from affina.methods.lora import LowRank, alpha_of, names_of
 from affina.models.adapter_head import head_modules
-from affina.models.adapters import PREFIX, UNNAMED, Adapter, BaseName, fingerprint_of, task_type, write_adapter
+from affina.models.adapters import (
+    MERGE,
+    PREFIX,
+    UNNAMED,
+    Adapter,
+    BaseName,
+    fingerprint_of,
+    refused,
+    task_type,
+    write_adapter,
+)
 from affina.models.anatomy import Anatomy
 from affina.recipe.method_specs import LoraSpec
 
@@ -98,20 +107,18 @@ def lora_spec(adapter: Adapter) -> LoraSpec:
     """
     config = adapter.config
     if config["peft_type"] != LORA:
-        raise _refused(
-            adapter, "a LoRA adapter", f"peft_type {config['peft_type']}", "choose the method it was made by"
-        )
+        raise refused(adapter, "a LoRA adapter", f"peft_type {config['peft_type']}", "choose the method it was made by")
     for key, value in config.items():
         if key not in _READ | _SEEN_IN_TENSORS | _ABOUT and value not in (None, False, "none", [], {}):
-            raise _refused(
+            raise refused(
                 adapter,
                 "LoRA without further features",
                 f"{key}: {value}"[:120],
-                "merge it with peft (merge_and_unload, save_pretrained) and give the merged model as `model:`",
+                MERGE,
             )
     start = config.get("init_lora_weights", True)
     if start not in _HARMLESS_STARTS:
-        raise _refused(
+        raise refused(
             adapter,
             "an adapter beside the base model's own weights",
             f"init_lora_weights: {start}, which moves a part of them into the adapter",
@@ -127,8 +134,4 @@ def lora_spec(adapter: Adapter) -> LoraSpec:
     except ValidationError as error:
         first = error.errors()[0]
         said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise _refused(adapter, "a rank and an alpha above 0", said, "save the adapter again with peft") from error
-
-
-def _refused(adapter: Adapter, expected: str, found: str, fix: str) -> ModelError:
-    return ModelError(Problem(where=adapter.where, expected=expected, found=found, fix=fix))
+        raise refused(adapter, "a rank and an alpha above 0", said, "save the adapter again with peft") from error

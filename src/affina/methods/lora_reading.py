@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from affina.errors import ModelError, Problem, RecipeError
+from affina.errors import Problem, RecipeError
 from affina.methods.lora import LowRank, names_of, scale_of
 from affina.methods.lora_files import lora_spec
 from affina.methods.low_rank import summed
 from affina.methods.targets import Blocks, as_asked, in_head, same_layers
 from affina.models.adapter_head import check_beside
-from affina.models.adapters import PREFIX, Adapter, check_base
+from affina.models.adapters import MERGE, PREFIX, Adapter, check_base, refused
 from affina.models.anatomy import Anatomy
 from affina.models.layers import Layer, layers_of
 from affina.recipe.method_specs import LoraSpec
@@ -49,23 +49,21 @@ def attach_lora(module: Any, anatomy: Anatomy, adapter: Adapter, *, asked: LoraS
     check_base(adapter, module, anatomy)
     layers = [layer for layer in every if not in_head(layer, anatomy)]
     targets, blocks = as_asked(module, anatomy, layers)
-    if asked is not None and asked.model_fields_set & {"targets", "blocks"}:
-        _check_layers(adapter, same_layers(module, anatomy, layers, asked), targets=targets, blocks=blocks, asked=asked)
+    named = asked is not None and asked.model_fields_set & {"targets", "blocks"}
+    if asked is not None and named and not same_layers(module, anatomy, layers, asked):
+        raise RecipeError(_other_layers(adapter, asked, targets=targets, blocks=blocks))
     lora = LowRank(module, anatomy, spec.model_copy(update={"targets": targets, "blocks": blocks}), layers)
     lora.begin_with(start)
     return lora
 
 
-def _check_layers(adapter: Adapter, same: bool, *, targets: Collection[str], blocks: Blocks, asked: LoraSpec) -> None:
-    if not same:
-        raise RecipeError(
-            Problem(
-                where="recipe key method.targets",
-                expected=f"the layers that {adapter.where} updates: {_words(targets, blocks)}",
-                found=_words(asked.targets, asked.blocks),
-                fix="leave method.targets and method.blocks out, to go on with those of the adapter",
-            )
-        )
+def _other_layers(adapter: Adapter, asked: LoraSpec, *, targets: Collection[str], blocks: Blocks) -> Problem:
+    return Problem(
+        where="recipe key method.targets",
+        expected=f"the layers that {adapter.where} updates: {_words(targets, blocks)}",
+        found=_words(asked.targets, asked.blocks),
+        fix="leave method.targets and method.blocks out, to go on with those of the adapter",
+    )
 
 
 def _words(targets: Collection[str], blocks: Blocks) -> str:
@@ -82,20 +80,20 @@ def _factors(adapter: Adapter) -> dict[str, dict[str, Tensor]]:
         if middle and letter in ("A", "B"):
             found.setdefault(path, {})[letter] = tensor
         elif middle:
-            raise _refused(
+            raise refused(
                 adapter,
                 "factors lora_A and lora_B alone",
                 name,
-                "merge it with peft (merge_and_unload, save_pretrained) and give the merged model as `model:`",
+                MERGE,
             )
     return found
 
 
 def _check_paths(adapter: Adapter, factors: Mapping[str, Any], layers: Mapping[str, Layer]) -> None:
     if not factors:
-        raise _refused(adapter, "factors lora_A and lora_B", "none in its weights", "give another adapter")
+        raise refused(adapter, "factors lora_A and lora_B", "none in its weights", "give another adapter")
     if unknown := [path for path in factors if path not in layers]:
-        raise _refused(
+        raise refused(
             adapter,
             "updates of layers that this base model has",
             f"{len(unknown)} of {len(factors)} for layers that it has not: {', '.join(unknown[:3])}",
@@ -125,7 +123,7 @@ def _factors_of(
     if any(pair.keys() != {"A", "B"} for pair in given) or any(
         not torch.equal(pair[letter], first[letter]) for pair in given for letter in "AB"
     ):
-        raise _refused(
+        raise refused(
             adapter,
             f"one update for the matrix of {', '.join(layer.paths)}, with A and B",
             "different updates of the modules that share it, or a part of one",
@@ -134,14 +132,10 @@ def _factors_of(
     wanted = {"A": (rank, layer.inputs), "B": (layer.outputs, rank)}
     for letter, shape in wanted.items():
         if tuple(first[letter].shape) != shape:
-            raise _refused(
+            raise refused(
                 adapter,
                 f"{layer.path}.lora_{letter} of {' x '.join(map(str, shape))}, as the base model and r have it",
                 " x ".join(map(str, first[letter].shape)),
                 "load the base model that it was trained beside",
             )
     return first
-
-
-def _refused(adapter: Adapter, expected: str, found: str, fix: str) -> ModelError:
-    return ModelError(Problem(where=adapter.where, expected=expected, found=found, fix=fix))

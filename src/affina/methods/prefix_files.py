@@ -13,7 +13,7 @@ from torch import Tensor
 
 from affina.methods.prefix import TunedPrefix, find_stacks, flat
 from affina.methods.prompt import NAME
-from affina.methods.virtual_files import check_virtual, read_virtual, refused, write_virtual
+from affina.methods.virtual_files import check_virtual, read_virtual, unfit, write_virtual
 from affina.models.adapters import UNNAMED, Adapter, BaseName
 from affina.models.anatomy import Anatomy
 from affina.models.prefixed import head_under_prefix
@@ -123,7 +123,7 @@ def attach_prefix(module: Any, anatomy: Anatomy, adapter: Adapter) -> TunedPrefi
     for name, stack in stacks.items():
         width, found = flat(stack.words).shape[1], tuple(given[name].shape)
         if found != (spec.length, width):
-            raise refused(adapter, f"{spec.length} positions of {width} numbers for this model", str(found))
+            raise unfit(adapter, f"{spec.length} positions of {width} numbers for this model", str(found))
     if adapter.config["peft_type"] == PEFTS:
         layers = len(stacks["decoder"].words)
         order = _pefts_order(layers, apart=bool(module.config.is_encoder_decoder))

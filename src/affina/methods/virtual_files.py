@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from torch import Tensor
 
-from affina.errors import ModelError, Problem
+from affina.errors import ModelError
 from affina.methods.prompt import NAME, SoftPrompt
 from affina.models.adapter_head import check_beside, head_modules
 from affina.models.adapters import (
@@ -21,6 +21,7 @@ from affina.models.adapters import (
     BaseName,
     check_base,
     fingerprint_of,
+    refused,
     task_type,
     write_adapter,
 )
@@ -126,7 +127,7 @@ def attach_prompt(module: Any, anatomy: Anatomy, adapter: Adapter) -> SoftPrompt
     check_virtual(adapter, (NAME,), module, anatomy)
     width = reader(module).get_input_embeddings().embedding_dim
     if start.shape[1] != width:
-        raise refused(adapter, f"virtual tokens as wide as this model's embeddings, {width}", str(start.shape[1]))
+        raise unfit(adapter, f"virtual tokens as wide as this model's embeddings, {width}", str(start.shape[1]))
     prompt = SoftPrompt(module, anatomy, lambda: start.to(next(module.parameters())))
     prompt.check()
     prompt.begin_with({NAME: start})
@@ -147,18 +148,16 @@ def read_virtual(adapter: Adapter, kinds: Collection[str], names: Collection[str
     config = adapter.config
     kind = config["peft_type"]
     if kind not in kinds:
-        raise refused(adapter, f"a {' or '.join(kinds)} adapter", f"peft_type {kind}")
+        raise unfit(adapter, f"a {' or '.join(kinds)} adapter", f"peft_type {kind}")
     for key, value in config.items():
         if key not in _ABOUT and value not in (None, False, [], {}):
-            raise refused(adapter, f"{kind} without further features", f"{key}: {value}"[:120])
+            raise unfit(adapter, f"{kind} without further features", f"{key}: {value}"[:120])
     own = {name: adapter.tensors[name] for name in names if name in adapter.tensors}
     first, count = own.get(NAME), config.get("num_virtual_tokens")
     if first is None or first.ndim != 2 or not isinstance(count, int) or not 0 < count <= first.shape[0]:
         shape = None if first is None else tuple(first.shape)
-        raise refused(adapter, f"{NAME}, a row for each of {count} virtual tokens", f"the shape {shape}")
-    if (
-        kind == PROMPT
-    ):  # an encoder-decoder's adapter may hold tokens for both stacks, of which peft reads the encoder's
+        raise unfit(adapter, f"{NAME}, a row for each of {count} virtual tokens", f"the shape {shape}")
+    if kind == PROMPT:  # an encoder-decoder's may hold tokens for both stacks, of which peft reads the encoder's
         own[NAME] = first[:count]
     return own
 
@@ -180,7 +179,6 @@ def check_virtual(adapter: Adapter, names: Collection[str], module: Any, anatomy
     check_base(adapter, module, anatomy)
 
 
-def refused(adapter: Adapter, expected: str, found: str) -> ModelError:
+def unfit(adapter: Adapter, expected: str, found: str) -> ModelError:
     """An adapter that does not fit."""
-    fix = "load the base model that it was trained beside, or train it again"
-    return ModelError(Problem(where=adapter.where, expected=expected, found=found, fix=fix))
+    return refused(adapter, expected, found, "load the base model that it was trained beside, or train it again")

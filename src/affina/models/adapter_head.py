@@ -13,13 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from affina.errors import ModelError, Problem
-from affina.models.adapters import CLASSIFIES, PREFIX, WRAPPED, Adapter
+from affina.models.adapters import CLASSIFIES, MERGE, PREFIX, WRAPPED, Adapter, refused
 from affina.models.anatomy import Anatomy, under
 
 _WRITE: Final = frozenset({"CAUSAL_LM", "SEQ_2_SEQ_LM"})
 _OWN_TABLE: Final = ".base_layer.weight"
 """How PEFT saves the embeddings themselves beside their update, or when their rows were changed."""
-_MERGE: Final = "merge it with peft (merge_and_unload, save_pretrained) and give the merged model as `model:`"
 
 
 def head_modules(module: nn.Module, anatomy: Anatomy) -> list[str]:
@@ -67,11 +66,11 @@ def put_head(
     if missing and adapter.config.get("task_type") not in _WRITE:
         found = f"none for {', '.join(missing[:3])}, which would be random numbers"
         fix = "save the adapter again with its head, or load the base model that it was trained beside"
-        raise _refused(adapter, "the head that was trained with it", found, fix)
+        raise refused(adapter, "the head that was trained with it", found, fix)
     for name, tensor in given.items():
         if tensor.shape != own[name].shape:
             expected = f"{name} of {tuple(own[name].shape)}, for the labels of this task"
-            raise _refused(adapter, expected, str(tuple(tensor.shape)), "take the adapter of a task with these labels")
+            raise refused(adapter, expected, str(tuple(tensor.shape)), "take the adapter of a task with these labels")
     with torch.no_grad():
         for name, tensor in given.items():
             own[name].copy_(tensor)
@@ -97,12 +96,12 @@ def check_beside(adapter: Adapter, others: Mapping[str, Tensor], module: Any, an
     """
     if not anatomy.head and adapter.config.get("task_type") == CLASSIFIES:
         expected, found = "an adapter of a model that writes", f"one of a classifier (task_type {CLASSIFIES})"
-        raise _refused(adapter, expected, found, "take an adapter that was trained to write, or a task with labels")
+        raise refused(adapter, expected, found, "take an adapter that was trained to write, or a task with labels")
     own = dict(module.named_parameters(remove_duplicate=False))
     for name, tensor in others.items():
         in_head = name in own and _in_head(name, anatomy)
         if not in_head and not _is_table_of_base(name, tensor, own):
-            raise _refused(adapter, "updates, and a head trained whole", f"{name}, trained whole", _MERGE)
+            raise refused(adapter, "updates, and a head trained whole", f"{name}, trained whole", MERGE)
 
 
 def _in_head(name: str, anatomy: Anatomy) -> bool:
@@ -123,7 +122,3 @@ def _is_table_of_base(name: str, tensor: Tensor, own: Mapping[str, Tensor]) -> b
     """Whether a tensor is nothing but the base's own embeddings, which PEFT saves beside an update of them."""
     base = own.get(name.replace(_OWN_TABLE, ".weight"))
     return base is not None and base.shape == tensor.shape and bool((base.detach().cpu() == tensor).all())
-
-
-def _refused(adapter: Adapter, expected: str, found: str, fix: str) -> ModelError:
-    return ModelError(Problem(where=adapter.where, expected=expected, found=found, fix=fix))

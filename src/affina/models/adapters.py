@@ -33,6 +33,8 @@ WRAPPED: Final = "base_model."
 """and for methods that change no layer."""
 CLASSIFIES: Final = "SEQ_CLS"
 """PEFT's word for a model with a head for labels or a number."""
+MERGE: Final = "merge it with peft (merge_and_unload, save_pretrained) and give the merged model as `model:`"
+"""The fix for a feature that we do not have."""
 _PICKLED: Final = "adapter_model.bin"
 _SAMPLED: Final = 1024
 """Numbers of each tensor that go into the fingerprint, evenly spaced: training moves all of them."""
@@ -92,6 +94,11 @@ def write_adapter(
     save_file(whole, folder / WEIGHTS, metadata={"format": "pt"})
     note = {BASE_FINGERPRINT: fingerprint} | ({BASE: base.starter} if base.starter else {})
     (folder / NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+
+
+def refused(adapter: Adapter, expected: str, found: str, fix: str) -> ModelError:
+    """An adapter that cannot be taken."""
+    return ModelError(Problem(where=adapter.where, expected=expected, found=found, fix=fix))
 
 
 def read_adapter(folder: Path) -> Adapter:

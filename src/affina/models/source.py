@@ -128,7 +128,7 @@ def _folder(reference: str, path: Path) -> Source:
                 where=where,
                 expected=f"a run with a whole model, in {RUN_MODEL}/",
                 found=f"one that shipped {RUN_ADAPTER}/ alone, which is no model without its base",
-                fix="give the model that it began with",
+                fix=f"give `model` the adapter's own folder: {path / RUN_ADAPTER}",
             )
         )
     if not (path / RUN_MODEL).is_dir():

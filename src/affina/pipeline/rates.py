@@ -69,7 +69,7 @@ def named(prepared: Prepared, rate: float) -> str:
 def settle(prepared: Prepared, journal: Journal) -> Prepared:
     """Start the head, and let that and the run's own rows settle the rates that were left to us."""
     prepared = with_head(prepared, prepared.subject.start_head(prepared))
-    if steps := steps_of_test(prepared, plan_of(prepared)):
+    if not is_given(prepared) and (steps := steps_of_test(prepared, plan_of(prepared))):
         prepared = _tested(prepared, journal, steps=steps)
     write_choices(prepared, settles_later(prepared), journal)
     return prepared

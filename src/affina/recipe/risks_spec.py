@@ -14,8 +14,8 @@ class ForgettingSpec(Spec):
 
     texts: str | None = Field(
         None,
-        description="A text file (UTF-8): how well the model foretells it is measured before and after the training;"
-        " for models that write.",
+        description="A text file (UTF-8): how well the model foretells it is measured before and after the training,"
+        " whatever that takes; for decoders that write.",
     )
 
 

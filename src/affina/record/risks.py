@@ -17,6 +17,16 @@ Outcome = Literal["flagged", "within", "open", "few", "unmeasured"]
 settle anything; not measured."""
 
 
+TRAINING_ROWS: Final = "training rows"
+VALIDATION_ROWS: Final = "validation rows"
+UNTOUCHED: Final = "untouched model"
+TUNED: Final = "tuned model"
+DIFFERENCE: Final = "difference"
+"""What a figure is of."""
+REPRODUCED: Final = "answers written word for word"
+"""The name of the probe of memorising."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """One figure of a probe."""

@@ -11,6 +11,8 @@ from typing import Final
 MOST_NUMBERS: Final = 1_000
 CUT_OFF: Final = " [cut off]"
 """Stands behind a recorded text that the model had not ended."""
+MASKS: Final = ("[e-mail]", "[IBAN]", "[card]", "[phone]")
+"""Stand in recorded texts in the place of personal data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,8 @@ LOSS: Final = "loss"
 
 def turned(run: Gathered) -> str:
     """What there is to say of it; empty where there is nothing, or there are too few rows to say it."""
+    if run.task == "regression":  # numbers have no probabilities, and their loss is an error like the others
+        return ""
     key, rows = run.chosen_metric, _rows(run)
     kept = next((look for look in run.evaluations if look.step == run.kept_step), None)
     if key is None or kept is None or not {key, LOSS} <= kept.metrics.keys() or key == LOSS or rows < LEAST_ROWS:

@@ -131,8 +131,9 @@ def _steps_back(run: Gathered) -> Iterator[str]:
 
 
 def _plainly(run: Gathered, risk: Judged) -> str:
-    """What is said of a risk, or why nothing was measured."""
-    return _without_folder(run, ". ".join(map(formats.capital, risk.sentences)) or risk.gaps[0].why)
+    """What is said of a risk, and first of all why nothing was measured where nothing was."""
+    said = risk.sentences if risk.probes else (risk.gaps[0].why, *risk.sentences)
+    return _without_folder(run, ". ".join(map(formats.capital, said)))
 
 
 def _without_folder(run: Gathered, text: str) -> str:

@@ -7,13 +7,14 @@ judged by the texts that the record holds, so that terminal, report and card say
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from affina.record.row_results import CUT_OFF, RowResults, WrittenTexts
+from affina.record.row_results import CUT_OFF, MASKS, RowResults, WrittenTexts
 from affina.reporting.gathered import Gathered
 
 Kind = Literal["empty", "repeating", "same", "cut off"]
@@ -27,6 +28,7 @@ LEAST_ALIKE: Final = 3
 """Answers that can be said to be all the same."""
 _LOOP: Final = re.compile(r"(.{1,80}?)\1{3,}", re.DOTALL)
 """A piece four times or more."""
+_MASK: Final = re.compile("|".join(map(re.escape, MASKS)))
 _MORE: Final = re.compile(r" \[[\d,]+ more characters\]$")
 LONGEST_SHOWN: Final = 12
 
@@ -72,11 +74,17 @@ def degenerate(written: WrittenTexts | None, rows: RowResults | None) -> Degener
     """
     if written is None or not written.texts:
         return None
-    texts = [text.removesuffix(CUT_OFF).strip() for text in written.texts]
+    texts = _told_apart([text.removesuffix(CUT_OFF).strip() for text in written.texts])
     right = rows.values.get("exact_match", ()) if rows is not None else ()
     if 2 * sum(right) > len(texts):
         return None
     return _void(texts) or _same(texts) or _cut(written.texts)
+
+
+def _told_apart(texts: Sequence[str]) -> list[str]:
+    """Texts with a number in the place of each mask: what was masked need not have been the same."""
+    number = itertools.count(1)
+    return [_MASK.sub(lambda _: f"[{next(number)}]", text) for text in texts]
 
 
 def _void(texts: Sequence[str]) -> Degenerate | None:

@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from affina.record.figures import LEAST_ROWS
-from affina.record.risks import RISKS, Figure, Outcome, Probed, Risk
+from affina.record.risks import (
+    DIFFERENCE,
+    REPRODUCED,
+    RISKS,
+    TRAINING_ROWS,
+    VALIDATION_ROWS,
+    Figure,
+    Outcome,
+    Probed,
+    Risk,
+)
 from affina.reporting.calibration import turned
 from affina.reporting.formats import capital, difference, ends, interval, metric, name
 from affina.reporting.gap import Gap
@@ -22,13 +32,11 @@ RANKED: Final[tuple[Outcome, ...]] = ("flagged", "open", "few", "within", "unmea
 SENTENCES: Final[Mapping[str, str]] = {
     "lost_elsewhere": "of what was learned on the training rows {figure} does not hold on others{both}",
     "reproduced": "of training answers {figure} more are written word for word than of others{both}",
-    "foretelling_rise": "the bits for each byte of {probe} rose by {figure}",
+    "foretelling_rise": "the bits for each byte of {probe} changed by {figure}; more is worse",
     "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"
     " where nothing of that is left",
 }
 """By the metric that decides."""
-TRAINING: Final = "training rows"
-VALIDATION: Final = "validation rows"
 UNMEASURED: Final = "Not measured"
 WORDS: Final[Mapping[Outcome, str]] = {
     "open": "Not settled",
@@ -52,8 +60,6 @@ TONES: Final[Mapping[Outcome, str]] = {
 
 
 MEMORISED: Final = Gap("Memorising", "whether it gives away texts that it was trained on, word for word")
-REPRODUCED: Final = "answers written word for word"
-"""The probe of that."""
 SKILLS: Final = Gap(
     "Skills from before", "minimal pairs, multiple choice, an earlier task's rows: this version has no probe of them"
 )
@@ -97,7 +103,7 @@ class Judged:
     @property
     def in_short(self) -> str:
         """One line: the word and the first sentence, or why nothing was measured."""
-        return f"{self.word}: {self.sentences[0]}" if self.sentences else f"{self.word}: {self.gaps[0].why}"
+        return f"{self.word}: {self.sentences[0] if self.probes else self.gaps[0].why}"
 
 
 def risks_of(run: Gathered) -> tuple[Judged, ...]:
@@ -152,15 +158,16 @@ def _sentence(line: Probed) -> str:
 def _both(line: Probed) -> str:
     """The metric on both sides, where the probe has two."""
     of = {figure.of: figure for figure in reversed(line.figures)}
-    if not {TRAINING, VALIDATION} <= of.keys():
+    if not {TRAINING_ROWS, VALIDATION_ROWS} <= of.keys():
         return ""
-    key, train, other = of[TRAINING].metric, of[TRAINING].found.value, of[VALIDATION].found.value
-    return f" ({name(key)} {metric(key, train)} there, {metric(key, other)} on validation rows)"
+    train, other = of[TRAINING_ROWS], of[VALIDATION_ROWS].found.value
+    key = train.metric
+    return f" ({name(key)} {metric(key, train.found.value)} there, {metric(key, other)} on validation rows)"
 
 
 def signed(figure: Figure) -> str:
     """A figure with its interval; a difference has its sign."""
-    if figure.of != "difference":
+    if figure.of != DIFFERENCE:
         return interval(figure.metric, figure.found)
     return f"{difference(figure.metric, figure.found.value)} ({ends(figure.metric, figure.found)})"
 

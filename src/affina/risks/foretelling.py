@@ -27,10 +27,10 @@ from affina.evaluation.judging.base import Sampling
 from affina.models.language import LanguageModel
 from affina.models.output_layer import LinearOutput
 from affina.models.writing import HowToWrite, write
-from affina.record.risks import Figure, Risk
+from affina.record.risks import DIFFERENCE, TUNED, UNTOUCHED, Figure, Risk
 from affina.risks.divergence import divergences, kept
 from affina.risks.given_texts import Given
-from affina.risks.probe import DIFFERENCE, TUNED, UNTOUCHED, Found, outcome_of, with_intervals
+from affina.risks.probe import Found, outcome_of, with_intervals
 from affina.risks.sentences import sentences
 from affina.tasks.lessons import Lesson, Passage, Question, Reading
 from affina.tasks.target_text import target_bytes
@@ -95,7 +95,7 @@ class OwnTexts:
         notes = [f"{len(self._texts.passages):,} texts of up to {self._length():,} tokens, drawn at temperature 1"]
         if moved is None:
             notes.append("this model makes its logits for all tokens at once: their divergence is not measured")
-        self._base = []
+        self._base, self._output = [], None  # it holds the untouched model's output matrix
         return replace(found, notes=tuple(notes))
 
     def _length(self) -> int:

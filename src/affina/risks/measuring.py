@@ -7,18 +7,14 @@ reason. This module knows no probe.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-
-import torch
 
 from affina.errors import AffinaError
 from affina.methods.base import Attached
 from affina.record.risks import Probed
 from affina.risks.probe import Found, Probe
-
-FAILURES = (AffinaError, OSError, torch.OutOfMemoryError)
-"""What a probe may end in without a fault of ours."""
+from affina.runtime.exhausted import ran_out
 
 
 class _Looked:
@@ -33,8 +29,10 @@ class _Looked:
         started = time.perf_counter()
         try:
             yield
-        except FAILURES as error:
+        except Exception as error:
             self.why = in_words(error)
+            if not self.why:
+                raise
         finally:
             self.seconds += time.perf_counter() - started
 
@@ -85,20 +83,18 @@ def _look_at_base(looked: Sequence[_Looked], attached: Attached) -> None:
             for one in looked:
                 with one.timed():
                     one.probe.before()
-    except FAILURES as error:
-        _all_failed(looked, in_words(error))
+    except Exception as error:
+        if not (why := in_words(error)):
+            raise
+        for one in looked:
+            one.why = one.why or why
 
 
-def _all_failed(looked: Iterable[_Looked], why: str) -> None:
-    for one in looked:
-        one.why = one.why or why
-
-
-def in_words(error: BaseException) -> str:
-    """What went wrong, in one sentence."""
+def in_words(error: Exception) -> str:
+    """What went wrong, in one sentence; empty for a fault of ours, which is no reason not to measure."""
+    if ran_out(error):
+        return "there was not enough memory for it"
     if isinstance(error, AffinaError):
         first = error.problems[0]
         return f"{first.where}: {first.found} (expected: {first.expected}); {first.fix}"
-    if isinstance(error, torch.OutOfMemoryError):
-        return "there was not enough memory for it"
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) else ""

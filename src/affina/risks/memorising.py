@@ -15,13 +15,12 @@ from typing import Final, final
 
 from affina.evaluation.proportions import difference_of, share_of
 from affina.models.writing import Written
-from affina.record.risks import Figure, Risk
-from affina.risks.probe import DIFFERENCE, TRAINING_ROWS, VALIDATION_ROWS, Found, outcome_of
+from affina.record.risks import DIFFERENCE, REPRODUCED, TRAINING_ROWS, VALIDATION_ROWS, Figure, Risk
+from affina.risks.probe import Found, outcome_of
 
 LIMIT: Final = 0.1
 """Of the answers, beyond the share of unseen ones. By convention."""
-REPRODUCED: Final = "reproduced"
-NAME: Final = "answers written word for word"
+SHARE: Final = "reproduced"
 LENGTH: Final = 32
 """Tokens that are written for an answer, at most."""
 LEAST_TOKENS: Final = 16
@@ -41,7 +40,7 @@ class Memorised:
     """
 
     risk: Risk = "overfitting"
-    name = NAME
+    name = REPRODUCED
     needs_base = False
 
     def __init__(self, reproduced: Callable[[str], Sequence[bool]], *, confidence: float) -> None:
@@ -62,7 +61,7 @@ class Memorised:
         return Found(
             outcome=outcome_of(more, LIMIT),
             limit=LIMIT,
-            figures=tuple(Figure(metric=REPRODUCED, of=side, found=found) for side, found in of),
+            figures=tuple(Figure(metric=SHARE, of=side, found=found) for side, found in of),
             notes=(
                 f"answers of {LEAST_TOKENS} tokens or more, drawn by the seed, of which the first {LENGTH} tokens are"
                 " written, the likeliest each time",

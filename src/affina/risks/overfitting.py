@@ -28,8 +28,8 @@ from affina.evaluation.intervals import Measure, draws, ends
 from affina.evaluation.judging.base import Judge, Sampling, Targets, Thresholds
 from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.measures import higher_is_better
-from affina.record.risks import Figure, Risk
-from affina.risks.probe import DIFFERENCE, TRAINING_ROWS, VALIDATION_ROWS, Found, outcome_of
+from affina.record.risks import DIFFERENCE, TRAINING_ROWS, VALIDATION_ROWS, Figure, Risk
+from affina.risks.probe import Found, outcome_of
 
 LIMIT: Final = 1 / 3
 """Of what was learned on the training rows: where more than that is lost elsewhere, it was learned by heart. By
@@ -65,7 +65,7 @@ class Side:
     def drawn(self, sampling: Sampling, *, seed: int) -> tuple[Floats, Floats]:
         """`both` over all rows, and on each draw."""
         if not self.are_all:
-            return draws(self.both, self.rows, resamples=sampling.resamples, seed=seed % 2**32)
+            return draws(self.both, self.rows, resamples=sampling.resamples, seed=seed)
         values = np.nan_to_num(self.both(np.ones(self.rows)))
         return values, np.tile(values, (sampling.resamples, 1))
 

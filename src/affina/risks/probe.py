@@ -8,23 +8,15 @@ often. This module measures nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from affina.evaluation.intervals import Floats, Measure, bootstrap
+from affina.evaluation.intervals import Measure, bootstrap
 from affina.evaluation.judging.base import Sampling
 from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.risks import Figure, Outcome, Risk
-
-TRAINING_ROWS = "training rows"
-VALIDATION_ROWS = "validation rows"
-UNTOUCHED = "untouched model"
-TUNED = "tuned model"
-DIFFERENCE = "difference"
-"""What a figure is of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +69,5 @@ def outcome_of(decisive: Measured, limit: float) -> Outcome:
 def with_intervals(measure: Measure, rows: int, sampling: Sampling) -> list[Measured]:
     """The figures of `measure` with their intervals over the rows."""
     found = bootstrap(measure, rows, resamples=sampling.resamples, confidence=sampling.confidence, seed=sampling.seed)
-    return measured(*found, rows=rows)
-
-
-def measured(values: Floats, low: Floats, high: Floats, *, rows: int) -> list[Measured]:
-    """Figures as plain data."""
-    ends = zip(*(np.asarray(part).tolist() for part in (values, low, high)), strict=True)
+    ends = zip(*(np.asarray(part).tolist() for part in found), strict=True)
     return [Measured(value=value, low=least, high=most, n=rows) for value, least, most in ends]
-
-
-def sides(metric: str, found: Sequence[Measured], of: Sequence[str]) -> tuple[Figure, ...]:
-    """One metric of several sides."""
-    return tuple(Figure(metric=metric, of=side, found=one) for one, side in zip(found, of, strict=True))

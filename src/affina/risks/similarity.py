@@ -17,6 +17,7 @@ from affina.data.batching import by_length
 from affina.data.rows import Row
 from affina.evaluation.baselines import Floats, mean_features
 from affina.evaluation.judging.base import Sampling
+from affina.evaluation.predictions import check_finite
 from affina.models.classifier import Classifier
 from affina.models.heads import hidden_states
 from affina.record.risks import Figure, Risk
@@ -51,6 +52,7 @@ class Similarities:
 
     def __init__(self, model: Classifier, *, sampling: Sampling, budget: int) -> None:
         self._model, self._sampling, self._budget = model, sampling, budget
+        self._examples = _read(model)
         self._base: Floats = np.empty((0, 0))
 
     def before(self) -> None:
@@ -74,7 +76,7 @@ class Similarities:
     @torch.inference_mode()
     def _look(self) -> Floats:
         """The cosines of every two sentences, [sentences, sentences]."""
-        examples, device = self._read(), self._model.module.device
+        examples, device = self._examples, self._model.module.device
         found: dict[int, Floats] = {}
         for places in by_length([len(example.ids) for example in examples], budget=self._budget):
             some = [examples[place] for place in places]
@@ -83,14 +85,16 @@ class Similarities:
             features = mean_features(states, batch.inputs["attention_mask"]).double().cpu().numpy()
             found |= dict(zip(places, features, strict=True))
         vectors = np.stack([found[place] for place in range(len(examples))])
+        check_finite(vectors, None)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         directions = vectors / np.maximum(norms, np.finfo(np.float64).tiny)
         return np.asarray(directions @ directions.T)
 
-    def _read(self) -> list[Example]:
-        texts = enumerate(sentences(), start=1)
-        rows = [Row(fields={"text": text}, file=FILE.name, number=number, line=0) for number, text in texts]
-        return tokenize(self._model.tokenizer, rows, [None] * len(rows), max_length=self._model.max_length)
+
+def _read(model: Classifier) -> list[Example]:
+    texts = enumerate(sentences(), start=1)
+    rows = [Row(fields={"text": text}, file=FILE.name, number=number, line=0) for number, text in texts]
+    return tokenize(model.tokenizer, rows, [None] * len(rows), max_length=model.max_length)
 
 
 def change(base: Floats, tuned: Floats, weights: Floats) -> float:

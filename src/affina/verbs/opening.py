@@ -11,7 +11,6 @@ import torch
 
 from affina.methods.base import Attached
 from affina.methods.saved import attach_saved
-from affina.models.adapter_places import find_adapter
 from affina.models.base import length_beside
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.language import LanguageModel, load_language_model
@@ -63,10 +62,9 @@ def shipped(folder: RunFolder, *, device: torch.device, notify: Notify = silent)
     Raises:
         ModelError: the base model is not there any more.
     """
-    place = None if folder.model.is_dir() else find_adapter(str(folder.path))
-    if place is None:
+    if folder.model.is_dir():
         return Shipped(locate(str(folder.model), notify=notify), device)
-    return Shipped(replace(whole(place.base, notify=notify), adapter=folder.adapter), device)
+    return Shipped(with_adapter(str(folder.path), notify=notify), device)
 
 
 def untouched(reference: str, *, went_on: bool, device: torch.device, notify: Notify = silent) -> Shipped:

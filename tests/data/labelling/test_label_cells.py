@@ -359,3 +359,20 @@ def test_several_notations_in_one_column_are_refused_by_row_and_no_single_labels
 
 def test_one_list_among_labels_is_no_notation():
     assert guess("a", "b", "[1]", "a", "b", "b").value.name == "classification"
+
+
+@pytest.mark.parametrize("mark", ["; ", "json"])
+def test_a_few_cells_of_many_are_no_notation(mark):
+    odd = [written(mark, ("a", "b")), written(mark, ("b", "a"))]
+    others = ["a", "b", "c"] * 40
+    few = guess(*others, *odd, "a,b", "b,c")
+    assert few.value.name == "classification", few.reason
+
+
+def test_notations_that_are_taken_for_sets_say_how_to_refuse_that():
+    lists = guess(*[written("json", ("a", "b")), "a", "b", "c"] * 5)
+    assert lists.value.name == "multi_label"
+    assert "5 of 20 label cells are lists" in lists.reason
+    assert "write task=classification if whole cells are classes" in lists.reason
+    marks = guess(*[written(mark, pair) for mark, pair in zip([",", "; "] * 12, SETS[3::3], strict=False) if pair])
+    assert "write task=classification if" in marks.reason

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from affina.data.table import excerpt
+from affina.record.row_results import MASKS
 
 E_MAIL: Final = "email_addresses"
 PHONE: Final = "phone_numbers"
@@ -95,9 +96,9 @@ def personal_kinds(text: str) -> Iterator[tuple[str, str]]:
 
 def masked(text: str) -> str:
     """A text with personal data replaced by their kinds."""
-    text = _E_MAIL.sub("[e-mail]", text) if "@" in text else text
+    text = _E_MAIL.sub(_MASKS[E_MAIL], text) if "@" in text else text
     for kind, find in _NUMBERS.items() if _has_digits(text) else ():
-        text = _without(text, list(find(text)), _NAMES[kind])
+        text = _without(text, list(find(text)), _MASKS[kind])
     return text
 
 
@@ -152,7 +153,7 @@ def _phones(text: str) -> Iterator[Span]:
 
 _NUMBERS: Final[Mapping[str, Callable[[str], Iterator[Span]]]] = {IBAN: _ibans, CARD: _cards, PHONE: _phones}
 """In this order: a card's digits are no phone number's."""
-_NAMES: Final = {IBAN: "[IBAN]", CARD: "[card]", PHONE: "[phone]"}
+_MASKS: Final = dict(zip((E_MAIL, IBAN, CARD, PHONE), MASKS, strict=True))
 
 
 def _without(text: str, spans: Sequence[Span], name: str) -> str:

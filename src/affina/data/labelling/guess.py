@@ -39,7 +39,9 @@ ROWS_EACH: Final = 5
 FAR_APART: Final = 2
 """and a range of more than this many times as many: numbers of classes are consecutive."""
 SEVERAL: Final = 2
-"""Cells: so many are no accident."""
+"""Cells: so many are no accident,"""
+SHARE_OF_SEVERAL: Final = 0.1
+"""where they are so large a share of all."""
 COMES_BACK: Final = 0.8
 """Of the parts of cells: as many must stand in two different cells or more for the parts to be labels."""
 
@@ -111,8 +113,11 @@ def _sets(texts: Sequence[str], asked: MultiLabelSpec, *, has_lists: bool) -> La
 def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
     change = "write task=classification if {} are classes"
     lists = sum(listed(text) is not None for text in texts)
-    if has_lists or lists >= SEVERAL or (texts and lists == len(texts)):  # other cells are then refused by row
+    if has_lists or (texts and lists == len(texts)):
         return Resolved(LabelSets(LIST, Resolved(LIST, "cells are lists")), "label cells are lists")
+    if _are_no_accident(lists, texts):  # the other cells are refused by row
+        reason = f"{lists:,} of {len(texts):,} label cells are lists; {change.format('whole cells')}"
+        return Resolved(LabelSets(LIST, Resolved(LIST, "cells are lists")), reason)
     if _have_decimal_commas(texts):
         return _amounts(texts) or Resolved(SingleLabels(), ONE_LABEL)
     for mark in (*DELIMITERS, BLANK):
@@ -124,18 +129,23 @@ def _guessed(texts: Sequence[str], *, has_lists: bool) -> Resolved[Labelling]:
             return Resolved(LabelSets(mark, found), f"{reason}; {change.format('whole cells')}")
     if most := _most_of_several(texts):
         found = Resolved(most, "of several marks between labels it stands in most cells")
-        return Resolved(LabelSets(most, found), f"cells are labels with {most!r} and other marks between them")
+        reason = f"cells are labels with {most!r} and other marks between them; {change.format('whole cells')}"
+        return Resolved(LabelSets(most, found), reason)
     return _amounts(texts) or Resolved(SingleLabels(), ONE_LABEL)
 
 
 def _most_of_several(texts: Sequence[str]) -> str | None:
     """The mark that most cells have, where cells are labels divided by one mark here and another there."""
     counts = {mark: sum(mark in text for text in texts) for mark in DELIMITERS}
-    marks = [mark for mark, count in counts.items() if count >= SEVERAL]
+    marks = [mark for mark, count in counts.items() if _are_no_accident(count, texts)]
     if len(marks) < 2:
         return None
     together = [text.translate(str.maketrans("".join(marks), marks[0] * len(marks))) for text in texts]
     return max(marks, key=lambda mark: counts[mark]) if _are_several(together, marks[0]) else None
+
+
+def _are_no_accident(count: int, texts: Sequence[str]) -> bool:
+    return count >= max(SEVERAL, SHARE_OF_SEVERAL * len(texts))
 
 
 def _are_several(texts: Sequence[str], mark: str) -> bool:

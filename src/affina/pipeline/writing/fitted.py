@@ -15,10 +15,10 @@ from affina.pipeline.forgetting import forgetting_of
 from affina.pipeline.prepared import Prepared
 from affina.record.journal import Journal
 from affina.record.progress import Progress
-from affina.record.risks import Probed
+from affina.record.risks import REPRODUCED, Probed
 from affina.risks.allowance import Allowance
 from affina.risks.foretelling import WRITTEN
-from affina.risks.memorising import LEAST_ROWS, LEAST_TOKENS, LENGTH, MOST_ROWS, NAME, Memorised, reproduces
+from affina.risks.memorising import LEAST_ROWS, LEAST_TOKENS, LENGTH, MOST_ROWS, Memorised, reproduces
 from affina.risks.overfitting import OfTexts
 from affina.risks.probe import Probe
 
@@ -51,7 +51,7 @@ def _overfitting(subject: Writing, run: Prepared, allowance: Allowance) -> Probe
 
 def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: Journal) -> Probe | Probed:
     each = mean_tokens(run) + 2 * WRITTEN * LENGTH  # what is asked is a part of the row, and is read once
-    refused = allowance.refused("memorising", NAME, each=each, least=LEAST_ROWS)
+    refused = allowance.refused("memorising", REPRODUCED, each=each, least=LEAST_ROWS)
     if refused is not None:
         return refused
     count = allowance.rows("memorising", each=each, most=MOST_ROWS)

@@ -103,7 +103,7 @@ def _sample(wanted: ToWrite, found: Judged, place: int) -> Sample:
         expected=_cut(masked(known[0])) + more,
         predicted=_said(found.written[place]),
         row=place,
-        slots=slots.told(found.slots[place]) if found.slots else "",
+        slots=masked(slots.told(found.slots[place])) if found.slots else "",
     )
 
 
