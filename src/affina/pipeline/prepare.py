@@ -28,6 +28,7 @@ from affina.pipeline.regularising import told_of_regularisers
 from affina.pipeline.risks import texts_of
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
+from affina.pipeline.treating import terms_of, with_swapped
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
@@ -60,6 +61,8 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices
+    terms = terms_of(recipe, loaded, choices)
+    loaded = with_swapped(recipe, loaded, terms, choices)
     source, begun = _begin(recipe, loaded, choices, told)
     subject: Subject
     if isinstance(loaded.labelling, Written):
@@ -92,6 +95,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         audited=audited,
         notices=(),
         texts=texts_of(recipe, subject),
+        terms=terms,
     )
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import torch
 
+from affina.data.identity.terms import Pair
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Sampling
@@ -43,13 +44,7 @@ Notify = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What the tuned model reached on the rows that the report is about.
-
-    Attributes:
-        scores: all metrics.
-        samples: rows drawn at random.
-        worst: the rows that it was most wrong about.
-    """
+    """What the tuned model reached on the rows of the report: all metrics, rows drawn at random, and the worst."""
 
     scores: Scores
     samples: tuple[Sample, ...]
@@ -215,6 +210,7 @@ class Prepared:
         audited: what was looked at in them.
         notices: what the stages said on the way.
         texts: the user's own, on which forgetting is measured.
+        terms: identity terms that are swapped to measure bias.
     """
 
     recipe: Recipe
@@ -231,6 +227,7 @@ class Prepared:
     audited: Audited
     notices: tuple[str, ...]
     texts: Given | None = None
+    terms: tuple[Pair, ...] = ()
 
     @property
     def model(self) -> Pretrained:

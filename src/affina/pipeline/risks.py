@@ -15,7 +15,7 @@ from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
 from affina.record.journal import Journal
-from affina.record.risks import Probed, Risk
+from affina.record.risks import RISKS, Probed, Risk
 from affina.reporting.formats import mebibytes
 from affina.risks.allowance import Allowance
 from affina.risks.given_texts import KEY, Given, read_texts
@@ -24,7 +24,7 @@ from affina.risks.probe import Probe
 from affina.runtime import heap, machine
 from affina.training.loop import Outcome
 
-PROBED: tuple[Risk, ...] = ("overfitting", "forgetting")
+PROBED: tuple[Risk, ...] = RISKS
 
 
 def texts_of(recipe: Recipe, subject: Subject) -> Given | None:

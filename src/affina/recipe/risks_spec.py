@@ -19,12 +19,24 @@ class ForgettingSpec(Spec):
     )
 
 
+class BiasSpec(Spec):
+    """Whom the model may treat otherwise than others."""
+
+    terms: str | None = Field(
+        None,
+        description="A text file (UTF-8) with identity terms in pairs, one pair a line: `en, he, she`. They are swapped"
+        " in rows to see whether answers change; without it, those that Affina has in English and Italian are. For"
+        " tasks with one label a row.",
+    )
+
+
 class RisksSpec(Spec):
     """What is measured of the risks of a fine-tuning, once it is trained."""
 
     measure: Literal["always", "never"] | Auto = Field(
         AUTO,
-        description="Whether overfitting and forgetting are measured; `auto` as far as that takes at most 15% of the"
-        " work of the training.",
+        description="Whether overfitting, forgetting and bias are measured; `auto` as far as that takes at most 15% of"
+        " the work of the training.",
     )
     forgetting: ForgettingSpec = ForgettingSpec()
+    bias: BiasSpec = BiasSpec()
