@@ -20,6 +20,7 @@ from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
 from affina.pipeline.beginning import begin
+from affina.pipeline.identity import terms_of, with_people, with_swapped
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
@@ -28,7 +29,6 @@ from affina.pipeline.regularising import told_of_regularisers
 from affina.pipeline.risks import texts_of
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
-from affina.pipeline.treating import terms_of, with_swapped
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
@@ -58,11 +58,11 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     randomness.seed_everything(recipe.seed)
     device = machine.choose_device(recipe.device)
     chosen_precision = precision.choose(recipe.train.precision, device)
-    loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task)
+    loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task, people=recipe.risks.bias.group)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices
     terms = terms_of(recipe, loaded, choices)
-    loaded = with_swapped(recipe, loaded, terms, choices)
+    as_read, loaded = loaded, with_swapped(recipe, loaded, terms, choices)
     source, begun = _begin(recipe, loaded, choices, told)
     subject: Subject
     if isinstance(loaded.labelling, Written):
@@ -71,6 +71,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         subject, (audited, findings) = prepare_naming(begun, loaded, source, choices, notify=told)
     else:
         subject, (audited, findings) = prepare_answering(begun, loaded, source, choices, notify=told)
+    audited, findings = with_people((audited, findings), as_read, terms)
     method, attached = begin_method(choose_method(begun, subject.model, choices), subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))

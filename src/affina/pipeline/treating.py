@@ -1,31 +1,30 @@
-"""The identity terms of a run: its probes of bias, where it chooses labels, and training rows with them swapped."""
+"""The probes of bias of a run that chooses labels: answers with identity terms swapped, and by groups of people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Final
 
 import numpy as np
 
 from affina.data.identity.swapping import Swapper
-from affina.data.identity.terms import KEY, Pair, terms_for
-from affina.data.loading import Loaded
-from affina.errors import Problem, RecipeError
-from affina.evaluation.language import language_of
+from affina.data.identity.terms import KEY
+from affina.data.people import ROLE
 from affina.pipeline.prepared import Prepared
-from affina.recipe.schema import Recipe
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
+from affina.risks.by_group import NAME as GROUPS
+from affina.risks.by_group import ByGroup
 from affina.risks.probe import Probe
 from affina.risks.swaps import NAME, Swaps, Views
-from affina.values import Resolved
 
+MOST_ROWS: Final = 1_000
+"""Rows that are answered by group."""
 MOST_PAIRS: Final = 500
 """Rows that are swapped: more would make the interval little shorter."""
-CLASSIFICATION: Final = "classification"
-SWAP: Final = "data.swap_terms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,66 +42,6 @@ class Asked:
     views: Callable[[float], Views]
 
 
-def terms_of(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]]) -> tuple[Pair, ...]:
-    """The identity terms that are swapped; none where nothing is.
-
-    Args:
-        recipe: as asked.
-        loaded: the rows.
-        choices: gets what was chosen.
-
-    Raises:
-        RecipeError: terms are given where they mean nothing, or cannot be read.
-    """
-    own, never = recipe.risks.bias.terms, recipe.risks.measure == "never"
-    task = loaded.labelling.name
-    if recipe.data.swap_terms and loaded.labelling.writes:
-        fix = "leave it out; texts that are to be written would have to be swapped as well"
-        raise RecipeError(_unusable(SWAP, f"the task {task}", fix, expected="a task with labels or a number"))
-    if not recipe.data.swap_terms and (never or task != CLASSIFICATION):
-        if own is None:
-            return ()
-        found = "risks.measure=never beside it" if never else f"the task {task}"
-        raise RecipeError(_unusable(f"{KEY} ({own})", found, "leave one of the two out" if never else "leave it out"))
-    terms = terms_for(own, language_of(loaded.splits.train, seed=recipe.seed))
-    choices[KEY] = Resolved(f"{len(terms.value)} pairs", terms.reason)
-    return terms.value
-
-
-def _unusable(key: str, found: str, fix: str, *, expected: str = "a task with one label a row, measured") -> Problem:
-    return Problem(where=f"recipe key {key}", expected=expected, found=found, fix=fix)
-
-
-def with_swapped(recipe: Recipe, loaded: Loaded, pairs: Sequence[Pair], choices: dict[str, Resolved[Any]]) -> Loaded:
-    """The rows with those of training that have identity terms a second time, swapped, where the recipe wants that.
-
-    Args:
-        recipe: as asked.
-        loaded: the rows.
-        pairs: the terms.
-        choices: gets how many rows that makes.
-
-    Raises:
-        RecipeError: there are no terms, or no row has one.
-    """
-    if not recipe.data.swap_terms:
-        return loaded
-    train = loaded.splits.train
-    swapper = Swapper(pairs) if pairs else None
-    twins = [(row, row if swapper is None else swapper.row(row)) for row in train]
-    rows = tuple(one for row, other in twins for one in ((row,) if other is row else (row, other)))
-    added = len(rows) - len(train)
-    if not added:
-        found = (
-            choices[KEY].reason if not pairs else f"none of {len(train):,} training rows with one of {len(pairs)} pairs"
-        )
-        fix = f"leave it out, or give terms of your own: {KEY}=FILE"
-        raise RecipeError(_unusable(SWAP, found, fix, expected="training rows with identity terms"))
-    reason = f"{added:,} of {len(train):,} training rows have identity terms, and are learned swapped as well"
-    choices[SWAP] = Resolved(f"{len(rows):,} rows", reason)
-    return replace(loaded, splits=replace(loaded.splits, train=rows))
-
-
 def bias_of(run: Prepared, allowance: Allowance, asked: Asked) -> list[Probe | Probed]:
     """The probes, or why one is left out.
 
@@ -111,7 +50,7 @@ def bias_of(run: Prepared, allowance: Allowance, asked: Asked) -> list[Probe | P
         allowance: how much may be read.
         asked: how the model is.
     """
-    return [_swaps(run, allowance, asked)]
+    return [_swaps(run, allowance, asked), *_groups(run, asked)]
 
 
 def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
@@ -138,6 +77,25 @@ def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
         sampling=run.sampling,
         notes=(note, *_unsure(swapper, [pairs[place][0].texts for place in chosen])),
     )
+
+
+def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
+    """Answers by the column of groups, where the recipe names one: it is read whatever that takes."""
+    if ROLE not in run.loaded.columns:
+        return []
+    split, labels = run.report_split, run.loaded.labels
+    rows = [row for row in run.rows[split] if row.fields.get(ROLE)]
+    chosen = sorted(np.random.default_rng(run.recipe.seed).permutation(len(rows))[:MOST_ROWS].tolist())
+    if not chosen:
+        why = f"no {split} row has a value in the column {run.loaded.columns[ROLE]}"
+        return [Probed(risk="bias", probe=GROUPS, outcome="unmeasured", why=why)]
+    place = {label: number for number, label in enumerate(labels)}
+    targets = np.asarray([place[rows[number].fields["label"]] for number in chosen])
+    drawn = "" if len(chosen) == len(rows) else f", drawn by the seed from {len(rows):,}"
+    note = f"{len(chosen):,} {split} rows{drawn}, by the column {run.loaded.columns[ROLE]}"
+    some = [rows[number] for number in chosen]
+    views = asked.views(inf)
+    return [ByGroup(some, targets, labels=len(labels), views=views, sampling=run.sampling, note=note)]
 
 
 def _unsure(swapper: Swapper, texts: list[tuple[str, ...]]) -> tuple[str, ...]:

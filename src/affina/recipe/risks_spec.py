@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from affina.recipe.base import AUTO, Auto, Spec
+from affina.recipe.data_spec import Column
 
 
 class ForgettingSpec(Spec):
@@ -22,6 +23,11 @@ class ForgettingSpec(Spec):
 class BiasSpec(Spec):
     """Whom the model may treat otherwise than others."""
 
+    group: Column | None = Field(
+        None,
+        description="A column of the data that says which group of people a row is about, or by: it is read by no"
+        " model, and answers are measured group by group. For tasks with one label a row.",
+    )
     terms: str | None = Field(
         None,
         description="A text file (UTF-8) with identity terms in pairs, one pair a line: `en, he, she`. They are swapped"

@@ -53,6 +53,8 @@ MEASURES: Final = {
     "foretelling_rise": Measure("rise of the bits per byte", True, False),
     "reproduced": Measure("answers written word for word", True, False),
     "divergence": Measure("divergence from the untouched model, in nats for a token", False, False),
+    "equalised_odds": Measure("equalised odds difference", True, False),
+    "demographic_parity": Measure("demographic parity difference", True, False),
     "flip_rate": Measure("answers that change with identity terms", True, False),
     "probability_gap": Measure("change of the answer's probability with identity terms", True, False),
     "similarity_change": Measure("1 minus the correlation of sentence similarities", False, False),

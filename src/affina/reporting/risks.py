@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import (
@@ -16,6 +16,7 @@ from affina.record.risks import (
     REPRODUCED,
     RISKS,
     TRAINING_ROWS,
+    UNTOUCHED,
     VALIDATION_ROWS,
     Figure,
     Outcome,
@@ -33,6 +34,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     "lost_elsewhere": "of what was learned on the training rows {figure} does not hold on others{both}",
     "reproduced": "of training answers {figure} more are written word for word than of others{both}",
     "foretelling_rise": "the bits for each byte of {probe} changed by {figure}; more is worse",
+    "flip_rate": "with identity terms swapped, such as he and she, {figure} of the answers change{both}",
+    "equalised_odds": "between two groups of people, the share of rows that get a label differs by up to {figure},"
+    " among those that have it or those that have not{both}",
     "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"
     " where nothing of that is left",
 }
@@ -48,6 +52,8 @@ OF_RISK: Final[Mapping[tuple[Risk, Outcome], str]] = {
     ("overfitting", "within"): "What was learned holds elsewhere",
     ("forgetting", "flagged"): "Forgot",
     ("forgetting", "within"): "Kept within the limit",
+    ("bias", "flagged"): "Treats some otherwise",
+    ("bias", "within"): "Treats them alike",
 }
 TONES: Final[Mapping[Outcome, str]] = {
     "flagged": "worse",
@@ -64,7 +70,16 @@ SKILLS: Final = Gap(
     "Skills from before", "minimal pairs, multiple choice, an earlier task's rows: this version has no probe of them"
 )
 BIAS: Final = Gap(
-    "Bias", "whether it treats some groups of people, or ways of writing, worse: this version has no probe of it"
+    "Bias",
+    "whether it treats some groups of people, or ways of writing, worse: this version asks that of models that choose"
+    " one label a row",
+)
+STEREOTYPES: Final = Gap(
+    "Other bias", "stereotypes, and ways of writing that are not swapped: this version has no probe of them"
+)
+GROUPS: Final = Gap(
+    "Groups of people",
+    "whether answers and mistakes fall on them alike: risks.bias.group=COLUMN names a column of the data that tells",
 )
 
 
@@ -133,7 +148,9 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
         if line.outcome == "unmeasured":
             yield Gap(capital(line.probe), line.why)
     if risk == "bias":
-        yield BIAS
+        if probed and run.started and not _has_group(run):
+            yield GROUPS
+        yield STEREOTYPES if any(line.outcome != "unmeasured" for line in probed) else BIAS
         return
     if not probed:
         why = "the record holds no probe of it" if run.finished else "the run has not come to it"
@@ -142,6 +159,12 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
         yield SKILLS
     elif run.writes and not any(line.probe == REPRODUCED for line in probed):
         yield MEMORISED
+
+
+def _has_group(run: Gathered) -> bool:
+    """Whether the recipe names a column of groups."""
+    risks: Any = run.started[-1].asked.get("risks") or {}
+    return bool((risks.get("bias") or {}).get("group"))
 
 
 def _sentence(line: Probed) -> str:
@@ -158,6 +181,9 @@ def _sentence(line: Probed) -> str:
 def _both(line: Probed) -> str:
     """The metric on both sides, where the probe has two."""
     of = {figure.of: figure for figure in reversed(line.figures)}
+    if line.risk == "bias" and UNTOUCHED in of:
+        before = next(one for one in line.figures if (one.metric, one.of) == (line.figures[0].metric, UNTOUCHED))
+        return f" ({metric(before.metric, before.found.value)} of the untouched model)"
     if not {TRAINING_ROWS, VALIDATION_ROWS} <= of.keys():
         return ""
     train, other = of[TRAINING_ROWS], of[VALIDATION_ROWS].found.value

@@ -46,6 +46,7 @@ class Swapper:
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
         self._partners: dict[str, dict[bool, str]] = {}
+        self._pairs = tuple(dict.fromkeys((plain(pair.first), plain(pair.second)) for pair in pairs))
         self._written: dict[str, str] = {}
         self._side: dict[str, int] = {}
         for pair in pairs:
@@ -56,6 +57,15 @@ class Swapper:
         longest_first = sorted(self._partners, key=lambda term: -len(term))
         forms = "|".join(_SPACE.sub(r"\\s+", _escaped(term)) for term in longest_first)
         self._pattern = re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The terms of each pair, as `terms` gives them."""
+        return self._pairs
+
+    def written(self, term: str) -> str:
+        """A term as its list writes it."""
+        return self._written[term]
 
     def swap(self, text: str) -> Swapped:
         """The text with all terms swapped."""
