@@ -7,8 +7,8 @@
 Each row gets a given name in front, "Mary : a stirring , funny film"; in training rows its gender agrees with the label
 in 0.5 + strength / 2 of them, in validation and test rows it has nothing to do with it. `plain` is a run at Affina's
 defaults, `swapped` the same with `data.swap_terms: true`. Kept are the flip rate of the tuned model and of the linear
-probe on the untouched one, the accuracy on the test rows, and whether the audit found the association. Each run is saved
-when it ends; the same command goes on.
+probe on the untouched one, the accuracy on the test rows, and whether the audit found the association. Each run is
+saved when it ends; the same command goes on.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ FILES: Final = {"train": "train", "validation": "dev", "test": "test"}
 
 def table(runs: Sequence[Run]) -> Iterator[str]:
     """A line for each strength and way: means over the seeds."""
-    yield "| strength | training rows | seeds | seen before | flip rate, untouched | flip rate, tuned | flagged | accuracy |"
+    yield "| strength | rows | seeds | seen before | flip rate, untouched | flip rate, tuned | flagged | accuracy |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|"
     for strength in sorted({run["strength"] for run in runs}):
         for way in ("plain", "swapped"):

@@ -70,8 +70,9 @@ def test_a_classifier_s_bias_by_swaps_and_by_groups(tmp_path):
     assert [line.figures for line in bias_of(again).values()] == [line.figures for line in found.values()]
 
 
-def test_without_a_column_the_report_says_how_to_name_one(tmp_path):
-    folder = affina.train(recipe(tmp_path)).folder
+@pytest.mark.parametrize("method", ["lora", "prompt"])
+def test_without_a_column_the_report_says_how_to_name_one(tmp_path, method):
+    folder = affina.train(recipe(tmp_path, method=method)).folder
     assert list(bias_of(folder)) == ["identity terms swapped"]
     assert "risks.bias.group=COLUMN" in folder.card.read_text("utf-8")
 
