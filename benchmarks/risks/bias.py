@@ -31,8 +31,8 @@ from affina.evaluation.associations import TERMS
 from affina.record import journal
 from affina.record.files import write_text
 from affina.record.payloads import DataRead
-from affina.record.risks import TUNED, UNTOUCHED, Probed
-from affina.risks.swaps import FLIPS, NAME
+from affina.record.risks import SWAPS, TUNED, UNTOUCHED, Probed
+from affina.risks.swaps import FLIPS
 
 HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "quality"))
@@ -98,7 +98,7 @@ def _run(strength: float, seed: int, way: str, given: argparse.Namespace) -> Run
         result = affina.train(recipe)
         spent = time.process_time() - started
         records = journal.read(result.folder.journal)
-    swaps = next(line for line in records if isinstance(line, Probed) and line.probe == NAME)
+    swaps = next(line for line in records if isinstance(line, Probed) and line.probe == SWAPS)
     flips = {figure.of: figure.found for figure in swaps.figures if figure.metric == FLIPS}
     found = next(line for line in records if isinstance(line, DataRead)).findings
     return {

@@ -25,6 +25,7 @@ ENGLISH, ITALIAN = (Swapper(terms_for(None, code).value) for code in ("en", "it"
         ("he's late, and James's wife isn't", "she's late, and Mary's husband isn't"),
         ("Mr Smith and MRS Jones", "Mrs Smith and MR Jones"),
         ("the shelter, a theme, mankind, Johnson", "the shelter, a theme, mankind, Johnson"),
+        ("spider-man and a one-man show", "spider-man and a one-man show"),
         ("", ""),
     ],
 )

@@ -197,10 +197,9 @@ def test_bias_has_its_sentence_beside_the_untouched_model_and_names_what_is_left
 
 
 def test_groups_that_were_asked_for_are_no_gap():
-    records = with_probes(bias("few", why="no two groups have 20 rows"))
-    started = replace(records[0], asked={"risks": {"bias": {"group": "gender"}}})
-    found = risks_of(gather([started, *records[1:]]))[2]
-    assert found.sentences == ("no two groups have 20 rows",)
+    found = judged(bias("within"), bias("few", probe="groups of people", why="no two groups have 20 rows"))["bias"]
+    assert found.outcome == "few"
+    assert found.sentences[0] == "no two groups have 20 rows"
     assert [gap.what for gap in found.gaps] == ["Other bias"]
 
 

@@ -86,19 +86,20 @@ def with_swapped(recipe: Recipe, loaded: Loaded, pairs: Sequence[Pair], choices:
     return replace(loaded, splits=replace(loaded.splits, train=rows))
 
 
-def with_people(looked: Looked, loaded: Loaded, pairs: Sequence[Pair]) -> Looked:
+def with_people(looked: Looked, loaded: Loaded, pairs: Sequence[Pair], *, seed: int) -> Looked:
     """An audit with groups of people and identity terms looked at, where there is one label a row.
 
     Args:
         looked: the audit.
         loaded: the rows, before any is swapped.
         pairs: the terms.
+        seed: decides samples.
     """
     audited, findings = looked
     if loaded.labelling.name != CLASSIFICATION:
         return looked
     splits = {name: getattr(loaded.splits, name) for name in ("train", "validation", "test")}
-    parts = [look_at_terms(splits["train"], Swapper(pairs))] if pairs else []
+    parts = [look_at_terms(splits["train"], Swapper(pairs), seed=seed)] if pairs else []
     if ROLE in loaded.columns:
         parts.append(look_at_groups(splits, loaded.columns[ROLE]))
     checks = tuple(check for _, some in parts for check in some)

@@ -71,7 +71,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         subject, (audited, findings) = prepare_naming(begun, loaded, source, choices, notify=told)
     else:
         subject, (audited, findings) = prepare_answering(begun, loaded, source, choices, notify=told)
-    audited, findings = with_people((audited, findings), as_read, terms)
+    audited, findings = with_people((audited, findings), as_read, terms, seed=recipe.seed)
     method, attached = begin_method(choose_method(begun, subject.model, choices), subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))

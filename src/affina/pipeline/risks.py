@@ -15,7 +15,7 @@ from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
 from affina.record.journal import Journal
-from affina.record.risks import RISKS, Probed, Risk
+from affina.record.risks import RISKS, Probed
 from affina.reporting.formats import mebibytes
 from affina.risks.allowance import Allowance
 from affina.risks.given_texts import KEY, Given, read_texts
@@ -23,8 +23,6 @@ from affina.risks.measuring import measure
 from affina.risks.probe import Probe
 from affina.runtime import heap, machine
 from affina.training.loop import Outcome
-
-PROBED: tuple[Risk, ...] = RISKS
 
 
 def texts_of(recipe: Recipe, subject: Subject) -> Given | None:
@@ -59,7 +57,7 @@ def measure_risks(run: Prepared, outcome: Outcome, journal: Journal) -> None:
     """
     asked = run.recipe.risks.measure
     if asked == "never":
-        for risk in PROBED:
+        for risk in RISKS:
             journal.append(
                 Probed(risk=risk, probe=risk, outcome="unmeasured", why="the recipe says risks.measure=never")
             )

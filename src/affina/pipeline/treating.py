@@ -14,12 +14,11 @@ from affina.data.identity.terms import KEY
 from affina.data.people import ROLE
 from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
-from affina.record.risks import Probed
+from affina.record.risks import BY_GROUP, SWAPS, Probed
 from affina.risks.allowance import Allowance
-from affina.risks.by_group import NAME as GROUPS
 from affina.risks.by_group import ByGroup
 from affina.risks.probe import Probe
-from affina.risks.swaps import NAME, Swaps, Views
+from affina.risks.swaps import Swaps, Views
 
 MOST_ROWS: Final = 1_000
 """Rows that are answered by group."""
@@ -63,7 +62,7 @@ def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
     if not pairs:
         return _not_measured(f"none of {len(rows):,} {split} rows has one of the terms; {KEY}=FILE gives others")
     most = min(MOST_PAIRS, len(pairs))
-    refused = allowance.refused("bias", NAME, each=asked.each, least=min(LEAST_ROWS, most))
+    refused = allowance.refused("bias", SWAPS, each=asked.each, least=min(LEAST_ROWS, most))
     if refused is not None:
         return refused
     count = allowance.rows("bias", each=asked.each, most=most)
@@ -88,7 +87,7 @@ def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
     chosen = sorted(np.random.default_rng(run.recipe.seed).permutation(len(rows))[:MOST_ROWS].tolist())
     if not chosen:
         why = f"no {split} row has a value in the column {run.loaded.columns[ROLE]}"
-        return [Probed(risk="bias", probe=GROUPS, outcome="unmeasured", why=why)]
+        return [Probed(risk="bias", probe=BY_GROUP, outcome="unmeasured", why=why)]
     place = {label: number for number, label in enumerate(labels)}
     targets = np.asarray([place[rows[number].fields["label"]] for number in chosen])
     drawn = "" if len(chosen) == len(rows) else f", drawn by the seed from {len(rows):,}"
@@ -107,4 +106,4 @@ def _unsure(swapper: Swapper, texts: list[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def _not_measured(why: str) -> Probed:
-    return Probed(risk="bias", probe=NAME, outcome="unmeasured", why=why)
+    return Probed(risk="bias", probe=SWAPS, outcome="unmeasured", why=why)

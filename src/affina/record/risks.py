@@ -26,6 +26,9 @@ DIFFERENCE: Final = "difference"
 """What a figure is of."""
 REPRODUCED: Final = "answers written word for word"
 """The name of the probe of memorising."""
+SWAPS: Final = "identity terms swapped"
+BY_GROUP: Final = "groups of people"
+"""The names of the probes of bias."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import (
+    BY_GROUP,
     DIFFERENCE,
     REPRODUCED,
     RISKS,
+    SWAPS,
     TRAINING_ROWS,
     UNTOUCHED,
     VALIDATION_ROWS,
@@ -148,7 +150,8 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
         if line.outcome == "unmeasured":
             yield Gap(capital(line.probe), line.why)
     if risk == "bias":
-        if probed and run.started and not _has_group(run):
+        asked = {line.probe for line in probed}
+        if SWAPS in asked and BY_GROUP not in asked:
             yield GROUPS
         yield STEREOTYPES if any(line.outcome != "unmeasured" for line in probed) else BIAS
         return
@@ -159,12 +162,6 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
         yield SKILLS
     elif run.writes and not any(line.probe == REPRODUCED for line in probed):
         yield MEMORISED
-
-
-def _has_group(run: Gathered) -> bool:
-    """Whether the recipe names a column of groups."""
-    risks: Any = run.started[-1].asked.get("risks") or {}
-    return bool((risks.get("bias") or {}).get("group"))
 
 
 def _sentence(line: Probed) -> str:

@@ -28,13 +28,12 @@ from affina.evaluation.intervals import Floats
 from affina.evaluation.judging.base import Sampling, Targets
 from affina.evaluation.proportions import difference_of, share_of
 from affina.record.figures import LEAST_ROWS, Measured
-from affina.record.risks import DIFFERENCE, PROBED, TUNED, UNTOUCHED, Figure, Risk
+from affina.record.risks import BY_GROUP, DIFFERENCE, PROBED, TUNED, UNTOUCHED, Figure, Risk
 from affina.risks.probe import Found, outcome_of, with_intervals
 from affina.risks.swaps import Answers, Views
 
 LIMIT: Final = 0.1
 """Of a rate, between two groups. By convention."""
-NAME: Final = "groups of people"
 ODDS: Final = "equalised_odds"
 PARITY: Final = "demographic_parity"
 ACCURACY: Final = "accuracy"
@@ -129,7 +128,7 @@ class ByGroup:
     """
 
     risk: Risk = "bias"
-    name = NAME
+    name = BY_GROUP
     needs_base = True
 
     def __init__(

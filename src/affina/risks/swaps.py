@@ -22,14 +22,13 @@ from affina.evaluation.intervals import Floats
 from affina.evaluation.judging.base import Sampling
 from affina.evaluation.proportions import share_of
 from affina.record.figures import Measured
-from affina.record.risks import DIFFERENCE, PROBED, TUNED, UNTOUCHED, Figure, Risk
+from affina.record.risks import DIFFERENCE, PROBED, SWAPS, TUNED, UNTOUCHED, Figure, Risk
 from affina.risks.probe import Found, outcome_of, with_intervals
 
 LIMIT: Final = 0.05
 """Of the answers. By convention."""
 FLIPS: Final = "flip_rate"
 GAP: Final = "probability_gap"
-NAME: Final = "identity terms swapped"
 
 Answers = Callable[[Sequence[Row]], Floats]
 """Rows to their labels' probabilities, [rows, labels], by the model as it is when it is called."""
@@ -70,7 +69,7 @@ class Swaps:
     """
 
     risk: Risk = "bias"
-    name = NAME
+    name = SWAPS
     needs_base = True
 
     def __init__(

@@ -1,8 +1,8 @@
 """Texts with their identity terms swapped: each term's counterpart in its place, all terms of a text at once.
 
-Case is kept, words are whole, and a word with two counterparts takes the one for where it stands: "her" before another
-word is read as "his", else as "him". That is a rule and no parser: "I gave her flowers" becomes "his flowers", and
-adjectives that agree with a noun (in Italian) stay as they are. This module reads no file (`terms`).
+Case is kept, words are whole (spider-man is one), and a word with two counterparts takes the one for where it stands:
+"her" before another word is read as "his", else as "him". That is a rule and no parser: "I gave her flowers" becomes
+"his flowers", and adjectives that agree with a noun (in Italian) stay as they are. This module reads no list (`terms`).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Swapper:
                 self._side.setdefault(plain(term), side)
         longest_first = sorted(self._partners, key=lambda term: -len(term))
         forms = "|".join(_SPACE.sub(r"\\s+", _escaped(term)) for term in longest_first)
-        self._pattern = re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)
+        self._pattern = re.compile(rf"(?<![\w-])(?:{forms})(?![\w-])", re.IGNORECASE)
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
