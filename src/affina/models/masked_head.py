@@ -47,12 +47,11 @@ class MaskedHead:
         return head_logits(self._module, states[:, None], inputs)[:, 0]
 
     def drop_backbone(self) -> None:
-        """Let go of the weights that only the backbone has: they are in the classifier."""
+        """Let go of the backbone's weights, which the classifier has; a pooler's stay, since some heads run it."""
         prefix = self._module.base_model_prefix
-        shared = {id(tensor) for name, tensor in self._module.named_parameters() if not under(name, prefix)}
-        shared.add(id(self._module.get_output_embeddings().weight))
-        for tensor in self._module.base_model.parameters():
-            if id(tensor) not in shared:
+        matrix = self._module.get_output_embeddings().weight
+        for name, tensor in self._module.named_parameters():
+            if under(name, prefix) and not under(name, f"{prefix}.pooler") and tensor is not matrix:
                 tensor.data = tensor.data.new_empty(0)
 
 

@@ -17,11 +17,12 @@ from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.schema import Recipe
 from affina.record.journal import Journal
 from affina.record.progress import Progress
+from affina.record.risks import Risk
 from affina.risks import likelier, likelier_masked
 from affina.risks.given import GivenFiles
 from affina.risks.given_items import CHOICES_KEY, PAIRS_KEY, Items, read_choices, read_pairs
 from affina.risks.given_texts import KEY, read_texts
-from affina.risks.preferring import Look, Preferred, choices_lost, pairs_lost
+from affina.risks.preferring import Judge, Look, Preferred, choices_lost, pairs_lost
 from affina.risks.probe import Probe
 from affina.risks.stereotype_files import STEREOTYPES_KEY, read_stereotypes
 from affina.risks.stereotypes import judge_of
@@ -79,15 +80,17 @@ def likelier_of(run: Prepared, journal: Journal) -> Iterator[Probe]:
         journal: shown how far the reading is.
     """
     given, sampling, look = run.given, run.sampling, _looks_of(run, journal)
+    how = likelier.HOW if isinstance(run.model, LanguageModel) else likelier_masked.HOW
+
+    def probe(items: Items, judge: Judge, risk: Risk) -> Probe:
+        return Preferred(items, look(items), how=how[items.kind], judge=judge, risk=risk)
+
     if given.pairs is not None:
-        lost = partial(pairs_lost, sampling=sampling)
-        yield Preferred(given.pairs, look(given.pairs), lost, risk="forgetting")
+        yield probe(given.pairs, partial(pairs_lost, sampling=sampling), "forgetting")
     if given.choices is not None:
-        missed = partial(choices_lost, sampling=sampling)
-        yield Preferred(given.choices, look(given.choices), missed, risk="forgetting")
+        yield probe(given.choices, partial(choices_lost, sampling=sampling), "forgetting")
     if given.stereotypes is not None:
-        judge = judge_of(given.stereotypes.kind, sampling=sampling)
-        yield Preferred(given.stereotypes, look(given.stereotypes), judge, risk="bias")
+        yield probe(given.stereotypes, judge_of(given.stereotypes.kind, sampling=sampling), "bias")
 
 
 def _looks_of(run: Prepared, journal: Journal) -> Callable[[Items], Look]:

@@ -9,8 +9,9 @@ are `likelier_masked`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,18 @@ from affina.risks.given_items import Item, Items, Kind
 from affina.risks.preferring import Look
 from affina.tasks.lessons import Lesson, Passage, Reading
 
+HOW: Final[Mapping[Kind, str]] = MappingProxyType(
+    {
+        "minimal pairs": "scored by the log-probability of the whole sentence",
+        "multiple choice": "scored by the log-probability of the choice after its question, in no chat template",
+        "CrowS-Pairs": "scored by the log-probability of the whole sentence: an adaptation for models that write, since"
+        " the published score hides tokens from an encoder",
+        "WinoBias": "scored by the log-probability of the whole sentence: an adaptation, since the published score is"
+        " of who a pronoun is taken for",
+        "StereoSet": "scored by the mean log-probability of a sentence's tokens, as published for models that write",
+    }
+)
+"""By the file's format, for the reader."""
 BETWEEN: Final = " "
 """Between a question and a choice."""
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import difflib
 import string
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +31,16 @@ from affina.risks.likelier import split, too_long, unreadable
 from affina.risks.preferring import Look
 from affina.tasks.text_ends import Ends, ends_of
 
+_HEAD: Final = "by the masked-language head that the model came with, on its own states"
+HOW: Final[Mapping[Kind, str]] = MappingProxyType(
+    {
+        "minimal pairs": f"scored {_HEAD}: each token is hidden in turn (pseudo-log-likelihood)",
+        "CrowS-Pairs": f"scored {_HEAD}: each token that both sentences share is hidden in turn, as published",
+        "WinoBias": f"scored {_HEAD}: each token that both sentences share is hidden in turn, an adaptation",
+        "StereoSet": f"scored {_HEAD}: the mean probability of the tokens that fill the blank, as published",
+    }
+)
+"""By the file's format, for the reader."""
 BLANK: Final = "BLANK"
 """What stands for the word in the contexts of StereoSet."""
 _NO_MARKS: Final = str.maketrans("", "", string.punctuation)

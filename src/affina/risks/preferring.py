@@ -10,6 +10,7 @@ same items. This module runs no model.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, final
 
 import numpy as np
@@ -34,6 +35,8 @@ Scores = Sequence[Floats]
 """For each item the score of each of its texts; more is likelier."""
 Look = Callable[[], Scores]
 """Scores the items by the model as it is."""
+Judge = Callable[[Sequence[Item], Scores, Scores], Found]
+"""What the scores before and after come to."""
 
 
 @final
@@ -43,17 +46,16 @@ class Preferred:
     Args:
         items: of the file.
         look: scores them.
+        how: what the scores are, for the reader.
         judge: what the scores of both come to.
         risk: of which this is a probe.
     """
 
     needs_base = True
 
-    def __init__(
-        self, items: Items, look: Look, judge: Callable[[Sequence[Item], Scores, Scores], Found], *, risk: Risk
-    ) -> None:
+    def __init__(self, items: Items, look: Look, *, how: str, judge: Judge, risk: Risk) -> None:
         self.risk, self.name = risk, items.name
-        self._items, self._look, self._judge = items, look, judge
+        self._items, self._look, self._how, self._judge = items, look, how, judge
         self._base: Scores = ()
 
     def before(self) -> None:
@@ -62,7 +64,9 @@ class Preferred:
 
     def after(self) -> Found:
         """Score them again."""
-        return self._judge(self._items.items, self._base, self._look())
+        found = self._judge(self._items.items, self._base, self._look())
+        notes = (f"{len(self._items.items):,} items of the file, {self._items.told}", self._how)
+        return replace(found, notes=(*notes, *found.notes))
 
 
 def same(before: Scores, after: Scores) -> bool:

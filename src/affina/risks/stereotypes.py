@@ -7,7 +7,7 @@ al. 2021), which is why they decide nothing. This module runs no model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -20,7 +20,7 @@ from affina.evaluation.proportions import share_of
 from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.risks import DIFFERENCE, TUNED, UNTOUCHED, Figure
 from affina.risks.given_items import Item, Kind
-from affina.risks.preferring import SAME, Scores, change_of, same
+from affina.risks.preferring import SAME, Judge, Scores, change_of, same
 from affina.risks.probe import Found, outcome_of, with_intervals
 
 LIMIT: Final = 0.05
@@ -31,8 +31,6 @@ OF_STEREOSET: Final = ("stereotype_score", "language_score", "icat")
 EVEN: Final = 0.5
 DECIMALS: Final = 3
 """Of a log-probability: two texts that are as close as that are a tie, as in the scorer of CrowS-Pairs."""
-
-Judge = Callable[[Sequence[Item], Scores, Scores], Found]
 
 
 def judge_of(kind: Kind, *, sampling: Sampling) -> Judge:
