@@ -71,6 +71,23 @@ def test_a_writer_is_asked_before_and_after_and_every_report_says_so(tmp_path):
     assert "an earlier task's rows" in card
 
 
+def test_a_translator_is_asked_for_both_genders(tmp_path):
+    rows = [{"en": f"say {n}, {text}", "it": f"{label} {n}"} for n, (text, label) in enumerate(sample_rows(30))]
+    names = ("en_masculine", "it_masculine", "en_feminine", "it_feminine")
+    turned = [dict(zip(names, (f"he has {n}", f"lui {n}", f"she has {n}", f"lei {n}"), strict=True)) for n in range(10)]
+    risks = {"bias": {"pairs": str(write_jsonl(tmp_path / "turned.jsonl", turned))}}
+    asked = recipe(tmp_path, "bart", task="translation", risks=risks)
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    line = probed(affina.train(asked).folder)["MT-GenEval of turned.jsonl"]
+    assert line.figures[0].metric == "gender_gap_moved"
+    assert line.figures[0].found.n == 20
+    back = {**asked, "run": str(tmp_path / "back"), "data": {**asked["data"], "source": "it", "target": "en"}}
+    with pytest.raises(RecipeError, match="translated from it to en"):
+        affina.train(back)
+    with pytest.raises(RecipeError, match="task=translation"):
+        affina.train(recipe(tmp_path, run=str(tmp_path / "other"), risks=risks))
+
+
 @pytest.mark.parametrize(("family", "outcome"), [("roberta", "measured"), ("bert", "unmeasured")])
 def test_an_encoder_is_asked_by_the_head_of_its_checkpoint_where_that_has_one(tmp_path, family, outcome):
     risks = files(tmp_path, "pairs", "crows")

@@ -23,8 +23,8 @@ GOOD, BAD = "my card has not arrived yet", "my card has not yet arrived where is
 HEADED = ("roberta", "xlm-roberta", "deberta-v2", "modernbert", "big_bird")
 
 
-def of_kind(kind, *texts, stem="", count=1):
-    item = Item(texts=texts or (GOOD, BAD), where="mine.jsonl, row 1 (line 1)", stem=stem)
+def of_kind(kind, *texts, count=1, **parts):
+    item = Item(texts=texts or (GOOD, BAD), where="mine.jsonl, row 1 (line 1)", **parts)
     return Items(kind=kind, file="mine.jsonl", items=(item,) * count, told="all that it has")
 
 
@@ -149,7 +149,7 @@ def test_only_the_shared_tokens_of_a_pair_count_and_what_differs_stays_in_sight(
 def test_a_stereoset_blank_is_filled_from_the_left_and_probabilities_are_averaged():
     model = classifier("roberta")
     chances = torch.log_softmax(torch.linspace(-2, 3, 300), dim=0)
-    items = of_kind("StereoSet", "I kept cash.", "I kept refund.", "I kept zq.", stem="I kept BLANK.")
+    items = of_kind("StereoSet", "I kept cash.", "I kept refund.", "I kept zq.", blank="I kept BLANK.")
     [found] = masked(model, items, known_head(model, chances))
     wanted = [float(chances[tokens(model, word)].double().exp().mean()) for word in ("cash", "refund", "zq")]
     assert found.tolist() == pytest.approx(wanted, rel=1e-5)

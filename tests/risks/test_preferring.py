@@ -7,7 +7,7 @@ from risk_cases import SAMPLING, value
 from affina.evaluation.proportions import paired_difference_of
 from affina.risks.given_items import Item
 from affina.risks.preferring import SAME, choices_lost, pairs_lost
-from affina.risks.stereotypes import icat, pairs, scores_of, stereoset
+from affina.risks.stereotypes import genders, icat, pairs, scores_of, stereoset
 
 
 def items(count, texts=("good", "bad"), groups=("",), right=0):
@@ -156,3 +156,21 @@ def test_stereoset_before_and_after():
     still = stereoset(asked, before, before, sampling=SAMPLING)
     assert value(still, "stereotypes_moved").high == 0
     assert still.outcome == "within"
+
+
+def test_the_gap_between_the_genders_is_held_against_none():
+    asked = items(80, groups=("masculine", "feminine"))
+    before = scores(*[0, 0, 0, 1] * 20)  # masculine all right, feminine half
+    even = scores(*[0] * 80)
+    found = genders(asked, even, before, sampling=SAMPLING)
+    assert value(found, "gender_gap", "untouched model").value == 0
+    assert value(found, "gender_gap", "tuned model").value == 0.5
+    assert value(found, "gender_gap_moved").value == 0.5
+    assert value(found, "masculine_right", "tuned model").value == 1
+    assert value(found, "feminine_right", "tuned model").value == 0.5
+    assert found.outcome == "flagged"
+    turned = genders(asked, before, scores(*[0, 0, 1, 0] * 20), sampling=SAMPLING)
+    assert value(turned, "gender_gap", "tuned model").value == -0.5
+    assert value(turned, "gender_gap_moved").value == 0
+    still = value(genders(asked, before, before, sampling=SAMPLING), "gender_gap_moved")
+    assert (still.value, still.low, still.high) == (0, 0, 0)

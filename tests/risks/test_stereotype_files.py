@@ -81,12 +81,28 @@ def test_rows_of_winobias_that_are_no_pair(tmp_path, row, says):
 def test_stereoset(tmp_path):
     [item] = read_stereotypes(str(write_stereoset(tmp_path / "dev.json", CLUSTER)), seed=0).items
     assert item.texts == ("The nurse is caring.", "The nurse is strict.", "The nurse is green.")
-    assert (item.group, item.stem) == ("nurse", "The nurse is BLANK.")
+    assert (item.group, item.blank) == ("nurse", "The nurse is BLANK.")
 
 
 @pytest.mark.parametrize("changed", [{"sentences": SENTENCES[:2]}, {"target": None, "context": 3, "sentences": [1]}])
 def test_an_item_of_stereoset_that_cannot_be_used(tmp_path, changed):
     assert "intrasentence item 2" in refused(write_stereoset(tmp_path / "dev.json", CLUSTER, {**CLUSTER, **changed}))
+
+
+TURNED = {"en_masculine": "he went", "it_masculine": "è andato", "en_feminine": "she went", "it_feminine": "è andata"}
+
+
+def test_mt_geneval_asks_for_each_gender_and_leaves_out_what_does_not_differ(tmp_path):
+    alike = {**TURNED, "it_masculine": "va", "it_feminine": "va"}
+    found = read_stereotypes(str(write_jsonl(tmp_path / "dev.jsonl", [TURNED, alike])), seed=0)
+    assert [(item.stem, item.texts, item.group) for item in found.items] == [
+        ("he went", ("è andato", "è andata"), "masculine"),
+        ("she went", ("è andata", "è andato"), "feminine"),
+    ]
+    assert found.languages == ("en", "it")
+    assert found.told.startswith("en into it, all that it has; 1 rows")
+    assert "none" in refused(write_jsonl(tmp_path / "alike.jsonl", [alike]))
+    assert "row 2" in refused(write_jsonl(tmp_path / "lacking.jsonl", [TURNED, {**TURNED, "it_feminine": ""}]))
 
 
 def test_what_is_in_no_known_format_is_refused_by_naming_them(tmp_path):
@@ -105,13 +121,16 @@ def test_what_is_in_no_known_format_is_refused_by_naming_them(tmp_path):
 def test_what_is_known_and_cannot_be_measured_is_called_that(tmp_path):
     templates = write_jsonl(tmp_path / "honest.jsonl", [{"template_masked": "she is a [M].", "identity": "she"}])
     assert "HurtLex" in refused(templates, RecipeError)
-    turned = {"en_masculine": "he", "it_masculine": "lui", "en_feminine": "she", "it_feminine": "lei"}
-    assert "MT-GenEval" in refused(write_jsonl(tmp_path / "geneval.jsonl", [turned]), RecipeError)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"the real data sets are not at {REAL}; set AFFINA_DATA to their folder")
 @pytest.mark.parametrize(
-    ("name", "kind", "count"), [("crows_pairs/test.csv", "CrowS-Pairs", 1508), ("winobias/test.csv", "WinoBias", 792)]
+    ("name", "kind", "count"),
+    [
+        ("crows_pairs/test.csv", "CrowS-Pairs", 1508),
+        ("winobias/test.csv", "WinoBias", 792),
+        ("mt_geneval_en_it_dev/sentences_dev.csv", "MT-GenEval", 2 * (1200 - 132)),
+    ],
 )
 def test_the_published_sets_are_read_whole(name, kind, count):
     path = REAL / name

@@ -14,22 +14,26 @@ from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
 from affina.models.masked_head import load_masked_head
 from affina.pipeline.prepared import Prepared, Subject
+from affina.pipeline.writing.subject import Writing
 from affina.recipe.schema import Recipe
+from affina.recipe.task_specs import TranslationSpec
 from affina.record.journal import Journal
 from affina.record.progress import Progress
 from affina.record.risks import Risk
 from affina.risks import likelier, likelier_masked
 from affina.risks.given import GivenFiles
-from affina.risks.given_items import CHOICES_KEY, PAIRS_KEY, Items, read_choices, read_pairs
+from affina.risks.given_items import CHOICES_KEY, PAIRS_KEY, Items, Kind, read_choices, read_pairs
 from affina.risks.given_texts import KEY, read_texts
 from affina.risks.preferring import Judge, Look, Preferred, choices_lost, pairs_lost
 from affina.risks.probe import Probe
 from affina.risks.stereotype_files import STEREOTYPES_KEY, read_stereotypes
 from affina.risks.stereotypes import judge_of
+from affina.tasks.lessons import Teacher
 
 FORETELLS: Final = "a decoder that writes"
 WRITES: Final = "a model that writes"
 HOLDS: Final = "a decoder that writes, or an encoder"
+TRANSLATES: Final = "a model that learns to translate (task=translation)"
 
 
 def files_of(recipe: Recipe, subject: Subject) -> GivenFiles:
@@ -38,38 +42,79 @@ def files_of(recipe: Recipe, subject: Subject) -> GivenFiles:
     Raises:
         InputError: one cannot be used, or not with this recipe or model.
     """
-    forgetting, bias, model = recipe.risks.forgetting, recipe.risks.bias, subject.model
-    apart = isinstance(model, LanguageModel) and model.reads_apart
-    by_a_head = isinstance(model, Classifier)
-    reads = "answers by a head" if by_a_head else "reads with an encoder"
+    forgetting, seed = recipe.risks.forgetting, recipe.rows_seed
 
-    def named(path: str | None, key: str, expected: str, *, unfit: bool) -> str | None:
-        if path is None or not (unfit or recipe.risks.measure == "never"):
-            return path
-        found, fix = "risks.measure=never beside it", "leave one of the two out"
-        if recipe.risks.measure != "never":
-            found = f"a model that {reads}, which foretells no text"
-            fix = "leave it out; what such a model forgot is measured without a file"
-        expected = f"{expected}, and is measured"
-        raise RecipeError(Problem(where=f"{key} ({path})", expected=expected, found=found, fix=fix))
-
-    def items(path: str | None, read: Callable[..., Items]) -> Items | None:
+    def items(path: str | None, key: str, read: Callable[..., Items]) -> Items | None:
         if path is None:
             return None
-        found = read(path, seed=recipe.rows_seed)
-        if isinstance(model, LanguageModel):
-            likelier.refuse_unreadable(model, found)
-        elif isinstance(model, Classifier):
-            likelier_masked.refuse_unreadable(model, found)
+        where = f"{key} ({path})"
+        _refuse_beside_never(recipe, where)
+        found = read(path, seed=seed)
+        _refuse_unfit(subject, where, found)
+        if isinstance(subject.model, LanguageModel):
+            likelier.refuse_unreadable(subject.model, found, teacher=_teacher(subject, found.kind))
+        elif isinstance(subject.model, Classifier):
+            likelier_masked.refuse_unreadable(subject.model, found)
         return found
 
-    texts = named(forgetting.texts, KEY, FORETELLS, unfit=apart or by_a_head)
+    if forgetting.texts is not None:
+        _refuse_beside_never(recipe, f"{KEY} ({forgetting.texts})")
+        if not isinstance(subject.model, LanguageModel) or subject.model.reads_apart:
+            raise RecipeError(_unfit(subject, f"{KEY} ({forgetting.texts})", FORETELLS))
     return GivenFiles(
-        texts=None if texts is None else read_texts(texts, seed=recipe.rows_seed),
-        pairs=items(named(forgetting.pairs, PAIRS_KEY, HOLDS, unfit=apart), read_pairs),
-        choices=items(named(forgetting.choices, CHOICES_KEY, WRITES, unfit=by_a_head), read_choices),
-        stereotypes=items(named(bias.pairs, STEREOTYPES_KEY, HOLDS, unfit=apart), read_stereotypes),
+        texts=None if forgetting.texts is None else read_texts(forgetting.texts, seed=seed),
+        pairs=items(forgetting.pairs, PAIRS_KEY, read_pairs),
+        choices=items(forgetting.choices, CHOICES_KEY, read_choices),
+        stereotypes=items(recipe.risks.bias.pairs, STEREOTYPES_KEY, read_stereotypes),
     )
+
+
+def _refuse_beside_never(recipe: Recipe, where: str) -> None:
+    if recipe.risks.measure == "never":
+        found, fix = "risks.measure=never beside it", "leave one of the two out"
+        raise RecipeError(Problem(where=where, expected="a risk that is measured", found=found, fix=fix))
+
+
+def _refuse_unfit(subject: Subject, where: str, items: Items) -> None:
+    """Stop at a model that cannot be asked for such items."""
+    model, kind, spec = subject.model, items.kind, subject.spec
+    if kind == "multiple choice":
+        fits, expected = isinstance(model, LanguageModel), WRITES
+    elif kind == "MT-GenEval":
+        fits, expected = _teacher(subject, kind) is not None, TRANSLATES
+    else:
+        fits, expected = not (isinstance(model, LanguageModel) and model.reads_apart), HOLDS
+    if not fits:
+        raise RecipeError(_unfit(subject, where, expected))
+    if items.languages is not None and isinstance(spec, TranslationSpec):
+        _refuse_other_way(spec, where, items.languages)
+
+
+def _refuse_other_way(spec: TranslationSpec, where: str, languages: tuple[str, str]) -> None:
+    """Stop at sentences that would be translated another way than the run learns to."""
+    if languages != (spec.source_language, spec.target_language):
+        found = f"from {languages[0]} to {languages[1]}, by the order of its columns"
+        expected = f"sentences that are translated from {spec.source_language} to {spec.target_language}"
+        fix = f"write the columns of {spec.source_language} before those of {spec.target_language}"
+        raise RecipeError(Problem(where=where, expected=expected, found=found, fix=fix))
+
+
+def _unfit(subject: Subject, where: str, expected: str) -> Problem:
+    how = "writes"
+    if not isinstance(subject.model, LanguageModel):
+        how = "answers by a head"
+    elif subject.model.reads_apart:
+        how = "reads with an encoder"
+    found = f"a model that {how}, for task={subject.spec.name}"
+    fix = "leave it out; what else can be measured of such a model is measured without a file"
+    return Problem(where=where, expected=expected, found=found, fix=fix)
+
+
+def _teacher(subject: Subject, kind: Kind) -> Teacher | None:
+    """What puts items into the words of a translator's task; other items are texts of their own."""
+    if kind != "MT-GenEval" or not isinstance(subject, Writing) or subject.spec.name != "translation":
+        return None
+    return subject.writer.teacher
 
 
 def likelier_of(run: Prepared, journal: Journal) -> Iterator[Probe]:
@@ -101,7 +146,9 @@ def _looks_of(run: Prepared, journal: Journal) -> Callable[[Items], Look]:
         return lambda done, of: journal.show(Progress(what=items.name, done=done, of=of))
 
     if isinstance(model, LanguageModel):
-        return lambda items: likelier.looks_of(model, items, budget=budget, progress=going(items))
+        return lambda items: likelier.looks_of(
+            model, items, teacher=_teacher(run.subject, items.kind), budget=budget, progress=going(items)
+        )
     if not isinstance(model, Classifier):
         raise TypeError(type(model))
     head = cache(partial(load_masked_head, model))

@@ -34,9 +34,9 @@ class BiasSpec(Spec):
 
     pairs: str | None = Field(
         None,
-        description="A file in the format of CrowS-Pairs, StereoSet (intrasentence) or WinoBias, told by its columns:"
-        " how often the model holds the stereotype likelier, before and after; for decoders, and encoders with a"
-        " masked-language head.",
+        description="A file in the format of CrowS-Pairs, StereoSet (intrasentence), WinoBias or MT-GenEval, told by"
+        " its columns: how often the model holds the stereotype likelier, before and after; for decoders, and encoders"
+        " with a masked-language head; MT-GenEval for translators.",
     )
 
 

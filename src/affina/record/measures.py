@@ -60,6 +60,10 @@ MEASURES: Final = {
     "stereotype_share": Measure("pairs whose stereotype is held likelier", True, False),
     "stereotype_score": Measure("stereotype score (SS)", False, False, 2),
     "language_score": Measure("language modelling score (LMS)", False, True, 2),
+    "gender_gap_moved": Measure("further from the same for both genders", True, False),
+    "gender_gap": Measure("right translations likelier, masculine less feminine", True, False),
+    "masculine_right": Measure("right translation likelier, masculine", True, True),
+    "feminine_right": Measure("right translation likelier, feminine", True, True),
     "icat": Measure("ICAT", False, True, 2),
     "similarity_change": Measure("1 minus the correlation of sentence similarities", False, False),
 }

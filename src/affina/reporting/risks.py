@@ -37,6 +37,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "choices_lost": "of {probe} {figure} fewer are answered right than before",
     "stereotypes_moved": "of {probe} the share whose stereotype it holds likelier has moved {figure} further from an"
     " even split",
+    "gender_gap_moved": "of {probe} the gap between the genders in how often the right translation is likelier has"
+    " widened by {figure}",
     "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"
     " where nothing of that is left",
 }
@@ -72,7 +74,8 @@ SKILLS: Final[Mapping[str, str]] = {
 }
 """What could be measured of skills from before, by the metric that decides."""
 EARLIER: Final = "an earlier task's rows, of which this version has no probe"
-STEREOTYPES: Final = "stereotypes_moved"
+OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved"})
+"""The metrics that decide of files of texts that are compared."""
 BIAS: Final = Gap(
     "Bias", "whether it treats some groups of people, or ways of writing, worse: risks.bias.pairs measures stereotypes"
 )
@@ -148,7 +151,7 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
             yield Gap(capital(line.probe), line.why)
     metrics = {line.figures[0].metric for line in probed if line.figures}
     if risk == "bias":
-        yield TREATED if STEREOTYPES in metrics else BIAS
+        yield TREATED if OF_TEXTS & metrics else BIAS
         return
     if not probed:
         why = "the record holds no probe of it" if run.finished else "the run has not come to it"

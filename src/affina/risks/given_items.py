@@ -21,7 +21,7 @@ from affina.data.passages import is_running_text
 from affina.data.table import Table, Unusable, excerpt
 from affina.errors import DataError, Problem, RecipeError
 
-Kind = Literal["minimal pairs", "multiple choice", "CrowS-Pairs", "StereoSet", "WinoBias"]
+Kind = Literal["minimal pairs", "multiple choice", "CrowS-Pairs", "StereoSet", "WinoBias", "MT-GenEval"]
 PAIRS_KEY: Final = "recipe key risks.forgetting.pairs"
 CHOICES_KEY: Final = "recipe key risks.forgetting.choices"
 MOST_ITEMS: Final = 5_000
@@ -42,7 +42,8 @@ class Item:
     Attributes:
         texts: the alternatives, two at least, all different.
         where: the row that they stand in, for messages.
-        stem: what each of them is the going on of; in StereoSet the context with its blank.
+        stem: what each of them is the going on, or the translation, of; "" for a text of its own.
+        blank: what each of them fills in: a context of StereoSet.
         right: the place of the right one; of stereotypes the first stands for the stereotype.
         group: what it belongs to: a kind of bias, a target term, or nothing.
     """
@@ -50,6 +51,7 @@ class Item:
     texts: tuple[str, ...]
     where: str
     stem: str = ""
+    blank: str = ""
     right: int = 0
     group: str = ""
 
@@ -63,12 +65,14 @@ class Items:
         file: its name, without folders.
         items: those that are read.
         told: how many that is of how many.
+        languages: from which into which a translator is asked.
     """
 
     kind: Kind
     file: str
     items: tuple[Item, ...]
     told: str
+    languages: tuple[str, str] | None = None
 
     @property
     def name(self) -> str:
@@ -235,7 +239,9 @@ def _unfit(where: str, expected: str, found: str) -> Problem:
 
 
 def drawn(kind: Kind, path: str, items: Sequence[Item], *, seed: int) -> Items:
-    """The items that are read of those of a file."""
+    """The items that are read of those of a file; how many say again what another says is told."""
     chosen = sorted(np.random.default_rng(seed).permutation(len(items))[:MOST_ITEMS].tolist())
     told = "all that it has" if len(chosen) == len(items) else f"drawn by the seed from {len(items):,}"
+    again = len(items) - len({(item.stem, item.texts) for item in items})
+    told += f"; {again:,} in it repeat another" if again else ""
     return Items(kind=kind, file=Path(path).name, items=tuple(items[place] for place in chosen), told=told)

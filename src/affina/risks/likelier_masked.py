@@ -95,7 +95,7 @@ def _summed(found: Floats, counts: Sequence[int]) -> Floats:
 def hidden_of(tokenizer: Any, kind: Kind, item: Item) -> list[list[Hidden]]:
     """For each text of an item what is hidden of it in turn; nothing is cut."""
     if kind == "StereoSet":
-        return [list(_fillings(tokenizer, item.stem, word)) for word in words_of(item)]
+        return [list(_fillings(tokenizer, item.blank, word)) for word in words_of(item)]
     texts, ends = [_read(tokenizer, text) for text in item.texts], ends_of(tokenizer)
     if kind == "minimal pairs":
         places = [list(_inner(text, ends)) for text in texts]
@@ -120,7 +120,7 @@ def shared(first: Sequence[int], second: Sequence[int], ends: Ends) -> list[list
 
 def words_of(item: Item) -> tuple[str, ...]:
     """What fills the blank of a context in each of its sentences, without punctuation; "" where that cannot be told."""
-    pieces = item.stem.split(" ")
+    pieces = item.blank.split(" ")
     place = next((place for place, piece in enumerate(pieces) if BLANK in piece), None)
     found = []
     for text in item.texts:

@@ -5,6 +5,8 @@
 - WinoBias (Zhao et al. 2018): `stereotype` (pro or anti), `id`, `text`, and `type` if it is there; the two rows with
   the same `type` and `id` are a pair.
 - StereoSet (Nadeem et al. 2021): its JSON; the intrasentence part is read.
+- MT-GenEval (Currey et al. 2022): four columns such as `en_masculine`, `it_masculine`, `en_feminine`, `it_feminine`;
+  the language of the first one is translated into the other. Each row is two items, one for each gender.
 
 What is in none of them is refused by naming them. This module runs no model.
 """
@@ -13,6 +15,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,15 +25,19 @@ from affina.data.items import Item as DataFile
 from affina.data.items import readable
 from affina.data.table import Table, Unusable, excerpt
 from affina.errors import DataError, Problem, RecipeError
+from affina.recipe.languages import language_of
 from affina.risks.given_items import Item, Items, check_file, different, drawn, each_row, read_rows, texts_of
 
 STEREOTYPES_KEY: Final = "recipe key risks.bias.pairs"
 MORE, LESS, BIAS_TYPE = "sent_more", "sent_less", "bias_type"
+GENDERS: Final = ("masculine", "feminine")
+"""As the columns of MT-GenEval end."""
 SIDES: Final = ("pro", "anti")
 LABELS: Final = ("stereotype", "anti-stereotype", "unrelated")
 """Of the sentences of StereoSet, in the order of an item's texts."""
 FORM: Final = (
-    f"CrowS-Pairs ({MORE}, {LESS}), WinoBias (stereotype, id, text), or StereoSet (JSON with data.intrasentence)"
+    f"CrowS-Pairs ({MORE}, {LESS}), WinoBias (stereotype, id, text), StereoSet (JSON with data.intrasentence), or for"
+    " translators MT-GenEval (en_masculine, it_masculine, en_feminine, it_feminine)"
 )
 
 
@@ -55,6 +63,8 @@ def read_stereotypes(path: str, *, seed: int) -> Items:
         return drawn("CrowS-Pairs", path, each_row(table, _of_crows_pairs), seed=seed)
     if {"stereotype", "id", "text"} <= columns:
         return drawn("WinoBias", path, _of_winobias(table), seed=seed)
+    if len(names := _languages(table)) == 2:
+        return _of_mt_geneval(path, table, names, seed=seed)
     raise RecipeError(_unknown(table.file, columns))
 
 
@@ -62,8 +72,6 @@ def _unknown(file: str, columns: set[str]) -> Problem:
     found = "the columns " + ", ".join(sorted(columns))
     if {"template_masked", "identity"} <= columns:
         found = "templates of HONEST, whose score needs a lexicon of hurtful words (HurtLex), which is not in it"
-    elif any(name.endswith("_feminine") for name in columns):
-        found = "sentences of MT-GenEval, for which this version has no probe"
     fix = "name a file in one of these formats, or leave the key out: it is then said that this was not measured"
     return Problem(where=f"{STEREOTYPES_KEY} ({file})", expected=FORM, found=found, fix=fix)
 
@@ -97,6 +105,32 @@ def _of_winobias(table: Table) -> list[Item]:
     if problems:
         raise DataError(*problems)
     return [_joined(pair["pro"], pair["anti"]) for pair in found.values()]
+
+
+def _languages(table: Table) -> list[str]:
+    """Those in which there are sentences of both genders, in the order of the columns."""
+    first = [name.removesuffix(f"_{GENDERS[0]}") for name in table.columns if name.endswith(f"_{GENDERS[0]}")]
+    return [language for language in first if f"{language}_{GENDERS[1]}" in table.columns]
+
+
+def _of_mt_geneval(path: str, table: Table, names: Sequence[str], *, seed: int) -> Items:
+    """The right and the wrong translation of each source; those that are the same tell nothing, and are counted."""
+    source, target = names
+
+    def item(gender: str, other: str, where: str, row: Mapping[str, str | Unusable]) -> Item:
+        columns = (f"{source}_{gender}", f"{target}_{gender}", f"{target}_{other}")
+        stem, *texts = texts_of(where, row, columns)
+        return Item(texts=tuple(texts), where=where, stem=stem, group=gender)
+
+    found = each_row(table, partial(item, *GENDERS)) + each_row(table, partial(item, *GENDERS[::-1]))
+    told = [one for one in found if one.texts[0] != one.texts[1]]
+    if not told:
+        raise DataError(_wrong(path, f"translations whose genders differ in {target}", "none"))
+    items = drawn("MT-GenEval", path, told, seed=seed)
+    left = (len(found) - len(told)) // 2
+    same = f"; {left:,} rows whose translations are the same in both genders are left out" if left else ""
+    source, target = (language_of(name, known=True) or name for name in names)
+    return replace(items, told=f"{source} into {target}, {items.told}{same}", languages=(source, target))
 
 
 def _joined(pro: Item, anti: Item) -> Item:
@@ -143,7 +177,7 @@ def _of_cluster(where: str, cluster: Any) -> Item:
         raise DataError(_wrong(where, expected, f"something else, or less: {error}")) from None
     if not all(texts):
         raise DataError(_wrong(where, "three sentences", "an empty one"))
-    return Item(texts=different(where, texts), where=where, stem=context, group=target)
+    return Item(texts=different(where, texts), where=where, blank=context, group=target)
 
 
 def _wrong(where: str, expected: str, found: str, *, fix: str = "correct that row, or remove it") -> Problem:
