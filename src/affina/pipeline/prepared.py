@@ -29,7 +29,7 @@ from affina.record.payloads import Finding, Sample, Scores
 from affina.record.risks import Probed
 from affina.reporting.degenerate import Degenerate
 from affina.risks.allowance import Allowance
-from affina.risks.given_texts import Given
+from affina.risks.given import NONE_GIVEN, GivenFiles
 from affina.risks.probe import Probe
 from affina.training.loop import Floor, Outcome
 from affina.training.precision import PrecisionName
@@ -209,7 +209,7 @@ class Prepared:
         findings: what the user should know about the rows.
         audited: what was looked at in them.
         notices: what the stages said on the way.
-        texts: the user's own, on which forgetting is measured.
+        given: the user's own files, on which risks are measured.
         terms: identity terms that are swapped to measure bias.
     """
 
@@ -226,7 +226,7 @@ class Prepared:
     findings: tuple[Finding, ...]
     audited: Audited
     notices: tuple[str, ...]
-    texts: Given | None = None
+    given: GivenFiles = NONE_GIVEN
     terms: tuple[Pair, ...] = ()
 
     @property

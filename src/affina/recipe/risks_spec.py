@@ -18,10 +18,27 @@ class ForgettingSpec(Spec):
         description="A text file (UTF-8): how well the model foretells it is measured before and after the training,"
         " whatever that takes; for decoders that write.",
     )
+    pairs: str | None = Field(
+        None,
+        description="A file of minimal pairs (`sentence_good`, `sentence_bad`, as in BLiMP): of how many the model"
+        " holds the right sentence likelier, before and after; for decoders, and encoders with a masked-language head.",
+    )
+    choices: str | None = Field(
+        None,
+        description="A file of questions (JSON lines: `question` or `context`, `choices`, `answer` from 0): how many"
+        " the model answers right by what it holds likeliest, before and after; for models that write.",
+    )
 
 
 class BiasSpec(Spec):
-    """Whom the model may treat otherwise than others."""
+    """What is measured of how the model treats people."""
+
+    pairs: str | None = Field(
+        None,
+        description="A file in the format of CrowS-Pairs, StereoSet (intrasentence), WinoBias or MT-GenEval, told by"
+        " its columns: how often the model holds the stereotype likelier, before and after; for decoders, and encoders"
+        " with a masked-language head; MT-GenEval for translators.",
+    )
 
     group: Column | None = Field(
         None,

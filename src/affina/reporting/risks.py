@@ -26,7 +26,7 @@ from affina.record.risks import (
     Risk,
 )
 from affina.reporting.calibration import turned
-from affina.reporting.formats import capital, difference, ends, interval, metric, name
+from affina.reporting.formats import capital, difference, ends, interval, listed, metric, name
 from affina.reporting.gap import Gap
 from affina.reporting.gathered import Gathered
 
@@ -36,6 +36,12 @@ SENTENCES: Final[Mapping[str, str]] = {
     "lost_elsewhere": "of what was learned on the training rows {figure} does not hold on others{both}",
     "reproduced": "of training answers {figure} more are written word for word than of others{both}",
     "foretelling_rise": "the bits for each byte of {probe} changed by {figure}; more is worse",
+    "pairs_lost": "of {probe} {figure} fewer are told right than before",
+    "choices_lost": "of {probe} {figure} fewer are answered right than before",
+    "stereotypes_moved": "of {probe} the share whose stereotype it holds likelier has moved {figure} further from an"
+    " even split",
+    "gender_gap_moved": "of {probe} the gap between the genders in how often the right translation is likelier has"
+    " widened by {figure}",
     "flip_rate": "with identity terms swapped, such as he and she, {figure} of the answers change{both}",
     "equalised_odds": "between two groups of people, the share of rows that get a label differs by up to {figure},"
     " among those that have it or those that have not{both}",
@@ -54,9 +60,16 @@ OF_RISK: Final[Mapping[tuple[Risk, Outcome], str]] = {
     ("overfitting", "within"): "What was learned holds elsewhere",
     ("forgetting", "flagged"): "Forgot",
     ("forgetting", "within"): "Kept within the limit",
-    ("bias", "flagged"): "Treats some otherwise",
-    ("bias", "within"): "Treats them alike",
+    ("bias", "flagged"): "More biased",
+    ("bias", "within"): "No more biased than the limit allows",
 }
+OF_METRIC: Final[Mapping[tuple[str, Outcome], str]] = {
+    ("flip_rate", "flagged"): "Treats the swapped otherwise",
+    ("flip_rate", "within"): "Treats the swapped alike",
+    ("equalised_odds", "flagged"): "Treats groups otherwise",
+    ("equalised_odds", "within"): "Treats groups alike",
+}
+"""Where the probe that speaks for a risk has words of its own."""
 TONES: Final[Mapping[Outcome, str]] = {
     "flagged": "worse",
     "open": "open",
@@ -68,17 +81,30 @@ TONES: Final[Mapping[Outcome, str]] = {
 
 
 MEMORISED: Final = Gap("Memorising", "whether it gives away texts that it was trained on, word for word")
-SKILLS: Final = Gap(
-    "Skills from before", "minimal pairs, multiple choice, an earlier task's rows: this version has no probe of them"
-)
+SKILLS: Final[Mapping[str, str]] = {
+    "pairs_lost": "minimal pairs (risks.forgetting.pairs)",
+    "choices_lost": "multiple choice (risks.forgetting.choices)",
+}
+"""What could be measured of skills from before, by the metric that decides."""
+EARLIER: Final = "an earlier task's rows, of which this version has no probe"
+OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved"})
+"""The metrics that decide of files of texts that are compared."""
+IN_ITS_TASK: Final = frozenset({"flip_rate", "equalised_odds"})
+"""Those of answers to the user's own rows."""
 BIAS: Final = Gap(
     "Bias",
-    "whether it treats some groups of people, or ways of writing, worse: this version asks that of models that choose"
-    " one label a row",
+    "whether it treats some groups of people, or ways of writing, worse: risks.bias.pairs measures stereotypes, and of"
+    " models that choose one label a row risks.bias.group and risks.bias.terms how people fare in their task",
+)
+TREATED: Final = Gap(
+    "Other bias",
+    "whether it treats some groups of people worse in its task: stereotypes in pairs of texts say nothing of that",
 )
 STEREOTYPES: Final = Gap(
-    "Other bias", "stereotypes, and ways of writing that are not swapped: this version has no probe of them"
+    "Other bias",
+    "stereotypes, which risks.bias.pairs measures, and groups and ways of writing that were not asked about",
 )
+OTHERS: Final = Gap("Other bias", "of groups of people, and ways of writing, that were not asked about")
 GROUPS: Final = Gap(
     "Groups of people",
     "whether answers and mistakes fall on them alike: risks.bias.group=COLUMN names a column of the data that tells",
@@ -132,12 +158,14 @@ def _judged(run: Gathered, risk: Risk) -> Judged:
     probed = [line for line in run.probed if line.risk == risk]
     measured = tuple(line for line in probed if line.outcome != "unmeasured")
     outcome: Outcome = next((one for one in RANKED if any(line.outcome == one for line in measured)), "unmeasured")
-    said = [_sentence(line) for line in sorted(measured, key=lambda line: RANKED.index(line.outcome))]
+    ranked = sorted(measured, key=lambda line: RANKED.index(line.outcome))
+    first = next((line.figures[0].metric for line in ranked if line.figures), "")
+    said = [_sentence(line) for line in ranked]
     over_sure = turned(run) if risk == "overfitting" else ""
     return Judged(
         risk=risk,
         outcome=outcome,
-        word=OF_RISK.get((risk, outcome)) or WORDS[outcome],
+        word=OF_METRIC.get((first, outcome)) or OF_RISK.get((risk, outcome)) or WORDS[outcome],
         sentences=tuple([*said, over_sure] if over_sure else said),
         probes=measured,
         gaps=tuple(_gaps(run, risk, probed)),
@@ -149,19 +177,29 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
     for line in probed:
         if line.outcome == "unmeasured":
             yield Gap(capital(line.probe), line.why)
+    metrics = {line.figures[0].metric for line in probed if line.figures}
     if risk == "bias":
-        asked = {line.probe for line in probed}
-        if SWAPS in asked and BY_GROUP not in asked:
-            yield GROUPS
-        yield STEREOTYPES if any(line.outcome != "unmeasured" for line in probed) else BIAS
+        yield from _unasked({line.probe for line in probed}, metrics)
         return
     if not probed:
         why = "the record holds no probe of it" if run.finished else "the run has not come to it"
         yield Gap(capital(risk), why)
     if risk == "forgetting":
-        yield SKILLS
+        left = [what for key, what in SKILLS.items() if key not in metrics]
+        yield Gap("Skills from before", listed([*left, EARLIER]))
     elif run.writes and not any(line.probe == REPRODUCED for line in probed):
         yield MEMORISED
+
+
+def _unasked(probes: set[str], metrics: set[str]) -> Iterator[Gap]:
+    """What is left open of bias, by the probes that there were and the metrics that decided those that were measured."""
+    if SWAPS in probes and BY_GROUP not in probes:
+        yield GROUPS
+    treated, of_texts = bool(IN_ITS_TASK & metrics), bool(OF_TEXTS & metrics)
+    if treated:
+        yield OTHERS if of_texts else STEREOTYPES
+    else:
+        yield TREATED if of_texts else BIAS
 
 
 def _sentence(line: Probed) -> str:
