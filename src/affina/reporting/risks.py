@@ -192,7 +192,7 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
 
 
 def _unasked(probes: set[str], metrics: set[str]) -> Iterator[Gap]:
-    """What is left open of bias, by the probes that there were and the metrics that decided those that were measured."""
+    """What is left open of bias, by the probes that there were and the metrics that decided."""
     if SWAPS in probes and BY_GROUP not in probes:
         yield GROUPS
     treated, of_texts = bool(IN_ITS_TASK & metrics), bool(OF_TEXTS & metrics)
@@ -216,7 +216,7 @@ def _sentence(line: Probed) -> str:
 def _both(line: Probed) -> str:
     """The metric on both sides, where the probe has two."""
     of = {figure.of: figure for figure in reversed(line.figures)}
-    if line.risk == "bias" and UNTOUCHED in of:
+    if line.figures[0].metric in IN_ITS_TASK and UNTOUCHED in of:
         before = next(one for one in line.figures if (one.metric, one.of) == (line.figures[0].metric, UNTOUCHED))
         return f" ({metric(before.metric, before.found.value)} of the untouched model)"
     if not {TRAINING_ROWS, VALIDATION_ROWS} <= of.keys():
