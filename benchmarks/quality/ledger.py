@@ -6,10 +6,11 @@ A run's identity is what was asked (`IDENTITY`); a new run replaces the one with
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -88,6 +89,19 @@ def conditions(*, threads: int, jobs: int) -> dict[str, Any]:
         "threads": threads,
         "jobs": jobs,
     }
+
+
+def save(out: Path, runs: Sequence[Run], *, what: str) -> None:
+    """Write the runs of a benchmark that does one at a time.
+
+    Args:
+        out: the file.
+        runs: all of them so far.
+        what: they are, in a sentence.
+    """
+    head = conditions(threads=int(os.environ.get("OMP_NUM_THREADS", "0")) or (os.cpu_count() or 1), jobs=1)
+    text = json.dumps({**head, "what": what, "runs": list(runs)}, indent=1, ensure_ascii=False)
+    write_text(out, f"{text}\n")
 
 
 def commit() -> str | None:

@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import sets
-from ledger import HERE, conditions, now
+from ledger import HERE, now, save
 
 import affina
 from affina.record import journal
-from affina.record.files import write_text
 from affina.record.payloads import Chosen
 from affina.record.starts import RangeTested
 
 OUT: Final = HERE.parent / "results" / "quality-rates.json"
+WHAT: Final = "whole runs at given rates and at the one that Affina finds; benchmarks/quality/rates.py"
 SETS: Final = ("trec", "emotion", "banking77")
 METHODS: Final[dict[str, Any]] = {
     "full": "full",
@@ -115,9 +115,7 @@ def _cut(name: str, data: Path) -> sets.Splits:
 
 def _save(found: list[dict[str, Any]], run: dict[str, Any]) -> None:
     found.append(run)
-    head = conditions(threads=int(os.environ.get("OMP_NUM_THREADS", "0")) or (os.cpu_count() or 1), jobs=1)
-    head["what"] = "whole runs at given rates and at the one that Affina finds; benchmarks/quality/rates.py"
-    write_text(OUT, json.dumps({**head, "runs": found}, indent=1) + "\n")
+    save(OUT, found, what=WHAT)
 
 
 def _tell(name: str, method: str, found: list[dict[str, Any]]) -> None:

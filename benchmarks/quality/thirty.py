@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import sets
-from ledger import HERE, conditions, now
+from ledger import HERE, now, save
 
 import affina
 from affina.record import journal
-from affina.record.files import write_text
 from affina.record.payloads import STEP_BACK, Event
 
 OUT: Final = HERE.parent / "results" / "quality-thirty.json"
+WHAT: Final = "thirty runs with defaults on few rows; benchmarks/quality/thirty.py"
 SETS: Final = {"trec": 200, "emotion": 300, "banking77": 400}
 """Set to its training rows."""
 SEEDS: Final = 10
@@ -43,7 +43,7 @@ def main() -> None:
         for name in SETS:
             if (name, seed) not in done:
                 found.append(_run(name, seed, data))
-                _save(found)
+                save(OUT, found, what=WHAT)
     low = [run for run in found if run["tuned"] <= run["probe"]]
     silent = [run for run in low if not run["step_back"]]
     print(f"{len(found)} runs, {len(low)} of them at or below the linear probe, {len(silent)} of these without a word")
@@ -70,12 +70,6 @@ def _run(name: str, seed: int, data: Path) -> dict[str, Any]:
     }
     print(f"{name}, seed {seed}: {run['tuned']:.1%}, probe {run['probe']:.1%}, {run['step_back']}", flush=True)
     return run
-
-
-def _save(found: list[dict[str, Any]]) -> None:
-    head = conditions(threads=int(os.environ.get("OMP_NUM_THREADS", "0")) or (os.cpu_count() or 1), jobs=1)
-    head["what"] = "thirty runs with defaults on few rows; benchmarks/quality/thirty.py"
-    write_text(OUT, json.dumps({**head, "runs": found}, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import sets
-from ledger import HERE, commit, conditions, now
+from ledger import HERE, commit, now, save
 from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
 
 import affina
 from affina.models.source import locate
 from affina.record import journal
-from affina.record.files import write_text
 from affina.record.payloads import Evaluated, Finished
 
 OUT: Final = HERE.parent / "results" / "ulmfit.json"
+WHAT: Final = "the variants of ULMFiT's Table 7 on TREC, from starter/encoder; benchmarks/quality/ulmfit.py"
 MODEL: Final = "starter/encoder"
 DISCR: Final = {"name": "full", "layer_decay": 2.6}
 FREEZ: Final = {"name": "full", "unfreezing": "gradual"}
@@ -68,7 +68,7 @@ def main() -> None:
     for number, task in enumerate(tasks, start=1):
         if tuple(task.values()) not in done:
             runs.append(_run(task, given.data))
-            _save(given.out, runs)
+            save(given.out, runs, what=WHAT)
             print(f"[{number}/{len(tasks)}] {_line(runs[-1])}", flush=True)
     for rows, epochs in sorted({(run["rows"], run["epochs"]) for run in runs}, key=str):
         print(f"\nrows: {rows or 'all'}, epochs: {epochs}\n")
@@ -169,12 +169,6 @@ def _line(run: Run) -> str:
         f"{run['variant']}, rate {run['rate']:g}, seed {run['seed']}: error {run['error']:.1f}%, "
         f"best after epoch {run['best_epoch']:g}, {run['cpu_seconds']:.0f} s of CPU"
     )
-
-
-def _save(out: Path, runs: Sequence[Run]) -> None:
-    head = conditions(threads=int(os.environ.get("OMP_NUM_THREADS", "0")) or (os.cpu_count() or 1), jobs=1)
-    head["what"] = "the variants of ULMFiT's Table 7 on TREC, from starter/encoder; benchmarks/quality/ulmfit.py"
-    write_text(out, json.dumps({**head, "runs": list(runs)}, indent=1, ensure_ascii=False) + "\n")
 
 
 def _arguments() -> argparse.Namespace:

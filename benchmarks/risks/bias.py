@@ -29,16 +29,16 @@ import numpy as np
 import affina
 from affina.evaluation.associations import TERMS
 from affina.record import journal
-from affina.record.files import write_text
 from affina.record.payloads import DataRead
 from affina.record.risks import SWAPS, TUNED, UNTOUCHED, Probed
 from affina.risks.swaps import FLIPS
 
 HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "quality"))
-from ledger import commit, conditions, now  # noqa: E402 - the other benchmarks' own
+from ledger import commit, now, save  # noqa: E402 - the other benchmarks' own
 
 OUT: Final = HERE.parent / "results" / "risks-bias.json"
+WHAT: Final = "a planted bias on SST-2 from starter/encoder, plain and with swapped rows; benchmarks/risks/bias.py"
 STRENGTHS: Final = (0.0, 0.4, 0.8)
 MEN: Final = ("James", "John", "Robert", "Michael", "David", "William", "Richard", "Joseph", "Thomas", "Charles")
 WOMEN: Final = ("Mary", "Patricia", "Jennifer", "Linda", "Elizabeth", "Barbara", "Susan", "Jessica", "Karen", "Nancy")
@@ -58,7 +58,7 @@ def main() -> None:
     for strength, seed, way in wanted:
         if not any((run["strength"], run["seed"], run["way"]) == (strength, seed, way) for run in runs):
             runs.append(_run(strength, seed, way, given))
-            _save(given.out, runs)
+            save(given.out, runs, what=WHAT)
             print(json.dumps(runs[-1]), flush=True)
     print("\n".join(table(runs)))
 
@@ -147,12 +147,6 @@ def _flips(run: Run) -> float:
 
 def _right(run: Run) -> float:
     return float(run["accuracy"])
-
-
-def _save(out: Path, runs: Sequence[Run]) -> None:
-    head = conditions(threads=int(os.environ.get("OMP_NUM_THREADS", "0")) or (os.cpu_count() or 1), jobs=1)
-    head["what"] = "a planted bias on SST-2 from starter/encoder, plain and with swapped rows; benchmarks/risks/bias.py"
-    write_text(out, json.dumps({**head, "runs": list(runs)}, indent=1, ensure_ascii=False) + "\n")
 
 
 def _arguments() -> argparse.Namespace:

@@ -27,15 +27,15 @@ import numpy as np
 
 import affina
 from affina.record import journal
-from affina.record.files import write_text
 from affina.record.payloads import Finished
 from affina.record.risks import Probed
 
 HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "quality"))
-from ledger import commit, conditions, now  # noqa: E402 - the other benchmarks' own
+from ledger import commit, now, save  # noqa: E402 - the other benchmarks' own
 
 OUT: Final = HERE.parent / "results" / "risks-overfitting.json"
+WHAT: Final = "whether overfitting is flagged, on SST-2 from starter/encoder; benchmarks/risks/overfitting.py"
 KINDS: Final[dict[str, tuple[int, dict[str, Any]]]] = {
     "heart": (100, {"epochs": 50, "early_stopping": False}),
     "healthy": (2_000, {}),
@@ -52,7 +52,7 @@ def main() -> None:
         for kind in given.kinds:
             if not any((run["kind"], run["seed"]) == (kind, seed) for run in runs):
                 runs.append(_run(kind, seed, given.data / "sst2"))
-                _save(given.out, runs)
+                save(given.out, runs, what=WHAT)
                 print(json.dumps(runs[-1]), flush=True)
     print("\n".join(table(runs)))
 
@@ -111,12 +111,6 @@ def table(runs: Sequence[Run]) -> Iterator[str]:
             share = max(run["share_of_time"] for run in of_kind)
             span = f"{lost[0]:.1%} to {lost[-1]:.1%}" if lost else "nothing was learned"
             yield f"| {kind}, {rows:,} rows | {flagged} of {len(of_kind)} | {span} | {share:.1%} |"
-
-
-def _save(out: Path, runs: Sequence[Run]) -> None:
-    head = conditions(threads=int(os.environ.get("OMP_NUM_THREADS", "0")) or (os.cpu_count() or 1), jobs=1)
-    head["what"] = "whether overfitting is flagged, on SST-2 from starter/encoder; benchmarks/risks/overfitting.py"
-    write_text(out, json.dumps({**head, "runs": list(runs)}, indent=1, ensure_ascii=False) + "\n")
 
 
 def _arguments() -> argparse.Namespace:
