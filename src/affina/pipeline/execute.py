@@ -19,9 +19,11 @@ from affina.pipeline import attempts, rates
 from affina.pipeline.attaching import as_exported, goes_on, untouched
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import Reached, look_back
-from affina.pipeline.prepared import Measured, Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
+from affina.pipeline.results import Measured
 from affina.pipeline.risks import measure_risks
+from affina.pipeline.shipping import put
 from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
@@ -141,7 +143,8 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
             prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=place.resume, records=before)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("evaluation"):
-            prepared.subject.export(prepared, place.folder, step=outcome.best_step, journal=journal)
+            put(prepared, checkpoint.load_best(place.folder, step=outcome.best_step), journal)
+            prepared.subject.export(prepared, place.folder)
             with as_exported(prepared):
                 measured = prepared.subject.measure(prepared, journal)
         with clock.stage("risks"):

@@ -13,6 +13,7 @@ from affina.models.classifier import Classifier
 from affina.models.settings import thresholds_of
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.results import Rated, of_metric
 from affina.record.journal import Journal
 from affina.tasks.base import Example
 
@@ -76,6 +77,15 @@ def decide(subject: Answering, run: Prepared) -> Thresholds | None:
         return None
     validation = subject.examples["validation"]
     return subject.judge.decide(predict(subject, run, validation), subject.judge.targets(validation))
+
+
+def rated(subject: Answering, run: Prepared, examples: Sequence[Example]) -> Rated:
+    """What the model is worth as it is, on some examples; its thresholds were decided."""
+    judge, targets = subject.judge, subject.judge.targets(examples)
+    measure = judge.measure(predict(subject, run, examples), targets, exported_thresholds(subject.model))
+    asked = run.hyper.metric.value
+    metric = asked if asked in judge.metrics else judge.watched(weighted=subject.weighted).value
+    return Rated(metric, len(targets), of_metric(measure, judge.metrics.index(metric)))
 
 
 def exported_thresholds(model: Classifier) -> Thresholds | None:
