@@ -7,15 +7,42 @@ from typing import Literal
 from pydantic import Field
 
 from affina.recipe.base import AUTO, Auto, Spec
+from affina.recipe.budget import PointsBudget, ShareBudget
+
+
+class OverfittingSpec(Spec):
+    """How far training rows may be learned by heart."""
+
+    budget: ShareBudget | None = Field(
+        None,
+        description="The share of what was learned on the training rows that may be lost elsewhere, as 30% or 0.3;"
+        " after the training the best model within it is looked for.",
+    )
 
 
 class ForgettingSpec(Spec):
     """What the model is asked that it could do before."""
 
+    budget: ShareBudget | None = Field(
+        None,
+        description="How much may be forgotten, in the unit of each of its probes, as 5% or 0.05;"
+        " after the training the best model within it is looked for.",
+    )
+
     texts: str | None = Field(
         None,
         description="A text file (UTF-8): how well the model foretells it is measured before and after the training,"
         " whatever that takes; for decoders that write.",
+    )
+
+
+class BiasSpec(Spec):
+    """How much worse some people may be treated."""
+
+    budget: PointsBudget | None = Field(
+        None,
+        description="How much bias there may be, in points of each of its probes, as 2pp or 0.02;"
+        " after the training the best model within it is looked for.",
     )
 
 
@@ -27,4 +54,6 @@ class RisksSpec(Spec):
         description="Whether overfitting and forgetting are measured; `auto` as far as that takes at most 15% of the"
         " work of the training.",
     )
+    overfitting: OverfittingSpec = OverfittingSpec()
     forgetting: ForgettingSpec = ForgettingSpec()
+    bias: BiasSpec = BiasSpec()

@@ -31,10 +31,12 @@ class Allowance:
     Attributes:
         trained: tokens that the training read, each as often as it did.
         bounded: whether there is a bound at all.
+        budgeted: risks whose probes have none: a budget has to be held against something.
     """
 
     trained: int
     bounded: bool
+    budgeted: frozenset[Risk] = frozenset()
 
     def rows(self, part: Part, *, each: float, most: int) -> int:
         """How many of `most` rows may be read.
@@ -44,7 +46,8 @@ class Allowance:
             each: tokens of forward passes that a row takes.
             most: rows that there are, or that are enough.
         """
-        allowed = SHARES[part] * BACKWARD * self.trained if self.bounded else math.inf
+        bounded = self.bounded and not (RISKS[part] in self.budgeted and part != "memorising")
+        allowed = SHARES[part] * BACKWARD * self.trained if bounded else math.inf
         return most if allowed >= each * most else int(allowed / each)
 
     def refused(self, part: Part, probe: str, *, each: float, least: int) -> Probed | None:

@@ -1,0 +1,114 @@
+"""The recipe's budgets: which there are, whether a run can hold anything against them, and what is kept for a search.
+
+The search itself is `search`. This module measures nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from affina.errors import Problem, RecipeError
+from affina.methods.base import Scalable
+from affina.pipeline.prepared import Prepared
+from affina.recipe.schema import Recipe
+from affina.record.figures import LEAST_ROWS
+from affina.record.journal import Journal
+from affina.record.risks import REPRODUCED, Probed, Risk
+from affina.risks.allowance import Allowance
+from affina.risks.probe import Probe
+from affina.training.plan import Plan
+
+ON_THE_LINE: Final = (1 / 8, 1 / 4, 1 / 2)
+"""Of a run's evaluations, after which weights are kept beside a line that has its own way back,"""
+WITHOUT_A_LINE: Final = tuple(number / 10 for number in range(1, 10))
+"""and where they are all that there is to choose among."""
+MOST_BYTES: Final = 2 * 2**30
+"""Of all that is kept for a search; the start is kept whatever it takes."""
+
+
+def budgets_of(recipe: Recipe) -> dict[Risk, float]:
+    """Risk to its budget, of those that have one."""
+    asked: dict[Risk, float | None] = {
+        "overfitting": recipe.risks.overfitting.budget,
+        "forgetting": recipe.risks.forgetting.budget,
+        "bias": recipe.risks.bias.budget,
+    }
+    return {risk: budget for risk, budget in asked.items() if budget is not None}
+
+
+def key_of(risk: Risk) -> str:
+    """The recipe key of a risk's budget."""
+    return f"risks.{risk}.budget"
+
+
+def keeps_limit(probe: Probe | Probed) -> bool:
+    """Whether a probe keeps its own limit: what is written word for word is another thing than what is lost elsewhere.
+
+    It writes texts besides, which takes too long for each candidate.
+    """
+    return (probe.probe if isinstance(probe, Probed) else probe.name) == REPRODUCED
+
+
+def check_gate(recipe: Recipe) -> None:
+    """Refuse a gate that nothing is held against.
+
+    Raises:
+        RecipeError: there is no budget.
+    """
+    if not budgets_of(recipe):
+        raise RecipeError(
+            Problem(
+                where="--gate",
+                expected="a budget to hold the run against",
+                found="none: the probes' own limits are conventions, which should fail nobody's build",
+                fix="write one, such as risks.forgetting.budget=5%, or leave --gate out",
+            )
+        )
+
+
+def check_budgets(run: Prepared) -> None:
+    """Refuse budgets that nothing could be held against, before anything is trained.
+
+    Raises:
+        RecipeError: nothing is to be measured; there are too few validation rows; or this model has no such probe.
+    """
+    budgets = budgets_of(run.recipe)
+    if not budgets:
+        return
+    key, rows = key_of(next(iter(budgets))), len(run.rows["validation"])
+    if run.recipe.risks.measure == "never":
+        fix = "leave one of the two out"
+        raise RecipeError(_unusable(key, "risks that are measured", "risks.measure=never beside it", fix))
+    if rows < LEAST_ROWS:
+        wanted = f"{LEAST_ROWS} validation rows or more, to tell which candidate gains anything"
+        raise RecipeError(_unusable(key, wanted, f"{rows:,}", "name or hold out more (data.validation)"))
+    with Journal(Path(os.devnull)) as nowhere:
+        every = run.subject.probes(run, Allowance(0, bounded=False), nowhere)
+    for risk in budgets:
+        probes = [probe for probe in every if probe.risk == risk and not keeps_limit(probe)]
+        if all(isinstance(probe, Probed) for probe in probes):
+            why = "; ".join(probe.why for probe in probes if isinstance(probe, Probed))
+            found = f"none, so that nothing would be held against it{f' ({why})' if why else ''}"
+            wanted = f"a probe of {risk} that this model has"
+            raise RecipeError(_unusable(key_of(risk), wanted, found, "leave the budget out"))
+
+
+def _unusable(key: str, expected: str, found: str, fix: str) -> Problem:
+    return Problem(where=f"recipe key {key}", expected=expected, found=found, fix=fix)
+
+
+def snapshot_steps(run: Prepared, plan: Plan) -> frozenset[int]:
+    """The steps whose weights are kept for a search: the start, and some of the evaluations; empty without a budget.
+
+    They follow from the plan alone, so that a run that goes on keeps the same ones.
+    """
+    if not budgets_of(run.recipe):
+        return frozenset()
+    evaluated = [step for step in range(1, plan.total_steps) if plan.evaluates_after(step)]
+    shares = ON_THE_LINE if isinstance(run.attached, Scalable) else WITHOUT_A_LINE
+    places = [min(len(evaluated), max(1, round(share * (len(evaluated) + 1)))) - 1 for share in shares]
+    chosen = [evaluated[place] for place in dict.fromkeys(places)] if evaluated else []
+    each = sum(tensor.numel() * tensor.element_size() for tensor in run.attached.state_dict().values())
+    return frozenset([0, *chosen[: max(0, MOST_BYTES // max(1, each) - 1)]])
