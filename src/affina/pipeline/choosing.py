@@ -11,7 +11,8 @@ from affina.pipeline.budgets import key_of
 from affina.record.measures import higher_is_better
 from affina.record.risks import Risk
 from affina.record.searched import Held, Tried
-from affina.reporting.formats import counted, interval, metric, name
+from affina.reporting.budgets import gain, told
+from affina.reporting.formats import counted, interval, name
 
 
 def best_of(tried: Sequence[Tried]) -> Tried | None:
@@ -43,7 +44,7 @@ def why_this(chosen: Tried, tried: Sequence[Tried]) -> str:
     """Why a candidate is exported."""
     fit = sum(one.fits for one in tried)
     return (
-        f"the best of {counted(fit, 'candidates')} within all budgets, of {len(tried):,} tried, by"
+        f"the best of {counted(fit, 'candidates')} that gain and are within, of {len(tried):,} tried, by"
         f" {name(chosen.metric)} on the validation rows: {interval(chosen.metric, chosen.score)}"
     )
 
@@ -55,8 +56,8 @@ def why_none(tried: Sequence[Tried], *, baseline: str) -> str:
         best = max(within, key=lambda one: one.gain.value)
         return (
             f"{counted(len(within), 'candidates')} of {len(tried):,} within all budgets, and none gains anything over"
-            f" {baseline} that its interval does not leave open; the most is {best.name} with"
-            f" {interval(best.metric, best.gain)} in {name(best.metric)}"
+            f" the {baseline} that its interval does not leave open; the most is {best.name} with"
+            f" {gain(best)} in {name(best.metric)}"
         )
     nearest = min(tried, key=_excess)
     return f"none of {counted(len(tried), 'candidates')} is within all budgets; the nearest is {nearest.name}: " + (
@@ -68,15 +69,6 @@ def _excess(one: Tried) -> float:
     """By how many budgets the worst figure of a candidate is too high."""
     ends = [held.figure.found.high / held.budget if held.figure else float("inf") for held in one.held]
     return max(ends, default=float("inf"))
-
-
-def told(held: Held) -> str:
-    """A figure beside its budget."""
-    if held.figure is None:
-        return f"{held.probe} was not measured ({held.why})"
-    key = held.figure.metric
-    said = f"{held.risk} {interval(key, held.figure.found)}, the budget is {metric(key, held.budget)}"
-    return f"{said} ({held.why})" if held.why else said
 
 
 def notes_on(tried: Sequence[Tried], budgets: Mapping[Risk, float]) -> Iterator[str]:

@@ -99,9 +99,9 @@ def _start(run: Prepared, folder: RunFolder) -> _Start:
     line = "" if isinstance(run.attached, Scalable) else f"method {run.method.name} has no model between these two"
     head = run.choices.get(HEAD_START)
     if not run.subject.has_new_head:
-        return _Start(state, "the untouched model", line)
+        return _Start(state, "untouched model", line)
     if head is not None and head.value == "probe":
-        return _Start(state, "the linear probe on the untouched model", line)
+        return _Start(state, "linear probe on the untouched model", line)
     put(run, state)
     train = run.recipe.train.model_copy(update={"head_start": "probe"})
     asked = replace(run, recipe=run.recipe.model_copy(update={"train": train}))
@@ -109,9 +109,9 @@ def _start(run: Prepared, folder: RunFolder) -> _Start:
         fitted = run.subject.start_head(asked)
     if fitted is None or fitted.value != "probe":
         why = "its head's last layer is of a make of its own, so that there is no linear probe to begin at"
-        return _Start(state, "the untouched model with its head as it was drawn", line or why)
+        return _Start(state, "untouched model with its head as it was drawn", line or why)
     copied = {name: tensor.clone() for name, tensor in run.attached.state_dict().items()}
-    return _Start(copied, "the linear probe on the untouched model", line)
+    return _Start(copied, "linear probe on the untouched model", line)
 
 
 def _rated_start(run: Prepared, start: _Start) -> Rated:

@@ -49,6 +49,7 @@ OF_RISK: Final[Mapping[tuple[Risk, Outcome], str]] = {
     ("forgetting", "flagged"): "Forgot",
     ("forgetting", "within"): "Kept within the limit",
 }
+BESIDE_BUDGET: Final[Mapping[Outcome, str]] = {"flagged": "Over its budget", "within": "Within its budget"}
 TONES: Final[Mapping[Outcome, str]] = {
     "flagged": "worse",
     "open": "open",
@@ -120,12 +121,18 @@ def _judged(run: Gathered, risk: Risk) -> Judged:
     return Judged(
         risk=risk,
         outcome=outcome,
-        word=OF_RISK.get((risk, outcome)) or WORDS[outcome],
+        word=_word(risk, outcome, budgeted=any(line.is_budget for line in measured)),
         sentences=tuple([*said, over_sure] if over_sure else said),
         probes=measured,
         gaps=tuple(_gaps(run, risk, probed)),
         seconds=sum(line.seconds for line in probed),
     )
+
+
+def _word(risk: Risk, outcome: Outcome, *, budgeted: bool) -> str:
+    if outcome in BESIDE_BUDGET and budgeted:
+        return BESIDE_BUDGET[outcome]
+    return OF_RISK.get((risk, outcome)) or WORDS[outcome]
 
 
 def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
@@ -175,4 +182,5 @@ def signed(figure: Figure) -> str:
 def _against(line: Probed) -> str:
     if line.outcome == "few":
         return f"; {line.figures[0].found.n:,} are too few to tell ({LEAST_ROWS} or more can)"
-    return "" if line.limit is None else f"; the limit is {metric(line.figures[0].metric, line.limit)}"
+    kind = "budget" if line.is_budget else "limit"
+    return "" if line.limit is None else f"; the {kind} is {metric(line.figures[0].metric, line.limit)}"
