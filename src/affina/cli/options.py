@@ -17,7 +17,5 @@ Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Recipe keys, as key=value.", show_default=False)]
 Gate = Annotated[
     bool,
-    typer.Option(
-        "--gate", help="Exit with status 3 where no model is within the budgets (risks.forgetting.budget=5%)."
-    ),
+    typer.Option("--gate", help="Exit with status 3 where no model keeps the budgets, as risks.forgetting.budget=5%."),
 ]

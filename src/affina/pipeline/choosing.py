@@ -83,8 +83,8 @@ def notes_on(tried: Sequence[Tried], budgets: Mapping[Risk, float]) -> Iterator[
         for probe, half in coarse.items():
             if not any(_resolves(one, risk, probe) for one in tried):
                 yield (
-                    f"{key_of(risk)}={budget:g} is finer than {probe} can tell on this run: intervals near it are"
-                    f" {half:.2g} on either side, so that a budget of {2 * half:.2g} or more could be kept or not"
+                    f"{key_of(risk)}={budget:g} is finer than what {probe} can tell on this run: the interval is"
+                    f" {half:.2g} wide on either side, and budgets from {half:.2g} on can be resolved"
                 )
 
 
