@@ -18,6 +18,7 @@ import torch
 
 from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
+from affina.pipeline.budgets import budgets_of
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
 from affina.pipeline.shipping import put
@@ -122,7 +123,9 @@ def _run(loop: Loop[Any], prepared: Prepared) -> Outcome:
     except NonFiniteError as error:
         if loop.folder.best(loop.stopping.best_step).exists():
             put(prepared, checkpoint.load_best(loop.folder, step=loop.stopping.best_step))
-            prepared.subject.export(prepared, loop.folder)
+            # what no probe has looked at is not shipped as if it had passed
+            unchecked = loop.folder.over_budget if budgets_of(prepared.recipe) else loop.folder
+            prepared.subject.export(prepared, unchecked)
         raise _with_advice(error, prepared, journal=loop.journal) from error
 
 

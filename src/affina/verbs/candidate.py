@@ -54,8 +54,7 @@ def of_round(recipe: Recipe, share: float) -> Recipe:
     """The recipe of a run with a share of its epochs: a round of successive halving has no baselines and no budgets."""
     if share == 1:
         return recipe
-    parts = {risk: getattr(recipe.risks, risk) for risk in RISKS}
-    without = {risk: part.model_copy(update={"budget": None}) for risk, part in parts.items()}
+    without = {str(risk): getattr(recipe.risks, risk).model_copy(update={"budget": None}) for risk in RISKS}
     evaluate = recipe.evaluate.model_copy(update={"baselines": False})
     return recipe.model_copy(update={"evaluate": evaluate, "risks": recipe.risks.model_copy(update=without)})
 

@@ -160,7 +160,7 @@ def _over_budget(folder: RunFolder) -> RunError:
         Problem(
             where=str(folder.path),
             expected="a run with a model",
-            found=f"a run that shipped none: no model was within its budgets; the tuned one, in {model}, has not passed",
+            found=f"a run that shipped none: none was within its budgets, and the tuned one ({model}) did not pass",
             fix="train with larger budgets, or with less change (method=lora, a lower train.learning_rate)",
         )
     )
