@@ -12,6 +12,7 @@ from affina.models.base import base_tensors
 from affina.models.language import load_language_model
 from affina.models.source import locate
 from affina.pipeline import search
+from affina.record.folder import RunFolder
 from affina.record.journal import read
 from affina.record.payloads import Finished
 from affina.record.risks import Probed
@@ -54,11 +55,10 @@ def of_kind(folder, kind):
 
 
 def test_the_best_within_the_budget_is_what_is_shipped_measured_and_told(tmp_path):
-    asked = recipe(tmp_path, method="full", data={"test": 0.2})
-    result = affina.train(asked)
-    folder, tried = result.folder, of_kind(result.folder, Tried)
-    [found] = of_kind(folder, Searched)
-    assert result.within_budgets is True
+    ended = command("train", *in_words(recipe(tmp_path, method="full", data={"test": 0.2})), "--gate")
+    assert ended.status == 0, "the gate lets it pass"
+    folder = RunFolder(tmp_path / "run")
+    tried, [found] = of_kind(folder, Tried), of_kind(folder, Searched)
     assert [one.strength for one in tried[:3]] == [1.0, 0.5, tried[2].strength]
     assert 0.5 < tried[2].strength < 1.0
     assert [one.step for one in tried[3:]] == sorted(one.step for one in tried[3:]), "earlier weights"
@@ -78,7 +78,14 @@ def test_the_best_within_the_budget_is_what_is_shipped_measured_and_told(tmp_pat
     assert of_kind(folder, Finished)[0].seconds["search"] > 0
 
 
-@pytest.mark.parametrize(("family", "method"), [("bert", "full"), ("llama", "lora"), ("bart", "partial")])
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [
+        ("llama", "lora"),
+        pytest.param("bert", "full", marks=pytest.mark.slow),
+        pytest.param("bart", "partial", marks=pytest.mark.slow),
+    ],
+)
 def test_a_candidate_on_the_line_is_shipped_as_it_was_measured(tmp_path, monkeypatch, family, method):
     monkeypatch.setattr(search, "best_of", lambda tried: next(one for one in tried if one.strength == 0.5))
     folder = affina.train(recipe(tmp_path, family, method=method, train=RANDOM[family == "bert"])).folder
@@ -96,7 +103,7 @@ def test_a_candidate_on_the_line_is_shipped_as_it_was_measured(tmp_path, monkeyp
         torch.testing.assert_close(shipped[name], (start[name] + tuned[name]) / 2)
 
 
-@pytest.mark.parametrize("family", ["bert", "llama", "bart"])
+@pytest.mark.parametrize("family", ["bert", *(pytest.param(one, marks=pytest.mark.slow) for one in ("llama", "bart"))])
 def test_the_line_begins_at_the_base_and_a_new_head_at_the_linear_probe(tmp_path, family):
     asked = recipe(tmp_path, family, method="full", train=RANDOM[family == "bert"])
     folder = affina.train(asked).folder
@@ -110,6 +117,7 @@ def test_the_line_begins_at_the_base_and_a_new_head_at_the_linear_probe(tmp_path
     assert found.began.value > 0.5, "the head at the line's beginning is fitted, though the training began at random"
 
 
+@pytest.mark.slow
 def test_a_prompt_has_no_line_and_is_chosen_among_earlier_weights(tmp_path):
     folder = affina.train(recipe(tmp_path, method="prompt")).folder
     tried, [found] = of_kind(folder, Tried), of_kind(folder, Searched)
@@ -119,14 +127,14 @@ def test_a_prompt_has_no_line_and_is_chosen_among_earlier_weights(tmp_path):
 
 
 def test_where_none_fits_nothing_is_shipped_and_the_gate_fails(tmp_path):
-    asked = recipe(tmp_path, method="full", risks={"forgetting": {"budget": "0.001%"}})
-    words = [f"{key}={value}" for key, value in flat(asked)]
+    asked = recipe(tmp_path, "bert", method="full", risks={"forgetting": {"budget": "0.001%"}}, train=RANDOM[1])
+    words = in_words(asked)
     ended = command("train", *words, "--gate", "--json")
     assert ended.status == 3, ended.err
     assert "keeps every budget" in ended.err
     told = json.loads(ended.out)["budgets"]
     assert (told["passed"], told["exported"]) == (False, None)
-    folder = affina.record.folder.RunFolder(tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
     assert not folder.shipped
     assert folder.over_budget.model.is_dir()
     for card in (folder.card, folder.over_budget.model / "README.md"):
@@ -136,15 +144,17 @@ def test_where_none_fits_nothing_is_shipped_and_the_gate_fails(tmp_path):
     assert caught.value.exit_status == 2
 
 
-def test_the_gate_lets_a_run_pass_and_wants_a_budget(tmp_path):
-    asked = recipe(tmp_path, method="lora")
-    words = [f"{key}={value}" for key, value in flat(asked)]
-    assert command("train", *words, "--gate").status == 0
-    without = [word for word in words if not word.startswith("risks")]
-    ended = command("train", *without, f"run={tmp_path / 'other'}", "--gate")
+def test_a_gate_wants_a_budget(tmp_path):
+    words = [word for word in in_words(recipe(tmp_path, method="lora")) if not word.startswith("risks")]
+    ended = command("train", *words, "--gate")
     assert ended.status == 2
     assert "risks.forgetting.budget=5%" in ended.err
-    assert not (tmp_path / "other").exists()
+    assert not (tmp_path / "run").exists()
+
+
+def in_words(asked):
+    """The same for the command line: the data first, then keys."""
+    return [asked["data"]["train"], *(f"{key}={value}" for key, value in flat(asked) if key != "data.train")]
 
 
 def flat(tree, above=""):

@@ -68,15 +68,15 @@ def check_gate(recipe: Recipe) -> None:
         )
 
 
-def check_budgets(run: Prepared) -> None:
-    """Refuse budgets that nothing could be held against, before anything is trained.
+def checked_budgets(run: Prepared) -> Prepared:
+    """The same run; budgets that nothing could be held against are refused, before anything is trained.
 
     Raises:
         RecipeError: nothing is to be measured; there are too few validation rows; or this model has no such probe.
     """
     budgets = budgets_of(run.recipe)
     if not budgets:
-        return
+        return run
     key, rows = key_of(next(iter(budgets))), len(run.rows["validation"])
     if run.recipe.risks.measure == "never":
         fix = "leave one of the two out"
@@ -93,6 +93,7 @@ def check_budgets(run: Prepared) -> None:
             found = f"none, so that nothing would be held against it{f' ({why})' if why else ''}"
             wanted = f"a probe of {risk} that this model has"
             raise RecipeError(_unusable(key_of(risk), wanted, found, "leave the budget out"))
+    return run
 
 
 def _unusable(key: str, expected: str, found: str, fix: str) -> Problem:

@@ -20,7 +20,7 @@ from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
 from affina.pipeline.beginning import begin
-from affina.pipeline.budgets import check_budgets
+from affina.pipeline.budgets import checked_budgets
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
@@ -96,8 +96,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         told(text)
-    check_budgets(prepared)
-    return replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices))
+    return checked_budgets(replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices)))
 
 
 def _decided(recipe: Recipe, facts: Facts, watched: Resolved[str], *, share: float) -> tuple[Recipe, Hyperparameters]:
