@@ -45,7 +45,7 @@ def recipe(tmp_path, family="llama", **parts):
         "data": {**data, "validation": 0.4, **parts.pop("data", {})},
         "train": {"epochs": 4, "batch_tokens": 160, "learning_rate": 3e-3, **parts.pop("train", {})},
         "evaluate": {"resamples": 20, "baselines": False},
-        "risks": {"forgetting": {"budget": "5000%"}},
+        "risks": {"forgetting": {"budget": "90%"}},
         **parts,
     }
 
@@ -67,7 +67,7 @@ def test_the_best_within_the_budget_is_what_is_shipped_measured_and_told(tmp_pat
     assert found.unseen
     assert (found.baseline, found.metric, found.candidates) == ("untouched model", "loss", len(tried))
     forgot = next(line for line in of_kind(folder, Probed) if line.risk == "forgetting")
-    assert (forgot.limit, forgot.is_budget) == (50.0, True)
+    assert (forgot.limit, forgot.is_budget) == (0.9, True)
     assert forgot.figures[0] == chosen.held[0].figure, "of the model that is shipped, and the base was read once"
     plain = json.loads(folder.report_json.read_text("utf-8"))["budgets"]
     assert plain["exported"] == found.exported

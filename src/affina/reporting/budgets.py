@@ -11,9 +11,21 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from affina.record.measures import MEASURES, higher_is_better
+from affina.record.risks import Risk
 from affina.record.searched import Held, Searched, Tried
 from affina.reporting.costs import Cost
-from affina.reporting.formats import capital, difference, duration, ends, interval, listed, metric, name, percent
+from affina.reporting.formats import (
+    capital,
+    difference,
+    duration,
+    ends,
+    interval,
+    listed,
+    metric,
+    name,
+    number,
+    percent,
+)
 from affina.reporting.gathered import Gathered
 from affina.reporting.trade_off import Named, TradeOff, trade_off
 
@@ -103,7 +115,7 @@ def as_json(run: Gathered) -> dict[str, Any] | None:
 
 
 def _sentences(found: Searched) -> Iterator[str]:
-    budgets = listed([f"{risk} {percent(budget)}" for risk, budget in found.budgets.items()])
+    budgets = listed([f"{risk} {_in_its_unit(risk, budget)}" for risk, budget in found.budgets.items()])
     if found.exported is None:
         yield f"no model within the budgets ({budgets}): {found.why}"
         yield f"nothing is shipped: the figures are of the tuned model, which lies in {OVER_BUDGET} and has not passed"
@@ -116,6 +128,10 @@ def _sentences(found: Searched) -> Iterator[str]:
     )
     yield f"the search took {duration(found.seconds)} for {found.candidates:,} candidates"
     yield from found.notes
+
+
+def _in_its_unit(risk: Risk, budget: float) -> str:
+    return f"{number(100 * budget)} points" if risk == "bias" else percent(budget)
 
 
 def told(held: Held) -> str:
