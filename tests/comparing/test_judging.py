@@ -289,9 +289,10 @@ def test_chance_does_not_make_two_equals_differ_more_often_than_it_should():
 
 
 def test_a_run_that_kept_no_budget_stands_behind_and_is_told_so():
+    began = Measured(value=0.5, low=0.4, high=0.6, n=50)
     none = Searched(
-        budgets={"forgetting": 0.05}, metric="accuracy", baseline="linear probe", began=Measured(value=0.5, low=0.4, high=0.6, n=50),
-        exported=None, why="none", unseen=True, notes=(), candidates=7, seconds=1.0,
+        budgets={"forgetting": 0.05}, metric="accuracy", baseline="linear probe", began=began, exported=None,
+        why="none", unseen=True, notes=(), candidates=7, seconds=1.0,
     )  # fmt: skip
     over = [*record(right_on(190)), none]
     found = judged({"over": [result("over", None, lines=over)], "kept": [result("kept", right_on(150))]})

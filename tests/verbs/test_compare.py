@@ -18,7 +18,7 @@ from affina.comparing.process import Ended
 from affina.data.loading import load
 from affina.errors import AffinaError, DataError, Interrupted, ModelError, Problem, RunError
 from affina.pipeline import prepare as preparation
-from affina.recipe.load import load_recipe
+from affina.recipe.load import check_recipe, load_recipe
 from affina.recipe.schema import Recipe
 from affina.record import compared
 from affina.record.folder import RunFolder
