@@ -4,15 +4,20 @@ Each document gets a folder of its own with `tickets.csv` and `new-tickets.csv`.
 `affina compare` are run with the words of `documents.CHEAP` added, which cut training short and change nothing else.
 """
 
+import functools
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from documents import CHEAP, ROOT, Block, blocks, name
+
+from workbench import Ended, affina
 
 GUIDES = ("first-run", "audit", "data", "tasks", "language", "methods", "compare", "plan", "report", "risks")
 RUN = [ROOT / "README.md", *(ROOT / f"docs/guides/{guide}.md" for guide in GUIDES)]
@@ -28,43 +33,48 @@ affina.compare = lambda source, **keys: _compare(source, {CHEAP!r}, **keys)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("document", RUN, ids=name)
-def test_what_a_document_shows_runs(document, tmp_path, tickets):
+def test_what_a_document_shows_runs(document, tmp_path, tickets, monkeypatch):
     tickets(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
     commands = 0
     for block in blocks(document):
         if block.file:
             (tmp_path / block.file).write_text(block.body, encoding="utf-8")
-        for command in _commands(block):
-            done = subprocess.run(
-                command, cwd=tmp_path, env=_environment(), capture_output=True, text=True, check=False
-            )
-            assert done.returncode == block.status, (
-                f"{shlex.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-            )
-            assert done.stdout.strip()
+        for shown, run in _commands(block):
+            done = run()
+            assert done.status == block.status, f"{shown}\n{done.out[-2000:]}\n{done.err[-2000:]}"
+            assert done.out.strip()
             commands += 1
     assert commands >= 5
     missing = [file for file in _promised(document) if not (tmp_path / "runs/tickets" / file).exists()]
     assert missing == []
 
 
-def _commands(block: Block) -> list[list[str]]:
+def _commands(block: Block) -> Iterator[tuple[str, Callable[[], Ended]]]:
+    """What a block shows, and what runs it: a command in this process, which has torch already, Python in its own."""
     if block.not_run:
-        return []
+        return
     if block.language == "python":
-        return [[sys.executable, "-c", PROLOGUE + block.body]]
-    found = [shlex.split(command) for command in block.commands()] if block.language == "sh" else []
-    return [[*_program(words), *(CHEAP if words[1] in {"train", "demo", "compare"} else ())] for words in found]
+        yield block.body, functools.partial(_python, block.body)
+    for command in block.commands() if block.language == "sh" else ():
+        program, *words = shlex.split(command)
+        assert program == "affina", f"a command that the tests cannot run: {command}"
+        cheap = CHEAP if words[0] in {"train", "demo", "compare"} else ()
+        yield command, functools.partial(affina, *words, *cheap)
 
 
-def _program(words: list[str]) -> list[str]:
-    assert words[0] == "affina", f"a command that the tests cannot run: {words}"
-    return [sys.executable, "-c", "from affina.cli.main import run; run()", *words[1:]]
-
-
-def _environment() -> dict[str, str]:
+def _python(body: str) -> Ended:
     paths = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "COLUMNS": "100"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROLOGUE + body],
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def _promised(document: Path) -> list[str]:

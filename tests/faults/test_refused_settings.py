@@ -30,6 +30,10 @@ SETTINGS = {
         ("data.max_length=5", "data.too_long=error"),
         ("good.csv, row", "at most 5 tokens", "too_long=truncate"),
     ),
+    "weights that stand still held": (("method=lora", "train.l2_sp=0.1"), ("train.l2_sp", "lora", "method=full")),
+    "a head alone mixed": (("method=partial", "method.blocks=0", "train.mixout=0.5"), ("train.mixout", "partial")),
+    "two passes that are one": (("train.dropout=0", "train.r_drop=1"), ("train.r_drop", "bert", "dropout")),
+    "all of it mixed": (("train.mixout=1",), ("train.mixout", "less than 1")),
     "nothing to resume": (("--resume",), ("none", "leave out --resume")),
     "nothing to resume in a folder": (("--resume", "run=runs/a"), ("runs/a", "leave out --resume")),
     "a file as the run folder": (("run=good.csv",), ("good.csv", "run=")),
@@ -187,3 +191,13 @@ def test_wrong_usage_says_how_to_get_help(folder, words):
     assert ended.status == 2
     assert "--help" in ended.err
     assert files_under(folder) == before
+
+
+def test_noise_by_the_length_of_a_text_and_texts_that_share_a_line(folder):
+    write_csv(Path("texts.csv"), [(text, text) for text, _ in sample_rows()], header="input,target")
+    words = ("train", "texts.csv", "task=generation", f"model={tiny('gpt2')}", "train.neftune=5", "train.pack=true")
+    refused(folder, *words, says=("train.neftune", "train.pack=true", "leave one of the two out"))
+
+
+def test_dropout_that_a_family_has_not(folder):
+    refused(folder, "train", "good.csv", f"model={tiny('llama')}", "train.r_drop=1", says=("train.r_drop", "llama"))

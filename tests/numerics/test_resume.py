@@ -21,6 +21,7 @@ SETTINGS = {
     "accumulated": {"accumulate": 3},
     "early": {"early_stopping": {"patience": 2}, "epochs": 6, "learning_rate": 3e-2},
     "slanted": {"schedule": "slanted_triangular", "label_smoothing": 0.1},
+    "regularised": {"l2_sp": 0.1, "mixout": 0.5, "r_drop": 1.0, "neftune": 5.0, "epochs": 1},
 }
 
 

@@ -30,41 +30,58 @@ from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import Method, Recipe
 from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import ADAPTER, MERGED
+from affina.reporting.formats import mebibytes
+from affina.runtime import machine
 from affina.values import Resolved
 
 EMBEDDINGS_SHARE: Final = 0.3
 """With more of the weights in the embeddings than this, `auto` freezes them."""
+BESIDE_WEIGHTS: Final = 3
+"""Numbers that a training holds for each weight that trains: its gradient and AdamW's two moments."""
 Model = TypeVar("Model", Classifier, LanguageModel)
 
 
 def choose_method(recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]]) -> Method:
     """The method, with what it leaves open decided."""
-    if isinstance(recipe.method, str) and isinstance(model, LanguageModel):
-        choices["method"] = Resolved(
-            "full", "a model that writes often has its word embeddings for its output layer, too"
-        )
-        return FullSpec()
-    if isinstance(recipe.method, str):
-        return _by_sizes(model, choices)
-    if not isinstance(recipe.method, LoraSpec):
-        return recipe.method
-    alpha = lora.alpha_of(recipe.method)
-    if recipe.method.alpha == AUTO:
+    method = recipe.method
+    if isinstance(method, str):
+        chosen = _by_memory(model, _by_sizes(model))
+        choices["method"], method = Resolved(chosen.value.name, chosen.reason), chosen.value
+    if not isinstance(method, LoraSpec):
+        return method
+    alpha = lora.alpha_of(method)
+    if method.alpha == AUTO:
         choices["method.alpha"] = alpha
-    return recipe.method.model_copy(update={"alpha": alpha.value})
+    return method.model_copy(update={"alpha": alpha.value})
 
 
-def _by_sizes(model: Pretrained, choices: dict[str, Resolved[Any]]) -> Method:
+def _by_sizes(model: Pretrained) -> Resolved[FullSpec | PartialSpec]:
+    """All weights, or all but the embeddings."""
+    if isinstance(model, LanguageModel):
+        reason = "a model that writes often has its word embeddings for its output layer, too"
+        return Resolved(FullSpec(), reason)
     sizes = Counter[str]()
     for name, parameter in model.module.named_parameters():
         sizes[model.anatomy.part_of(name)] += parameter.numel()
     share = sizes["embeddings"] / sizes.total()
-    frozen = share > EMBEDDINGS_SHARE
-    reason = f"the embeddings are {share:.0%} of the weights" + (
-        "; they stay frozen, all blocks train" if frozen else ""
+    if share <= EMBEDDINGS_SHARE:
+        return Resolved(FullSpec(), f"the embeddings are {share:.0%} of the weights")
+    return Resolved(PartialSpec(), f"the embeddings are {share:.0%} of the weights; they stay frozen, all blocks train")
+
+
+def _by_memory(model: Pretrained, whole: Resolved[FullSpec | PartialSpec]) -> Resolved[Method]:
+    """LoRA, where the gradients and moments of all that would train do not fit into what is free."""
+    frozen = isinstance(whole.value, PartialSpec)
+    trained = sum(
+        parameter.numel() * parameter.element_size()
+        for name, parameter in model.module.named_parameters()
+        if not (frozen and model.anatomy.part_of(name) == "embeddings")
     )
-    choices["method"] = Resolved("partial" if frozen else "full", reason)
-    return PartialSpec() if frozen else FullSpec()
+    needed, free = BESIDE_WEIGHTS * trained, machine.free_memory(model.module.device)
+    if free is None or needed <= free:
+        return Resolved(whole.value, whole.reason)
+    reason = f"gradients and moments of all weights would take {mebibytes(needed)}, and {mebibytes(free)} are free"
+    return Resolved(LoraSpec(), f"{reason}; an update of low rank takes a small part of that")
 
 
 def with_room(model: Model, recipe: Recipe) -> Model:

@@ -6,6 +6,7 @@ the model is worth afterwards, says the kind of run, which derives from `Learns`
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,7 @@ from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import HeadStart, Recipe
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
+from affina.tasks.consistency import of_tokens, twice
 from affina.tasks.lessons import Lines, Passage, Reading
 from affina.tasks.packing import Packing, choose_packing
 from affina.tasks.packs import worth_packing
@@ -90,7 +92,7 @@ class Learns(ABC):
         return Work(
             batch=lambda places: self._batch([train[place] for place in places], places, run.device),
             weight=self.reading.weight,
-            loss=self._loss,
+            loss=functools.partial(self._loss, r_drop=run.recipe.train.r_drop),
             evaluate=self.evaluation(run),
             where=lambda place: rows[place].where,
         )
@@ -99,14 +101,22 @@ class Learns(ABC):
         collate = self.reading.collate if self.packing is None else self.packing.collate
         return collate(passages, rows=places).to(device)
 
-    def _loss(self, batch: Lines) -> Tensor:
-        return self.reading.loss(self.model.states(batch.inputs), self.model.output, batch)[0]
+    def _loss(self, batch: Lines, *, r_drop: float) -> Tensor:
+        output = self.model.output
+
+        def once() -> tuple[Tensor, Tensor]:
+            states = self.model.states(batch.inputs)
+            return self.reading.loss(states, output, batch)[0], states
+
+        return twice(once, functools.partial(of_tokens, targets=batch.targets, output=output), strength=r_drop)
 
     def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Self, dict[str, Resolved[Any]]]:
         """Rows are packed where the recipe says so, or that saves padding, and the model keeps them apart."""
         asked, lengths = recipe.train.pack, self.lengths["train"]
         if asked is False or (asked == AUTO and self.model.reads_apart):
             return self, {}
+        if recipe.train.neftune:
+            return self, {PACK: Resolved(False, "train.neftune measures its noise by the length of a text")}
         worth = worth_packing(lengths, budget=budget)
         if asked == AUTO and not worth.value:
             return self, {PACK: Resolved(False, worth.reason)}

@@ -25,6 +25,7 @@ from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
+from affina.pipeline.regularising import told_of_regularisers
 from affina.pipeline.risks import texts_of
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
@@ -73,7 +74,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
     turns = turns_of(method, attached, subject.model.anatomy)
-    choices |= told_of_rates(turns)
+    choices |= told_of_rates(turns) | told_of_regularisers(recipe.train, subject.model, method, attached)
     facts = _with_turns(_facts(subject, loaded, attached, method=method, seed=recipe.seed), turns)
     recipe, hyper = _decided(recipe, facts, subject.watched, share=share)
     subject, arranged = subject.arranged(recipe, budget=hyper.batch_tokens.value)

@@ -9,6 +9,7 @@ import numpy as np
 from affina.data.mixing import seen_in, weights_of
 from affina.pipeline.budgets import snapshot_steps
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.regularising import regularisers_of
 from affina.pipeline.staging import Turns, all_train_from, stages_of, told_of_stages, turns_of
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN, doubt_of_warmup, warmup_steps
@@ -62,13 +63,19 @@ def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor
         ),
         folder=folder,
         journal=journal,
+        regularisers=regularisers_of(prepared),
     )
 
 
 def rates_of(prepared: Prepared) -> Rates:
     """The peak rates and the weight decay."""
-    hyper, decay = prepared.hyper, prepared.recipe.train.weight_decay
-    return Rates(body=hyper.learning_rate.value, head=hyper.head_learning_rate.value, weight_decay=decay)
+    return rates_at(prepared, body=prepared.hyper.learning_rate.value, head=prepared.hyper.head_learning_rate.value)
+
+
+def rates_at(prepared: Prepared, *, body: float, head: float) -> Rates:
+    """These peak rates with the run's weight decay, in whose place L2-SP is where it acts."""
+    train = prepared.recipe.train
+    return Rates(body=body, head=head, weight_decay=train.weight_decay, body_decay=0.0 if train.l2_sp else None)
 
 
 def stages_in(prepared: Prepared, plan: Plan) -> tuple[Stage, ...]:

@@ -16,6 +16,7 @@ from affina.methods.base import Mergeable
 from affina.models.base import width
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
+from affina.pipeline.regularising import held_bytes
 from affina.pipeline.risks import reads_base
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape
@@ -49,6 +50,7 @@ class Setup:
         budget: tokens of a micro-batch.
         accumulate: micro-batches of a step.
         trained: bytes of what trains.
+        held: bytes that regularisers hold.
         activations: what batches take.
     """
 
@@ -57,6 +59,7 @@ class Setup:
     budget: int
     accumulate: int
     trained: int
+    held: int
     activations: Activations
 
 
@@ -69,6 +72,7 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         budget=prepared.hyper.batch_tokens.value,
         accumulate=prepared.recipe.train.accumulate,
         trained=trained_bytes(prepared),
+        held=held_bytes(prepared),
         activations=activations,
     )
 
@@ -102,7 +106,7 @@ def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
     # The activations go as the gradients come, but for what earlier micro-batches left of these.
     together = saved + gradients if setup.accumulate > 1 else max(saved, gradients)
     return {
-        "optimizer": MOMENTS * setup.trained,
+        "optimizer": MOMENTS * setup.trained + setup.held,
         "activations and gradients": together,
         "temporary": round(TRANSIENT * largest),
     }

@@ -32,7 +32,6 @@ from affina.record.journal import Journal
 from affina.runtime import heap, memory
 from affina.training import checkpoint
 from affina.training.loop import Loop
-from affina.training.stepping import Stepper
 
 STEPS: Final = 10
 """Training steps, those of a range test included."""
@@ -182,7 +181,7 @@ def _train(prepared: Prepared, loop: Loop[Any], found: Rehearsed) -> None:
     batches, costs = epoch.places, [weighing.step(shape) for shape in epoch.shapes]
     order = sorted(range(len(batches)), key=lambda place: costs[place])
     first, large = order[0], list(dict.fromkeys((0, min(1, len(batches) - 1))))
-    stepper = Stepper(loop.work, loop.optimizer, precision=loop.precision, clip=loop.control.clip)
+    stepper = loop.stepper
     loop.attached.train()
     heap.give_back()
     kept_small = heap.Heap(largest=1 + len(large))

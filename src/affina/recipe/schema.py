@@ -43,6 +43,7 @@ Metric = Literal[
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Strength = Annotated[float, Field(ge=0)]
 
 
 Method = FullSpec | PartialSpec | LoraSpec | PromptSpec | PrefixSpec
@@ -85,6 +86,14 @@ class TrainSpec(Spec):
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's, on matrices only.")
     label_smoothing: Share = Field(0.0, description="The share of a target's probability given to all classes.")
     dropout: Share | Auto = Field(AUTO, description="Replaces every dropout rate of the model's own configuration.")
+    l2_sp: Strength = Field(
+        0.0, description="L2-SP: pulls pre-trained weights to where they began, in the place of their weight decay."
+    )
+    mixout: Share = Field(
+        0.0, description="Mixout: the share of each pre-trained matrix that is, for one step, as it came."
+    )
+    r_drop: Strength = Field(0.0, description="R-Drop's alpha: two passes with other dropout are to answer the same.")
+    neftune: Strength = Field(0.0, description="NEFTune's alpha: noise on the embeddings of the training texts.")
     clip: PositiveFloat | None = Field(1.0, description="The largest gradient norm, or null.")
     early_stopping: (
         Annotated[EarlyStoppingSpec, BeforeValidator(lambda given: {} if given is True else given)] | Literal[False]

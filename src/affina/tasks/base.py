@@ -83,3 +83,7 @@ class Task(Protocol):
     def loss(self, hidden: Tensor, head: Head, batch: Batch) -> tuple[Tensor, float]:
         """The sum of the losses over the batch's targets, and what it must be divided by."""
         ...
+
+    def apart(self, first: Tensor, second: Tensor) -> Tensor:
+        """How far two answers to a batch are apart, summed as `loss` sums, of the logits of both."""
+        ...

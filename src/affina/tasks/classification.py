@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from affina.data.rows import Row
 from affina.tasks.base import Batch, Example, Head
+from affina.tasks.consistency import of_classes
 from affina.tasks.texts import pad, tokenize
 
 
@@ -79,6 +80,10 @@ class Classification:
         if self._weights is not None:
             losses = losses * self._weights.to(losses)[batch.targets.clamp(min=0)]
         return losses.sum(), self.weight(batch)
+
+    def apart(self, first: Tensor, second: Tensor) -> Tensor:
+        """The sum of the mean of both divergences, in nats, of logits [batch, classes]."""
+        return of_classes(first, second).sum()
 
 
 def balanced_weights(counts: Mapping[str, int], labels: Sequence[str]) -> Tensor:

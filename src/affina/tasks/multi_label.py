@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from affina.data.rows import Row
 from affina.tasks.base import Batch, Example, Head
+from affina.tasks.consistency import of_marks
 from affina.tasks.texts import pad, tokenize
 
 
@@ -90,6 +91,10 @@ class MultiLabel:
         if self._weights is not None:
             losses = losses * (targets * self._weights.to(losses) + (1 - targets))
         return losses.sum(), self.weight(batch)
+
+    def apart(self, first: Tensor, second: Tensor) -> Tensor:
+        """The sum of the mean of both divergences, in nats, over rows and labels, of logits [batch, labels]."""
+        return of_marks(first, second).sum()
 
 
 def positive_weights(counts: Mapping[str, int], labels: Sequence[str], *, rows: int) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor
 from affina.data.rows import Row
 from affina.models.units import PLAIN, Units
 from affina.tasks.base import Batch, Example, Head
+from affina.tasks.consistency import of_numbers
 from affina.tasks.texts import pad, tokenize
 
 
@@ -62,3 +63,7 @@ class Regression:
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))[:, 0]
         known = ~batch.targets.isnan()
         return (logits[known] - batch.targets[known].to(logits.dtype)).square().sum(), self.weight(batch)
+
+    def apart(self, first: Tensor, second: Tensor) -> Tensor:
+        """The sum of the squared differences in standard units, of logits [batch, 1]."""
+        return of_numbers(first, second).sum()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, final
@@ -30,6 +31,7 @@ from affina.training.interrupts import deferred
 from affina.training.optimizer import Optimizer
 from affina.training.plan import Plan, Window
 from affina.training.precision import Precision
+from affina.training.regularisers import Regulariser
 from affina.training.schedule import Schedule
 from affina.training.stages import Stage, stage_at
 from affina.training.stepping import B, Gradients, Stepper, Work
@@ -135,6 +137,7 @@ class Loop(Generic[B]):
         control: the rest of what steers.
         folder: where checkpoints go.
         journal: where records go.
+        regularisers: what acts beside the loss.
     """
 
     def __init__(  # noqa: PLR0913 - assembled once, in pipeline.py; each argument is one concern
@@ -150,16 +153,24 @@ class Loop(Generic[B]):
         control: Control,
         folder: RunFolder,
         journal: Journal,
+        regularisers: Sequence[Regulariser] = (),
     ) -> None:
         self.work, self.plan, self.attached, self.optimizer = work, plan, attached, optimizer
         self.schedule, self.precision, self.stopping, self.control = schedule, precision, stopping, control
         self.folder, self.journal = folder, journal
+        self.regularisers = regularisers
         self.step = 0
         self.rows = 0
         self.tokens = 0
         self.seconds = 0.0
         self._stage: Stage | None = None
         self._saved_at = time.monotonic()
+
+    @property
+    def stepper(self) -> Stepper[B]:
+        """Makes the steps."""
+        clip, acting = self.control.clip, self.regularisers
+        return Stepper(self.work, self.optimizer, precision=self.precision, clip=clip, regularisers=acting)
 
     def run(self) -> Outcome:
         """Train to the end of the plan, or until early stopping, or to a quarter of it where that was in vain.
@@ -204,7 +215,7 @@ class Loop(Generic[B]):
     def _train_step(self, window: Window) -> None:
         self._enter_stage()
         started = time.perf_counter()
-        stepper = Stepper(self.work, self.optimizer, precision=self.precision, clip=self.control.clip)
+        stepper = self.stepper
         found = stepper.gradients(window)
         self._check(found)
         scale = stepper.move(self.schedule(self.step))

@@ -12,7 +12,7 @@ from typing import Any, Final, final
 import torch
 from torch import Tensor
 
-from affina.methods.base import ParameterGroup
+from affina.methods.base import BodyOrHead, ParameterGroup
 
 BETAS: Final = (0.9, 0.999)
 EPSILON: Final = 1e-8
@@ -20,11 +20,16 @@ EPSILON: Final = 1e-8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """The peak learning rates, and the weight decay of matrices."""
+    """The peak learning rates, and the weight decay of matrices; `body_decay` is that of the body where it differs."""
 
     body: float
     head: float
     weight_decay: float
+    body_decay: float | None = None
+
+    def decay_of(self, part: BodyOrHead) -> float:
+        """The weight decay of a part's matrices."""
+        return self.weight_decay if part == "head" or self.body_decay is None else self.body_decay
 
 
 @final
@@ -44,7 +49,7 @@ class Optimizer:
                 {
                     "params": list(group.parameters.values()),
                     "peak": group.rate * (rates.head if group.part == "head" else rates.body),
-                    "weight_decay": rates.weight_decay if group.decays else 0.0,
+                    "weight_decay": rates.decay_of(group.part) if group.decays else 0.0,
                 }
                 for group in groups
             ],

@@ -7,7 +7,7 @@ range test both step with this; what is not finite is reported as found, and jud
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar, final
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from affina.training.optimizer import Optimizer
 from affina.training.plan import Window
 from affina.training.precision import Precision
+from affina.training.regularisers import Regulariser, all_during
 
 BACKWARD: Final = 3
 """A training step over some tokens costs as much as so many forward passes over them."""
@@ -82,10 +83,20 @@ class Stepper(Generic[B]):
         optimizer: moves what trains.
         precision: how forward and backward compute.
         clip: the largest gradient norm, or None.
+        regularisers: what acts beside the loss.
     """
 
-    def __init__(self, work: Work[B], optimizer: Optimizer, *, precision: Precision, clip: float | None) -> None:
+    def __init__(
+        self,
+        work: Work[B],
+        optimizer: Optimizer,
+        *,
+        precision: Precision,
+        clip: float | None,
+        regularisers: Sequence[Regulariser] = (),
+    ) -> None:
         self._work, self._optimizer, self._precision, self._clip = work, optimizer, precision, clip
+        self._regularisers = regularisers
 
     @property
     def scales(self) -> bool:
@@ -101,13 +112,16 @@ class Stepper(Generic[B]):
         total = sum(self._work.weight(batch) for batch in batches)
         loss = 0.0
         for batch in batches:
-            with self._precision.autocast():
-                share = self._work.loss(batch) / total
-            loss += float(share.detach())
-            if not math.isfinite(loss):
-                return Gradients(batches=batches, loss=loss, norm=math.nan)
-            self._precision.backward(share)
+            with all_during(self._regularisers):
+                with self._precision.autocast():
+                    share = self._work.loss(batch) / total
+                loss += float(share.detach())
+                if not math.isfinite(loss):
+                    return Gradients(batches=batches, loss=loss, norm=math.nan)
+                self._precision.backward(share)
         self._precision.unscale(self._optimizer.adamw)
+        for regulariser in self._regularisers:
+            regulariser.after()
         norm = float(torch.nn.utils.clip_grad_norm_(self._optimizer.parameters, self._clip or math.inf))
         return Gradients(batches=batches, loss=loss, norm=norm)
 

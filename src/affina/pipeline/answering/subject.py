@@ -39,6 +39,7 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.probe import Probe
 from affina.tasks.base import Batch, Example, Task
+from affina.tasks.consistency import twice
 from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
@@ -116,9 +117,13 @@ class Answering:
         train, rows = self.examples["train"], self.rows["train"]
         validation = self._judged(run)
 
-        def loss(batch: Batch) -> Tensor:
+        def once(batch: Batch) -> tuple[Tensor, Tensor]:
             hidden = states_for_head(module, anatomy, batch.inputs)
-            return task.loss(hidden, partial(head_logits, module, inputs=batch.inputs), batch)[0]
+            logits = head_logits(module, hidden, inputs=batch.inputs)
+            return task.loss(hidden, lambda _: logits, batch)[0], logits
+
+        def loss(batch: Batch) -> Tensor:
+            return twice(partial(once, batch), task.apart, strength=run.recipe.train.r_drop)
 
         def evaluate() -> dict[str, float]:
             return self.judge.quick(predict(self, run, validation), self.judge.targets(validation))

@@ -1,0 +1,38 @@
+"""`method: auto`: by the model, by the share of its embeddings, and by the memory that is free."""
+
+import pytest
+
+from affina.runtime import machine
+from bench_of_loops import prepared_run
+
+
+def sizes_of(prepared):
+    found = {"all": 0, "embeddings": 0}
+    for name, parameter in prepared.model.module.named_parameters():
+        found["all"] += parameter.numel() * parameter.element_size()
+        if prepared.model.anatomy.part_of(name) == "embeddings":
+            found["embeddings"] += parameter.numel() * parameter.element_size()
+    return found
+
+
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_where_gradients_and_moments_do_not_fit_it_is_lora(tmp_path, monkeypatch, family):
+    usual = prepared_run(tmp_path, family=family)
+    sizes = sizes_of(usual)
+    share = sizes["embeddings"] / sizes["all"]
+    assert usual.method.name == ("partial" if share > 0.3 else "full")
+    needed = 3 * (sizes["all"] - (sizes["embeddings"] if share > 0.3 else 0))
+    for free, name in ((needed, usual.method.name), (needed - 1, "lora"), (None, usual.method.name)):
+        monkeypatch.setattr(machine, "free_memory", lambda _, free=free: free)
+        found = prepared_run(tmp_path, family=family)
+        assert found.method.name == name
+        assert found.choices["method"].value == name
+        assert ("are free" in found.choices["method"].reason) == (name == "lora")
+    monkeypatch.setattr(machine, "free_memory", lambda _: 0)
+    lora = prepared_run(tmp_path, family=family)
+    assert lora.choices["method.alpha"].value == 2 * lora.method.rank, "what it leaves open is decided, too"
+
+
+def test_a_given_method_is_taken_whatever_is_free(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda _: 0)
+    assert prepared_run(tmp_path, method="full").method.name == "full"
