@@ -113,7 +113,7 @@ def test_the_line_begins_at_the_base_and_a_new_head_at_the_linear_probe(tmp_path
         assert all(torch.equal(start[name], tensor) for name, tensor in base_tensors(base).items())
         return
     [found] = of_kind(folder, Searched)
-    assert found.baseline == "linear probe on the untouched model"
+    assert found.baseline.startswith("linear probe on the untouched model")
     assert found.began.value > 0.5, "the head at the line's beginning is fitted, though the training began at random"
 
 

@@ -172,6 +172,10 @@ class Learns(ABC):
         found = self._losses(run, self.judged(run))
         return Rated("loss", len(found.nats), of_metric(partial(perplexity.measure, found), 0))
 
+    def rate_probe(self, run: Prepared) -> None:
+        """There is no linear probe."""
+        return
+
     def export(self, run: Prepared, folder: RunFolder) -> None:
         """What was trained, with tokenizer and chat template."""
         ship(run, folder)

@@ -160,6 +160,10 @@ class Subject(Protocol):
         """What the model is worth as it is, on the validation rows that choose the checkpoint."""
         ...
 
+    def rate_probe(self, run: Prepared) -> Rated | None:
+        """The same of a linear probe on the model as it is, which is the untouched one; None where there is none."""
+        ...
+
     def export(self, run: Prepared, folder: RunFolder) -> None:
         """Write what the run ships, of the model as it is, which was settled."""
         ...

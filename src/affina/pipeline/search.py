@@ -41,6 +41,8 @@ from affina.training import checkpoint
 from affina.training.loop import Outcome
 
 STRENGTHS: Final = (1.0, 0.8, 0.6, 0.4, 0.2)
+PROBE: Final = "linear probe on the untouched model's mean states"
+"""The baseline of the report; where the line begins, the probe sees what the head does, which may be much less."""
 FINER: Final = 2
 """Strengths beside these, each where those before it say that the best may be."""
 State = Mapping[str, Tensor]
@@ -71,7 +73,8 @@ def choose_weights(
     probing = probing_of(run, outcome, journal)
     probing.looks.at_base()
     start = _start(run, folder)
-    looking = _Search(run, _Ends(start, tuned, outcome.best_step), probing, _rated_start(run, start), journal)
+    baseline, began = _baseline(run, start)
+    looking = _Search(run, _Ends(start, tuned, outcome.best_step), probing, baseline, began, journal)
     looking.along_the_line()
     looking.back_in_time(folder)
     chosen = best_of(looking.tried)
@@ -114,11 +117,21 @@ def _start(run: Prepared, folder: RunFolder) -> _Start:
     return _Start(copied, "linear probe on the untouched model", line)
 
 
-def _rated_start(run: Prepared, start: _Start) -> Rated:
+def _baseline(run: Prepared, start: _Start) -> tuple[str, Rated]:
+    """What gains are counted from: where the line begins, or the report's linear probe where that is better."""
     put(run, start.state)
     with untouched(run):
         run.subject.settle(run)
-        return run.subject.rate(run)
+        began, probe = run.subject.rate(run), run.subject.rate_probe(run)
+    if probe is None or _score(probe) <= _score(began):
+        return start.name, began
+    return PROBE, probe
+
+
+def _score(rated: Rated) -> float:
+    """More is better."""
+    way = 1 if higher_is_better(rated.metric) else -1
+    return float(way * np.nan_to_num(rated.measure(np.ones(rated.rows)))[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,7 @@ class _Search:
     run: Prepared
     ends: _Ends
     probing: Probing
+    baseline: str
     began: Rated
     journal: Journal
     tried: list[Tried] = field(default_factory=list)
@@ -163,7 +177,7 @@ class _Search:
 
     def came_to(self, chosen: Tried | None, *, seconds: float) -> Searched:
         """The line of the record that says how it ended."""
-        budgets, baseline = budgets_of(self.run.recipe), self.ends.start.name
+        budgets, baseline = budgets_of(self.run.recipe), self.baseline
         notes = [*notes_on(self.tried, budgets)]
         if self.ends.start.no_line:
             notes.append(f"earlier weights alone are looked at: {self.ends.start.no_line}")

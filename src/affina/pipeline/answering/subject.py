@@ -12,7 +12,7 @@ from torch import Tensor
 from affina.data.batching import plan_epoch
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.evaluation.judging.base import Judge, Targets, Thresholds
+from affina.evaluation.judging.base import Judge, Targets
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
@@ -34,7 +34,6 @@ from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import AnsweringSpec
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Chosen
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.probe import Probe
@@ -201,11 +200,15 @@ class Answering:
         if thresholds is not None:
             set_thresholds(self.model.module.config, dict(zip(self.task.labels, thresholds.values, strict=True)))
             if journal is not None:
-                journal.append(self._said(thresholds))
+                journal.append(measuring.said_of(thresholds, self.task.labels))
 
     def rate(self, run: Prepared) -> Rated:
         """By the metric that chooses the checkpoint, or the judge's own where that is no metric of the judge."""
         return measuring.rated(self, run, self._judged(run))
+
+    def rate_probe(self, run: Prepared) -> Rated:
+        """The baseline of the report."""
+        return measuring.rated_probe(self, run, self._judged(run))
 
     def export(self, run: Prepared, folder: RunFolder) -> None:
         """A regression's head is written in the user's units where it can hold them.
@@ -248,11 +251,6 @@ class Answering:
         guess = self.judge.guess(self.judge.targets(self.examples["train"]), rows=len(judged))
         found = self.judge.quick(guess, judged)
         return Floor(metric=found.get(run.hyper.metric.value, 0.0), loss=found["loss"])
-
-    def _said(self, thresholds: Thresholds) -> Chosen:
-        pairs = zip(self.task.labels, thresholds.values, strict=True)
-        said = ", ".join(f"{label} {value:.2f}" for label, value in pairs)
-        return Chosen(key="task.thresholds (found)", value=said, reason=thresholds.how)
 
 
 def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:
