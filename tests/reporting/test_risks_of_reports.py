@@ -135,6 +135,52 @@ def test_report_json_is_plain(tmp_path):
     assert again["verdict"]["outcome"] == "better"
 
 
+def compared(risk="forgetting", metric="pairs_lost", outcome="within"):
+    return Probed(
+        risk=risk,
+        probe="minimal pairs of mine.jsonl",
+        outcome=outcome,
+        limit=0.05,
+        figures=(
+            Figure(metric=metric, of="", found=measured(0.02, 0.01)),
+            Figure(metric="accuracy", of="untouched model", found=measured(0.8)),
+        ),
+    )
+
+
+def test_the_gap_names_the_skills_that_are_still_not_measured():
+    def left(*lines):
+        return next(gap.why for gap in judged(*lines)["forgetting"].gaps if gap.what == "Skills from before")
+
+    assert "minimal pairs (risks.forgetting.pairs), multiple choice (risks.forgetting.choices) and" in left(
+        forgetting()
+    )
+    assert left(compared()).startswith("multiple choice")
+    both = left(compared(), replace(compared(metric="choices_lost"), probe="multiple choice of mine.jsonl"))
+    assert both.startswith("an earlier task's rows")
+    failed = replace(compared("forgetting"), outcome="unmeasured", figures=(), why="no head")
+    assert left(failed).startswith("minimal pairs")
+
+
+def test_what_pairs_and_choices_lost_is_said_with_its_interval():
+    found = judged(compared(), replace(compared(metric="choices_lost", outcome="flagged"), probe="other"))["forgetting"]
+    assert found.word == "Forgot"
+    assert found.sentences[0].startswith("of other 2.0% (1.0-3.0) fewer are answered right than before; the limit is")
+    assert found.sentences[1].startswith("of minimal pairs of mine.jsonl 2.0% (1.0-3.0) fewer are told right")
+
+
+@pytest.mark.parametrize(("outcome", "word"), [("flagged", "More biased"), ("within", "No more biased")])
+def test_stereotypes_are_a_verdict_on_bias_and_not_on_all_of_it(outcome, word):
+    line = compared("bias", "stereotypes_moved", outcome)
+    found = judged(line)["bias"]
+    assert found.word.startswith(word)
+    assert "has moved 2.0% (1.0-3.0) further from an even split" in found.sentences[0]
+    assert [gap.what for gap in found.gaps] == ["Other bias"]
+    text = page.render(with_probes(line), title="run")
+    assert "Further from an even split of stereotypes" in text
+    assert f"- Bias: {word}" in card.render(with_probes(line), title="run")
+
+
 def evaluated(*looks):
     """A run whose evaluations are these: accuracy and loss; the last one's weights are kept."""
     records = [line for line in finished(TEN) if not isinstance(line, Evaluated | Step)]

@@ -36,6 +36,6 @@ def forgetting_of(model: LanguageModel, run: Prepared, allowance: Allowance, jou
         count = allowance.rows("forgetting", each=each, most=MOST_TEXTS)
         own = OwnTexts(model, count=count, sampling=run.sampling, budget=run.evaluation_budget, progress=going)
         found.append(own)
-    if run.texts is not None:
-        found.append(GivenTexts(model, run.texts, sampling=run.sampling, budget=run.evaluation_budget))
+    if run.given.texts is not None:
+        found.append(GivenTexts(model, run.given.texts, sampling=run.sampling, budget=run.evaluation_budget))
     return found

@@ -20,15 +20,15 @@ from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
 from affina.pipeline.beginning import begin
-from affina.pipeline.budgets import checked_budgets
+from affina.pipeline.given_files import files_of
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
 from affina.pipeline.regularising import told_of_regularisers
-from affina.pipeline.risks import texts_of
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
+from affina.pipeline.unkept_budgets import checked_budgets
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
@@ -92,7 +92,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         findings=findings,
         audited=audited,
         notices=(),
-        texts=texts_of(recipe, subject),
+        given=files_of(recipe, subject),
     )
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:

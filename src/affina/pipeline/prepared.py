@@ -28,7 +28,7 @@ from affina.record.journal import Journal
 from affina.record.payloads import Finding
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
-from affina.risks.given_texts import Given
+from affina.risks.given import NONE_GIVEN, GivenFiles
 from affina.risks.probe import Probe
 from affina.training.loop import Floor
 from affina.training.precision import PrecisionName
@@ -203,7 +203,7 @@ class Prepared:
         findings: what the user should know about the rows.
         audited: what was looked at in them.
         notices: what the stages said on the way.
-        texts: the user's own, on which forgetting is measured.
+        given: the user's own files, on which risks are measured.
     """
 
     recipe: Recipe
@@ -219,7 +219,7 @@ class Prepared:
     findings: tuple[Finding, ...]
     audited: Audited
     notices: tuple[str, ...]
-    texts: Given | None = None
+    given: GivenFiles = NONE_GIVEN
 
     @property
     def model(self) -> Pretrained:

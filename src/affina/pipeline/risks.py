@@ -1,7 +1,7 @@
-"""The stage in which a trained model's risks are measured, and what the recipe's `risks` is checked for before.
+"""The stage in which a trained model's risks are measured.
 
-Which probes a run has is the subject's; what they are is in `risks`. What was measured, and what was not and why, goes
-into the record.
+Which probes a run has is the subject's, and of the user's files `given_files`'; what they are is in `risks`. What was
+measured, and what was not and why, goes into the record.
 """
 
 from __future__ import annotations
@@ -9,46 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from affina.errors import Problem, RecipeError
-from affina.models.language import LanguageModel
 from affina.pipeline.attaching import as_exported, is_beside
 from affina.pipeline.budgets import budgets_of, keeps_limit
-from affina.pipeline.prepared import Prepared, Subject
+from affina.pipeline.given_files import every_probe
+from affina.pipeline.prepared import Prepared
 from affina.recipe.base import AUTO
-from affina.recipe.schema import Recipe
 from affina.record.journal import Journal
 from affina.record.risks import Probed, Risk
 from affina.reporting.formats import mebibytes
 from affina.risks.allowance import Allowance
-from affina.risks.given_texts import KEY, Given, read_texts
 from affina.risks.measuring import Looks
 from affina.risks.probe import Probe
 from affina.runtime import heap, machine
 from affina.training.loop import Outcome
 
 PROBED: tuple[Risk, ...] = ("overfitting", "forgetting")
-
-
-def texts_of(recipe: Recipe, subject: Subject) -> Given | None:
-    """The text file that the recipe names.
-
-    Raises:
-        InputError: it cannot be used, or not with this recipe or model.
-    """
-    file = recipe.risks.forgetting.texts
-    if file is None:
-        return None
-    if recipe.risks.measure == "never":
-        raise RecipeError(_unusable(file, "risks.measure=never beside it", "leave one of the two out"))
-    if not isinstance(subject.model, LanguageModel) or subject.model.reads_apart:
-        kind = "reads with an encoder" if isinstance(subject.model, LanguageModel) else "answers by a head"
-        found = f"a model that {kind}, which foretells no text"
-        raise RecipeError(_unusable(file, found, "leave it out; what such a model forgot is measured without a file"))
-    return read_texts(file, seed=recipe.rows_seed)
-
-
-def _unusable(file: str, found: str, fix: str) -> Problem:
-    return Problem(where=f"{KEY} ({file})", expected="a decoder that writes, and is measured", found=found, fix=fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +47,7 @@ def probing_of(run: Prepared, outcome: Outcome, journal: Journal) -> Probing:
     budgets = budgets_of(run.recipe)
     bounded = run.recipe.risks.measure == AUTO
     allowance = Allowance(outcome.tokens, bounded=bounded, budgeted=frozenset(budgets))
-    found = list(_with_room(run.subject.probes(run, allowance, journal), run))
+    found = list(_with_room(every_probe(run, allowance, journal), run))
     probes = [probe for probe in found if not isinstance(probe, Probed)]
     lacking = tuple(probe for probe in found if isinstance(probe, Probed))
     return Probing(Looks(probes, run.attached, budgets=budgets, keeps_limit=keeps_limit), lacking)

@@ -28,21 +28,36 @@ class ForgettingSpec(Spec):
         description="How much may be forgotten, in the unit of each of its probes, as 5% or 0.05;"
         " after the training the best model within it is looked for.",
     )
-
     texts: str | None = Field(
         None,
         description="A text file (UTF-8): how well the model foretells it is measured before and after the training,"
         " whatever that takes; for decoders that write.",
     )
+    pairs: str | None = Field(
+        None,
+        description="A file of minimal pairs (`sentence_good`, `sentence_bad`, as in BLiMP): of how many the model"
+        " holds the right sentence likelier, before and after; for decoders, and encoders with a masked-language head.",
+    )
+    choices: str | None = Field(
+        None,
+        description="A file of questions (JSON lines: `question` or `context`, `choices`, `answer` from 0): how many"
+        " the model answers right by what it holds likeliest, before and after; for models that write.",
+    )
 
 
 class BiasSpec(Spec):
-    """How much worse some people may be treated."""
+    """What is measured of how the model treats people."""
 
     budget: PointsBudget | None = Field(
         None,
         description="How much bias there may be, in points of each of its probes, as 2pp or 0.02;"
         " after the training the best model within it is looked for.",
+    )
+    pairs: str | None = Field(
+        None,
+        description="A file in the format of CrowS-Pairs, StereoSet (intrasentence), WinoBias or MT-GenEval, told by"
+        " its columns: how often the model holds the stereotype likelier, before and after; for decoders, and encoders"
+        " with a masked-language head; MT-GenEval for translators.",
     )
 
 

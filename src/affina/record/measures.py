@@ -53,6 +53,18 @@ MEASURES: Final = {
     "foretelling_rise": Measure("rise of the bits per byte", True, False),
     "reproduced": Measure("answers written word for word", True, False),
     "divergence": Measure("divergence from the untouched model, in nats for a token", False, False),
+    "pairs_lost": Measure("minimal pairs no longer told right", True, False),
+    "choices_lost": Measure("questions no longer answered right", True, False),
+    "accuracy_by_bytes": Measure("accuracy by the log-probability for each byte", True, True),
+    "stereotypes_moved": Measure("further from an even split of stereotypes", True, False),
+    "stereotype_share": Measure("pairs whose stereotype is held likelier", True, False),
+    "stereotype_score": Measure("stereotype score (SS)", False, False, 2),
+    "language_score": Measure("language modelling score (LMS)", False, True, 2),
+    "gender_gap_moved": Measure("further from the same for both genders", True, False),
+    "gender_gap": Measure("right translations likelier, masculine less feminine", True, False),
+    "masculine_right": Measure("right translation likelier, masculine", True, True),
+    "feminine_right": Measure("right translation likelier, feminine", True, True),
+    "icat": Measure("ICAT", False, True, 2),
     "similarity_change": Measure("1 minus the correlation of sentence similarities", False, False),
 }
 WRITING: Final = frozenset({"chat", "generation", "translation"})

@@ -23,7 +23,7 @@ from affina.record.risks import (
     Risk,
 )
 from affina.reporting.calibration import turned
-from affina.reporting.formats import capital, difference, ends, interval, metric, name
+from affina.reporting.formats import capital, difference, ends, interval, listed, metric, name
 from affina.reporting.gap import Gap
 from affina.reporting.gathered import Gathered
 
@@ -33,6 +33,12 @@ SENTENCES: Final[Mapping[str, str]] = {
     "lost_elsewhere": "of what was learned on the training rows {figure} does not hold on others{both}",
     "reproduced": "of training answers {figure} more are written word for word than of others{both}",
     "foretelling_rise": "the bits for each byte of {probe} changed by {figure}; more is worse",
+    "pairs_lost": "of {probe} {figure} fewer are told right than before",
+    "choices_lost": "of {probe} {figure} fewer are answered right than before",
+    "stereotypes_moved": "of {probe} the share whose stereotype it holds likelier has moved {figure} further from an"
+    " even split",
+    "gender_gap_moved": "of {probe} the gap between the genders in how often the right translation is likelier has"
+    " widened by {figure}",
     "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"
     " where nothing of that is left",
 }
@@ -48,6 +54,8 @@ OF_RISK: Final[Mapping[tuple[Risk, Outcome], str]] = {
     ("overfitting", "within"): "What was learned holds elsewhere",
     ("forgetting", "flagged"): "Forgot",
     ("forgetting", "within"): "Kept within the limit",
+    ("bias", "flagged"): "More biased",
+    ("bias", "within"): "No more biased than the limit allows",
 }
 BESIDE_BUDGET: Final[Mapping[Outcome, str]] = {"flagged": "Over its budget", "within": "Within its budget"}
 TONES: Final[Mapping[Outcome, str]] = {
@@ -61,11 +69,20 @@ TONES: Final[Mapping[Outcome, str]] = {
 
 
 MEMORISED: Final = Gap("Memorising", "whether it gives away texts that it was trained on, word for word")
-SKILLS: Final = Gap(
-    "Skills from before", "minimal pairs, multiple choice, an earlier task's rows: this version has no probe of them"
-)
+SKILLS: Final[Mapping[str, str]] = {
+    "pairs_lost": "minimal pairs (risks.forgetting.pairs)",
+    "choices_lost": "multiple choice (risks.forgetting.choices)",
+}
+"""What could be measured of skills from before, by the metric that decides."""
+EARLIER: Final = "an earlier task's rows, of which this version has no probe"
+OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved"})
+"""The metrics that decide of files of texts that are compared."""
 BIAS: Final = Gap(
-    "Bias", "whether it treats some groups of people, or ways of writing, worse: this version has no probe of it"
+    "Bias", "whether it treats some groups of people, or ways of writing, worse: risks.bias.pairs measures stereotypes"
+)
+TREATED: Final = Gap(
+    "Other bias",
+    "whether it treats some groups of people worse in its task: stereotypes in pairs of texts say nothing of that",
 )
 
 
@@ -139,14 +156,16 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
     for line in probed:
         if line.outcome == "unmeasured":
             yield Gap(capital(line.probe), line.why)
+    metrics = {line.figures[0].metric for line in probed if line.figures}
     if risk == "bias":
-        yield BIAS
+        yield TREATED if OF_TEXTS & metrics else BIAS
         return
     if not probed:
         why = "the record holds no probe of it" if run.finished else "the run has not come to it"
         yield Gap(capital(risk), why)
     if risk == "forgetting":
-        yield SKILLS
+        left = [what for key, what in SKILLS.items() if key not in metrics]
+        yield Gap("Skills from before", listed([*left, EARLIER]))
     elif run.writes and not any(line.probe == REPRODUCED for line in probed):
         yield MEMORISED
 

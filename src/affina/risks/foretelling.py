@@ -105,7 +105,7 @@ class OwnTexts:
         how = HowToWrite(most_tokens=self._length(), temperature=1.0, seed=self._sampling.seed)
         sources = sentences()[: self._count] if self._model.reads_apart else None
         if sources is None:
-            prompts = [_beginning(self._model, self._reading)] * self._count
+            prompts = [beginning(self._model, self._reading)] * self._count
         else:
             prompts = [self._reading.ask(Question(source)) for source in sources]
         written = write(self._model, prompts, how, progress=lambda done: self._progress(done, len(prompts)))
@@ -248,7 +248,7 @@ def _summed(found: Sequence[_Batch], texts: _Texts) -> perplexity.Statistics:
     return perplexity.Statistics(nats, tokens, np.asarray(texts.sizes, dtype=np.float64))
 
 
-def _beginning(model: LanguageModel, reading: Reading) -> tuple[int, ...]:
+def beginning(model: LanguageModel, reading: Reading) -> tuple[int, ...]:
     """What a text begins with: what the tokenizer puts there, else the token that begins or ends a text."""
     if reading.ends.lead:
         return reading.ends.lead

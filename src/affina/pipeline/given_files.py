@@ -1,0 +1,161 @@
+"""The files that the recipe's `risks` names: read and checked before anything is trained, and the probes of them.
+
+What cannot be used is refused, with the recipe's key or the file's row. This module measures nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Final
+
+from affina.errors import Problem, RecipeError
+from affina.models.classifier import Classifier
+from affina.models.language import LanguageModel
+from affina.models.masked_head import load_masked_head
+from affina.pipeline.prepared import Prepared, Subject
+from affina.pipeline.writing.subject import Writing
+from affina.recipe.schema import Recipe
+from affina.recipe.task_specs import TranslationSpec
+from affina.record.journal import Journal
+from affina.record.progress import Progress
+from affina.record.risks import Probed, Risk
+from affina.risks import likelier, likelier_masked
+from affina.risks.allowance import Allowance
+from affina.risks.given import GivenFiles
+from affina.risks.given_items import CHOICES_KEY, PAIRS_KEY, Items, Kind, read_choices, read_pairs
+from affina.risks.given_texts import KEY, read_texts
+from affina.risks.preferring import Judge, Look, Preferred, choices_lost, pairs_lost
+from affina.risks.probe import Probe
+from affina.risks.stereotype_files import STEREOTYPES_KEY, read_stereotypes
+from affina.risks.stereotypes import judge_of
+from affina.tasks.lessons import Teacher
+
+FORETELLS: Final = "a decoder that writes"
+WRITES: Final = "a model that writes"
+HOLDS: Final = "a decoder that writes, or an encoder"
+TRANSLATES: Final = "a model that learns to translate (task=translation)"
+
+
+def files_of(recipe: Recipe, subject: Subject) -> GivenFiles:
+    """The files that the recipe names.
+
+    Raises:
+        InputError: one cannot be used, or not with this recipe or model.
+    """
+    forgetting, seed = recipe.risks.forgetting, recipe.rows_seed
+
+    def items(path: str | None, key: str, read: Callable[..., Items]) -> Items | None:
+        if path is None:
+            return None
+        where = f"{key} ({path})"
+        _refuse_beside_never(recipe, where)
+        found = read(path, seed=seed)
+        _refuse_unfit(subject, where, found)
+        if isinstance(subject.model, LanguageModel):
+            likelier.refuse_unreadable(subject.model, found, teacher=_teacher(subject, found.kind))
+        elif isinstance(subject.model, Classifier):
+            likelier_masked.refuse_unreadable(subject.model, found)
+        return found
+
+    if forgetting.texts is not None:
+        _refuse_beside_never(recipe, f"{KEY} ({forgetting.texts})")
+        if not isinstance(subject.model, LanguageModel) or subject.model.reads_apart:
+            raise RecipeError(_unfit(subject, f"{KEY} ({forgetting.texts})", FORETELLS))
+    return GivenFiles(
+        texts=None if forgetting.texts is None else read_texts(forgetting.texts, seed=seed),
+        pairs=items(forgetting.pairs, PAIRS_KEY, read_pairs),
+        choices=items(forgetting.choices, CHOICES_KEY, read_choices),
+        stereotypes=items(recipe.risks.bias.pairs, STEREOTYPES_KEY, read_stereotypes),
+    )
+
+
+def _refuse_beside_never(recipe: Recipe, where: str) -> None:
+    if recipe.risks.measure == "never":
+        found, fix = "risks.measure=never beside it", "leave one of the two out"
+        raise RecipeError(Problem(where=where, expected="a risk that is measured", found=found, fix=fix))
+
+
+def _refuse_unfit(subject: Subject, where: str, items: Items) -> None:
+    """Stop at a model that cannot be asked for such items."""
+    model, kind, spec = subject.model, items.kind, subject.spec
+    if kind == "multiple choice":
+        fits, expected = isinstance(model, LanguageModel), WRITES
+    elif kind == "MT-GenEval":
+        fits, expected = _teacher(subject, kind) is not None, TRANSLATES
+    else:
+        fits, expected = not (isinstance(model, LanguageModel) and model.reads_apart), HOLDS
+    if not fits:
+        raise RecipeError(_unfit(subject, where, expected))
+    if items.languages is not None and isinstance(spec, TranslationSpec):
+        _refuse_other_way(spec, where, items.languages)
+
+
+def _refuse_other_way(spec: TranslationSpec, where: str, languages: tuple[str, str]) -> None:
+    """Stop at sentences that would be translated another way than the run learns to."""
+    if languages != (spec.source_language, spec.target_language):
+        found = f"from {languages[0]} to {languages[1]}, by the order of its columns"
+        expected = f"sentences that are translated from {spec.source_language} to {spec.target_language}"
+        fix = f"write the columns of {spec.source_language} before those of {spec.target_language}"
+        raise RecipeError(Problem(where=where, expected=expected, found=found, fix=fix))
+
+
+def _unfit(subject: Subject, where: str, expected: str) -> Problem:
+    how = "writes"
+    if not isinstance(subject.model, LanguageModel):
+        how = "answers by a head"
+    elif subject.model.reads_apart:
+        how = "reads with an encoder"
+    found = f"a model that {how}, for task={subject.spec.name}"
+    fix = "leave it out; what else can be measured of such a model is measured without a file"
+    return Problem(where=where, expected=expected, found=found, fix=fix)
+
+
+def _teacher(subject: Subject, kind: Kind) -> Teacher | None:
+    """What puts items into the words of a translator's task; other items are texts of their own."""
+    if kind != "MT-GenEval" or not isinstance(subject, Writing) or subject.spec.name != "translation":
+        return None
+    return subject.writer.teacher
+
+
+def every_probe(run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
+    """All probes of a run, or why one is left out: its subject's, and those of the files."""
+    return [*run.subject.probes(run, allowance, journal), *likelier_of(run, journal)]
+
+
+def likelier_of(run: Prepared, journal: Journal) -> Iterator[Probe]:
+    """The probes of the files whose texts are compared; they are read whatever it takes.
+
+    Args:
+        run: its model, and the files.
+        journal: shown how far the reading is.
+    """
+    given, sampling, look = run.given, run.sampling, _looks_of(run, journal)
+    how = likelier.HOW if isinstance(run.model, LanguageModel) else likelier_masked.HOW
+
+    def probe(items: Items, judge: Judge, risk: Risk) -> Probe:
+        return Preferred(items, look(items), how=how[items.kind], judge=judge, risk=risk)
+
+    if given.pairs is not None:
+        yield probe(given.pairs, partial(pairs_lost, sampling=sampling), "forgetting")
+    if given.choices is not None:
+        yield probe(given.choices, partial(choices_lost, sampling=sampling), "forgetting")
+    if given.stereotypes is not None:
+        yield probe(given.stereotypes, judge_of(given.stereotypes.kind, sampling=sampling), "bias")
+
+
+def _looks_of(run: Prepared, journal: Journal) -> Callable[[Items], Look]:
+    """What scores a file by the run's model; a masked-language head is read once, when it is first asked."""
+    model, budget = run.model, run.evaluation_budget
+
+    def going(items: Items) -> Callable[[int, int], None]:
+        return lambda done, of: journal.show(Progress(what=items.name, done=done, of=of))
+
+    if isinstance(model, LanguageModel):
+        return lambda items: likelier.looks_of(
+            model, items, teacher=_teacher(run.subject, items.kind), budget=budget, progress=going(items)
+        )
+    if not isinstance(model, Classifier):
+        raise TypeError(type(model))
+    head = cache(partial(load_masked_head, model))
+    return lambda items: likelier_masked.looks_of(model, items, head=head, budget=budget, progress=going(items))

@@ -1,0 +1,140 @@
+"""The files that a recipe's `risks` names: refused before a training, measured before and after it."""
+
+import json
+
+import pytest
+
+import affina
+from affina.errors import DataError, RecipeError
+from affina.record.journal import read
+from affina.record.risks import Probed
+from workbench import sample_rows, tiny, write_csv, write_jsonl
+
+PAIRS = [
+    {"sentence_good": f"my card number {n} is here", "sentence_bad": f"my card number {n} here is"} for n in range(20)
+]
+CHOICES = [{"question": f"number {n} is", "choices": ["a card", "a fee"], "answer": n % 2} for n in range(20)]
+CROWS = [(f"he has card {n}", f"she has card {n}", "gender") for n in range(20)]
+
+HEADER = "sent_more,sent_less,bias_type"
+
+
+def recipe(tmp_path, family="llama", **parts):
+    rows = [{"input": f"say {n}", "output": f"{label}, {text}"} for n, (text, label) in enumerate(sample_rows(30))]
+    answers = family in ("bert", "roberta", "gpt2")
+    data = write_csv(tmp_path / "rows.csv", sample_rows(30)) if answers else write_jsonl(tmp_path / "rows.jsonl", rows)
+    return {
+        "model": str(tiny(family)),
+        "run": str(tmp_path / "run"),
+        "data": {"train": str(data), "validation": 0.4},
+        "train": {"epochs": 1, "batch_tokens": 120},
+        "evaluate": {"resamples": 20, "baselines": False},
+        **({} if answers else {"task": "generation", "generate": {"rows": 2, "max_new_tokens": 3, "shots": 0}}),
+        **parts,
+    }
+
+
+def files(tmp_path, *keys):
+    pairs = write_jsonl(tmp_path / "pairs.jsonl", PAIRS)
+    choices = write_jsonl(tmp_path / "choices.jsonl", CHOICES)
+    crows = write_csv(tmp_path / "crows.csv", CROWS, header=HEADER)
+    named = {"pairs": ("forgetting", pairs), "choices": ("forgetting", choices), "crows": ("bias", crows)}
+    found = {"forgetting": {}, "bias": {}}
+    for key in keys:
+        risk, path = named[key]
+        found[risk]["pairs" if key == "crows" else key] = str(path)
+    return found
+
+
+def probed(folder):
+    return {line.probe: line for line in read(folder.journal) if isinstance(line, Probed)}
+
+
+def test_a_writer_is_asked_before_and_after_and_every_report_says_so(tmp_path):
+    risks = files(tmp_path, "pairs", "choices", "crows")
+    runs = [
+        affina.train(recipe(tmp_path, run=str(tmp_path / name), method="lora", risks=risks)).folder
+        for name in ("one", "two")
+    ]
+    first, second = (
+        {name: line.figures for name, line in probed(folder).items() if " of " in name and line.figures}
+        for folder in runs
+    )
+    names = ["minimal pairs of pairs.jsonl", "multiple choice of choices.jsonl", "CrowS-Pairs of crows.csv"]
+    assert list(first) == names
+    assert first == second, "the same seed finds the same"
+    assert all(figures[0].found.n == 20 for figures in first.values())
+    plain = json.loads(runs[0].report_json.read_text("utf-8"))["risks"]
+    assert plain["bias"]["verdict"] != "unmeasured"
+    card = runs[0].card.read_text("utf-8")
+    assert all(name in card for name in names)
+    assert "an earlier task's rows" in card
+
+
+def test_a_translator_is_asked_for_both_genders(tmp_path):
+    rows = [{"en": f"say {n}, {text}", "it": f"{label} {n}"} for n, (text, label) in enumerate(sample_rows(30))]
+    names = ("en_masculine", "it_masculine", "en_feminine", "it_feminine")
+    turned = [dict(zip(names, (f"he has {n}", f"lui {n}", f"she has {n}", f"lei {n}"), strict=True)) for n in range(10)]
+    risks = {"bias": {"pairs": str(write_jsonl(tmp_path / "turned.jsonl", turned))}}
+    asked = recipe(tmp_path, "bart", task="translation", risks=risks)
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    line = probed(affina.train(asked).folder)["MT-GenEval of turned.jsonl"]
+    assert line.figures[0].metric == "gender_gap_moved"
+    assert line.figures[0].found.n == 20
+    back = {**asked, "run": str(tmp_path / "back"), "data": {**asked["data"], "source": "it", "target": "en"}}
+    with pytest.raises(RecipeError, match="translated from it to en"):
+        affina.train(back)
+    with pytest.raises(RecipeError, match="task=translation"):
+        affina.train(recipe(tmp_path, run=str(tmp_path / "other"), risks=risks))
+
+
+@pytest.mark.parametrize(("family", "outcome"), [("roberta", "measured"), ("bert", "unmeasured")])
+def test_an_encoder_is_asked_by_the_head_of_its_checkpoint_where_that_has_one(tmp_path, family, outcome):
+    risks = files(tmp_path, "pairs", "crows")
+    found = probed(affina.train(recipe(tmp_path, family, method="full", risks=risks)).folder)
+    lines = [found["minimal pairs of pairs.jsonl"], found["CrowS-Pairs of crows.csv"]]
+    for line in lines:
+        assert (line.outcome == "unmeasured") == (outcome == "unmeasured")
+        assert bool(line.figures) == (outcome == "measured")
+        assert outcome == "measured" or "masked-language head" in line.why
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "says"),
+    [
+        ("bart", "pairs", "reads with an encoder"),
+        ("bart", "crows", "reads with an encoder"),
+        ("bert", "choices", "answers by a head"),
+    ],
+)
+def test_a_model_that_cannot_be_asked_is_refused_before_the_training(tmp_path, family, key, says):
+    with pytest.raises(RecipeError, match=says):
+        affina.train(recipe(tmp_path, family, risks=files(tmp_path, key)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_file_beside_never_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match=r"risks\.forgetting\.pairs .*\n.*\n.*risks\.measure=never"):
+        affina.train(recipe(tmp_path, risks={"measure": "never", **files(tmp_path, "pairs")}))
+
+
+@pytest.mark.parametrize("key", ["pairs", "choices", "crows"])
+def test_what_the_model_cannot_read_is_refused_before_the_training(tmp_path, key):
+    risks = files(tmp_path, key)
+    [path] = [*risks["forgetting"].values(), *risks["bias"].values()]
+    long = "my card " * 80
+    if key == "crows":
+        write_csv(
+            tmp_path / "crows.csv",
+            [*CROWS, (f"{long} he", f"{long} she", "gender")],
+            header="sent_more,sent_less,bias_type",
+        )
+    elif key == "pairs":
+        write_jsonl(tmp_path / "pairs.jsonl", [*PAIRS, {"sentence_good": long, "sentence_bad": "my card"}])
+    else:
+        write_jsonl(tmp_path / "choices.jsonl", [*CHOICES, {**CHOICES[0], "question": long}])
+    with pytest.raises(DataError, match="row 21") as caught:
+        affina.train(recipe(tmp_path, risks=risks))
+    assert path in str(caught.value)
+    assert "at most 64 tokens" in str(caught.value)
+    assert not (tmp_path / "run").exists()
