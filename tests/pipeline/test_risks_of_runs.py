@@ -48,7 +48,7 @@ def by_risk(folder):
 def test_a_classifier_s_risks(tmp_path, method):
     folder = affina.train(recipe(tmp_path, method=method, risks={"measure": "always"})).folder
     found = by_risk(folder)
-    assert found.keys() == {"overfitting", "forgetting"}
+    assert found.keys() == {"overfitting", "forgetting", "bias"}
     over, forgot = found["overfitting"], found["forgetting"]
     assert over.figures[-3].found.n == over.figures[-2].found.n == 24, "as many training rows as validation rows"
     assert forgot.figures[0].metric == "similarity_change"
@@ -87,6 +87,7 @@ def test_the_user_s_texts_are_read_before_and_after(tmp_path):
 def test_a_short_training_has_no_probes_that_would_take_long_beside_it(tmp_path):
     found = by_risk(affina.train(recipe(tmp_path)).folder)
     assert {line.outcome for line in found.values()} == {"unmeasured"}
+    assert "none of 24 validation rows has one of the terms" in found.pop("bias").why
     assert all("risks.measure=always" in line.why for line in found.values())
     longer = recipe(tmp_path, run=str(tmp_path / "longer"), train={"epochs": 40, "early_stopping": False})
     assert by_risk(affina.train(longer).folder)["overfitting"].outcome != "unmeasured"

@@ -37,6 +37,16 @@ def forgetting(outcome="within", probe="texts of mine.txt", rise=0.02, **changed
     return Probed(**{**given, "seconds": 1.0, **changed})
 
 
+def bias(outcome="flagged", share=0.2, **changed):
+    figures = (
+        Figure(metric="flip_rate", of="tuned model", found=measured(share, 0.05)),
+        Figure(metric="flip_rate", of="untouched model", found=measured(0.03, 0.02)),
+        Figure(metric="flip_rate", of="difference", found=measured(0.17, 0.05)),
+    )
+    given = {"risk": "bias", "probe": "identity terms swapped", "outcome": outcome, "limit": 0.05, "figures": figures}
+    return Probed(**{**given, "seconds": 1.0, **changed})
+
+
 def with_probes(*lines):
     records = finished(TEN)
     return [*records[:-1], *lines, records[-1]]
@@ -216,3 +226,30 @@ def test_numbers_have_no_probabilities_to_be_too_sure_of():
     assert turned(looks)
     begun = replace(looks.started[-1], resolved={"task": {"name": "regression"}})
     assert turned(replace(looks, started=(begun,))) == ""
+
+
+def test_bias_has_its_sentence_beside_the_untouched_model_and_names_what_is_left():
+    found = judged(bias())["bias"]
+    assert found.word == "Treats the swapped otherwise"
+    assert found.sentences == (
+        "with identity terms swapped, such as he and she, 20.0% (15.0-25.0) of the answers change (3.0% of the"
+        " untouched model); the limit is 5.0%",
+    )
+    assert [gap.what for gap in found.gaps] == ["Groups of people", "Other bias"]
+    text = page.render(with_probes(bias()), title="run")
+    for part in ("Treats the swapped otherwise", "20.0% (15.0-25.0)", "+17.0 points", "risks.bias.group=COLUMN"):
+        assert part in text, part
+    assert judged(bias("within", 0.01))["bias"].word == "Treats the swapped alike"
+
+
+def test_groups_that_were_asked_for_are_no_gap():
+    found = judged(bias("within"), bias("few", probe="groups of people", why="no two groups have 20 rows"))["bias"]
+    assert found.outcome == "few"
+    assert found.sentences[0] == "no two groups have 20 rows"
+    assert [gap.what for gap in found.gaps] == ["Other bias"]
+
+
+def test_bias_that_was_not_measured_keeps_the_reason_and_the_gap():
+    found = judged(replace(bias("unmeasured", figures=()), why="none of 45 rows has one of the terms"))["bias"]
+    assert found.in_short == "Not measured: none of 45 rows has one of the terms"
+    assert [gap.what for gap in found.gaps] == ["Identity terms swapped", "Groups of people", "Bias"]

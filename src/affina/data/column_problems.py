@@ -26,6 +26,7 @@ MEANINGS: Final = {
     "source": "the source",
     "target": "the target",
     "group": "the group",
+    "people": "the groups of people",
 }
 _MOST_SHOWN: Final = 12
 MOSTLY: Final = 0.8

@@ -20,6 +20,7 @@ from affina.data.labelling.base import Labelling, count_labels
 from affina.data.labelling.guess import Asked
 from affina.data.meaning import cells_of, label_column, meaning_of, or_else
 from affina.data.mixing import Weight, weight_choices
+from affina.data.people import check_groups
 from affina.data.rows import Row, Splits, named
 from affina.data.shares import divide
 from affina.data.table import Table
@@ -60,7 +61,9 @@ class Loaded:
     weights: Mapping[str, Weight]
 
 
-def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None = None) -> Loaded:
+def load(
+    spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None = None, people: str | None = None
+) -> Loaded:
     """Read, check and split the rows.
 
     Args:
@@ -68,6 +71,7 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
         seed: decides which rows are held out.
         task: the recipe's `task`; where it is open, the label column of the first training file tells.
         files: what `spec` names, where that was found before.
+        people: the recipe's `risks.bias.group`.
 
     Raises:
         RecipeError: no training file is named, or keys contradict each other.
@@ -75,13 +79,14 @@ def load(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None =
     """
     files = files_of(spec) if files is None else files
     tables = {split: [read_table(item) for item in items] for split, items in files.items.items()}
-    meaning = meaning_of(tables, spec, task, files)
+    meaning = meaning_of(tables, spec, task, files, people=people)
     labelling, columns = meaning.labelling, meaning.columns
     given: dict[str, tuple[Row, ...]] = {}
     findings: tuple[Finding, ...] = ()
     for name, part in tables.items():
         given[name], noticed = _read_rows(part, meaning.by_file, labelling, split=name)
         findings += noticed
+    check_groups(given, people)
     called = {name: named(table.file for table in part) for name, part in tables.items()}
     scans = {name: scan(part, split=name, file=called[name], written=labelling.writes) for name, part in given.items()}
     findings += _drop(spec, given, scans)

@@ -20,6 +20,7 @@ from affina.data.labelling.base import Labelling
 from affina.data.labelling.guess import Asked, labelling_of
 from affina.data.labelling.written import written
 from affina.data.passages import is_running_text
+from affina.data.people import ROLE, refuse_task, set_aside
 from affina.data.reading import rows_of, same_columns
 from affina.data.rows import Row
 from affina.data.table import Table
@@ -54,7 +55,9 @@ class Meaning:
     otherwise: str = ""
 
 
-def meaning_of(tables: dict[str, list[Table]], spec: DataSpec, task: Asked, files: Files) -> Meaning:
+def meaning_of(
+    tables: dict[str, list[Table]], spec: DataSpec, task: Asked, files: Files, *, people: str | None = None
+) -> Meaning:
     """Decide what the columns mean.
 
     Args:
@@ -63,13 +66,16 @@ def meaning_of(tables: dict[str, list[Table]], spec: DataSpec, task: Asked, file
         spec: the recipe's `data`.
         task: the recipe's `task`.
         files: tells which belong together.
+        people: the recipe's `risks.bias.group`.
 
     Raises:
         RecipeError: keys contradict each other.
         DataError: a column is not there, or it is unclear which one is meant.
     """
-    first = tables["train"][0]
-    writing, found, note = _found(first, spec, task)
+    writing, found, note = _found(set_aside(tables["train"][0], spec, people), spec, task)
+    if people is not None:
+        refuse_task(people, "classification" if writing is None else writing.value.name)
+        found |= {ROLE: Resolved(people, NAMED)}
     columns = {role: column.value for role, column in found.items()}
     find = by_names if writing is None else partial(written_again, task=writing.value.name)
     by_file, renamed = columns_by_file(tables["train"], found, files, find=find)
@@ -86,6 +92,7 @@ def meaning_of(tables: dict[str, list[Table]], spec: DataSpec, task: Asked, file
         means = choose_labelling(tables["train"], by_file, task)
     else:
         means = Resolved(written(writing.value, columns, unfit=spec.unfit), writing.reason)
+    refuse_task(people, means.value.name)
     return Meaning(
         columns=columns,
         by_file=by_file,

@@ -18,7 +18,7 @@ from affina.data.rows import Row, is_blank
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, Problem
 
-_STRIPPED: Final = frozenset({"label", "group"})
+_STRIPPED: Final = frozenset({"label", "group", "people"})
 """Roles whose outer blanks mean nothing; a text is kept letter by letter."""
 
 
@@ -92,7 +92,7 @@ def read_texts(
         DataError: the file cannot be read, a column cannot be found, or a text or a second text is blank; one problem
             for each such row.
     """
-    roles = [role for role in columns if role != "group" and (labelled or not role.startswith("label"))]
+    roles = [role for role in columns if role not in ("group", "people") and (labelled or not role.startswith("label"))]
     read: list[Row] = []
     for item in items:
         table = read_table(item)

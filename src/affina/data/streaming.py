@@ -123,13 +123,16 @@ class _Pass:
         return read
 
 
-def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None = None) -> Streamed:
+def load_streamed(
+    spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files | None = None, people: str | None = None
+) -> Streamed:
     """Go over the training files, and the validation and test files where there are such.
 
     Args:
         spec: the recipe's `data`.
         seed: decides samples.
         task: the recipe's `task`; where it is open, the first rows of the training files tell.
+        people: the recipe's `risks.bias.group`.
         files: what `spec` names, where that was found before.
 
     Raises:
@@ -137,7 +140,7 @@ def load_streamed(spec: DataSpec, *, seed: int, task: Asked = AUTO, files: Files
     """
     files = files_of(spec) if files is None else files
     heads = {split: [_head(item) for item in items] for split, items in files.items.items()}
-    meaning = meaning_of(heads, spec, task, files)
+    meaning = meaning_of(heads, spec, task, files, people=people)
     labelling, columns, by_file = meaning.labelling, meaning.columns, meaning.by_file
     scans: list[Scan] = []
     findings: tuple[Finding, ...] = ()

@@ -21,6 +21,7 @@ from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
 from affina.pipeline.beginning import begin
 from affina.pipeline.given_files import files_of
+from affina.pipeline.identity import Looked, terms_of, with_people, with_swapped
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
@@ -58,17 +59,15 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     randomness.seed_everything(recipe.seed)
     device = machine.choose_device(recipe.device)
     chosen_precision = precision.choose(recipe.train.precision, device)
-    loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task)
+    loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task, people=recipe.risks.bias.group)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices
+    terms = terms_of(recipe, loaded, choices)
+    as_read, loaded = loaded, with_swapped(recipe, loaded, terms, choices)
     source, begun = _begin(recipe, loaded, choices, told)
-    subject: Subject
-    if isinstance(loaded.labelling, Written):
-        subject, (audited, findings) = prepare_writing(begun, loaded, loaded.labelling, source, choices, notify=told)
-    elif in_words(recipe, loaded, source, choices):
-        subject, (audited, findings) = prepare_naming(begun, loaded, source, choices, notify=told)
-    else:
-        subject, (audited, findings) = prepare_answering(begun, loaded, source, choices, notify=told)
+    words = not loaded.labelling.writes and in_words(recipe, loaded, source, choices)
+    subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
+    audited, findings = with_people(looked, as_read, terms, seed=recipe.seed)
     method, attached = begin_method(choose_method(begun, subject.model, choices), subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
@@ -93,11 +92,29 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         audited=audited,
         notices=(),
         given=files_of(recipe, subject),
+        terms=terms,
     )
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         told(text)
     return checked_budgets(replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices)))
+
+
+def _subject_of(
+    recipe: Recipe,
+    loaded: Loaded,
+    source: Source,
+    choices: dict[str, Resolved[Any]],
+    *,
+    words: bool,
+    notify: Notify,
+) -> tuple[Subject, Looked]:
+    """The subject, and what was looked at in its rows; `words`: labels are learned in words."""
+    if isinstance(loaded.labelling, Written):
+        return prepare_writing(recipe, loaded, loaded.labelling, source, choices, notify=notify)
+    if words:
+        return prepare_naming(recipe, loaded, source, choices, notify=notify)
+    return prepare_answering(recipe, loaded, source, choices, notify=notify)
 
 
 def _decided(recipe: Recipe, facts: Facts, watched: Resolved[str], *, share: float) -> tuple[Recipe, Hyperparameters]:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 import torch
 
+from affina.data.identity.terms import Pair
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Sampling
@@ -204,6 +205,7 @@ class Prepared:
         audited: what was looked at in them.
         notices: what the stages said on the way.
         given: the user's own files, on which risks are measured.
+        terms: identity terms that are swapped to measure bias.
     """
 
     recipe: Recipe
@@ -220,6 +222,7 @@ class Prepared:
     audited: Audited
     notices: tuple[str, ...]
     given: GivenFiles = NONE_GIVEN
+    terms: tuple[Pair, ...] = ()
 
     @property
     def model(self) -> Pretrained:

@@ -15,15 +15,13 @@ from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
 from affina.recipe.base import AUTO
 from affina.record.journal import Journal
-from affina.record.risks import Probed, Risk
+from affina.record.risks import RISKS, Probed
 from affina.reporting.formats import mebibytes
 from affina.risks.allowance import Allowance
 from affina.risks.measuring import Looks
 from affina.risks.probe import Probe
 from affina.runtime import heap, machine
 from affina.training.loop import Outcome
-
-PROBED: tuple[Risk, ...] = ("overfitting", "forgetting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def measure_risks(run: Prepared, outcome: Outcome, journal: Journal, probing: Pr
         probing: the probes of a search, which have looked at the model as it came already.
     """
     if run.recipe.risks.measure == "never":
-        for risk in PROBED:
+        for risk in RISKS:
             journal.append(
                 Probed(risk=risk, probe=risk, outcome="unmeasured", why="the recipe says risks.measure=never")
             )

@@ -98,6 +98,11 @@ class DataSpec(Spec):
     drop_shared: bool = Field(
         False, description="Leave out training rows whose text is in the validation or test file; they are counted."
     )
+    swap_terms: bool = Field(
+        False,
+        description="Learn training rows with identity terms (he, she, given names) a second time with the terms"
+        " swapped and the label as it is, so that answers go less by them; `risks.bias.terms` gives terms of your own.",
+    )
     check_labels: bool = Field(
         False, description="Look for probable label errors in the training rows, with a model's features."
     )

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from affina.recipe.base import AUTO, Auto, Spec
 from affina.recipe.budget import PointsBudget, ShareBudget
+from affina.recipe.data_spec import Column
 
 
 class OverfittingSpec(Spec):
@@ -59,6 +60,17 @@ class BiasSpec(Spec):
         " its columns: how often the model holds the stereotype likelier, before and after; for decoders, and encoders"
         " with a masked-language head; MT-GenEval for translators.",
     )
+    group: Column | None = Field(
+        None,
+        description="A column of the data that says which group of people a row is about, or by: it is read by no"
+        " model, and answers are measured group by group. For tasks with one label a row.",
+    )
+    terms: str | None = Field(
+        None,
+        description="A text file (UTF-8) with identity terms in pairs, one pair a line: `en, he, she`. They are swapped"
+        " in rows to see whether answers change; without it, those that Affina has in English and Italian are. For"
+        " tasks with one label a row.",
+    )
 
 
 class RisksSpec(Spec):
@@ -66,8 +78,8 @@ class RisksSpec(Spec):
 
     measure: Literal["always", "never"] | Auto = Field(
         AUTO,
-        description="Whether overfitting and forgetting are measured; `auto` as far as that takes at most 15% of the"
-        " work of the training.",
+        description="Whether overfitting, forgetting and bias are measured; `auto` as far as that takes at most 15% of"
+        " the work of the training.",
     )
     overfitting: OverfittingSpec = OverfittingSpec()
     forgetting: ForgettingSpec = ForgettingSpec()

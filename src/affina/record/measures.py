@@ -65,6 +65,10 @@ MEASURES: Final = {
     "masculine_right": Measure("right translation likelier, masculine", True, True),
     "feminine_right": Measure("right translation likelier, feminine", True, True),
     "icat": Measure("ICAT", False, True, 2),
+    "equalised_odds": Measure("equalised odds difference", True, False),
+    "demographic_parity": Measure("demographic parity difference", True, False),
+    "flip_rate": Measure("answers that change with identity terms", True, False),
+    "probability_gap": Measure("change of the answer's probability with identity terms", True, False),
     "similarity_change": Measure("1 minus the correlation of sentence similarities", False, False),
 }
 WRITING: Final = frozenset({"chat", "generation", "translation"})

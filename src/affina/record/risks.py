@@ -21,10 +21,14 @@ TRAINING_ROWS: Final = "training rows"
 VALIDATION_ROWS: Final = "validation rows"
 UNTOUCHED: Final = "untouched model"
 TUNED: Final = "tuned model"
+PROBED: Final = "tuned model, by a linear probe"
 DIFFERENCE: Final = "difference"
 """What a figure is of."""
 REPRODUCED: Final = "answers written word for word"
 """The name of the probe of memorising."""
+SWAPS: Final = "identity terms swapped"
+BY_GROUP: Final = "groups of people"
+"""The names of the probes of bias."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,7 @@ SINGULARS: Final = {
     "baselines": "baseline",
     "mistakes": "mistake",
     "candidates": "candidate",
+    "differences": "difference",
 }
 
 

@@ -12,10 +12,13 @@ from typing import Final
 
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import (
+    BY_GROUP,
     DIFFERENCE,
     REPRODUCED,
     RISKS,
+    SWAPS,
     TRAINING_ROWS,
+    UNTOUCHED,
     VALIDATION_ROWS,
     Figure,
     Outcome,
@@ -39,6 +42,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     " even split",
     "gender_gap_moved": "of {probe} the gap between the genders in how often the right translation is likelier has"
     " widened by {figure}",
+    "flip_rate": "with identity terms swapped, such as he and she, {figure} of the answers change{both}",
+    "equalised_odds": "between two groups of people, the share of rows that get a label differs by up to {figure},"
+    " among those that have it or those that have not{both}",
     "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"
     " where nothing of that is left",
 }
@@ -58,6 +64,13 @@ OF_RISK: Final[Mapping[tuple[Risk, Outcome], str]] = {
     ("bias", "within"): "No more biased than the limit allows",
 }
 BESIDE_BUDGET: Final[Mapping[Outcome, str]] = {"flagged": "Over its budget", "within": "Within its budget"}
+OF_METRIC: Final[Mapping[tuple[str, Outcome], str]] = {
+    ("flip_rate", "flagged"): "Treats the swapped otherwise",
+    ("flip_rate", "within"): "Treats the swapped alike",
+    ("equalised_odds", "flagged"): "Treats groups otherwise",
+    ("equalised_odds", "within"): "Treats groups alike",
+}
+"""Where the probe that speaks for a risk has words of its own."""
 TONES: Final[Mapping[Outcome, str]] = {
     "flagged": "worse",
     "open": "open",
@@ -77,12 +90,25 @@ SKILLS: Final[Mapping[str, str]] = {
 EARLIER: Final = "an earlier task's rows, of which this version has no probe"
 OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved"})
 """The metrics that decide of files of texts that are compared."""
+IN_ITS_TASK: Final = frozenset({"flip_rate", "equalised_odds"})
+"""Those of answers to the user's own rows."""
 BIAS: Final = Gap(
-    "Bias", "whether it treats some groups of people, or ways of writing, worse: risks.bias.pairs measures stereotypes"
+    "Bias",
+    "whether it treats some groups of people, or ways of writing, worse: risks.bias.pairs measures stereotypes, and of"
+    " models that choose one label a row risks.bias.group and risks.bias.terms how people fare in their task",
 )
 TREATED: Final = Gap(
     "Other bias",
     "whether it treats some groups of people worse in its task: stereotypes in pairs of texts say nothing of that",
+)
+STEREOTYPES: Final = Gap(
+    "Other bias",
+    "stereotypes, which risks.bias.pairs measures, and groups and ways of writing that were not asked about",
+)
+OTHERS: Final = Gap("Other bias", "of groups of people, and ways of writing, that were not asked about")
+GROUPS: Final = Gap(
+    "Groups of people",
+    "whether answers and mistakes fall on them alike: risks.bias.group=COLUMN names a column of the data that tells",
 )
 
 
@@ -133,12 +159,14 @@ def _judged(run: Gathered, risk: Risk) -> Judged:
     probed = [line for line in run.probed if line.risk == risk]
     measured = tuple(line for line in probed if line.outcome != "unmeasured")
     outcome: Outcome = next((one for one in RANKED if any(line.outcome == one for line in measured)), "unmeasured")
-    said = [_sentence(line) for line in sorted(measured, key=lambda line: RANKED.index(line.outcome))]
+    ranked = sorted(measured, key=lambda line: RANKED.index(line.outcome))
+    first = next((line.figures[0].metric for line in ranked if line.figures), "")
+    said = [_sentence(line) for line in ranked]
     over_sure = turned(run) if risk == "overfitting" else ""
     return Judged(
         risk=risk,
         outcome=outcome,
-        word=_word(risk, outcome, budgeted=any(line.is_budget for line in measured)),
+        word=_word(risk, outcome, first, budgeted=any(line.is_budget for line in measured)),
         sentences=tuple([*said, over_sure] if over_sure else said),
         probes=measured,
         gaps=tuple(_gaps(run, risk, probed)),
@@ -146,10 +174,10 @@ def _judged(run: Gathered, risk: Risk) -> Judged:
     )
 
 
-def _word(risk: Risk, outcome: Outcome, *, budgeted: bool) -> str:
+def _word(risk: Risk, outcome: Outcome, first: str, *, budgeted: bool) -> str:
     if outcome in BESIDE_BUDGET and budgeted:
         return BESIDE_BUDGET[outcome]
-    return OF_RISK.get((risk, outcome)) or WORDS[outcome]
+    return OF_METRIC.get((first, outcome)) or OF_RISK.get((risk, outcome)) or WORDS[outcome]
 
 
 def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
@@ -158,7 +186,7 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
             yield Gap(capital(line.probe), line.why)
     metrics = {line.figures[0].metric for line in probed if line.figures}
     if risk == "bias":
-        yield TREATED if OF_TEXTS & metrics else BIAS
+        yield from _unasked({line.probe for line in probed}, metrics)
         return
     if not probed:
         why = "the record holds no probe of it" if run.finished else "the run has not come to it"
@@ -168,6 +196,17 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
         yield Gap("Skills from before", listed([*left, EARLIER]))
     elif run.writes and not any(line.probe == REPRODUCED for line in probed):
         yield MEMORISED
+
+
+def _unasked(probes: set[str], metrics: set[str]) -> Iterator[Gap]:
+    """What is left open of bias, by the probes that there were and the metrics that decided."""
+    if SWAPS in probes and BY_GROUP not in probes:
+        yield GROUPS
+    treated, of_texts = bool(IN_ITS_TASK & metrics), bool(OF_TEXTS & metrics)
+    if treated:
+        yield OTHERS if of_texts else STEREOTYPES
+    else:
+        yield TREATED if of_texts else BIAS
 
 
 def _sentence(line: Probed) -> str:
@@ -184,6 +223,9 @@ def _sentence(line: Probed) -> str:
 def _both(line: Probed) -> str:
     """The metric on both sides, where the probe has two."""
     of = {figure.of: figure for figure in reversed(line.figures)}
+    if line.figures[0].metric in IN_ITS_TASK and UNTOUCHED in of:
+        before = next(one for one in line.figures if (one.metric, one.of) == (line.figures[0].metric, UNTOUCHED))
+        return f" ({metric(before.metric, before.found.value)} of the untouched model)"
     if not {TRAINING_ROWS, VALIDATION_ROWS} <= of.keys():
         return ""
     train, other = of[TRAINING_ROWS], of[VALIDATION_ROWS].found.value

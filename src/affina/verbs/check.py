@@ -22,6 +22,7 @@ from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.limits import limit_texts
 from affina.pipeline.auditing import audit
 from affina.pipeline.beginning import with_adapter
+from affina.pipeline.identity import terms_of, with_people
 from affina.pipeline.naming.forms import check_words
 from affina.pipeline.naming.rows import read_rows as read_named
 from affina.pipeline.prepare import default_model, in_words
@@ -81,6 +82,7 @@ def check(
     recipe = read_source(source, [*overrides, *(["data.check_labels=true"] if labels else [])])
     loaded, counted = _load(recipe, notify)
     choices: dict[str, Resolved[Any]] = dict(loaded.choices)
+    terms = terms_of(recipe, loaded, choices)
     rows = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
     audited, findings = Audited(checks=loaded.checks, lengths=loaded.lengths), loaded.findings
     model = _locate(recipe, loaded, notify)
@@ -93,6 +95,7 @@ def check(
         rows, audited, findings = dict(asked.limited.rows), asked.audited, asked.findings
     elif model is not None:
         rows, (audited, findings) = _labelled(recipe, loaded, model, choices, notify)
+    audited, findings = with_people((audited, findings), loaded, terms, seed=recipe.seed)
     return Checked(
         dataclasses.replace(counted or data_read(loaded, rows=rows), findings=findings),
         audited,
@@ -139,10 +142,10 @@ def _locate(recipe: Recipe, loaded: Loaded, notify: Callable[[str], None]) -> Lo
 
 def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRead | None]:
     """The rows; or of a file that is too large to be held a sample of them, and the counts of all."""
-    files = files_of(recipe.data)
+    files, people = files_of(recipe.data), recipe.risks.bias.group
     if not is_streamed(files):
-        return load(recipe.data, seed=recipe.rows_seed, task=recipe.task, files=files), None
-    streamed = load_streamed(recipe.data, seed=recipe.rows_seed, task=recipe.task, files=files)
+        return load(recipe.data, seed=recipe.rows_seed, task=recipe.task, files=files, people=people), None
+    streamed = load_streamed(recipe.data, seed=recipe.rows_seed, task=recipe.task, files=files, people=people)
     splits, total = streamed.loaded.splits, sum(streamed.rows.values())
     sample = sum(map(len, (splits.train, splits.validation, splits.test)))
     part = f"a sample of {sample:,} rows; the rest of the audit is of all {total:,}"

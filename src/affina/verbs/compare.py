@@ -67,7 +67,9 @@ def compare(
 
 
 def _compare(plan: Plan, watch: Watch) -> Compared:
-    rows = rows_used(load(plan.base.data, seed=plan.base.rows_seed, task=plan.base.task))
+    rows = rows_used(
+        load(plan.base.data, seed=plan.base.rows_seed, task=plan.base.task, people=plan.base.risks.bias.group)
+    )
     place = choose_place(plan, rows)
     try:
         before = place.before

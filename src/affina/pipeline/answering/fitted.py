@@ -1,12 +1,15 @@
-"""The probes of a run that answers by a head: how far it learned its rows by heart, and which texts it holds alike."""
+"""The probes of a run that answers by a head: of overfitting, forgetting and bias."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.measuring import exported_thresholds, predict
+from affina.pipeline.answering.views import asked_of
 from affina.pipeline.compared_rows import compared_rows, mean_tokens
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.treating import bias_of
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.overfitting import OfAnswers
@@ -20,7 +23,9 @@ if TYPE_CHECKING:
 
 def probes_of(subject: Answering, run: Prepared, allowance: Allowance) -> list[Probe | Probed]:
     """The probes, or why one is left out."""
-    return [_overfitting(subject, run, allowance), _forgetting(subject, run, allowance)]
+    found = [_overfitting(subject, run, allowance), _forgetting(subject, run, allowance)]
+    single = KINDS[subject.spec.name].has_single_labels
+    return [*found, *(bias_of(run, allowance, asked_of(subject, run)) if single else ())]
 
 
 def _overfitting(subject: Answering, run: Prepared, allowance: Allowance) -> Probe | Probed:

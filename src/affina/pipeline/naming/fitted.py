@@ -1,4 +1,4 @@
-"""The probes of a run that classifies in words: how far it learned its rows by heart, and what it forgot."""
+"""The probes of a run that classifies in words: of overfitting, forgetting and bias."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from affina.pipeline.compared_rows import SPLITS, compared_rows
 from affina.pipeline.forgetting import forgetting_of
 from affina.pipeline.naming.namer import cost_of
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.treating import Asked, bias_of
 from affina.record.journal import Journal
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.overfitting import OfAnswers
 from affina.risks.probe import Probe
+from affina.risks.swaps import Views
 
 if TYPE_CHECKING:
     from affina.pipeline.naming.subject import ByName
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
 def probes_of(subject: ByName, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
     """The probes, or why one is left out."""
-    return [_overfitting(subject, run, allowance), *forgetting_of(subject.model, run, allowance, journal)]
+    found = [_overfitting(subject, run, allowance), *forgetting_of(subject.model, run, allowance, journal)]
+    read = 4 * cost_of(subject.model, subject.namer.asking, subject.rows[run.report_split])
+    return [*found, *bias_of(run, allowance, Asked(read, read, lambda _: Views(subject.namer.outputs)))]
 
 
 def _overfitting(subject: ByName, run: Prepared, allowance: Allowance) -> Probe | Probed:

@@ -1,0 +1,127 @@
+"""Texts with their identity terms swapped: each term's counterpart in its place, all terms of a text at once.
+
+Case is kept, words are whole (spider-man is one), and a word with two counterparts takes the one for where it stands:
+"her" before another word is read as "his", else as "him". That is a rule and no parser: "I gave her flowers" becomes
+"his flowers", and adjectives that agree with a noun (in Italian) stay as they are. This module reads no list (`terms`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Final, final
+
+from affina.data.identity.terms import Pair, plain
+from affina.data.rows import Row
+
+_NEXT: Final = re.compile(r"\s+(\w+)")
+_SPACE: Final = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Swapped:
+    """A text with its terms swapped.
+
+    Attributes:
+        text: the other text; the same where it has no term.
+        sides: how many terms of the first and of the second side of their pairs it had.
+        unsure: how many of them have two counterparts.
+    """
+
+    text: str
+    sides: tuple[int, int]
+    unsure: int
+
+
+@final
+class Swapper:
+    """Swaps the terms of some pairs.
+
+    Args:
+        pairs: one at least; of a term in several languages the first counts.
+    """
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self._partners: dict[str, dict[bool, str]] = {}
+        self._pairs = tuple(dict.fromkeys((plain(pair.first), plain(pair.second)) for pair in pairs))
+        self._written: dict[str, str] = {}
+        self._side: dict[str, int] = {}
+        for pair in pairs:
+            for side, term, other in ((0, pair.first, pair.second), (1, pair.second, pair.first)):
+                self._partners.setdefault(plain(term), {}).setdefault(pair.before, other)
+                self._written.setdefault(plain(term), term)
+                self._side.setdefault(plain(term), side)
+        longest_first = sorted(self._partners, key=lambda term: -len(term))
+        forms = "|".join(_SPACE.sub(r"\\s+", _escaped(term)) for term in longest_first)
+        self._pattern = re.compile(rf"(?<![\w-])(?:{forms})(?![\w-])", re.IGNORECASE)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The terms of each pair, as `terms` gives them."""
+        return self._pairs
+
+    def written(self, term: str) -> str:
+        """A term as its list writes it."""
+        return self._written[term]
+
+    def swap(self, text: str) -> Swapped:
+        """The text with all terms swapped."""
+        parts, end, unsure, sides = [], 0, 0, [0, 0]
+        for match in self._pattern.finditer(text):
+            found, term = match.group(), plain(match.group())
+            partners = self._partners[term]
+            partner = partners.get(True in partners and _stands_before_word(text, match.end()))
+            if partner is None:
+                continue
+            sides[self._side[term]] += 1
+            unsure += len(partners) > 1
+            parts += [text[end : match.start()], _in_case(partner, found, self._written[term])]
+            end = match.end()
+        return Swapped("".join([*parts, text[end:]]), (sides[0], sides[1]), unsure)
+
+    def terms(self, row: Row) -> tuple[frozenset[str], frozenset[str]]:
+        """The terms in a row's texts, those of the first side of their pairs and those of the second."""
+        found = {plain(match.group()) for text in row.texts for match in self._pattern.finditer(text)}
+        first, second = (frozenset(term for term in found if self._side[term] == side) for side in (0, 1))
+        return first, second
+
+    def rows(self, rows: Iterable[Row]) -> tuple[tuple[Row, Row], ...]:
+        """The rows whose texts have a term, each with itself swapped."""
+        return tuple((row, other) for row in rows if (other := self.row(row)) is not row)
+
+    def row(self, row: Row) -> Row:
+        """The row with its texts swapped; the row itself where these have no term."""
+        texts = {role: self.swap(row.fields[role]).text for role in ("text", "text_pair") if role in row.fields}
+        if all(row.fields[role] == text for role, text in texts.items()):
+            return row
+        return replace(row, fields={**row.fields, **texts})
+
+
+@cache
+def function_words() -> frozenset[str]:
+    """In English: what no possessive stands before, so that "saw her yesterday" is "saw him yesterday"."""
+    lines = Path(__file__).with_name("function_words.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+def _escaped(term: str) -> str:
+    return re.escape(term).replace(r"\ ", " ").replace("'", "['\u2019]")
+
+
+def _stands_before_word(text: str, end: int) -> bool:
+    following = _NEXT.match(text, end)
+    return following is not None and following.group(1).lower() not in function_words()
+
+
+def _in_case(partner: str, found: str, written: str) -> str:
+    """The counterpart in the case in which a term was found."""
+    if found == written:
+        return partner
+    if found.isupper():
+        return partner.upper()
+    if found[0].isupper():
+        return partner[0].upper() + partner[1:]
+    return partner.lower() if found.islower() else partner

@@ -1,0 +1,89 @@
+"""The column that says which group of people a row is about, or by: where it is, and what its values must be like.
+
+It is named in the recipe (`risks.bias.group`), is read by no model, and is kept with the rows in the field `people`.
+This module judges nobody (`evaluation.associations` does, and `risks` after the training).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from affina.data.column_problems import missing_column
+from affina.data.rows import Row
+from affina.data.table import Table, excerpt
+from affina.errors import DataError, Problem, RecipeError
+from affina.recipe.data_spec import DataSpec
+
+KEY: Final = "risks.bias.group"
+ROLE: Final = "people"
+MOST_GROUPS: Final = 50
+"""Values: a column with more says who, or how old exactly, and no group would have rows enough."""
+
+
+def set_aside(table: Table, spec: DataSpec, people: str | None) -> Table:
+    """The table without the column of groups, so that it is taken for nothing else.
+
+    Raises:
+        DataError: there is no such column.
+        RecipeError: it is named for something else as well.
+    """
+    if people is None:
+        return table
+    if people not in table.columns:
+        raise DataError(missing_column(table, KEY, people))
+    named = {"text": spec.text, "text_pair": spec.text_pair, "label": spec.label}
+    if shared := [role for role, name in named.items() if name == people]:
+        fix = f"name another column for one of them, or leave {KEY} out"
+        where = f"{KEY}, data.{shared[0]}"
+        found = f"the column {people} for both"
+        raise RecipeError(Problem(where=where, expected="a column for each", found=found, fix=fix))
+    place = table.columns.index(people)
+    rows = tuple((*row[:place], *row[place + 1 :]) for row in table.rows)
+    return replace(table, columns=(*table.columns[:place], *table.columns[place + 1 :]), rows=rows)
+
+
+def refuse_task(people: str | None, task: str) -> None:
+    """Stop where there is no one label a row, of which groups could have different shares.
+
+    Raises:
+        RecipeError: naming the key.
+    """
+    if people is not None and task != "classification":
+        where, expected = f"recipe key {KEY} ({people})", "a task with one label a row"
+        raise RecipeError(Problem(where=where, expected=expected, found=f"the task {task}", fix="leave it out"))
+
+
+def check_groups(given: Mapping[str, Sequence[Row]], people: str | None) -> None:
+    """Stop at a column that forms no groups.
+
+    Args:
+        given: the rows of the files, by split.
+        people: its name.
+
+    Raises:
+        DataError: it has one value, or too many.
+    """
+    if people is None:
+        return
+    counts = groups_of(row for rows in given.values() for row in rows)
+    where = f"{next(iter(given['train'])).file}, column {people} ({KEY})"
+    expected = f"from 2 to {MOST_GROUPS} groups"
+    if len(counts) < 2:
+        found = f"{excerpt(next(iter(counts)))} in every row that has a value" if counts else "no value at all"
+        fix = f"name a column with several values, or leave {KEY} out"
+        raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
+    if len(counts) > MOST_GROUPS:
+        some = ", ".join(excerpt(value, 20) for value in list(counts)[:3])
+        fix = "write a column that puts them into a few groups, such as ages into young, middle and old"
+        found = f"{len(counts):,} values, such as {some}"
+        raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
+
+
+def groups_of(rows: Iterable[Row]) -> dict[str, int]:
+    """Group to its number of rows, the largest first; a row with an empty cell is of none."""
+    counts = Counter(row.fields.get(ROLE, "") for row in rows)
+    counts.pop("", None)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,180 @@
+"""Groups of people in the rows: how many each has, and labels that are more frequent in one than in the others.
+
+And the same of identity terms in the texts: labels that go with the one side of their pairs. What the model makes of it
+is measured after the training (`risks`); that a difference is there does not say that it is wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from affina.data.identity.swapping import Swapper
+from affina.data.people import ROLE, groups_of
+from affina.data.rows import Row
+from affina.data.table import MOST_EXAMPLES, excerpt
+from affina.evaluation.chance import CONFIDENCE, LEAST_SUPPORT, LEVEL, fisher
+from affina.evaluation.proportions import difference_of, share_of
+from affina.record.audited import Check
+from affina.record.payloads import Finding
+
+MOST_ROWS: Final = 50_000
+"""Rows in which terms are looked for; of more, so many are drawn."""
+Noticed = tuple[tuple[Finding, ...], tuple[Check, ...]]
+TERMS: Final = "differences_by_term"
+"""The names of the findings."""
+GROUPS: Final = "differences_by_group"
+SMALL: Final = "small_groups"
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One label on two sides."""
+
+    label: str
+    sides: tuple[str, str]
+    hits: tuple[int, int]
+    rows: tuple[int, int]
+
+    @property
+    def chance(self) -> float:
+        return fisher(self.hits, self.rows)
+
+    def told(self) -> str:
+        """`'1': 72% of 180 rows with he, 35% of 150 with she (37 points more, 27 to 46)`."""
+        first, second = (
+            share_of(hits, rows, confidence=CONFIDENCE) for hits, rows in zip(self.hits, self.rows, strict=True)
+        )
+        if first.value < second.value:
+            return _Look(self.label, self.sides[::-1], self.hits[::-1], self.rows[::-1]).told()
+        more = difference_of(first, second)
+        return (
+            f"{excerpt(self.label)}: {first.value:.0%} of {first.n:,} rows {self.sides[0]}, {second.value:.0%} of"
+            f" {second.n:,} {self.sides[1]} ({more.value * 100:.0f} points more,"
+            f" {more.low * 100:.0f} to {more.high * 100:.0f})"
+        )
+
+
+def look_at_groups(splits: Mapping[str, Sequence[Row]], column: str) -> Noticed:
+    """How many rows each group has, and labels that its training rows have more or less often than the others'.
+
+    Args:
+        splits: name to rows.
+        column: what the column is called.
+    """
+    train, counts = splits["train"], {name: groups_of(rows) for name, rows in splits.items() if rows}
+    looks = list(_of_groups(train, counts["train"]))
+    shown = "; ".join(f"{name}: {_shares(found)}" for name, found in counts.items())
+    check = Check(name="groups", rows=len(train), of=len(train), how=f"the column {column}, {shown}; {_how(looks)}")
+    small = [
+        f"{group}: {found.get(group, 0):,} {name} rows"
+        for group in groups_of(row for rows in splits.values() for row in rows)
+        for name, found in counts.items()
+        if found.get(group, 0) < LEAST_SUPPORT
+    ]
+    findings = _findings(looks, GROUPS, "a label that one group's training rows have more often than the others'")
+    if small:
+        findings += (
+            Finding(
+                name=SMALL,
+                count=len(small),
+                meaning=f"groups of the column {column} with fewer than {LEAST_SUPPORT} rows in a split: of their share"
+                " of answers and mistakes nothing can be said there",
+                advice="add rows of them, or put small groups together",
+                examples=tuple(small[:MOST_EXAMPLES]),
+            ),
+        )
+    return findings, (check,)
+
+
+def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int) -> Noticed:
+    """Labels that rows with terms of the first side have more or less often than rows with those of the second.
+
+    Args:
+        rows: of training, with one label each.
+        swapper: of the terms.
+        seed: decides which of many rows are looked at.
+    """
+    chosen = sorted(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS].tolist())
+    with_terms = [(row, swapper.terms(row)) for row in (rows[place] for place in chosen)]
+    looks = list(_of_terms([(row, first, second) for row, (first, second) in with_terms if first or second], swapper))
+    count = sum(bool(first or second) for _, (first, second) in with_terms)
+    how = f"{count:,} of {len(chosen):,} training rows have identity terms; {_how(looks)}"
+    findings = _findings(
+        looks,
+        TERMS,
+        "a label that training rows with one identity term have more often than those with its counterpart",
+    )
+    return findings, (Check(name="identity terms", rows=len(chosen), of=len(rows), how=how),)
+
+
+def _of_groups(rows: Sequence[Row], counts: Mapping[str, int]) -> Iterator[_Look]:
+    """Each label of each group against all others; of two groups, or two labels, the one says what the other does."""
+    table = Counter((row.fields[ROLE], row.fields["label"]) for row in rows if row.fields.get(ROLE))
+    totals, every = Counter[str](), sum(counts.values())
+    for (_, label), count in table.items():
+        totals[label] += count
+    for group in list(counts)[: 1 if len(counts) == 2 else None]:
+        sizes = counts[group], every - counts[group]
+        others = "of " + next(other for other in counts if other != group) if len(counts) == 2 else "of the others"
+        for label in _told_apart(totals):
+            if min(sizes) >= LEAST_SUPPORT:
+                hits = table[group, label], totals[label] - table[group, label]
+                yield _Look(label, (f"of {group}", others), hits, sizes)
+
+
+def _of_terms(rows: Sequence[tuple[Row, frozenset[str], frozenset[str]]], swapper: Swapper) -> Iterator[_Look]:
+    """Both sides as a whole, and each pair of single terms; a row with terms of both sides says nothing."""
+    one_sided = [(row, first, second) for row, first, second in rows if bool(first) != bool(second)]
+    labels = _told_apart(Counter(row.fields["label"] for row, _, _ in one_sided))
+    sides = [[(row, terms[side]) for row, *terms in one_sided if terms[side]] for side in (0, 1)]
+    named = [", ".join(map(swapper.written, _frequent(own for _, own in side))) for side in sides]
+    yield from _on_sides([[row for row, _ in side] for side in sides], (f"{named[0]}, ...", f"{named[1]}, ..."), labels)
+    for first, second in swapper.pairs:
+        both = [[row for row, own in side if term in own] for side, term in zip(sides, (first, second), strict=True)]
+        yield from _on_sides(both, (swapper.written(first), swapper.written(second)), labels)
+
+
+def _frequent(terms: Iterable[frozenset[str]]) -> list[str]:
+    return [term for term, _ in Counter(sorted(term for own in terms for term in own)).most_common(3)]
+
+
+def _on_sides(sides: Sequence[Sequence[Row]], names: tuple[str, str], labels: Sequence[str]) -> Iterator[_Look]:
+    rows = len(sides[0]), len(sides[1])
+    if min(rows) < LEAST_SUPPORT:
+        return
+    counts = [Counter(row.fields["label"] for row in side) for side in sides]
+    for label in labels:
+        yield _Look(label, (f"with {names[0]}", f"with {names[1]}"), (counts[0][label], counts[1][label]), rows)
+
+
+def _told_apart(labels: Mapping[str, int]) -> list[str]:
+    """The labels to look at: of two, the second is what the first is not."""
+    return sorted(labels)[: 1 if len(labels) == 2 else None]
+
+
+def _findings(looks: Sequence[_Look], name: str, meaning: str) -> tuple[Finding, ...]:
+    sure = sorted((look for look in looks if look.chance * len(looks) <= LEVEL), key=lambda look: look.chance)
+    if not sure:
+        return ()
+    advice = (
+        "a model learns such a difference; if it should not, add rows that even it out, or, where it is of words in"
+        " the texts, write data.swap_terms=true"
+    )
+    examples = tuple(look.told() for look in sure[:MOST_EXAMPLES])
+    return (Finding(name=name, count=len(sure), meaning=meaning, advice=advice, examples=examples),)
+
+
+def _how(looks: Sequence[_Look]) -> str:
+    if not looks:
+        return f"no two sides with {LEAST_SUPPORT} rows or more each, so that no labels were compared"
+    return f"{len(looks):,} differences of labels looked at, at {LEVEL:.0%} for all together (Fisher, Bonferroni)"
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    return ", ".join(f"{group} {count:,} ({count / total:.0%})" for group, count in counts.items())

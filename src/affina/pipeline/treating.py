@@ -1,0 +1,109 @@
+"""The probes of bias of a run that chooses labels: answers with identity terms swapped, and by groups of people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+import numpy as np
+
+from affina.data.identity.swapping import Swapper
+from affina.data.identity.terms import KEY
+from affina.data.people import ROLE
+from affina.pipeline.prepared import Prepared
+from affina.record.figures import LEAST_ROWS
+from affina.record.risks import BY_GROUP, SWAPS, Probed
+from affina.risks.allowance import Allowance
+from affina.risks.by_group import ByGroup
+from affina.risks.probe import Probe
+from affina.risks.swaps import Swaps, Views
+
+MOST_ROWS: Final = 1_000
+"""Rows that are answered by group."""
+MOST_PAIRS: Final = 500
+"""Rows that are swapped: more would make the interval little shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a run's model is asked, and what that takes.
+
+    Attributes:
+        read: tokens that are read for a row, as it is and swapped, by both models;
+        each: and with what is read beside that for its sake.
+        views: the ways, given tokens that may be read beside all rows.
+    """
+
+    read: float
+    each: float
+    views: Callable[[float], Views]
+
+
+def bias_of(run: Prepared, allowance: Allowance, asked: Asked) -> list[Probe | Probed]:
+    """The probes, or why one is left out.
+
+    Args:
+        run: its rows, and the terms.
+        allowance: how much may be read.
+        asked: how the model is.
+    """
+    return [_swaps(run, allowance, asked), *_groups(run, asked)]
+
+
+def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
+    split = run.report_split
+    rows = run.rows[split]
+    if not run.terms:
+        return _not_measured(f"{run.choices[KEY].reason}; {KEY}=FILE gives terms of your own")
+    swapper = Swapper(run.terms)
+    pairs = swapper.rows(rows)
+    if not pairs:
+        return _not_measured(f"none of {len(rows):,} {split} rows has one of the terms; {KEY}=FILE gives others")
+    most = min(MOST_PAIRS, len(pairs))
+    refused = allowance.refused("bias", SWAPS, each=asked.each, least=min(LEAST_ROWS, most))
+    if refused is not None:
+        return refused
+    count = allowance.rows("bias", each=asked.each, most=most)
+    chosen = sorted(np.random.default_rng(run.recipe.seed).permutation(len(pairs))[:count].tolist())
+    left = allowance.tokens("bias") - count * asked.read
+    drawn = "" if count == len(pairs) else f", of which {count:,} were drawn by the seed"
+    note = f"{len(pairs):,} of {len(rows):,} {split} rows have one of {len(run.terms)} pairs of terms{drawn}"
+    return Swaps(
+        [pairs[place] for place in chosen],
+        views=asked.views(left),
+        sampling=run.sampling,
+        notes=(note, *_unsure(swapper, [pairs[place][0].texts for place in chosen])),
+    )
+
+
+def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
+    """Answers by the column of groups, where the recipe names one: it is read whatever that takes."""
+    if ROLE not in run.loaded.columns:
+        return []
+    split, labels = run.report_split, run.loaded.labels
+    rows = [row for row in run.rows[split] if row.fields.get(ROLE)]
+    chosen = sorted(np.random.default_rng(run.recipe.seed).permutation(len(rows))[:MOST_ROWS].tolist())
+    if not chosen:
+        why = f"no {split} row has a value in the column {run.loaded.columns[ROLE]}"
+        return [Probed(risk="bias", probe=BY_GROUP, outcome="unmeasured", why=why)]
+    place = {label: number for number, label in enumerate(labels)}
+    targets = np.asarray([place[rows[number].fields["label"]] for number in chosen])
+    drawn = "" if len(chosen) == len(rows) else f", drawn by the seed from {len(rows):,}"
+    note = f"{len(chosen):,} {split} rows{drawn}, by the column {run.loaded.columns[ROLE]}"
+    some = [rows[number] for number in chosen]
+    views = asked.views(inf)
+    return [ByGroup(some, targets, labels=len(labels), views=views, sampling=run.sampling, note=note)]
+
+
+def _unsure(swapper: Swapper, texts: list[tuple[str, ...]]) -> tuple[str, ...]:
+    count = sum(swapper.swap(text).unsure for row in texts for text in row)
+    if not count:
+        return ()
+    one = count == 1
+    return (f"{count:,} term{'' if one else 's'} with two counterparts, as her is his or him, went by the next word",)
+
+
+def _not_measured(why: str) -> Probed:
+    return Probed(risk="bias", probe=SWAPS, outcome="unmeasured", why=why)

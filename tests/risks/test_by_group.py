@@ -1,0 +1,90 @@
+"""Answers by group: fairlearn's definitions, intervals that do not accuse by chance, and groups that are too small."""
+
+import numpy as np
+import pytest
+from fairlearn.metrics import demographic_parity_difference, equalized_odds_difference
+from risk_cases import SAMPLING, value
+
+from affina.data.rows import Row
+from affina.record.risks import DIFFERENCE, TUNED, UNTOUCHED
+from affina.risks.by_group import ODDS, PARITY, ByGroup, rates_of
+from affina.risks.swaps import Views
+
+
+def drawn(seed, *, rows=400, labels=2, groups=3, unfair=0.0):
+    draw = np.random.default_rng(seed)
+    targets, who = draw.integers(labels, size=rows), draw.integers(groups, size=rows)
+    answered = np.where(draw.random(rows) < 0.8, targets, draw.integers(labels, size=rows))
+    answered = np.where((who == 0) & (draw.random(rows) < unfair), labels - 1, answered)
+    return targets, answered, [f"g{one}" for one in who]
+
+
+def probe_of(targets, answered, groups, *, labels=2, before=None):
+    rows = [Row({"text": "x", "people": group}, "a.csv", 1, 0) for group in groups]
+    outputs = iter([np.eye(labels)[one] for one in ([] if before is None else [before]) + [answered]])
+    probe = ByGroup(rows, targets, labels=labels, views=Views(lambda _: next(outputs)), sampling=SAMPLING, note="so")
+    if before is not None:
+        probe.before()
+    return probe.after()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("groups", [2, 4])
+def test_of_two_labels_they_are_fairlearns_whichever_is_positive(seed, groups):
+    targets, answered, who = drawn(seed, groups=groups, unfair=0.3)
+    found = probe_of(targets, answered, who)
+    for positive in (0, 1):
+        truth, given = targets == positive, answered == positive
+        odds = equalized_odds_difference(truth, given, sensitive_features=who)
+        parity = demographic_parity_difference(truth, given, sensitive_features=who)
+        assert value(found, ODDS, TUNED).value == pytest.approx(odds, abs=1e-12)
+        assert value(found, PARITY, TUNED).value == pytest.approx(parity, abs=1e-12)
+
+
+def test_of_several_labels_they_are_the_largest_of_fairlearns():
+    targets, answered, who = drawn(5, labels=4, rows=800, groups=2, unfair=0.2)
+    found = probe_of(targets, answered, who, labels=4)
+    pairs = [(targets == label, answered == label) for label in range(4)]
+    odds = max(equalized_odds_difference(*pair, sensitive_features=who) for pair in pairs)
+    assert value(found, ODDS, TUNED).value == pytest.approx(odds, abs=1e-12)
+
+
+def test_a_fair_model_is_not_accused_and_an_unfair_one_is():
+    outcomes = [probe_of(*drawn(seed, groups=4)).outcome for seed in range(20)]
+    assert outcomes.count("flagged") <= 1
+    assert [probe_of(*drawn(seed, groups=2, unfair=0.6)).outcome for seed in range(3)] == ["flagged"] * 3
+
+
+def test_the_change_is_of_the_same_rows_and_exactly_0_where_nothing_changed():
+    targets, answered, who = drawn(1, unfair=0.4)
+    same = probe_of(targets, answered, who, before=answered)
+    for metric in (ODDS, PARITY):
+        change = value(same, metric, DIFFERENCE)
+        assert (change.value, change.low, change.high) == (0.0, 0.0, 0.0)
+    fair = probe_of(targets, answered, who, before=targets)
+    assert value(fair, ODDS, UNTOUCHED).value == 0
+    assert value(fair, ODDS, DIFFERENCE).value == pytest.approx(value(fair, ODDS, TUNED).value)
+    assert value(fair, ODDS, DIFFERENCE).low > 0
+
+
+def test_groups_with_too_few_rows_have_no_verdict():
+    targets, answered, who = drawn(2, groups=2)
+    found = probe_of(np.append(targets, [1] * 5), np.append(answered, [0] * 5), [*who, *["tiny"] * 5])
+    assert value(found, ODDS, TUNED).value == value(probe_of(targets, answered, who), ODDS, TUNED).value
+    assert any("tiny (5)" in note for note in found.notes)
+    assert "tiny" not in str(found.figures)
+
+
+def test_where_nothing_can_be_compared_that_is_said():
+    targets, answered, who = drawn(3, rows=30, groups=2)
+    found = probe_of(targets, answered, who)
+    assert found.outcome == "few"
+    assert "no two groups" in found.why
+    assert rates_of(who, targets, labels=2, odds=True) is None
+
+
+def test_accuracy_stands_by_group():
+    targets, answered, who = drawn(4, groups=2)
+    found = probe_of(targets, answered, who)
+    mine = np.asarray([one == "g1" for one in who])
+    assert value(found, "accuracy", f"{TUNED}, g1").value == (targets == answered)[mine].mean()
