@@ -9,6 +9,7 @@
     │   ├── RunError            a run folder that cannot be used
     │   ├── ResourceError       a run for which this machine has not the memory or the disk
     │   └── NonFiniteError      the loss, a gradient or a prediction left the range of numbers
+    ├── GateError               exit status 3, a run that kept no budget
     └── Interrupted             exit status 130, stopped by the user and resumable
 
 An error is one or more problems; a problem says where it is, what was expected, what was found and how to fix it.
@@ -98,6 +99,12 @@ class ResourceError(InputError):
 
 class NonFiniteError(InputError):
     """The loss, a gradient or a prediction became infinite or not a number; what was running stopped there."""
+
+
+class GateError(AffinaError):
+    """A run was asked to keep its budgets or fail, and no model within them was found; the run is finished."""
+
+    exit_status: ClassVar[int] = 3
 
 
 class Interrupted(AffinaError):  # noqa: N818 - not an error of anybody's

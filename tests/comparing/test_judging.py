@@ -14,6 +14,7 @@ from affina.record.compared import CandidateRun
 from affina.record.figures import Measured
 from affina.record.payloads import Chosen, Scores, Step
 from affina.record.row_results import RowResults, WrittenTexts
+from affina.record.searched import Searched
 from affina.record.starts import ModelLoaded, RangeTested, Restarted
 from affina.reporting import paired
 from affina.reporting.gathered import gather
@@ -285,3 +286,16 @@ def test_chance_does_not_make_two_equals_differ_more_often_than_it_should():
         for pair in range(40)
     )
     assert apart <= 6
+
+
+def test_a_run_that_kept_no_budget_stands_behind_and_is_told_so():
+    began = Measured(value=0.5, low=0.4, high=0.6, n=50)
+    none = Searched(
+        budgets={"forgetting": 0.05}, metric="accuracy", baseline="linear probe", began=began, exported=None,
+        why="none", unseen=True, notes=(), candidates=7, seconds=1.0,
+    )  # fmt: skip
+    over = [*record(right_on(190)), none]
+    found = judged({"over": [result("over", None, lines=over)], "kept": [result("kept", right_on(150))]})
+    assert names(found.standings) == ["kept", "over"]
+    assert "none is shipped" in found.standings[1].remark
+    assert not found.standings[1].fronts

@@ -95,17 +95,23 @@ def test_disabled_is_the_base_bit_for_bit_and_scaled_has_exact_ends(name):
     with torch.no_grad():
         base = made.logits()
         attached = attach(made, **EVERYTHING)
+        start = {key: tensor.clone() for key, tensor in attached.state_dict().items()}
         randomise({key: tensor for key, tensor in attached.state_dict().items() if "lora" in key})
+        end = {key: tensor.clone() for key, tensor in attached.state_dict().items()}
         tuned = made.logits()
         with attached.disabled():
             assert torch.equal(made.logits(), base)
-        with attached.scaled(0.0):
-            assert torch.equal(made.logits(), base)
-        with attached.scaled(1.0):
-            assert torch.equal(made.logits(), tuned)
-        with attached.scaled(0.5):
-            assert not torch.equal(made.logits(), tuned)
-        assert torch.equal(made.logits(), tuned)
+
+        def at(strength):
+            attached.load_state_dict(attached.scaled(strength, start=start, tuned=end))
+            return made.logits()
+
+        whole = attached.updates[0].merged() - attached.updates[0].layer.weight
+        assert torch.equal(at(0.0), base)
+        assert not torch.equal(at(0.5), tuned)
+        half = attached.updates[0].merged() - attached.updates[0].layer.weight
+        torch.testing.assert_close(half, whole / 2, rtol=1e-3, atol=1e-6)
+        assert torch.equal(at(1.0), tuned)
 
 
 def test_the_head_is_no_part_of_the_base():

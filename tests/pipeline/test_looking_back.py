@@ -7,7 +7,7 @@ import pytest
 from affina.evaluation.language import UNFAMILIAR
 from affina.pipeline import looking_back, rates
 from affina.pipeline.looking_back import Reached
-from affina.pipeline.prepared import Seen
+from affina.pipeline.results import Seen
 from affina.record.figures import Measured
 from affina.record.payloads import Finding, Scores
 from affina.record.row_results import RowResults

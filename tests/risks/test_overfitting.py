@@ -94,7 +94,7 @@ def of_answers(judge, outputs, targets, *, metric, thresholds=None):
         predict=outputs.__getitem__,
         targets=targets,
         known=targets["train"],
-        thresholds=thresholds,
+        thresholds=lambda: thresholds,
         metric=metric,
         sampling=SAMPLING,
     ).after()

@@ -18,7 +18,7 @@ from affina.comparing.process import Ended
 from affina.data.loading import load
 from affina.errors import AffinaError, DataError, Interrupted, ModelError, Problem, RunError
 from affina.pipeline import prepare as preparation
-from affina.recipe.load import load_recipe
+from affina.recipe.load import check_recipe, load_recipe
 from affina.recipe.schema import Recipe
 from affina.record import compared
 from affina.record.folder import RunFolder
@@ -348,3 +348,10 @@ def test_real_processes_stopped_and_gone_on_with(tmp_path, monkeypatch):
     assert found.finished
     assert any("Stopped and gone on with: lora (seed 0)" in note for note in found.notes)
     assert all(one.costs["memory_bytes"] > 100 * 2**20 for one in found.standings)
+
+
+def test_a_round_has_no_budgets_and_a_whole_run_keeps_them():
+    recipe = check_recipe({"risks": {"forgetting": {"budget": "5%", "texts": "mine.txt"}, "bias": {"budget": "2pp"}}})
+    assert of_round(recipe, 1.0) == recipe
+    found = of_round(recipe, 0.25).risks
+    assert (found.forgetting.budget, found.bias.budget, found.forgetting.texts) == (None, None, "mine.txt")

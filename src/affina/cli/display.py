@@ -31,7 +31,9 @@ from affina.record.payloads import (
     Step,
 )
 from affina.record.progress import Progress
+from affina.record.searched import Tried
 from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
+from affina.reporting import budgets
 from affina.reporting.formats import counted, mebibytes, metric
 
 MOST_TOKENS: Final = 16
@@ -113,6 +115,8 @@ class Display:
                 self._line("range test", f"{len(record.rates)} steps in {record.seconds:.0f} s, {_found(record)}")
             case Event() if record.name not in (NOTICE, STEP_BACK):
                 self._line("note", f"step {record.step}: {record.text}")
+            case Tried():
+                self._line("candidate", f"{record.name}: {budgets.tried_in_short(record)}", f"  {budgets.fate(record)}")
             case Scores():
                 self._line(f"{record.who.replace('_', ' ')} ", f"{scores_line(record)} on {record.split}")
 

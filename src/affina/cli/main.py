@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from affina.cli.options import AsJson, Device, Overrides, Run, Source
+from affina.cli.options import AsJson, Device, Gate, Overrides, Run, Source
 from affina.cli.printing import notice, print_json
 from affina.cli.stopping import Verbs, as_interrupt
 from affina.cli.words import spread
@@ -44,15 +44,18 @@ def train(
     source: Source,
     overrides: Overrides = None,
     resume: Annotated[bool, typer.Option("--resume", help="Fail unless there is a stopped run to go on with.")] = False,
+    gate: Gate = False,
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a model: `affina train tickets.csv`, or with recipe keys: `affina train tickets.csv train.epochs=3`."""
-    from affina.cli.running import show_result, watched  # noqa: PLC0415 - see the module's docstring
+    from affina.cli.running import pass_gate, show_result, watched  # noqa: PLC0415 - see the module's docstring
     from affina.verbs.train import train as verb  # noqa: PLC0415
 
     with watched(as_json=as_json) as display:
-        result = verb(source, overrides or (), resume=resume, observers=(display,), notify=display.notify)
+        result = verb(source, overrides or (), resume=resume, gate=gate, observers=(display,), notify=display.notify)
     show_result(result, as_json=as_json)
+    if gate:
+        pass_gate(result)
 
 
 @app.command()

@@ -15,3 +15,7 @@ Source = Annotated[
 ]
 Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Recipe keys, as key=value.", show_default=False)]
+Gate = Annotated[
+    bool,
+    typer.Option("--gate", help="Exit with status 3 where no model keeps the budgets, as risks.forgetting.budget=5%."),
+]

@@ -13,11 +13,13 @@ from rich.console import Console
 from affina.cli.display import Display
 from affina.cli.printing import print_json
 from affina.cli.tables import percent, samples_table, scores_table
+from affina.errors import GateError, Problem
 from affina.evaluation.judging.base import Answer
 from affina.pipeline.execute import RunResult
 from affina.recipe.base import AUTO
 from affina.record import journal
 from affina.record.payloads import STEP_BACK, DataRead, Event, Finished, Payload, Sample, Started
+from affina.reporting import budgets, formats
 from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.plain import risks_as_json
@@ -52,6 +54,7 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
             "split": result.scores.split,
             "metrics": result.scores.as_json(),
             "baselines": {who: scores.as_json() for who, scores in result.baselines.items()},
+            "budgets": budgets.as_json(run),
             "risks": risks_as_json(run),
             "forecast": how_far_off(records),
             "step_back": next((record.text for record in records if _is_step_back(record)), None),
@@ -68,11 +71,32 @@ def show_result(result: RunResult, *, as_json: bool) -> None:
     folder = shlex.quote(str(result.folder.path))
     shipped = "".join(f"[bold]{path.name:<7}[/] {folder}/{path.name}    " for path in result.folder.shipped)
     console.print(f"\n{shipped}[bold]report[/]  {folder}/report.html", highlight=False, soft_wrap=True)
+    if not result.folder.shipped:
+        return
     console.print("[bold]next[/]    ", end="")
     for command in _next_commands(folder, records, finished):
         console.print(command, highlight=False, soft_wrap=True, markup=False)
         console.print("        ", end="")
     console.print()
+
+
+def pass_gate(result: RunResult) -> None:
+    """Let a run pass that exported a model within its budgets.
+
+    Raises:
+        GateError: it did not.
+    """
+    if result.within_budgets:
+        return
+    search = budgets.search_of(gather(journal.read(result.folder.journal)))
+    raise GateError(
+        Problem(
+            where=str(result.folder.path),
+            expected="a model that gains something and keeps every budget (--gate)",
+            found="none" if search is None else search.sentences[0],
+            fix="see report.html; try method=lora, a lower train.learning_rate, fewer epochs, or a larger budget",
+        )
+    )
 
 
 def _shown(finished: Finished) -> tuple[Sample, ...]:
@@ -86,6 +110,8 @@ def _said(result: RunResult, run: Gathered, records: Sequence[Payload]) -> Itera
     """What the figures come to, in words."""
     if (found := verdict_of(run)) is not None:
         yield found.sentence
+    if (search := budgets.search_of(run)) is not None:
+        yield f"Budgets: {search.in_short}. {' '.join(f'{formats.capital(text)}.' for text in search.sentences[1:])}"
     yield from (f"{risk.title}: {risk.in_short}." for risk in risks_of(run))
     if (off := how_far_off(records)) is not None:
         yield f"Forecast: {off}."

@@ -26,6 +26,7 @@ Results = Mapping[str, Sequence[Result]]
 
 
 BASELINE: Final = "baseline: "
+OVER_BUDGET: Final = "no model of it is within its budgets, and none is shipped"
 """Before a baseline's name, since a candidate may be called the same."""
 TIME: Final = "seconds"
 
@@ -158,7 +159,7 @@ def standing_of(name: str, runs: Sequence[Result], figures: Figures, metric: str
         parameters=runs[0].gathered.model.parameters if runs[0].gathered.model else 0,
         chosen=runs[0].chosen,
         ships=runs[0].run.ships,
-        remark=void(runs) or _other_rows(runs, first),
+        remark=void(runs) or _over_budget(runs) or _other_rows(runs, first),
     )
 
 
@@ -211,6 +212,11 @@ def _widest(runs: Sequence[Result], key: str) -> Measured:
 def _over_seeds(cost: str, values: Sequence[float]) -> float:
     """The mean of times; of anything else the most, which a machine must have room for."""
     return sum(values) / len(values) if cost == TIME else max(values)
+
+
+def _over_budget(runs: Sequence[Result]) -> str:
+    """That a candidate kept none of its budgets, so that nothing of it is shipped."""
+    return OVER_BUDGET if any(run.gathered.within_budgets is False for run in runs) else ""
 
 
 def _other_rows(runs: Sequence[Result], first: Result) -> str:

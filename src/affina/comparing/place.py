@@ -23,12 +23,15 @@ from affina.record.compared import FILE, Candidate, CandidateRun, Compared, Rows
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
 from affina.record.payloads import Finished, Started
+from affina.record.risks import RISKS
 from affina.record.writable import check_can_write
 from affina.reporting.asked import differing
 
 RUNS: Final = "runs"
 SUFFIX: Final = "-compare"
-OF_A_RUNG: Final = frozenset({"train.epochs", "train.max_steps", "evaluate.baselines"})
+OF_A_RUNG: Final = frozenset(
+    {"train.epochs", "train.max_steps", "evaluate.baselines", *(f"risks.{risk}.budget" for risk in RISKS)}
+)
 """What the recipe of a rung has less of than was asked for."""
 MOST_SHOWN: Final = 3
 OF_ITS_OWN: Final = frozenset({"run", "seed", "method", "data.seed"})

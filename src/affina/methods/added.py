@@ -90,6 +90,11 @@ class Added(ABC):
         self.load_state_dict(self._head.state_dict() | dict(tensors))
         self._begun = {name: tensor.detach().clone() for name, tensor in self.state_dict().items() if name in tensors}
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the tensors began as those of an adapter."""
+        return self._begun is not None
+
     def start_anew(self, base: BaseTensors) -> None:
         """The tensors as before the first step, and the head as `base` has or draws it."""
         if self._begun is None:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 BaseTensors = Callable[[], Mapping[str, Tensor]]
@@ -114,12 +115,26 @@ class Mergeable(Protocol):
         ...
 
 
+@runtime_checkable
 class Scalable(Protocol):
-    """A method whose change to the model can be made smaller."""
+    """A method whose change to the model can be made smaller: the line of Wortsman et al. (2022), section 3."""
 
-    def scaled(self, strength: float) -> AbstractContextManager[None]:
-        """While the block runs, the model with `strength` times its change: 0 is the base, 1 what was tuned."""
+    def scaled(self, strength: float, *, start: Mapping[str, Tensor], tuned: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The trained tensors of a model on the line between two stored ends; nothing is put into the model.
+
+        Args:
+            strength: 0 is `start` and 1 is `tuned`, bit for bit.
+            start: `state_dict` before the first step: the base, with the head that the line begins at.
+            tuned: `state_dict` of the tuned model.
+        """
         ...
+
+
+def between(start: Mapping[str, Tensor], tuned: Mapping[str, Tensor], strength: float) -> dict[str, Tensor]:
+    """The tensors start + strength * (tuned - start); at 0 and 1 those of that end themselves."""
+    if strength in (0.0, 1.0):
+        return dict(tuned if strength else start)
+    return {name: torch.lerp(start[name], tensor.to(start[name]), strength) for name, tensor in tuned.items()}
 
 
 def trained_count(attached: Attached) -> int:

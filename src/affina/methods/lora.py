@@ -8,14 +8,15 @@ embeddings, what the model reads changes and its output layer does not; merged, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from affina.methods.added import Added
+from affina.methods.base import between
 from affina.methods.low_rank import WIDE, Form, Update
 from affina.methods.targets import choose
 from affina.models.anatomy import Anatomy
@@ -147,22 +148,22 @@ class LowRank(Added):
         with super().as_it_came():
             yield
 
-    @contextmanager
-    def scaled(self, strength: float) -> Iterator[None]:
-        """The updates times `strength`: at 0 the layers' own forwards, at 1 what was trained, exactly."""
-        self._check_apart()
-        before = [update.strength for update in self.updates]
-        try:
-            for update in self.updates:
-                update.strength = strength
-            yield
-        finally:
-            for update, kept in zip(self.updates, before, strict=True):
-                update.strength = kept
+    def scaled(self, strength: float, *, start: Mapping[str, Tensor], tuned: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The updates times `strength`, by their B, and the head on the straight line.
+
+        An adapter that goes on has no such scale to what it was: there A and B are on the straight line themselves.
+        """
+        found = between(start, tuned, strength)
+        if strength in (0.0, 1.0) or self.goes_on:
+            return found
+        for update in self.updates:
+            a, b = names_of(update.layer.path, update.layer.kind == "embedding")
+            found |= {a: tuned[a], b: strength * tuned[b]}
+        return found
 
     def _check_apart(self) -> None:
         if self._is_merged:
-            raise RuntimeError("the updates are merged: scale or disable them before or after, not inside")
+            raise RuntimeError("the updates are merged: disable them before or after, not inside")
 
     @property
     def merge_bytes(self) -> int:

@@ -99,7 +99,7 @@ class Update:
     """
 
     def __init__(self, layer: Layer, *, rank: int, scale: float, dropout: LaneDropout) -> None:
-        self.layer, self.scale, self.strength = layer, scale, 1.0
+        self.layer, self.scale = layer, scale
         self._dropout = dropout
         wide = layer.weight.dtype if layer.weight.dtype in WIDE else torch.float32
         self.a = nn.Parameter(torch.zeros(rank, layer.inputs, dtype=wide, device=layer.weight.device))
@@ -119,9 +119,9 @@ class Update:
 
     def merged(self) -> Tensor:
         """The matrix with the update in it, in the precision and the layout that it is stored in."""
-        weight, scale = self.layer.weight.detach(), self.scale * self.strength
+        weight = self.layer.weight.detach()
         transposed = self.layer.kind != "linear"
-        total = summed(weight, self.a.detach(), self.b.detach(), scale=scale, transposed=transposed)
+        total = summed(weight, self.a.detach(), self.b.detach(), scale=self.scale, transposed=transposed)
         return total.to(weight.dtype)
 
     def form(self, x: Tensor) -> Form:
@@ -134,12 +134,12 @@ class Update:
         """The update's own path: s B A x."""
         entering = self._dropout(x.to(self.a.dtype))
         through = functional.linear(functional.linear(entering, self.a), self.b)
-        return through * (self.scale * self.strength)
+        return through * self.scale
 
     def rows(self, table: nn.Embedding, ids: Tensor) -> Tensor:
         """The update of an embedding's rows, [..., width]."""
         found = functional.embedding(ids, self.a.t(), padding_idx=table.padding_idx)
-        return (found @ self.b.t()) * (self.scale * self.strength * self.layer.factor)
+        return (found @ self.b.t()) * (self.scale * self.layer.factor)
 
 
 @final
@@ -157,12 +157,9 @@ class _Place:
 
 def _multiply(place: _Place, x: Tensor) -> Tensor:
     update, module = place.update, place.module
-    if update.strength == 0:
-        return place.base(x)
     if update.form(x) == "merged weight":
         transposed = update.layer.kind == "transposed"
-        scale = update.scale * update.strength
-        operands = (x, module.weight, module.bias, update.a, update.b, scale, transposed)
+        operands = (x, module.weight, module.bias, update.a, update.b, update.scale, transposed)
         made: Tensor = _Merged.apply(*operands)  # type: ignore[no-untyped-call]
         return made
     made = place.base(x)
@@ -171,6 +168,4 @@ def _multiply(place: _Place, x: Tensor) -> Tensor:
 
 def _embed(place: _Place, ids: Tensor) -> Tensor:
     made = place.base(ids)
-    if place.update.strength == 0:
-        return made
     return made + place.update.rows(place.module, ids).to(made.dtype)

@@ -13,7 +13,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from affina.methods.base import BaseTensors, BodyOrHead, ParameterGroup
+from affina.methods.base import BaseTensors, BodyOrHead, ParameterGroup, between
 
 
 @final
@@ -85,6 +85,10 @@ class TrainedWeights:
         with torch.no_grad():
             for name, parameter in self._trained.items():
                 parameter.copy_(state[name])
+
+    def scaled(self, strength: float, *, start: Mapping[str, Tensor], tuned: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Every trained tensor on the straight line, the head's too."""
+        return between(start, tuned, strength)
 
     def train(self) -> None:
         """Dropout on, except in what runs before the first trained block."""

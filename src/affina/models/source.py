@@ -136,8 +136,8 @@ def _folder(reference: str, path: Path) -> Source:
             Problem(
                 where=where,
                 expected=f"a finished run, with its model in {RUN_MODEL}/",
-                found="a run that has not finished",
-                fix=f"finish it first: affina train {path / 'recipe.yaml'} --resume",
+                found="a run that has not finished, or of which no model kept its budgets",
+                fix=f"finish it first: affina train {path / 'recipe.yaml'} --resume, or take another",
             )
         )
     check_folder(path / RUN_MODEL, where=where)

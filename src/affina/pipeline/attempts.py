@@ -18,8 +18,10 @@ import torch
 
 from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
+from affina.pipeline.budgets import budgets_of
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
+from affina.pipeline.shipping import put
 from affina.pipeline.training import build_loop, turns_in
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
@@ -27,6 +29,7 @@ from affina.record.payloads import Payload
 from affina.record.starts import Restarted
 from affina.reporting.formats import the
 from affina.runtime import randomness
+from affina.training import checkpoint
 from affina.training.loop import STUCK, Floor, Loop, Outcome
 
 CLOSE: Final = 2.0
@@ -119,7 +122,10 @@ def _run(loop: Loop[Any], prepared: Prepared) -> Outcome:
         return loop.run()
     except NonFiniteError as error:
         if loop.folder.best(loop.stopping.best_step).exists():
-            prepared.subject.export(prepared, loop.folder, step=loop.stopping.best_step)
+            put(prepared, checkpoint.load_best(loop.folder, step=loop.stopping.best_step))
+            # what no probe has looked at is not shipped as if it had passed
+            unchecked = loop.folder.over_budget if budgets_of(prepared.recipe) else loop.folder
+            prepared.subject.export(prepared, unchecked)
         raise _with_advice(error, prepared, journal=loop.journal) from error
 
 

@@ -17,11 +17,14 @@ from affina.models.origin import origin
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, rates
 from affina.pipeline.attaching import as_exported, goes_on, untouched
+from affina.pipeline.budgets import budgets_of
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import Reached, look_back
-from affina.pipeline.prepared import Measured, Prepared
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
+from affina.pipeline.results import Measured
 from affina.pipeline.risks import measure_risks
+from affina.pipeline.search import choose_weights
 from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
@@ -52,11 +55,13 @@ class RunResult:
         folder: where everything is.
         scores: the tuned model's on the rows that the report is about.
         baselines: the same of what it had to beat, by name.
+        within_budgets: whether a model was exported that keeps the recipe's budgets; None without any.
     """
 
     folder: RunFolder
     scores: Scores
     baselines: Mapping[str, Scores]
+    within_budgets: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,19 +145,21 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
         with clock.stage("training"):
             prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=place.resume, records=before)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
+        with clock.stage("search" if budgets_of(prepared.recipe) else "evaluation"):
+            outcome, probing, shipped = choose_weights(prepared, outcome, place.folder, journal)
         with clock.stage("evaluation"):
-            prepared.subject.export(prepared, place.folder, step=outcome.best_step, journal=journal)
+            prepared.subject.export(prepared, shipped)
             with as_exported(prepared):
                 measured = prepared.subject.measure(prepared, journal)
         with clock.stage("risks"):
-            measure_risks(prepared, outcome, journal)
+            measure_risks(prepared, outcome, journal, probing)
         with clock.stage("looking back"):
             found = gather(read(place.folder.journal))
             look_back(prepared, outcome, journal, Reached(found.scores, found.rows, degenerate_of(found)))
         journal.append(_finished(outcome, clock, measured, before=known, device=prepared.device))
     page.write(place.folder.path)
     baselines = {who: scores for who, scores in found.scores.items() if who != "tuned"}
-    return RunResult(place.folder, measured.scores, baselines)
+    return RunResult(place.folder, measured.scores, baselines, found.within_budgets)
 
 
 def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> Prepared:

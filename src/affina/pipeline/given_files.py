@@ -19,8 +19,9 @@ from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import TranslationSpec
 from affina.record.journal import Journal
 from affina.record.progress import Progress
-from affina.record.risks import Risk
+from affina.record.risks import Probed, Risk
 from affina.risks import likelier, likelier_masked
+from affina.risks.allowance import Allowance
 from affina.risks.given import GivenFiles
 from affina.risks.given_items import CHOICES_KEY, PAIRS_KEY, Items, Kind, read_choices, read_pairs
 from affina.risks.given_texts import KEY, read_texts
@@ -115,6 +116,11 @@ def _teacher(subject: Subject, kind: Kind) -> Teacher | None:
     if kind != "MT-GenEval" or not isinstance(subject, Writing) or subject.spec.name != "translation":
         return None
     return subject.writer.teacher
+
+
+def every_probe(run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
+    """All probes of a run, or why one is left out: its subject's, and those of the files."""
+    return [*run.subject.probes(run, allowance, journal), *likelier_of(run, journal)]
 
 
 def likelier_of(run: Prepared, journal: Journal) -> Iterator[Probe]:

@@ -10,6 +10,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Self
 
 import torch
@@ -20,6 +21,7 @@ from affina.data.rows import Row
 from affina.evaluation import perplexity
 from affina.models.language import LanguageModel
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.results import Rated, of_metric
 from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.recipe.base import AUTO
@@ -31,7 +33,6 @@ from affina.tasks.consistency import of_tokens, twice
 from affina.tasks.lessons import Lines, Passage, Reading
 from affina.tasks.packing import Packing, choose_packing
 from affina.tasks.packs import worth_packing
-from affina.training import checkpoint
 from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
@@ -150,20 +151,33 @@ class Learns(ABC):
 
     def mean_loss(self, run: Prepared, passages: Sequence[Passage]) -> float:
         """In nats for each token that is learned, of the model as it is."""
-        found = perplexity.statistics(
-            self.model, self.reading, passages, sizes=[0] * len(passages), budget=run.evaluation_budget
-        )
+        found = self._losses(run, passages)
         return float(found.nats.sum() / found.tokens.sum())
+
+    def _losses(self, run: Prepared, passages: Sequence[Passage]) -> perplexity.Statistics:
+        sizes = [0] * len(passages)
+        return perplexity.statistics(self.model, self.reading, passages, sizes=sizes, budget=run.evaluation_budget)
 
     def guessing(self, run: Prepared) -> float:
         """The loss of the model as it came: what a range test wants to see fall, in parts of it."""
         run.attached.eval()
         return self.mean_loss(run, self.judged(run))
 
-    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
+    def settle(self, run: Prepared, journal: Journal | None = None) -> None:
+        """Nothing goes with the weights."""
+        return
+
+    def rate(self, run: Prepared) -> Rated:
+        """By the loss of what is learned, in nats for each token."""
+        found = self._losses(run, self.judged(run))
+        return Rated("loss", len(found.nats), of_metric(partial(perplexity.measure, found), 0))
+
+    def rate_probe(self, run: Prepared) -> None:
+        """There is no linear probe."""
+        return
+
+    def export(self, run: Prepared, folder: RunFolder) -> None:
         """What was trained, with tokenizer and chat template."""
-        run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
-        run.attached.eval()
         ship(run, folder)
 
 

@@ -14,8 +14,9 @@ from typing import Final
 
 from affina.evaluation.language import UNFAMILIAR
 from affina.pipeline.attempts import advised_anew, times_apart
-from affina.pipeline.prepared import Prepared, Seen
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_given, named
+from affina.pipeline.results import Seen
 from affina.record.journal import Journal
 from affina.record.measures import higher_is_better
 from affina.record.payloads import STEP_BACK, Event, Scores

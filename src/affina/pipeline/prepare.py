@@ -29,6 +29,7 @@ from affina.pipeline.rates import HEAD_RATE
 from affina.pipeline.regularising import told_of_regularisers
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
+from affina.pipeline.unkept_budgets import checked_budgets
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
@@ -96,7 +97,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         told(text)
-    return replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices))
+    return checked_budgets(replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices)))
 
 
 def _subject_of(

@@ -19,19 +19,19 @@ from affina.evaluation.judging.base import Sampling
 from affina.methods.base import Attached
 from affina.models.base import Pretrained
 from affina.pipeline.baseline_cost import BaselineCost
+from affina.pipeline.results import Measured, Rated, Seen
 from affina.recipe.resolve import Hyperparameters
 from affina.recipe.schema import HeadStart, Method, Recipe
 from affina.recipe.task_specs import SettledSpec
 from affina.record.audited import Audited
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Finding, Sample, Scores
+from affina.record.payloads import Finding
 from affina.record.risks import Probed
-from affina.reporting.degenerate import Degenerate
 from affina.risks.allowance import Allowance
 from affina.risks.given import NONE_GIVEN, GivenFiles
 from affina.risks.probe import Probe
-from affina.training.loop import Floor, Outcome
+from affina.training.loop import Floor
 from affina.training.precision import PrecisionName
 from affina.training.stepping import MicroBatch, Work
 from affina.values import Resolved
@@ -40,23 +40,6 @@ EVALUATION_FACTOR: Final = 2
 """An evaluation batch may be this many times a training batch: no gradients are kept."""
 
 Notify = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What the tuned model reached on the rows of the report: all metrics, rows drawn at random, and the worst."""
-
-    scores: Scores
-    samples: tuple[Sample, ...]
-    worst: tuple[Sample, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What was seen of a training that was worth nothing: how it ended, and what is wrong with most texts written."""
-
-    outcome: Outcome
-    wrong: Degenerate | None
 
 
 def report_split(rows: Mapping[str, Sequence[Row]]) -> str:
@@ -170,8 +153,20 @@ class Subject(Protocol):
         """The training loss, in nats, of what a model reaches that reads nothing of a row."""
         ...
 
-    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
-        """Put the weights of the evaluation after `step` steps into the model, and write what the run ships."""
+    def settle(self, run: Prepared, journal: Journal | None = None) -> None:
+        """Decide and record what goes with the weights that are in the model, such as thresholds."""
+        ...
+
+    def rate(self, run: Prepared) -> Rated:
+        """What the model is worth as it is, on the validation rows that choose the checkpoint."""
+        ...
+
+    def rate_probe(self, run: Prepared) -> Rated | None:
+        """The same of a linear probe on the model as it is, which is the untouched one; None where there is none."""
+        ...
+
+    def export(self, run: Prepared, folder: RunFolder) -> None:
+        """Write what the run ships, of the model as it is, which was settled."""
         ...
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:

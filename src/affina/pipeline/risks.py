@@ -7,48 +7,72 @@ measured, and what was not and why, goes into the record.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from affina.pipeline.attaching import as_exported, is_beside
-from affina.pipeline.given_files import likelier_of
+from affina.pipeline.budgets import budgets_of, keeps_limit
+from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
 from affina.recipe.base import AUTO
 from affina.record.journal import Journal
 from affina.record.risks import RISKS, Probed
 from affina.reporting.formats import mebibytes
 from affina.risks.allowance import Allowance
-from affina.risks.measuring import measure
+from affina.risks.measuring import Looks
 from affina.risks.probe import Probe
 from affina.runtime import heap, machine
 from affina.training.loop import Outcome
 
 
-def measure_risks(run: Prepared, outcome: Outcome, journal: Journal) -> None:
-    """Measure and record the risks of the exported model.
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """A run's probes, and what is not measured and why."""
+
+    looks: Looks
+    lacking: tuple[Probed, ...]
+
+
+def probing_of(run: Prepared, outcome: Outcome, journal: Journal) -> Probing:
+    """The probes of a run; none of them has looked at anything yet.
 
     Args:
         run: its best weights in the model, in evaluation mode.
         outcome: how the training ended.
-        journal: gets a line for each probe.
+        journal: shown how far slow work has come.
     """
-    asked = run.recipe.risks.measure
-    if asked == "never":
+    run.model.module.zero_grad(set_to_none=True)
+    heap.give_back()  # the training has left gaps; another model is about to be read
+    budgets = budgets_of(run.recipe)
+    bounded = run.recipe.risks.measure == AUTO
+    allowance = Allowance(outcome.tokens, bounded=bounded, budgeted=frozenset(budgets))
+    found = list(_with_room(every_probe(run, allowance, journal), run))
+    probes = [probe for probe in found if not isinstance(probe, Probed)]
+    lacking = tuple(probe for probe in found if isinstance(probe, Probed))
+    return Probing(Looks(probes, run.attached, budgets=budgets, keeps_limit=keeps_limit), lacking)
+
+
+def measure_risks(run: Prepared, outcome: Outcome, journal: Journal, probing: Probing | None = None) -> None:
+    """Measure and record the risks of the exported model.
+
+    Args:
+        run: the weights in the model, in evaluation mode.
+        outcome: how the training ended.
+        journal: gets a line for each probe.
+        probing: the probes of a search, which have looked at the model as it came already.
+    """
+    if run.recipe.risks.measure == "never":
         for risk in RISKS:
             journal.append(
                 Probed(risk=risk, probe=risk, outcome="unmeasured", why="the recipe says risks.measure=never")
             )
         return
-    run.model.module.zero_grad(set_to_none=True)
-    heap.give_back()  # the training has left gaps; another model is about to be read
-    allowance = Allowance(outcome.tokens, bounded=asked == AUTO)
-    probes: list[Probe] = []
-    asked_for = [*run.subject.probes(run, allowance, journal), *likelier_of(run, journal)]
-    for probe in _with_room(asked_for, run):
-        if isinstance(probe, Probed):
-            journal.append(probe)
-        else:
-            probes.append(probe)
-    for line in measure(probes, run.attached, exported=lambda: as_exported(run)):
+    probing = probing or probing_of(run, outcome, journal)
+    for line in probing.lacking:
         journal.append(line)
+    probing.looks.at_base()
+    with as_exported(run):
+        for line in probing.looks.at_tuned():
+            journal.append(line)
 
 
 def reads_base(run: Prepared) -> bool:

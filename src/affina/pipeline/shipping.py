@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from torch import Tensor
+
 from affina.methods.saved import Beside, save_adapter
 from affina.models.origin import name_of
 from affina.models.saving import save_model, save_settings
@@ -9,7 +13,21 @@ from affina.pipeline.attaching import as_exported
 from affina.pipeline.prepared import Prepared
 from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
+from affina.record.journal import Journal
 from affina.record.payloads import MERGED
+
+
+def put(run: Prepared, state: Mapping[str, Tensor], journal: Journal | None = None) -> None:
+    """Put trained tensors into the model, in evaluation mode, with what goes with them.
+
+    Args:
+        run: its model.
+        state: of `run.attached`.
+        journal: gets what was decided, such as thresholds.
+    """
+    run.attached.load_state_dict(state)
+    run.attached.eval()
+    run.subject.settle(run, journal)
 
 
 def ship(run: Prepared, folder: RunFolder, *, max_length: int | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from affina.data.mixing import seen_in, weights_of
+from affina.pipeline.budgets import snapshot_steps
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.regularising import regularisers_of
 from affina.pipeline.staging import Turns, all_train_from, stages_of, told_of_stages, turns_of
@@ -58,6 +59,7 @@ def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor
             keep=train.keep,
             floor=floor,
             stages=stages_in(prepared, plan),
+            snapshots=snapshot_steps(prepared, plan),
         ),
         folder=folder,
         journal=journal,

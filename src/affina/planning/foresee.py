@@ -13,6 +13,7 @@ import torch
 from affina.methods.base import trained_count
 from affina.models.source import fingerprint
 from affina.pipeline.attaching import is_beside
+from affina.pipeline.budgets import snapshot_steps
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.staging import LAYER_DECAY, UNFREEZING
@@ -160,9 +161,10 @@ def _disk(prepared: Prepared, time: Time, plan: Plan, sizes: dict[str, int]) -> 
     if isinstance(train.checkpoint_every, int):
         between = max(1, plan.steps_per_epoch // prepared.hyper.per_epoch.value)
         waiting = min(evaluations, 2 + train.checkpoint_every // between)
-    kept = train.keep * sizes["checkpoint"] + sizes["best"]
+    snapshots = len(snapshot_steps(prepared, plan)) * sizes["best"]
+    kept = train.keep * sizes["checkpoint"] + sizes["best"] + snapshots
     record = RECORD_BYTES + STEP_BYTES * plan.total_steps
-    most = (train.keep + 1) * sizes["checkpoint"] + waiting * sizes["best"]
+    most = (train.keep + 1) * sizes["checkpoint"] + waiting * sizes["best"] + snapshots
     return Disk(
         checkpoints=kept,
         model=sizes["model"],

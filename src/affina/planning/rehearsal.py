@@ -23,6 +23,7 @@ from affina.models.base import width
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_given, probe_rates, steps_of_test
 from affina.pipeline.risks import reads_base
+from affina.pipeline.shipping import put
 from affina.pipeline.training import build_loop, plan_of
 from affina.planning.costs import batches_of, costs_of, evaluation_cost
 from affina.planning.estimate import ASKING, fits_probes, shapes
@@ -141,7 +142,8 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
     del loop  # as in a run, the optimizer is gone before the model is exported
     if writes:
         with found.stage("export", prepared.device), _written(found, "model", run.model, run.adapter):
-            prepared.subject.export(prepared, run, step=0)
+            put(prepared, checkpoint.load_best(run, step=0))
+            prepared.subject.export(prepared, run)
     if reads_base(prepared):
         with found.stage("risks", prepared.device), prepared.attached.as_it_came():
             pass  # to hold both models is what counts

@@ -7,12 +7,28 @@ from typing import Literal
 from pydantic import Field
 
 from affina.recipe.base import AUTO, Auto, Spec
+from affina.recipe.budget import PointsBudget, ShareBudget
 from affina.recipe.data_spec import Column
+
+
+class OverfittingSpec(Spec):
+    """How far training rows may be learned by heart."""
+
+    budget: ShareBudget | None = Field(
+        None,
+        description="The share of what was learned on the training rows that may be lost elsewhere, as 30% or 0.3;"
+        " after the training the best model within it is looked for.",
+    )
 
 
 class ForgettingSpec(Spec):
     """What the model is asked that it could do before."""
 
+    budget: ShareBudget | None = Field(
+        None,
+        description="How much may be forgotten, in the unit of each of its probes, as 5% or 0.05;"
+        " after the training the best model within it is looked for.",
+    )
     texts: str | None = Field(
         None,
         description="A text file (UTF-8): how well the model foretells it is measured before and after the training,"
@@ -33,13 +49,17 @@ class ForgettingSpec(Spec):
 class BiasSpec(Spec):
     """What is measured of how the model treats people."""
 
+    budget: PointsBudget | None = Field(
+        None,
+        description="How much bias there may be, in points of each of its probes, as 2pp or 0.02;"
+        " after the training the best model within it is looked for.",
+    )
     pairs: str | None = Field(
         None,
         description="A file in the format of CrowS-Pairs, StereoSet (intrasentence), WinoBias or MT-GenEval, told by"
         " its columns: how often the model holds the stereotype likelier, before and after; for decoders, and encoders"
         " with a masked-language head; MT-GenEval for translators.",
     )
-
     group: Column | None = Field(
         None,
         description="A column of the data that says which group of people a row is about, or by: it is read by no"
@@ -61,5 +81,6 @@ class RisksSpec(Spec):
         description="Whether overfitting, forgetting and bias are measured; `auto` as far as that takes at most 15% of"
         " the work of the training.",
     )
+    overfitting: OverfittingSpec = OverfittingSpec()
     forgetting: ForgettingSpec = ForgettingSpec()
     bias: BiasSpec = BiasSpec()

@@ -99,7 +99,8 @@ class Standing:
     """Recipe key to what it came to, of the first seed."""
     ships: str = ""
     remark: str = ""
-    """Why it cannot be set beside the best: other rows, or answers that say nothing; of a baseline its rows, if few."""
+    """Why it cannot be set beside the best: other rows, answers that say nothing, or budgets that it does not keep; of
+    a baseline its rows, if few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

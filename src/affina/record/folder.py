@@ -34,6 +34,19 @@ class RunFolder:
         """The trained weights of the evaluation after `step` steps, if it was the best so far."""
         return self.checkpoints / f"best-{step:08d}"
 
+    def snapshot(self, step: int) -> Path:
+        """The trained weights after `step` steps, kept for a search within budgets."""
+        return self.checkpoints / f"snapshot-{step:08d}"
+
+    def snapshots(self) -> list[int]:
+        """The steps of those that are there, in order."""
+        return sorted(int(path.name.removeprefix("snapshot-")) for path in self.checkpoints.glob("snapshot-*[0-9]"))
+
+    @property
+    def over_budget(self) -> RunFolder:
+        """Where the tuned model is kept that no budget lets pass: nothing that ships a run looks there."""
+        return RunFolder(self.path / "over-budget")
+
     @property
     def model(self) -> Path:
         """What you ship: loads with transformers alone."""

@@ -13,6 +13,7 @@ from affina.record.audited import Audited
 from affina.record.figures import Measured
 from affina.record.risks import Probed
 from affina.record.row_results import RowResults, WrittenTexts
+from affina.record.searched import Searched, Tried
 from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
 
 NOTICE = "notice"
@@ -244,6 +245,8 @@ Payload = (
     | RowResults
     | WrittenTexts
     | Probed
+    | Tried
+    | Searched
     | RangeTested
     | Step
     | Restarted

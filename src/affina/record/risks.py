@@ -53,6 +53,8 @@ class Probed:
     outcome: Outcome
     limit: float | None = None
     """What the first figure is held against: more is worse."""
+    is_budget: bool = False
+    """Whether that is the recipe's budget."""
     figures: tuple[Figure, ...] = ()
     """The first one decides."""
     why: str = ""

@@ -31,10 +31,13 @@ def commands(run: Gathered, *, title: str) -> list[Command]:
     folder, recipe, other = (shlex.quote(word) for word in (path, f"{path}/recipe.yaml", f"run={path}-again"))
     if run.finished is None:
         return [Command(f"affina train {recipe} run={folder}", "goes on where this run stopped")]
+    use = [
+        Command(f"affina evaluate {folder} FILE", "measures the model on labelled rows of yours"),
+        Command(f"affina predict {folder} FILE", "applies it"),
+    ]
     return [
         Command(f"affina train {recipe} {other}", "trains it again, in a folder of its own"),
         Command(f"affina report {folder} {shlex.quote(path + '-again')}", "compares the two"),
-        Command(f"affina evaluate {folder} FILE", "measures the model on labelled rows of yours"),
-        Command(f"affina predict {folder} FILE", "applies it"),
+        *(use if run.within_budgets is not False else ()),
         Command(f"affina report {folder}", "writes this page and card.md again, without the model"),
     ]

@@ -17,6 +17,7 @@ from affina.recipe.base import AUTO
 from affina.record.payloads import ADAPTER, PEFT, STEP_BACK, Payload, Scores
 from affina.record.starts import STARTER
 from affina.reporting import environment, formats, unmeasured
+from affina.reporting.budgets import search_of
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.in_use import (
     LIBRARY,
@@ -62,6 +63,7 @@ def render(records: Sequence[Payload], *, title: str) -> str:
             use=fenced(lines_of_use(run), "python") if has_model(run) else "",
             beside=run.chosen.get(ADAPTER),
             adapter=fenced(lines_of_adapter(run), "python"),
+            search=search_of(run),
             risks=risks_of(run),
             plainly=partial(_plainly, run),
             without_folder=partial(_without_folder, run),

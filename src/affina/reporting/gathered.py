@@ -26,6 +26,7 @@ from affina.record.payloads import (
 )
 from affina.record.risks import Probed
 from affina.record.row_results import RowResults, WrittenTexts
+from affina.record.searched import Searched, Tried
 from affina.record.starts import ModelLoaded, RangeTested, Restarted
 
 RESTARTED: Final = "restarted"
@@ -58,6 +59,9 @@ class Gathered:
     """Predictor to the texts that it wrote."""
     probed: tuple[Probed, ...]
     """Each probe of a risk."""
+    tried: tuple[Tried, ...]
+    """Each candidate of a search within budgets."""
+    searched: Searched | None
     steps: tuple[Step, ...]
     evaluations: tuple[Evaluated, ...]
     events: tuple[Event, ...]
@@ -69,6 +73,11 @@ class Gathered:
     def said_of_the_run(self) -> tuple[Event, ...]:
         """What a reader of the result must not miss: that it was started again, or that it was worth nothing."""
         return tuple(event for event in self.events if event.name in (RESTARTED, STEP_BACK))
+
+    @property
+    def within_budgets(self) -> bool | None:
+        """Whether a model was exported that keeps the budgets; None where there was no search."""
+        return None if self.searched is None else self.searched.exported is not None
 
     @property
     def kept_step(self) -> int | None:
@@ -132,6 +141,8 @@ def gather(records: Sequence[Payload]) -> Gathered:
         rows={found.who: found for found in _all(records, RowResults)},
         texts={found.who: found for found in _all(records, WrittenTexts)},
         probed=tuple({(line.risk, line.probe): line for line in _all(records, Probed)}.values()),
+        tried=tuple({one.name: one for one in _all(records, Tried)}.values()),
+        searched=_last(records, Searched),
         steps=_all(trained, Step),
         evaluations=_all(trained, Evaluated),
         events=tuple(_as_event(line) for line in records if isinstance(line, Event | Restarted)),

@@ -16,10 +16,11 @@ from affina.record.folder import RunFolder
 from affina.record.measures import higher_is_better
 from affina.record.payloads import Payload
 from affina.record.strict import strict_json
-from affina.reporting import card, curves, environment, formats, scatter, unmeasured
+from affina.reporting import card, curves, environment, formats, scatter, trade_off, unmeasured
 from affina.reporting.again import commands
 from affina.reporting.answers import answers
 from affina.reporting.asked import asked_for
+from affina.reporting.budgets import search_of
 from affina.reporting.confusion import confusion
 from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import Gathered, gather
@@ -36,6 +37,7 @@ MOST_CLASSES: Final = 20
 """Lines of the per-class table that are open; the others unfold."""
 SECTIONS: Final = (
     ("result", "Result"),
+    ("budgets", "Budgets"),
     ("risks", "Risks"),
     ("asked", "Asked"),
     ("chosen", "Choices"),
@@ -71,7 +73,7 @@ def write(run_folder: Path) -> Path:
     write_text(folder.report_json, strict_json(plain, indent=2) + "\n")
     text = card.render(reading.records, title=title)
     write_text(folder.card, text)
-    for path in folder.shipped_cards:
+    for path in (*folder.shipped_cards, *folder.over_budget.shipped_cards):
         write_text(path, text)
     return folder.report
 
@@ -115,6 +117,8 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
             most_classes=MOST_CLASSES,
             confusion=confusion(tuned) if tuned else None,
             no_errors=_no_errors(run),
+            search=search_of(run),
+            frame_of_front=trade_off,
             risks=risks_of(run),
             signed=signed,
             gaps=unmeasured.gaps(run),
@@ -136,8 +140,8 @@ def _first_screen(run: Gathered, found: Verdict | None) -> dict[str, Any]:
 
 def _sections(run: Gathered, *, plot: Scatter | None) -> list[tuple[str, str]]:
     """What the page has, without what has nothing in it for this task."""
-    absent = {anchor for anchor, has in (("fit", plot is not None), ("classes", _has_labels(run))) if not has}
-    return [(anchor, name) for anchor, name in SECTIONS if anchor not in absent]
+    has = {"fit": plot is not None, "classes": _has_labels(run), "budgets": search_of(run) is not None}
+    return [(anchor, name) for anchor, name in SECTIONS if has.get(anchor, True)]
 
 
 def _has_labels(run: Gathered) -> bool:

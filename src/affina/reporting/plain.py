@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from affina.reporting import budgets
 from affina.reporting.gathered import Gathered
 from affina.reporting.risks import risks_of
 from affina.reporting.unmeasured import gaps
@@ -26,6 +27,7 @@ def as_json(run: Gathered, *, title: str) -> dict[str, Any]:
         "metrics": {} if tuned is None else tuned.as_json(),
         "baselines": {who: scores.as_json() for who, scores in run.scores.items() if who != "tuned"},
         "verdict": None if found is None else {"outcome": found.outcome, "sentence": found.sentence},
+        "budgets": budgets.as_json(run),
         "risks": risks_as_json(run),
         "not_measured": [asdict(gap) for gap in gaps(run)],
     }

@@ -63,6 +63,7 @@ OF_RISK: Final[Mapping[tuple[Risk, Outcome], str]] = {
     ("bias", "flagged"): "More biased",
     ("bias", "within"): "No more biased than the limit allows",
 }
+BESIDE_BUDGET: Final[Mapping[Outcome, str]] = {"flagged": "Over its budget", "within": "Within its budget"}
 OF_METRIC: Final[Mapping[tuple[str, Outcome], str]] = {
     ("flip_rate", "flagged"): "Treats the swapped otherwise",
     ("flip_rate", "within"): "Treats the swapped alike",
@@ -165,12 +166,18 @@ def _judged(run: Gathered, risk: Risk) -> Judged:
     return Judged(
         risk=risk,
         outcome=outcome,
-        word=OF_METRIC.get((first, outcome)) or OF_RISK.get((risk, outcome)) or WORDS[outcome],
+        word=_word(risk, outcome, first, budgeted=any(line.is_budget for line in measured)),
         sentences=tuple([*said, over_sure] if over_sure else said),
         probes=measured,
         gaps=tuple(_gaps(run, risk, probed)),
         seconds=sum(line.seconds for line in probed),
     )
+
+
+def _word(risk: Risk, outcome: Outcome, first: str, *, budgeted: bool) -> str:
+    if outcome in BESIDE_BUDGET and budgeted:
+        return BESIDE_BUDGET[outcome]
+    return OF_METRIC.get((first, outcome)) or OF_RISK.get((risk, outcome)) or WORDS[outcome]
 
 
 def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
@@ -236,4 +243,5 @@ def signed(figure: Figure) -> str:
 def _against(line: Probed) -> str:
     if line.outcome == "few":
         return f"; {line.figures[0].found.n:,} are too few to tell ({LEAST_ROWS} or more can)"
-    return "" if line.limit is None else f"; the limit is {metric(line.figures[0].metric, line.limit)}"
+    kind = "budget" if line.is_budget else "limit"
+    return "" if line.limit is None else f"; the {kind} is {metric(line.figures[0].metric, line.limit)}"

@@ -34,14 +34,17 @@ class Allowance:
     Attributes:
         trained: tokens that the training read, each as often as it did.
         bounded: whether there is a bound at all.
+        budgeted: risks whose probes have none: a budget has to be held against something.
     """
 
     trained: int
     bounded: bool
+    budgeted: frozenset[Risk] = frozenset()
 
     def tokens(self, part: Part) -> float:
         """How many may go through the model forward."""
-        return SHARES[part] * BACKWARD * self.trained if self.bounded else math.inf
+        bounded = self.bounded and not (RISKS[part] in self.budgeted and part != "memorising")
+        return SHARES[part] * BACKWARD * self.trained if bounded else math.inf
 
     def rows(self, part: Part, *, each: float, most: int) -> int:
         """How many of `most` rows may be read.

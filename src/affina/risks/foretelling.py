@@ -95,7 +95,6 @@ class OwnTexts:
         notes = [f"{len(self._texts.passages):,} texts of up to {self._length():,} tokens, drawn at temperature 1"]
         if moved is None:
             notes.append("this model makes its logits for all tokens at once: their divergence is not measured")
-        self._base, self._output = [], None  # it holds the untouched model's output matrix
         return replace(found, notes=tuple(notes))
 
     def _length(self) -> int:

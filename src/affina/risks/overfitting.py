@@ -135,7 +135,7 @@ class OfAnswers:
         predict: the tuned model's outputs for the rows that are looked at, of the training and of the validation split.
         targets: the right answers of the same rows.
         known: the right answers of all training rows: the guess that both gains are counted from is made of them.
-        thresholds: the tuned model's.
+        thresholds: of the model as it is.
         metric: that chose the weights.
         sampling: how the intervals are drawn.
     """
@@ -144,7 +144,7 @@ class OfAnswers:
     predict: Callable[[str], Floats]
     targets: dict[str, Targets]
     known: Targets
-    thresholds: Thresholds | None
+    thresholds: Callable[[], Thresholds | None]
     metric: str
     sampling: Sampling
     risk: Risk = "overfitting"
@@ -170,7 +170,7 @@ class OfAnswers:
         guess = self.judge.guess(self.known, rows=len(targets))
         return Side(
             len(targets),
-            self.judge.measure(self.predict(split), targets, self.thresholds),
+            self.judge.measure(self.predict(split), targets, self.thresholds()),
             self.judge.measure(guess, targets, self.judge.guess_thresholds(self.known)),
             are_all=split == "train" and len(targets) == len(self.known),
         )

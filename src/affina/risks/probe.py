@@ -8,7 +8,7 @@ often. This module measures nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -53,8 +53,15 @@ class Probe(Protocol):
         ...
 
     def after(self) -> Found:
-        """Look at the tuned model."""
+        """Look at the model as it is now; asked for each candidate of a search, after one `before`."""
         ...
+
+
+def held_to(found: Found, budget: float) -> Found:
+    """What a probe found, with a budget in the place of its limit; what settles nothing stays that."""
+    if found.limit is None or found.why or not found.figures:
+        return found
+    return replace(found, limit=budget, outcome=outcome_of(found.figures[0].found, budget))
 
 
 def outcome_of(decisive: Measured, limit: float) -> Outcome:

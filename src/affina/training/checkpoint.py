@@ -2,7 +2,7 @@
 
 A checkpoint is a folder: `trained.safetensors` (what the method trains), `optimizer.safetensors`, `state.json`
 (step, random states, early stopping, loss scale, the record's length). `best-STEP` holds the trained weights of the
-best evaluation alone. This module does not decide when to save.
+best evaluation alone, `snapshot-STEP` those of another moment. This module does not decide when to save.
 """
 
 from __future__ import annotations
@@ -117,6 +117,21 @@ def save_best(folder: RunFolder, trained: Mapping[str, Tensor], *, step: int) ->
     """Keep the trained weights of the best evaluation so far, the one after `step` steps."""
     with whole_folder(folder.best(step)) as path:
         save_file(_contiguous(trained), path / TRAINED)
+
+
+def save_snapshot(folder: RunFolder, trained: Mapping[str, Tensor], *, step: int) -> None:
+    """Keep the trained weights of this moment, whatever they are worth."""
+    with whole_folder(folder.snapshot(step)) as path:
+        save_file(_contiguous(trained), path / TRAINED)
+
+
+def load_snapshot(folder: RunFolder, *, step: int) -> dict[str, Tensor]:
+    """What `save_snapshot` kept.
+
+    Raises:
+        RunError: there is none, or the file is damaged.
+    """
+    return load_trained(folder.snapshot(step))
 
 
 def load_best(folder: RunFolder, *, step: int) -> dict[str, Tensor]:

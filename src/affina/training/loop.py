@@ -74,6 +74,7 @@ class Control:
         keep: how many of the last checkpoints stay.
         floor: a run that is no better than this at a quarter of its steps ends there; None lets it go on.
         stages: what trains from which step on; empty where all does, always.
+        snapshots: steps, of those after which is evaluated, whose weights are kept whatever they are worth.
         checkpoint_seconds: see `checkpoint_every`; decides only when a checkpoint is written, never what is computed.
     """
 
@@ -83,6 +84,7 @@ class Control:
     keep: int
     floor: Floor | None = None
     stages: tuple[Stage, ...] = ()
+    snapshots: frozenset[int] = frozenset()
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
@@ -261,6 +263,8 @@ class Loop(Generic[B]):
         best = self.stopping.update(value, step=self.step, loss=metrics.get("loss", math.inf))
         if best:
             checkpoint.save_best(self.folder, self.attached.state_dict(), step=self.step)
+        if self.step in self.control.snapshots:
+            checkpoint.save_snapshot(self.folder, self.attached.state_dict(), step=self.step)
         epoch = round(self.plan.epoch_after(self.step), 4)
         self.journal.append(Evaluated(step=self.step, epoch=epoch, metrics=metrics, best=best))
 

@@ -18,6 +18,7 @@ from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 from affina.record.payloads import Payload, Step
 from affina.record.progress import Progress
+from affina.record.risks import RISKS
 from affina.runtime.children import Tell, answering, as_message
 from affina.runtime.exhausted import no_memory, ran_out
 from affina.verbs.train import train_recipe
@@ -50,10 +51,12 @@ def _run(recipe: Recipe, share: float, tell: Tell) -> None:
 
 
 def of_round(recipe: Recipe, share: float) -> Recipe:
-    """The recipe of a run with a share of its epochs: a round of successive halving measures no baselines."""
+    """The recipe of a run with a share of its epochs: a round of successive halving has no baselines and no budgets."""
     if share == 1:
         return recipe
-    return recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update={"baselines": False})})
+    without = {str(risk): getattr(recipe.risks, risk).model_copy(update={"budget": None}) for risk in RISKS}
+    evaluate = recipe.evaluate.model_copy(update={"baselines": False})
+    return recipe.model_copy(update={"evaluate": evaluate, "risks": recipe.risks.model_copy(update=without)})
 
 
 def _stop_at_the_end_of_input() -> None:

@@ -140,6 +140,8 @@ def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None
         raise _of_another_version(folder, reading.remarks)
     if reading.remarks:
         notify(f"the record was written by another version of Affina: {'; '.join(reading.remarks[:MOST_REMARKS])}")
+    if data is not None and not folder.shipped and folder.over_budget.shipped:
+        raise _over_budget(folder)
     if data is None or not folder.shipped or not folder.recipe.is_file():
         raise RunError(
             Problem(
@@ -150,6 +152,18 @@ def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None
             )
         )
     return FinishedRun(folder, load_recipe(folder.recipe), data, reading.records)
+
+
+def _over_budget(folder: RunFolder) -> RunError:
+    model = folder.over_budget.shipped[0]
+    return RunError(
+        Problem(
+            where=str(folder.path),
+            expected="a run with a model",
+            found=f"a run that shipped none: none was within its budgets, and the tuned one ({model}) did not pass",
+            fix="train with larger budgets, or with less change (method=lora, a lower train.learning_rate)",
+        )
+    )
 
 
 def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from affina.errors import Interrupted, Problem
+from affina.pipeline.budgets import check_gate
 from affina.pipeline.execute import Before, RunResult, execute
 from affina.pipeline.folders import Place, choose_folder
 from affina.pipeline.prepare import prepare
@@ -21,6 +22,7 @@ def train(
     overrides: Sequence[str] = (),
     *,
     resume: bool = False,
+    gate: bool = False,
     observers: Sequence[Observer] = (),
     notify: Callable[[str], None] = lambda _: None,
 ) -> RunResult:
@@ -33,6 +35,7 @@ def train(
             recipe, or its keys as nested plain data.
         overrides: words like `train.epochs=3`, laid over a file.
         resume: fail unless there is a stopped run of this recipe to go on with.
+        gate: refuse a recipe without budgets; whether they were kept is in the result, for the caller to fail on.
         observers: shown every record as it is written.
         notify: told of slow work before the first record.
 
@@ -45,7 +48,10 @@ def train(
         NonFiniteError: training left the range of numbers.
         Interrupted: stopped by the user; the same call goes on.
     """
-    return train_recipe(read_source(source, overrides), resume=resume, observers=observers, notify=notify)
+    recipe = read_source(source, overrides)
+    if gate:
+        check_gate(recipe)
+    return train_recipe(recipe, resume=resume, observers=observers, notify=notify)
 
 
 def train_recipe(

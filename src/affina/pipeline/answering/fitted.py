@@ -38,7 +38,7 @@ def _overfitting(subject: Answering, run: Prepared, allowance: Allowance) -> Pro
         predict=lambda split: predict(subject, run, examples[split]),
         targets={split: subject.judge.targets(part) for split, part in examples.items()},
         known=subject.targets("train"),
-        thresholds=exported_thresholds(subject.model),
+        thresholds=lambda: exported_thresholds(subject.model),
         metric=run.hyper.metric.value,
         sampling=run.sampling,
     )

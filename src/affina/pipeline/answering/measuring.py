@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from affina.evaluation.baselines import Floats
-from affina.evaluation.judging.base import Thresholds
+from affina.evaluation.judging.base import Targets, Thresholds
 from affina.evaluation.predictions import logits_of
 from affina.evaluation.probing import Prober
 from affina.models.classifier import Classifier
 from affina.models.settings import thresholds_of
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.results import Rated, of_metric
 from affina.record.journal import Journal
+from affina.record.payloads import Chosen
 from affina.tasks.base import Example
 
 if TYPE_CHECKING:
@@ -76,6 +78,39 @@ def decide(subject: Answering, run: Prepared) -> Thresholds | None:
         return None
     validation = subject.examples["validation"]
     return subject.judge.decide(predict(subject, run, validation), subject.judge.targets(validation))
+
+
+def rated(subject: Answering, run: Prepared, examples: Sequence[Example]) -> Rated:
+    """What the model is worth as it is, on some examples; its thresholds were decided."""
+    outputs, thresholds = predict(subject, run, examples), exported_thresholds(subject.model)
+    return _rated(subject, run, outputs, thresholds, targets=subject.judge.targets(examples))
+
+
+def rated_probe(subject: Answering, run: Prepared, examples: Sequence[Example]) -> Rated:
+    """The same of the baseline probe on the model as it is; all validation rows choose its strength, as they do for it.
+
+    Where its rows are among them, it is flattered a little, and a gain over it is the surer.
+    """
+    prober = prober_of(subject, run)
+    probe, thresholds = prober.baseline(subject.examples["train"], subject.examples["validation"])
+    outputs = probe.predict(prober.features(examples))
+    return _rated(subject, run, outputs, thresholds, targets=subject.judge.targets(examples))
+
+
+def _rated(
+    subject: Answering, run: Prepared, outputs: Floats, thresholds: Thresholds | None, *, targets: Targets
+) -> Rated:
+    judge = subject.judge
+    measure, asked = judge.measure(outputs, targets, thresholds), run.hyper.metric.value
+    metric = asked if asked in judge.metrics else judge.watched(weighted=subject.weighted).value
+    return Rated(metric, len(targets), of_metric(measure, judge.metrics.index(metric)))
+
+
+def said_of(thresholds: Thresholds, labels: Sequence[str]) -> Chosen:
+    """Thresholds as the record has them."""
+    pairs = zip(labels, thresholds.values, strict=True)
+    said = ", ".join(f"{label} {value:.2f}" for label, value in pairs)
+    return Chosen(key="task.thresholds (found)", value=said, reason=thresholds.how)
 
 
 def exported_thresholds(model: Classifier) -> Thresholds | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from affina.data.batching import plan_epoch
 from affina.data.loading import Loaded
 from affina.data.rows import Row
-from affina.evaluation.judging.base import Judge, Targets, Thresholds
+from affina.evaluation.judging.base import Judge, Targets
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
@@ -26,20 +26,19 @@ from affina.pipeline.answering.measuring import decide, predict, prober_of
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.naming.beside import Beside
-from affina.pipeline.prepared import Measured, Prepared, Seen
+from affina.pipeline.prepared import Prepared
+from affina.pipeline.results import Measured, Rated, Seen
 from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.recipe.schema import HeadStart, Recipe
 from affina.recipe.task_specs import AnsweringSpec
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Chosen
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.probe import Probe
 from affina.tasks.base import Batch, Example, Task
 from affina.tasks.consistency import twice
-from affina.training import checkpoint
 from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
@@ -195,20 +194,28 @@ class Answering:
         """The loss of guessing by what the rows have, or evenly where the labels are weighted."""
         return self.judge.even_loss if self.weighted else self._guess(run).loss
 
-    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
+    def settle(self, run: Prepared, journal: Journal | None = None) -> None:
+        """A multi-label model's thresholds, which its configuration keeps."""
+        thresholds = decide(self, run)
+        if thresholds is not None:
+            set_thresholds(self.model.module.config, dict(zip(self.task.labels, thresholds.values, strict=True)))
+            if journal is not None:
+                journal.append(measuring.said_of(thresholds, self.task.labels))
+
+    def rate(self, run: Prepared) -> Rated:
+        """By the metric that chooses the checkpoint, or the judge's own where that is no metric of the judge."""
+        return measuring.rated(self, run, self._judged(run))
+
+    def rate_probe(self, run: Prepared) -> Rated:
+        """The baseline of the report."""
+        return measuring.rated_probe(self, run, self._judged(run))
+
+    def export(self, run: Prepared, folder: RunFolder) -> None:
         """A regression's head is written in the user's units where it can hold them.
 
         Where it cannot, its units are written into the configuration, as a multi-label model's thresholds are.
-        The thresholds of these weights are recorded.
         """
         module = self.model.module
-        run.attached.load_state_dict(checkpoint.load_best(folder, step=step))
-        run.attached.eval()
-        thresholds = decide(self, run)
-        if thresholds is not None:
-            set_thresholds(module.config, dict(zip(self.task.labels, thresholds.values, strict=True)))
-            if journal is not None:
-                journal.append(self._said(thresholds))
         with as_shipped(module, self.model.anatomy, self.model.units):
             ship(run, folder, max_length=self.max_length)
 
@@ -244,11 +251,6 @@ class Answering:
         guess = self.judge.guess(self.judge.targets(self.examples["train"]), rows=len(judged))
         found = self.judge.quick(guess, judged)
         return Floor(metric=found.get(run.hyper.metric.value, 0.0), loss=found["loss"])
-
-    def _said(self, thresholds: Thresholds) -> Chosen:
-        pairs = zip(self.task.labels, thresholds.values, strict=True)
-        said = ", ".join(f"{label} {value:.2f}" for label, value in pairs)
-        return Chosen(key="task.thresholds (found)", value=said, reason=thresholds.how)
 
 
 def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:

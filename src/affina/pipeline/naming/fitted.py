@@ -39,7 +39,7 @@ def _overfitting(subject: ByName, run: Prepared, allowance: Allowance) -> Probe 
         predict=lambda split: subject.namer.outputs(rows[split]),
         targets={split: subject.targets(split)[part] for split, part in places.items()},
         known=subject.targets("train"),
-        thresholds=None,
+        thresholds=lambda: None,
         metric=run.hyper.metric.value,
         sampling=run.sampling,
     )

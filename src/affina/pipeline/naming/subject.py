@@ -22,7 +22,8 @@ from affina.pipeline.naming.beside import scoring_bytes
 from affina.pipeline.naming.fitted import probes_of
 from affina.pipeline.naming.namer import Namer
 from affina.pipeline.naming.untouched import Untouched, measure_untouched
-from affina.pipeline.prepared import Measured, Prepared, Seen
+from affina.pipeline.prepared import Prepared
+from affina.pipeline.results import Measured, Rated, Seen, of_metric
 from affina.pipeline.training import judged_places
 from affina.recipe.task_specs import ClassificationSpec
 from affina.record.journal import Journal
@@ -84,6 +85,16 @@ class ByName(Learns):
             return {**found, LOSS: self.mean_loss(run, learned)}
 
         return evaluate
+
+    def rate(self, run: Prepared) -> Rated:
+        """By the metric that chooses the checkpoint: of the answers, or the loss of the names' tokens."""
+        metric, places = run.hyper.metric.value, judged_places(run)
+        if metric not in self.judge.metrics or metric == LOSS:
+            return Learns.rate(self, run)
+        targets = self.targets("validation")[places]
+        outputs = self.namer.outputs([self.rows["validation"][place] for place in places])
+        measure = self.judge.measure(outputs, targets, None)
+        return Rated(metric, len(targets), of_metric(measure, self.judge.metrics.index(metric)))
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """The losses of these rows; `warm`: and the labels of the first are scored."""

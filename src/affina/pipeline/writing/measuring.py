@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from affina.data.rows import Row
 from affina.evaluation import slots, text_metrics
-from affina.pipeline.prepared import Measured, Prepared
+from affina.pipeline.prepared import Prepared
+from affina.pipeline.results import Measured
 from affina.pipeline.writing import shown
 from affina.pipeline.writing.writer import Judged, ToWrite
 from affina.record.journal import Journal

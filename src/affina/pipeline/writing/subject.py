@@ -9,7 +9,8 @@ from typing import Any, final
 
 from affina.data.loading import Loaded
 from affina.pipeline.learning import Learns
-from affina.pipeline.prepared import Measured, Prepared, Seen
+from affina.pipeline.prepared import Prepared
+from affina.pipeline.results import Measured, Seen
 from affina.pipeline.writing import causes, measuring
 from affina.pipeline.writing.fitted import probes_of
 from affina.pipeline.writing.writer import Taught, Writer
@@ -91,9 +92,9 @@ class Writing(Learns):
         """The untouched model on the same rows: as it is, and shown training rows."""
         measuring.measure_baselines(self, run, journal)
 
-    def export(self, run: Prepared, folder: RunFolder, *, step: int, journal: Journal | None = None) -> None:
+    def export(self, run: Prepared, folder: RunFolder) -> None:
         """What was trained, with tokenizer and chat template, and the phrases that slots are counted by."""
-        Learns.export(self, run, folder, step=step)
+        Learns.export(self, run, folder)
         if self.writer.phrases is not None:
             write_text(folder.slots, self.writer.phrases.dump())
 

@@ -1,0 +1,102 @@
+"""Which candidate of a search within budgets is exported, where it is looked for next, and what is said of that.
+
+Made from what was tried alone; nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from affina.pipeline.budgets import key_of
+from affina.record.measures import higher_is_better
+from affina.record.risks import Risk
+from affina.record.searched import Held, Tried
+from affina.reporting.budgets import gain, told
+from affina.reporting.formats import counted, interval, name
+
+
+def best_of(tried: Sequence[Tried]) -> Tried | None:
+    """Of the candidates that fit the best, and of equals the one that changed less; None where none fits."""
+    return max((one for one in tried if one.fits), key=_rank, default=None)
+
+
+def _rank(one: Tried) -> tuple[float, float, int]:
+    way = 1 if higher_is_better(one.metric) else -1
+    return way * one.score.value, -(1.0 if one.strength is None else one.strength), -one.step
+
+
+def next_strength(tried: Sequence[Tried]) -> float:
+    """Where on the line the best may be that was not tried.
+
+    That is half of the least strength where none is within the budgets; else between the best that is within and the
+    next one above it, or below it where there is none above.
+    """
+    line = {one.strength: one for one in tried if one.strength is not None}
+    within = [one for one in line.values() if one.is_within]
+    if not within:
+        return min(line) / 2
+    best = max(within, key=_rank).strength or 0.0
+    other = min((one for one in line if one > best), default=max((one for one in line if one < best), default=0.0))
+    return round((best + other) / 2, 6)
+
+
+def why_this(chosen: Tried, tried: Sequence[Tried]) -> str:
+    """Why a candidate is exported."""
+    fit = sum(one.fits for one in tried)
+    return (
+        f"the best of {counted(fit, 'candidates')} that gain and are within, of {len(tried):,} tried, by"
+        f" {name(chosen.metric)} on the validation rows: {interval(chosen.metric, chosen.score)}"
+    )
+
+
+def why_none(tried: Sequence[Tried], *, baseline: str) -> str:
+    """Why none is exported."""
+    within = [one for one in tried if one.is_within]
+    if within:
+        best = max(within, key=lambda one: one.gain.value)
+        return (
+            f"{counted(len(within), 'candidates')} of {len(tried):,} within all budgets, and none gains anything over"
+            f" the {baseline} that its interval does not leave open; the most is {best.name} with"
+            f" {gain(best)} in {name(best.metric)}"
+        )
+    nearest = min(tried, key=_excess)
+    return f"none of {counted(len(tried), 'candidates')} is within all budgets; the nearest is {nearest.name}: " + (
+        "; ".join(map(told, nearest.held)) or "no probe has looked at it"
+    )
+
+
+def _excess(one: Tried) -> float:
+    """By how many budgets the worst figure of a candidate is too high."""
+    ends = [held.figure.found.high / held.budget if held.figure else float("inf") for held in one.held]
+    return max(ends, default=float("inf"))
+
+
+def notes_on(tried: Sequence[Tried], budgets: Mapping[Risk, float]) -> Iterator[str]:
+    """What a reader should know: budgets that a probe cannot resolve on this run, with what it can."""
+    for risk, budget in budgets.items():
+        coarse: dict[str, float] = {}
+        for one in tried:
+            for held in one.held:
+                if held.risk == risk and held.figure is not None and _is_coarse(held):
+                    half = _half(held)
+                    coarse[held.probe] = min(half, coarse.get(held.probe, half))
+        for probe, half in coarse.items():
+            if not any(_resolves(one, risk, probe) for one in tried):
+                yield (
+                    f"{key_of(risk)}={budget:g} is finer than what {probe} can tell on this run: the interval is"
+                    f" {half:.2g} wide on either side, and budgets from {half:.2g} on can be resolved"
+                )
+
+
+def _half(held: Held) -> float:
+    return 0.0 if held.figure is None else (held.figure.found.high - held.figure.found.low) / 2
+
+
+def _is_coarse(held: Held) -> bool:
+    """Whether the figure is within the budget and its interval alone is not, being wider than that."""
+    figure = held.figure
+    return figure is not None and figure.found.value <= held.budget < figure.found.high and _half(held) > held.budget
+
+
+def _resolves(one: Tried, risk: Risk, probe: str) -> bool:
+    return any((held.risk, held.probe, held.outcome) == (risk, probe, "within") for held in one.held)

@@ -1,0 +1,47 @@
+"""Budgets that nothing could be held against: refused before anything is trained, by their key. Nothing is measured."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from affina.errors import Problem, RecipeError
+from affina.pipeline.budgets import budgets_of, keeps_limit, key_of
+from affina.pipeline.given_files import every_probe
+from affina.pipeline.prepared import Prepared
+from affina.record.figures import LEAST_ROWS
+from affina.record.journal import Journal
+from affina.record.risks import Probed
+from affina.risks.allowance import Allowance
+
+
+def checked_budgets(run: Prepared) -> Prepared:
+    """The same run; budgets that nothing could be held against are refused, before anything is trained.
+
+    Raises:
+        RecipeError: nothing is to be measured; there are too few validation rows; or this model has no such probe.
+    """
+    budgets = budgets_of(run.recipe)
+    if not budgets:
+        return run
+    key, rows = key_of(next(iter(budgets))), len(run.rows["validation"])
+    if run.recipe.risks.measure == "never":
+        fix = "leave one of the two out"
+        raise RecipeError(_unusable(key, "risks that are measured", "risks.measure=never beside it", fix))
+    if rows < LEAST_ROWS:
+        wanted = f"{LEAST_ROWS} validation rows or more, to tell which candidate gains anything"
+        raise RecipeError(_unusable(key, wanted, f"{rows:,}", "name or hold out more (data.validation)"))
+    with Journal(Path(os.devnull)) as nowhere:
+        every = every_probe(run, Allowance(0, bounded=False), nowhere)
+    for risk in budgets:
+        probes = [probe for probe in every if probe.risk == risk and not keeps_limit(probe)]
+        if all(isinstance(probe, Probed) for probe in probes):
+            why = "; ".join(probe.why for probe in probes if isinstance(probe, Probed))
+            found = f"none, so that nothing would be held against it{f' ({why})' if why else ''}"
+            wanted = f"a probe of {risk} that this model has"
+            raise RecipeError(_unusable(key_of(risk), wanted, found, "leave the budget out"))
+    return run
+
+
+def _unusable(key: str, expected: str, found: str, fix: str) -> Problem:
+    return Problem(where=f"recipe key {key}", expected=expected, found=found, fix=fix)

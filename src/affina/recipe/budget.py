@@ -1,0 +1,38 @@
+"""How a budget of a risk is written: a share or points. It knows no probe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, Field
+
+SHARES: Final = "a share above 0 and below 100%, as 5% or 0.05"
+POINTS: Final = "percentage points above 0 and below 100, as 2pp or 0.02"
+
+
+def _number(given: Any, *, unit: str, expected: str) -> float:
+    """A number as it is, below 1 so that 5 is not taken for 5%, or a hundredth of one with its unit.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    text = given.strip() if isinstance(given, str) else ""
+    try:
+        value = float(text.removesuffix(unit)) / 100 if text.endswith(unit) else float(given)
+    except (TypeError, ValueError):
+        raise ValueError(expected) from None
+    if isinstance(given, bool) or not 0 < value < 1:
+        raise ValueError(expected)
+    return value
+
+
+def _share(given: Any) -> float:
+    return _number(given, unit="%", expected=SHARES)
+
+
+def _points(given: Any) -> float:
+    return _number(given, unit="pp", expected=POINTS)
+
+
+ShareBudget = Annotated[float, BeforeValidator(_share, json_schema_input_type=float | str), Field(gt=0, lt=1)]
+PointsBudget = Annotated[float, BeforeValidator(_points, json_schema_input_type=float | str), Field(gt=0, lt=1)]

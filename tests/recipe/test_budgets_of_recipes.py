@@ -1,0 +1,45 @@
+"""How a budget may be written, and how it is not."""
+
+import pytest
+
+from affina.errors import RecipeError
+from affina.recipe.load import check_recipe, dump_recipe, load_recipe
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("risks.forgetting.budget=5%", 0.05),
+        ("risks.forgetting.budget=0.05", 0.05),
+        ("risks.forgetting.budget=5e-2", 0.05),
+        ("risks.overfitting.budget=30 %", 0.3),
+        ("risks.bias.budget=2pp", 0.02),
+        ("risks.bias.budget=0.02", 0.02),
+        ("risks.forgetting.budget=null", None),
+    ],
+)
+def test_shares_and_points(tmp_path, word, value):
+    recipe = load_recipe(None, overrides=[word])
+    risk = word.split(".")[1]
+    found = getattr(recipe.risks, risk).budget
+    assert found == (pytest.approx(value) if value is not None else None)
+    path = tmp_path / "again.yaml"
+    path.write_text(dump_recipe(recipe), encoding="utf-8")
+    assert load_recipe(path) == recipe
+
+
+@pytest.mark.parametrize(
+    ("risk", "given", "says"),
+    [
+        ("forgetting", 5, "5% or 0.05"), ("forgetting", 1, "5% or 0.05"), ("forgetting", "0%", "above 0"),
+        ("forgetting", "-5%", "above 0"), ("forgetting", "five", "5% or 0.05"), ("forgetting", "nan", "above 0"),
+        ("forgetting", "inf%", "above 0"), ("forgetting", "150%", "below 100%"),
+        ("forgetting", "2pp", "5% or 0.05"), ("overfitting", True, "5% or 0.05"),
+        ("bias", "2%", "2pp or 0.02"), ("bias", 2, "2pp or 0.02"), ("bias", [1], "2pp or 0.02"),
+    ],
+)  # fmt: skip
+def test_what_is_no_budget_is_refused_by_its_key_with_the_unit(risk, given, says):
+    with pytest.raises(RecipeError) as caught:
+        check_recipe({"risks": {risk: {"budget": given}}})
+    assert f"risks.{risk}.budget" in str(caught.value)
+    assert says in str(caught.value)
