@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Final, final
 
 from rich.console import Console
@@ -17,8 +16,8 @@ from rich.text import Text
 
 from affina.cli.printing import line, print_json
 from affina.cli.tables import percent, too_narrow
-from affina.cli.words import OVERRIDE
 from affina.comparing.happenings import Began, Halved, Happening, Noticed, Opened, Over, Stepped
+from affina.recipe.words import is_override
 from affina.record.compared import Compared, Standing
 from affina.record.measures import title
 from affina.reporting.costs import COSTS, Paid, paid
@@ -97,7 +96,7 @@ def run_comparison(
     words: Sequence[str], methods: Sequence[str], *, seeds: int, halving: int | None, as_json: bool
 ) -> int:
     """Compare, show it, and return the exit status: that of what failed, if anything did."""
-    sources = [word for word in words if not OVERRIDE.match(word) or Path(word).exists()]
+    sources = [word for word in words if not is_override(word)]
     overrides = [word for word in words if word not in sources]
     display = ComparisonDisplay(Console(stderr=as_json))
     try:

@@ -11,7 +11,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JS
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Source = Annotated[
     str,
-    typer.Argument(help="Data (a file, folder, zip, hf://... or a list) or a recipe (.yaml).", show_default=False),
+    typer.Argument(
+        help="Data (a file, folder, zip, hf://... or a list), a recipe (.yaml), or the first key=value.",
+        show_default=False,
+    ),
 ]
 Run = Annotated[Path, typer.Argument(help="A run folder.", show_default=False)]
 Overrides = Annotated[list[str] | None, typer.Argument(help="Recipe keys, as key=value.", show_default=False)]

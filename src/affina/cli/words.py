@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
+from affina.recipe.words import KEY
+
 SEVERAL: Final = "--methods"
-OVERRIDE: Final = re.compile(r"[A-Za-z_][\w.]*=")
-"""How a recipe key begins."""
 
 
 def spread(words: Sequence[str]) -> list[str]:
@@ -19,6 +18,6 @@ def spread(words: Sequence[str]) -> list[str]:
         if word == SEVERAL:
             following = True
             continue
-        following = following and not word.startswith("-") and not OVERRIDE.match(word)
+        following = following and not word.startswith("-") and not KEY.match(word)
         found += [SEVERAL, word] if following else [word]
     return found if SEVERAL in found or SEVERAL not in words else [*found, SEVERAL]

@@ -9,6 +9,7 @@ from typing import Any
 
 from affina.recipe.load import RECIPE_SUFFIXES, check_recipe, load_recipe
 from affina.recipe.schema import Recipe
+from affina.recipe.words import is_override
 
 Source = str | PathLike[str] | Mapping[str, Any] | Recipe
 
@@ -20,6 +21,8 @@ def read_source(source: Source, overrides: Sequence[str]) -> Recipe:
     if isinstance(source, Mapping):
         check_recipe(source)
         return load_recipe(None, overrides=overrides, base=source)
+    if isinstance(source, str) and is_override(source):  # `affina train model=X data.train=F`: all of them keys
+        return load_recipe(None, overrides=[source, *overrides])
     path = Path(source)
     if isinstance(source, str) and source.startswith("[") and not path.exists():  # a list of files
         return load_recipe(None, overrides=[f"data.train={source}", *overrides])
