@@ -11,6 +11,7 @@ from affina.recipe.load import check_recipe
 from affina.record.journal import read
 from affina.record.payloads import Chosen, DataRead
 from affina.record.risks import DIFFERENCE, PROBED, TUNED, UNTOUCHED, Probed
+from affina.record.searched import Searched, Tried
 from workbench import LABELS, tiny, write_csv, write_jsonl
 
 NAMES = ("he", "she", "John", "Mary", "my father", "my wife")
@@ -203,3 +204,17 @@ def test_the_column_is_taken_for_nothing_else(tmp_path):
     affina.train(check_recipe({**given, "data": {"train": str(file)}, "risks": {"bias": {"group": "gender"}}}))
     write_csv(tmp_path / "new.csv", [row[:2] for row in rows_of(12)], header="text,what")
     assert affina.evaluate(tmp_path / "run", tmp_path / "new.csv"), "the column is not needed any more"
+
+
+def test_a_search_asks_of_validation_rows_and_never_of_those_of_the_report(tmp_path):
+    parts = {"data": {"test": 0.4, "validation": 0.3}, "risks": {"bias": {"group": "gender", "budget": 0.9}}}
+    train = {"epochs": 3, "batch_tokens": 200, "learning_rate": 1e-2}
+    folder = affina.train(recipe(tmp_path, rows=rows_of(240), train=train, **parts)).folder
+    records = read(folder.journal)
+    [searched] = [line for line in records if isinstance(line, Searched)]
+    tried = [line for line in records if isinstance(line, Tried)]
+    assert len(tried) == searched.candidates
+    assert {held.probe for line in tried for held in line.held} == {"identity terms swapped", "groups of people"}
+    for line in bias_of(folder).values():
+        assert "validation rows" in line.notes[0]
+        assert line.limit == 0.9

@@ -12,6 +12,7 @@ import numpy as np
 from affina.data.identity.swapping import Swapper
 from affina.data.identity.terms import KEY
 from affina.data.people import ROLE
+from affina.pipeline.budgets import budgets_of
 from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import BY_GROUP, SWAPS, Probed
@@ -52,8 +53,13 @@ def bias_of(run: Prepared, allowance: Allowance, asked: Asked) -> list[Probe | P
     return [_swaps(run, allowance, asked), *_groups(run, asked)]
 
 
+def judged_split(run: Prepared) -> str:
+    """The split whose rows are asked of: those of the report, but where a search chooses by what is found."""
+    return "validation" if "bias" in budgets_of(run.recipe) else run.report_split
+
+
 def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
-    split = run.report_split
+    split = judged_split(run)
     rows = run.rows[split]
     if not run.terms:
         return _not_measured(f"{run.choices[KEY].reason}; {KEY}=FILE gives terms of your own")
@@ -82,7 +88,7 @@ def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
     """Answers by the column of groups, where the recipe names one: it is read whatever that takes."""
     if ROLE not in run.loaded.columns:
         return []
-    split, labels = run.report_split, run.loaded.labels
+    split, labels = judged_split(run), run.loaded.labels
     rows = [row for row in run.rows[split] if row.fields.get(ROLE)]
     chosen = sorted(np.random.default_rng(run.recipe.seed).permutation(len(rows))[:MOST_ROWS].tolist())
     if not chosen:

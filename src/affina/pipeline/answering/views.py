@@ -12,7 +12,7 @@ from affina.evaluation.baselines import START_STRENGTH
 from affina.evaluation.intervals import Floats
 from affina.pipeline.answering.measuring import predict, prober_of
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.treating import Asked
+from affina.pipeline.treating import Asked, judged_split
 from affina.risks.swaps import Views
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ EACH: Final = 2
 def asked_of(subject: Answering, run: Prepared) -> Asked:
     """The head, and the linear probe that is fitted anew on the model as it is."""
     train, trained = subject.examples["train"], 2 * float(np.mean(subject.lengths["train"]))
-    read = READ * float(np.mean(subject.lengths[run.report_split]))
+    read = READ * float(np.mean(subject.lengths[judged_split(run)]))
 
     def views(left: float) -> Views:
         most = min(MOST_FITTED, len(train))

@@ -8,7 +8,7 @@ from affina.pipeline.compared_rows import SPLITS, compared_rows
 from affina.pipeline.forgetting import forgetting_of
 from affina.pipeline.naming.namer import cost_of
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.treating import Asked, bias_of
+from affina.pipeline.treating import Asked, bias_of, judged_split
 from affina.record.journal import Journal
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def probes_of(subject: ByName, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
     """The probes, or why one is left out."""
     found = [_overfitting(subject, run, allowance), *forgetting_of(subject.model, run, allowance, journal)]
-    read = 4 * cost_of(subject.model, subject.namer.asking, subject.rows[run.report_split])
+    read = 4 * cost_of(subject.model, subject.namer.asking, subject.rows[judged_split(run)])
     return [*found, *bias_of(run, allowance, Asked(read, read, lambda _: Views(subject.namer.outputs)))]
 
 
