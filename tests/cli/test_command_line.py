@@ -60,7 +60,7 @@ def test_a_run_prints_lines_where_there_is_no_terminal(trained):
 def test_train_as_json_keeps_standard_output_clean(inside):
     ended = affina(*TRAIN, f"model={tiny()}", "run=runs/json", "--json")
     found = json.loads(ended.out)
-    assert set(found) == {"run", "split", "metrics", "baselines", "risks", "forecast", "step_back"}
+    assert set(found) == {"run", "split", "metrics", "baselines", "risks", "budgets", "forecast", "step_back"}
     assert found["run"] == "runs/json"
     assert set(found["metrics"]) == METRICS
     assert set(found["baselines"]) == {"majority", "linear_probe"}

@@ -68,7 +68,7 @@ def test_bounds_and_choices_are_in_the_schema():
     assert of("Recipe")["properties"]["seed"]["exclusiveMaximum"] == 2**32
 
 
-SECTIONS = {"data", "train", "evaluate", "generate", "risks", "forgetting", "bias", "export", "name"}
+SECTIONS = {"data", "train", "evaluate", "generate", "risks", "overfitting", "forgetting", "bias", "export", "name"}
 
 
 @pytest.mark.parametrize("name", SPECS)

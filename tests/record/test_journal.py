@@ -31,6 +31,7 @@ from affina.record.payloads import (
 )
 from affina.record.risks import Figure, Probed
 from affina.record.row_results import RowResults, WrittenTexts
+from affina.record.searched import Held, Searched, Tried
 from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
 
 HARD = 'caffè "x"\n\u2028\\ 🦊'
@@ -54,6 +55,27 @@ PAYLOADS: tuple[Payload, ...] = (
         seconds=0.5,
     ),
     Probed(risk="bias", probe="", outcome="unmeasured", why=HARD),
+    Tried(
+        step=40,
+        strength=None,
+        metric="accuracy",
+        score=SHARE,
+        gain=SHARE,
+        held=(Held(risk="bias", probe=HARD, budget=0.02, outcome="few", figure=None, why=HARD),),
+        seconds=1.5,
+    ),
+    Searched(
+        budgets={"bias": 0.02, "forgetting": 0.05},
+        metric="loss",
+        baseline=HARD,
+        began=SHARE,
+        exported=None,
+        why=HARD,
+        unseen=True,
+        notes=(HARD, ""),
+        candidates=3,
+        seconds=2.5,
+    ),
     Chosen(key="train.epochs", value=5.0, reason=HARD),
     Chosen(key="data.test", value="none", reason=""),
     Chosen(key="data.max_length", value=512, reason="long"),
