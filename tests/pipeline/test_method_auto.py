@@ -1,7 +1,13 @@
 """`method: auto`: by the model, by the share of its embeddings, and by the memory that is free."""
 
+import contextlib
+
 import pytest
 
+from affina.pipeline.resolved import resolved_recipe
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.record.payloads import Started
 from affina.runtime import machine
 from bench_of_loops import prepared_run
 
@@ -31,6 +37,25 @@ def test_where_gradients_and_moments_do_not_fit_it_is_lora(tmp_path, monkeypatch
     monkeypatch.setattr(machine, "free_memory", lambda _: 0)
     lora = prepared_run(tmp_path, family=family)
     assert lora.choices["method.alpha"].value == 2 * lora.method.rank, "what it leaves open is decided, too"
+
+
+def test_a_stopped_run_goes_on_in_its_own_whatever_is_free_now(tmp_path, monkeypatch):
+    begun = prepared_run(tmp_path, run=str(tmp_path / "run"))
+    started = Started(
+        time="",
+        versions={},
+        machine={},
+        asked=begun.recipe.model_dump(mode="json"),
+        resolved=resolved_recipe(begun).model_dump(mode="json"),
+    )
+    (tmp_path / "run").mkdir()
+    with contextlib.closing(Journal(RunFolder(tmp_path / "run").journal)) as journal:
+        journal.append(started)
+    monkeypatch.setattr(machine, "free_memory", lambda _: 0)
+    found = prepared_run(tmp_path, run=str(tmp_path / "run"))
+    assert found.method == begun.method
+    assert "was started" in found.choices["method"].reason
+    assert prepared_run(tmp_path, run=str(tmp_path / "other")).method.name == "lora"
 
 
 def test_a_given_method_is_taken_whatever_is_free(tmp_path, monkeypatch):

@@ -85,8 +85,8 @@ def test_a_base_that_cannot_be_read_is_why_none_of_them_measured(error, says):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_fault_of_ours_is_raised(when):
-    with pytest.raises(KeyError):
-        ended([Failing(KeyError("logits"), when=when)])
-    with pytest.raises(KeyError):
-        ended([Steady()], Base(KeyError("logits")))
+def test_a_fault_of_ours_is_called_that_and_ends_no_run(when):
+    found = ended([Failing(KeyError("logits"), when=when), Steady()])
+    assert "a fault of Affina's own, which should be reported: KeyError: 'logits'" in found["failing"].why
+    assert found["steady"].outcome == "within"
+    assert "fault of Affina's own" in ended([Steady()], Base(KeyError("logits")))["steady"].why

@@ -71,6 +71,11 @@ def test_without_dropout_two_passes_are_one(tmp_path, family):
     assert torch.allclose(doubled, plain, rtol=1e-5, atol=1e-7)
 
 
+def test_dropout_that_the_recipe_gives_a_model_without_any_is_dropout(tmp_path):
+    prepared = prepared_run(tmp_path, family="llama", train={"dropout": 0.2, "r_drop": 1.0})
+    assert prepared.recipe.train.r_drop == 1.0
+
+
 def test_with_dropout_they_are_not(tmp_path):
     prepared = prepared_run(tmp_path, train={"r_drop": 2.0})
     work = prepared.subject.work(prepared)

@@ -20,6 +20,11 @@ def test_a_file_of_that_name_is_a_file(tmp_path, monkeypatch):
     assert read_source("model=a.csv", []).data.train == "model=a.csv"
 
 
+def test_a_list_that_is_longer_than_a_file_s_name_may_be():
+    files = ", ".join(f"part-{number:05}.csv" for number in range(40))
+    assert len(read_source(f"data.train=[{files}]", []).data.train) == 40
+
+
 def test_on_the_command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_csv(tmp_path / "rows.csv", sample_rows())

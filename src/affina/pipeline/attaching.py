@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
+from pydantic import TypeAdapter
+
 from affina.errors import Problem, RecipeError
 from affina.methods import full, lora, partial, prefix, prompt
 from affina.methods.base import Attached, Mergeable
@@ -27,7 +29,7 @@ from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.resolve import GIVEN
-from affina.recipe.schema import Method, Recipe
+from affina.recipe.schema import Method, MethodSpec, Recipe
 from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import ADAPTER, MERGED
 from affina.reporting.formats import mebibytes
@@ -41,11 +43,20 @@ BESIDE_WEIGHTS: Final = 3
 Model = TypeVar("Model", Classifier, LanguageModel)
 
 
-def choose_method(recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]]) -> Method:
-    """The method, with what it leaves open decided."""
+def choose_method(
+    recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]], *, begun: Resolved[Any] | None = None
+) -> Method:
+    """The method, with what it leaves open decided.
+
+    Args:
+        recipe: as asked.
+        model: whose sizes count.
+        choices: gets what is decided.
+        begun: the method of the stopped run that goes on, as plain data: another one could not.
+    """
     method = recipe.method
     if isinstance(method, str):
-        chosen = _by_memory(model, _by_sizes(model))
+        chosen = _by_memory(model, _by_sizes(model)) if begun is None else _as_begun(begun)
         choices["method"], method = Resolved(chosen.value.name, chosen.reason), chosen.value
     if not isinstance(method, LoraSpec):
         return method
@@ -53,6 +64,10 @@ def choose_method(recipe: Recipe, model: Pretrained, choices: dict[str, Resolved
     if method.alpha == AUTO:
         choices["method.alpha"] = alpha
     return method.model_copy(update={"alpha": alpha.value})
+
+
+def _as_begun(begun: Resolved[Any]) -> Resolved[Method]:
+    return Resolved(TypeAdapter[Method](MethodSpec).validate_python(begun.value), begun.reason)
 
 
 def _by_sizes(model: Pretrained) -> Resolved[FullSpec | PartialSpec]:

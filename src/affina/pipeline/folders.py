@@ -22,6 +22,7 @@ from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.base import AUTO
+from affina.recipe.schema import Recipe
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
@@ -29,6 +30,7 @@ from affina.record.payloads import Chosen, DataRead, Finished, Payload, Started
 from affina.record.starts import ModelLoaded, Restarted
 from affina.record.writable import check_can_write
 from affina.reporting.asked import differing
+from affina.values import Resolved
 
 RUNS: Final = "runs"
 MOST_KEYS: Final = 3
@@ -61,7 +63,7 @@ def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
             depends on has changed since it was started.
     """
     asked = prepared.recipe.run
-    for path in _candidates(prepared):
+    for path in _candidates(prepared.recipe):
         if must_resume and not path.exists():
             break
         taken = _claim(path, prepared)
@@ -81,22 +83,30 @@ def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
     )
 
 
-def goes_on_in(prepared: Prepared) -> Path | None:
+def goes_on_in(recipe: Recipe) -> Path | None:
     """The folder of the stopped run that this one would go on with; nothing is locked, made or refused."""
-    for path in _candidates(prepared):
+    for path in _candidates(recipe):
         if not path.is_dir():
             return None
         with suppress(RunError):
             records = journal.read(RunFolder(path).journal)
-            if records and _cannot_go_on(records, prepared) is None:
+            if records and _cannot_go_on(records, recipe) is None:
                 return path
-        if prepared.recipe.run != AUTO:
+        if recipe.run != AUTO:
             return None
     return None
 
 
-def _candidates(prepared: Prepared) -> Iterator[Path]:
-    recipe = prepared.recipe
+def begun_with(recipe: Recipe) -> Resolved[Any] | None:
+    """The method, as plain data, that a stopped run began with, which this recipe goes on with; None without one."""
+    path = goes_on_in(recipe)
+    if path is None:
+        return None
+    started = next(record for record in journal.read(RunFolder(path).journal) if isinstance(record, Started))
+    return Resolved(started.resolved["method"], f"as it was when {path} was started")
+
+
+def _candidates(recipe: Recipe) -> Iterator[Path]:
     if recipe.run != AUTO:
         return iter([Path(recipe.run)])
     stem = name_after(recipe.data)
@@ -117,7 +127,7 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
         return "a run that another process is busy with"
     try:
         records = journal.read(folder.journal) if folder.journal.is_file() else []
-        reason = _cannot_go_on(records, prepared) if records else None
+        reason = _cannot_go_on(records, prepared.recipe) if records else None
         if reason is None and records:
             _check_unchanged(records, prepared, folder)
     except BaseException:
@@ -129,11 +139,11 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
     return Place(folder, folder.last() if records else None, lock)
 
 
-def _cannot_go_on(records: Sequence[Payload], prepared: Prepared) -> str | None:
+def _cannot_go_on(records: Sequence[Payload], recipe: Recipe) -> str | None:
     started = next((record for record in records if isinstance(record, Started)), None)
     if started is None:
         return "files that are not a run of Affina"
-    now = prepared.recipe.model_dump(mode="json")
+    now = recipe.model_dump(mode="json")
     known = (started.asked, started.resolved, _as_trained(started, records))
     if now not in known:
         nearest = min((_told_apart(before, now) for before in known), key=len)

@@ -20,6 +20,7 @@ from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
 from affina.pipeline.beginning import begin
+from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
 from affina.pipeline.identity import Looked, terms_of, with_people, with_swapped
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
@@ -68,7 +69,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     words = not loaded.labelling.writes and in_words(recipe, loaded, source, choices)
     subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
     audited, findings = with_people(looked, as_read, terms, seed=recipe.seed)
-    method, attached = begin_method(choose_method(begun, subject.model, choices), subject)
+    method, attached = begin_method(choose_method(begun, subject.model, choices, begun=begun_with(recipe)), subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)

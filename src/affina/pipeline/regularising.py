@@ -11,8 +11,10 @@ from affina.errors import Problem, RecipeError
 from affina.methods.base import Attached
 from affina.models.base import Pretrained
 from affina.models.settings import dropout_rates
+from affina.models.virtual_tokens import reader
 from affina.pipeline.attaching import is_beside
 from affina.pipeline.prepared import Prepared
+from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec
 from affina.recipe.schema import Method, TrainSpec
 from affina.training.regularisers import EmbeddingNoise, Mixout, PullToStart, Regulariser
@@ -83,7 +85,7 @@ def _regularisers(prepared: Prepared) -> Iterator[Regulariser]:
             yield Mixout(mixed, start, rate=train.mixout)
     if train.neftune:
         padding = model.tokenizer.pad_token_id
-        yield EmbeddingNoise(model.module.get_input_embeddings(), padding=padding, strength=train.neftune)
+        yield EmbeddingNoise(reader(model.module).get_input_embeddings(), padding=padding, strength=train.neftune)
 
 
 def _pre_trained(attached: Attached) -> dict[str, nn.Parameter]:
@@ -111,7 +113,8 @@ def _bytes(weights: Mapping[str, Tensor]) -> int:
 
 
 def _has_dropout(train: TrainSpec, model: Pretrained, method: Method) -> bool:
-    of_model = train.dropout != 0 and any(dropout_rates(model.module.config).values())
+    rates = dropout_rates(model.module.config)  # the checkpoint's, whatever it trains with
+    of_model = any(rates.values()) if train.dropout == AUTO else bool(train.dropout and rates)
     return of_model or (isinstance(method, LoraSpec) and method.dropout > 0)
 
 

@@ -85,7 +85,7 @@ def pace_by_rule(prepared: Prepared) -> Pace:
     width = prepared.model.module.config.get_text_config().hidden_size
     operations = 8.0 * rows * width * prepared.subject.outputs * ITERATIONS_OF_A_FIT
     return Pace(
-        gradients=second,
+        gradients=second * (2 if prepared.recipe.train.r_drop else 1),
         batch=BATCH_SECONDS * (1 + len(prepared.model.anatomy.blocks)),
         move=trained / MOVED_PER_SECOND,
         evaluation=second,

@@ -42,7 +42,7 @@ def predict_run(
     if (planned := recall(forecast.key)) is not None:
         forecast = replace(planned, memory=replace(planned.memory, interpreter=interpreter))
     recipe = prepared.recipe
-    folder = goes_on_in(prepared) or Path("runs" if recipe.run == AUTO else recipe.run)
+    folder = goes_on_in(prepared.recipe) or Path("runs" if recipe.run == AUTO else recipe.run)
     fit = judge(forecast, room_for(prepared.device), folder=folder)
     if not fit.fits:
         error = refusal(replace(forecast, changes=_changes(forecast, prepared, activations)), fit)

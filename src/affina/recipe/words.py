@@ -12,4 +12,9 @@ KEY: Final = re.compile(r"[A-Za-z_][\w.]*=")
 
 def is_override(word: str) -> bool:
     """Whether it is `key=value`; a file of that name is a file."""
-    return KEY.match(word) is not None and not Path(word).exists()
+    if KEY.match(word) is None:
+        return False
+    try:
+        return not Path(word).exists()
+    except (OSError, ValueError):  # too long for a file's name
+        return True

@@ -76,10 +76,8 @@ class Looks:
                     _, one.why, seconds = _tried(one.probe.before)
                     one.seconds += seconds
         except Exception as error:
-            if not (why := in_words(error)):
-                raise
             for one in looked:
-                one.why = one.why or why
+                one.why = one.why or in_words(error)
 
     def at_tuned(self, which: Callable[[Probe], bool] = every) -> Iterator[Probed]:
         """What each probe, of those that are asked for, finds of the model as it is."""
@@ -117,16 +115,15 @@ def _tried(look: Callable[[], Found | None]) -> tuple[Found | None, str, float]:
     try:
         return look(), "", time.perf_counter() - started
     except Exception as error:
-        if not (why := in_words(error)):
-            raise
-        return None, why, time.perf_counter() - started
+        return None, in_words(error), time.perf_counter() - started
 
 
 def in_words(error: Exception) -> str:
-    """What went wrong, in one sentence; empty for a fault of ours, which is no reason not to measure."""
+    """What went wrong, in one sentence: nothing of it is worth a finished run."""
     if ran_out(error):
         return "there was not enough memory for it"
     if isinstance(error, AffinaError):
         first = error.problems[0]
         return f"{first.where}: {first.found} (expected: {first.expected}); {first.fix}"
-    return f"{type(error).__name__}: {error}" if isinstance(error, OSError) else ""
+    said = f"{type(error).__name__}: {error}"
+    return said if isinstance(error, OSError) else f"a fault of Affina's own, which should be reported: {said}"
