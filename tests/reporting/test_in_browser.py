@@ -12,6 +12,7 @@ import pytest
 from browser import DESKTOP, PHONE, launched, opened, violations
 from comparisons_on_paper import comparison, crowded, empty, halved
 from report_records import NASTY, finished, unfinished
+from search_records import FOUND, with_search
 from test_comparison import NAMES, run
 from test_odd_records import regression
 
@@ -26,7 +27,7 @@ ARABIC = "مرحبا بالعالم, 漢字 🦊"
 VIEWS = list(itertools.product((DESKTOP, PHONE), ("light", "dark")))
 PAGES = {
     "finished": lambda: page.render(
-        finished(TEN, text="where is my parcel? It was to come on Monday"), title="tickets"
+        with_search(FOUND, finished(TEN, text="where is my parcel? It was to come on Monday")), title="tickets"
     ),
     "unfinished": lambda: page.render(unfinished(TEN), title="tickets"),
     "empty": lambda: page.render([], title="tickets"),
