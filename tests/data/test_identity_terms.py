@@ -55,6 +55,12 @@ def test_names_swapped_twice_are_the_text_again():
     assert ENGLISH.swap(once.text).text == text
 
 
+@pytest.mark.parametrize("text", ["L\u0130NDA geldi", "h\u0131s", "K\u0131mberly"])
+def test_letters_that_only_look_like_another_case_are_no_term(text):
+    assert ENGLISH.swap(text).text == text
+    assert ENGLISH.terms(Row({"text": text, "label": "a"}, "a.csv", 1, 2)) == (frozenset(), frozenset())
+
+
 def test_what_went_by_a_rule_is_counted():
     assert ENGLISH.swap("her bag, his bag, he saw her").unsure == 3
     assert ENGLISH.swap("he and him").unsure == 0

@@ -2,7 +2,8 @@
 
 Case is kept, words are whole (spider-man is one), and a word with two counterparts takes the one for where it stands:
 "her" before another word is read as "his", else as "him". That is a rule and no parser: "I gave her flowers" becomes
-"his flowers", and adjectives that agree with a noun (in Italian) stay as they are. This module reads no list (`terms`).
+"his flowers", and adjectives that agree with a noun (in Italian) stay as they are. A word that differs from a term in
+more than case (the Turkish dotted I and dotless i) is none, and stays. This module reads no list (`terms`).
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Swapper:
         parts, end, unsure, sides = [], 0, 0, [0, 0]
         for match in self._pattern.finditer(text):
             found, term = match.group(), plain(match.group())
-            partners = self._partners[term]
+            partners = self._partners.get(term, {})
             partner = partners.get(True in partners and _stands_before_word(text, match.end()))
             if partner is None:
                 continue
@@ -85,7 +86,7 @@ class Swapper:
     def terms(self, row: Row) -> tuple[frozenset[str], frozenset[str]]:
         """The terms in a row's texts, those of the first side of their pairs and those of the second."""
         found = {plain(match.group()) for text in row.texts for match in self._pattern.finditer(text)}
-        first, second = (frozenset(term for term in found if self._side[term] == side) for side in (0, 1))
+        first, second = (frozenset(term for term in found if self._side.get(term) == side) for side in (0, 1))
         return first, second
 
     def rows(self, rows: Iterable[Row]) -> tuple[tuple[Row, Row], ...]:
