@@ -128,6 +128,18 @@ def test_swapped_training_rows_are_learned_too(tmp_path):
     assert again.rows["train"] == after
 
 
+def test_no_swapped_row_has_the_text_of_a_held_out_one(tmp_path):
+    rows = [(f"{name} wrote {number}", list(LABELS)[number % 3], "m") for number in range(30) for name in ("He", "She")]
+    run = prepared(recipe(tmp_path, rows=rows, data=SWAP))
+    held_out = {row.fields["text"] for row in run.rows["validation"]}
+    assert not held_out & {row.fields["text"] for row in run.rows["train"]}
+    left_out = 60 - len(run.rows["train"])
+    assert 0 < left_out < 30
+    assert f"but for {left_out} whose swapped text is in the validation or test rows" in (
+        run.choices["data.swap_terms"].reason
+    )
+
+
 def test_a_run_with_swapped_rows_says_so(tmp_path):
     folder = affina.train(recipe(tmp_path, data=SWAP, risks={"measure": "never"})).folder
     records = read(folder.journal)
