@@ -94,6 +94,27 @@ def test_the_rows_language_chooses_the_list_with_a_reason():
     assert "German" in german.reason
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Re: il mio ordine", "son contento", "sto male", "man mano", "men che meno", "Donna paid", "Andrea said it"],
+)
+def test_words_of_the_other_language_stay_where_the_language_is_not_clear(text):
+    both = terms_for(None, "")
+    assert Swapper(both.value).swap(text).text == text
+    assert "another word in the other language" in both.reason
+    assert ITALIAN.swap("Re: il mio ordine, del re").text == "Re: il mio ordine, del re"
+    assert ITALIAN.swap("il re").text == "la regina"
+
+
+def test_words_that_are_left_out_where_the_language_is_not_clear_are_of_the_lists():
+    everything = {code: terms_for(None, code).value for code in ("en", "it")}
+    kept = terms_for(None, "").value
+    left_out = {code: {pair for pair in pairs if pair not in kept} for code, pairs in everything.items()}
+    terms = {plain(term) for pair in left_out["en"] | left_out["it"] for term in (pair.first, pair.second)}
+    assert {"son", "male", "man", "men", "nun", "host", "donna", "ella", "andrea", "simone"} <= terms
+    assert len(kept) > 200
+
+
 def test_a_file_of_the_users(tmp_path):
     file = tmp_path / "mine.txt"
     file.write_text("# mine\n\nen, Muslim, Christian\nGerman, ihr, sein, before\n", encoding="utf-8")
