@@ -66,19 +66,32 @@ def check_groups(given: Mapping[str, Sequence[Row]], people: str | None) -> None
     Raises:
         DataError: it has one value, or too many.
     """
-    if people is None:
-        return
-    counts = groups_of(row for rows in given.values() for row in rows)
-    where = f"{next(iter(given['train'])).file}, column {people} ({KEY})"
+    if people is not None:
+        check_counts(groups_of(row for rows in given.values() for row in rows), people, file=given["train"][0].file)
+
+
+def check_counts(counts: Mapping[str, int], people: str, *, file: str, until: str = "") -> None:
+    """The same of groups that were counted.
+
+    Args:
+        counts: group to its number of rows.
+        people: the column's name.
+        file: the training file.
+        until: the row as far as which they were counted, where more follow.
+
+    Raises:
+        DataError: there is one group, or too many.
+    """
+    where = f"{file}, column {people} ({KEY})"
     expected = f"from 2 to {MOST_GROUPS} groups"
-    if len(counts) < 2:
-        found = f"{excerpt(next(iter(counts)))} in every row that has a value" if counts else "no value at all"
-        fix = f"name a column with several values, or leave {KEY} out"
-        raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
     if len(counts) > MOST_GROUPS:
         some = ", ".join(excerpt(value, 20) for value in list(counts)[:3])
         fix = "write a column that puts them into a few groups, such as ages into young, middle and old"
-        found = f"{len(counts):,} values, such as {some}"
+        found = f"{len(counts):,} values" + (f" as far as {until}" if until else "") + f", such as {some}"
+        raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
+    if len(counts) < 2 and not until:
+        found = f"{excerpt(next(iter(counts)))} in every row that has a value" if counts else "no value at all"
+        fix = f"name a column with several values, or leave {KEY} out"
         raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
 
 
