@@ -61,6 +61,33 @@ def test_letters_that_only_look_like_another_case_are_no_term(text):
     assert ENGLISH.terms(Row({"text": text, "label": "a"}, "a.csv", 1, 2)) == (frozenset(), frozenset())
 
 
+@pytest.mark.parametrize(
+    ("text", "swapped"),
+    [
+        ("Mein Gro\u00dfvater", "Meine Gro\u00dfmutter"),
+        ("mein grossvater", "meine gro\u00dfmutter"),
+        ("MEIN GROSSVATER", "MEINE GROSSMUTTER"),
+        ("GRO\u1e9eVATER", "GROSSMUTTER"),
+        ("Meine Gro\u00dfmutter", "Mein Gro\u00dfvater"),
+    ],
+)
+def test_terms_with_a_sharp_s(text, swapped):
+    pairs = (
+        Pair("de", "mein Gro\u00dfvater", "meine Gro\u00dfmutter"),
+        Pair("de", "Gro\u00dfvater", "Gro\u00dfmutter"),
+    )
+    assert Swapper(pairs).swap(text).text == swapped
+
+
+def test_letters_with_their_accents_apart():
+    assert ITALIAN.swap("il papa\u0300, cosi\u0300").text == "la mamma, cosi\u0300", "the rest stays as it is"
+    assert ITALIAN.swap("PAPA\u0300").text == "MAMMA"
+    assert ITALIAN.swap("Mamma").text == "Pap\u00e0"
+    assert ENGLISH.swap("he\u0301 and he").text == "he\u0301 and she", "another word"
+    apart = Swapper([Pair("it", "papa\u0300", "mamma")])
+    assert apart.swap("pap\u00e0").text == "mamma"
+
+
 def test_what_went_by_a_rule_is_counted():
     assert ENGLISH.swap("her bag, his bag, he saw her").unsure == 3
     assert ENGLISH.swap("he and him").unsure == 0

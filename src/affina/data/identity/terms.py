@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+from unicodedata import normalize
 
 from affina.data.decoding import decode
 from affina.errors import Problem, RecipeError
@@ -45,8 +46,8 @@ class Pair:
 
 
 def plain(term: str) -> str:
-    """A term as terms are compared: any case, one blank between words, straight apostrophes."""
-    return " ".join(term.replace("\u2019", "'").split()).casefold()
+    """A term as terms are compared: any case, composed letters, one blank between words, straight apostrophes."""
+    return normalize("NFC", " ".join(term.replace("\u2019", "'").split()).casefold())
 
 
 def terms_for(own: str | None, language: str) -> Resolved[tuple[Pair, ...]]:
