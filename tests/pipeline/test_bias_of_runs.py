@@ -164,6 +164,7 @@ def test_what_the_rows_show_is_said_before_the_training(tmp_path):
     [
         ({"risks": {"bias": {"group": "sex"}}}, "risks.bias.group"),
         ({"risks": {"bias": {"group": "label"}}}, "a column for each"),
+        ({"risks": {"bias": {"group": "gender"}}, "data": {"label": ["label", "gender"]}}, "a column for each"),
         ({"risks": {"bias": {"terms": "none.txt"}}}, "No such file"),
         ({"risks": {"bias": {"terms": "none.txt"}, "measure": "never"}}, "leave one of the two out"),
         ({"rows": grouped(lambda _: "m"), **BY_GENDER}, "'m' in every row"),
@@ -216,6 +217,15 @@ def test_the_column_is_taken_for_nothing_else(tmp_path):
     affina.train(check_recipe({**given, "data": {"train": str(file)}, "risks": {"bias": {"group": "gender"}}}))
     write_csv(tmp_path / "new.csv", [row[:2] for row in rows_of(12)], header="text,what")
     assert affina.evaluate(tmp_path / "run", tmp_path / "new.csv"), "the column is not needed any more"
+
+
+def test_the_column_may_keep_rows_together_as_well(tmp_path):
+    rows = grouped(lambda place: f"town {place % 6}")
+    run = prepared(recipe(tmp_path, rows=rows, data={"group": "gender"}, **BY_GENDER))
+    assert run.loaded.columns == {"text": "text", "label": "label", "group": "gender", "people": "gender"}
+    sides = [{row.fields["people"] for row in run.rows[name]} for name in ("train", "validation")]
+    assert not sides[0] & sides[1], "a group is in one split"
+    assert all(row.fields["group"] == row.fields["people"] for row in run.rows["train"])
 
 
 def test_a_search_asks_of_validation_rows_and_never_of_those_of_the_report(tmp_path):

@@ -22,27 +22,44 @@ ROLE: Final = "people"
 MOST_GROUPS: Final = 50
 """Values: a column with more says who, or how old exactly, and no group would have rows enough."""
 
+_READ: Final = (
+    "text",
+    "text_pair",
+    "label",
+    "messages",
+    "prompt",
+    "completion",
+    "system",
+    "context",
+    "source",
+    "target",
+)
+"""Keys of `data` with columns that a model reads or learns."""
 
-def set_aside(table: Table, spec: DataSpec, people: str | None) -> Table:
-    """The table without the column of groups, so that it is taken for nothing else.
+
+def set_aside(table: Table, spec: DataSpec, people: str | None) -> tuple[Table, DataSpec]:
+    """The table without the column of groups, so that it is taken for nothing else, and the recipe's `data` for it.
+
+    It may be the column of `data.group` as well, which no model reads either; `data` is then returned without that.
 
     Raises:
         DataError: there is no such column.
-        RecipeError: it is named for something else as well.
+        RecipeError: it is named for something that a model reads.
     """
     if people is None:
-        return table
+        return table, spec
     if people not in table.columns:
         raise DataError(missing_column(table, KEY, people))
-    named = {"text": spec.text, "text_pair": spec.text_pair, "label": spec.label}
-    if shared := [role for role, name in named.items() if name == people]:
+    named = {role: getattr(spec, role) for role in _READ}
+    if shared := [role for role, name in named.items() if people in (name if isinstance(name, tuple) else (name,))]:
         fix = f"name another column for one of them, or leave {KEY} out"
         where = f"{KEY}, data.{shared[0]}"
         found = f"the column {people} for both"
         raise RecipeError(Problem(where=where, expected="a column for each", found=found, fix=fix))
     place = table.columns.index(people)
     rows = tuple((*row[:place], *row[place + 1 :]) for row in table.rows)
-    return replace(table, columns=(*table.columns[:place], *table.columns[place + 1 :]), rows=rows)
+    rest = replace(table, columns=(*table.columns[:place], *table.columns[place + 1 :]), rows=rows)
+    return rest, spec.model_copy(update={"group": None}) if spec.group == people else spec
 
 
 def refuse_task(people: str | None, task: str) -> None:
