@@ -55,6 +55,39 @@ def test_names_swapped_twice_are_the_text_again():
     assert ENGLISH.swap(once.text).text == text
 
 
+@pytest.mark.parametrize("text", ["L\u0130NDA geldi", "h\u0131s", "K\u0131mberly"])
+def test_letters_that_only_look_like_another_case_are_no_term(text):
+    assert ENGLISH.swap(text).text == text
+    assert ENGLISH.terms(Row({"text": text, "label": "a"}, "a.csv", 1, 2)) == (frozenset(), frozenset())
+
+
+@pytest.mark.parametrize(
+    ("text", "swapped"),
+    [
+        ("Mein Gro\u00dfvater", "Meine Gro\u00dfmutter"),
+        ("mein grossvater", "meine gro\u00dfmutter"),
+        ("MEIN GROSSVATER", "MEINE GROSSMUTTER"),
+        ("GRO\u1e9eVATER", "GROSSMUTTER"),
+        ("Meine Gro\u00dfmutter", "Mein Gro\u00dfvater"),
+    ],
+)
+def test_terms_with_a_sharp_s(text, swapped):
+    pairs = (
+        Pair("de", "mein Gro\u00dfvater", "meine Gro\u00dfmutter"),
+        Pair("de", "Gro\u00dfvater", "Gro\u00dfmutter"),
+    )
+    assert Swapper(pairs).swap(text).text == swapped
+
+
+def test_letters_with_their_accents_apart():
+    assert ITALIAN.swap("il papa\u0300, cosi\u0300").text == "la mamma, cosi\u0300", "the rest stays as it is"
+    assert ITALIAN.swap("PAPA\u0300").text == "MAMMA"
+    assert ITALIAN.swap("Mamma").text == "Pap\u00e0"
+    assert ENGLISH.swap("he\u0301 and he").text == "he\u0301 and she", "another word"
+    apart = Swapper([Pair("it", "papa\u0300", "mamma")])
+    assert apart.swap("pap\u00e0").text == "mamma"
+
+
 def test_what_went_by_a_rule_is_counted():
     assert ENGLISH.swap("her bag, his bag, he saw her").unsure == 3
     assert ENGLISH.swap("he and him").unsure == 0
@@ -86,6 +119,27 @@ def test_the_rows_language_chooses_the_list_with_a_reason():
     german = terms_for(None, "de")
     assert german.value == ()
     assert "German" in german.reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Re: il mio ordine", "son contento", "sto male", "man mano", "men che meno", "Donna paid", "Andrea said it"],
+)
+def test_words_of_the_other_language_stay_where_the_language_is_not_clear(text):
+    both = terms_for(None, "")
+    assert Swapper(both.value).swap(text).text == text
+    assert "another word in the other language" in both.reason
+    assert ITALIAN.swap("Re: il mio ordine, del re").text == "Re: il mio ordine, del re"
+    assert ITALIAN.swap("il re").text == "la regina"
+
+
+def test_words_that_are_left_out_where_the_language_is_not_clear_are_of_the_lists():
+    everything = {code: terms_for(None, code).value for code in ("en", "it")}
+    kept = terms_for(None, "").value
+    left_out = {code: {pair for pair in pairs if pair not in kept} for code, pairs in everything.items()}
+    terms = {plain(term) for pair in left_out["en"] | left_out["it"] for term in (pair.first, pair.second)}
+    assert {"son", "male", "man", "men", "nun", "host", "donna", "ella", "andrea", "simone"} <= terms
+    assert len(kept) > 200
 
 
 def test_a_file_of_the_users(tmp_path):

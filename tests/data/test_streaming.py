@@ -228,3 +228,29 @@ def test_rows_of_a_scan_are_the_same_one_by_one_and_in_order(monkeypatch):
     found = ScannedRows(scan(rows, split="train", file="0.csv"))
     wanted = [replace(row, fields={"label": row.fields["label"]}) for row in rows]
     assert list(found) == [found[place] for place in range(50)] == found[:] == wanted
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        (lambda place: f"p{place}", "51 values as far as people.csv, row 51"),
+        (lambda _: "m", "'m' in every row"),
+        (lambda _: "", "no value at all"),
+    ],
+)
+def test_a_column_that_forms_no_groups_is_refused_as_of_rows_that_are_held(group, says):
+    lines = [f"text {place},{'ab'[place % 2]},{group(place)}" for place in range(60)]
+    Path("people.csv").write_text("\n".join(["text,label,who", *lines]), encoding="utf-8")
+    spec = DataSpec(train="people.csv")
+    for read in (load, load_streamed):
+        with pytest.raises(DataError, match="who") as caught:
+            read(spec, seed=0, people="who")
+    assert says in str(caught.value)
+
+
+def test_groups_are_counted_in_the_files_of_all_splits():
+    for name, group in (("train.csv", "m"), ("test.csv", "f")):
+        lines = [f"text {place} {name},{'ab'[place % 2]},{group}" for place in range(30)]
+        Path(name).write_text("\n".join(["text,label,who", *lines]), encoding="utf-8")
+    spec = DataSpec(train="train.csv", test="test.csv")
+    assert load_streamed(spec, seed=0, people="who").rows["test"] == 30

@@ -92,6 +92,18 @@ def test_small_groups_are_named():
     assert "other 3 (1%)" in check.how
 
 
+def test_of_many_groups_the_largest_are_told():
+    rows = [
+        Row({"text": "x", "label": "good", "people": f"group {size}"}, "a.csv", 1, 0)
+        for size in range(1, 9)
+        for _ in range(size)
+    ]
+    _, [check] = look_at_groups({"train": rows}, "town")
+    assert "group 8 8 (22%)" in check.how
+    assert "and 3 more groups with 6 rows" in check.how
+    assert "group 3" not in check.how
+
+
 def test_of_many_rows_some_are_looked_at(monkeypatch):
     monkeypatch.setattr("affina.evaluation.associations.MOST_ROWS", 100)
     _, [check] = look_at_terms(planted(0.5, 1), SWAPPER, seed=0)

@@ -128,6 +128,18 @@ def test_swapped_training_rows_are_learned_too(tmp_path):
     assert again.rows["train"] == after
 
 
+def test_no_swapped_row_has_the_text_of_a_held_out_one(tmp_path):
+    rows = [(f"{name} wrote {number}", list(LABELS)[number % 3], "m") for number in range(30) for name in ("He", "She")]
+    run = prepared(recipe(tmp_path, rows=rows, data=SWAP))
+    held_out = {row.fields["text"] for row in run.rows["validation"]}
+    assert not held_out & {row.fields["text"] for row in run.rows["train"]}
+    left_out = 60 - len(run.rows["train"])
+    assert 0 < left_out < 30
+    assert f"but for {left_out} whose swapped text is in the validation or test rows" in (
+        run.choices["data.swap_terms"].reason
+    )
+
+
 def test_a_run_with_swapped_rows_says_so(tmp_path):
     folder = affina.train(recipe(tmp_path, data=SWAP, risks={"measure": "never"})).folder
     records = read(folder.journal)
@@ -152,6 +164,7 @@ def test_what_the_rows_show_is_said_before_the_training(tmp_path):
     [
         ({"risks": {"bias": {"group": "sex"}}}, "risks.bias.group"),
         ({"risks": {"bias": {"group": "label"}}}, "a column for each"),
+        ({"risks": {"bias": {"group": "gender"}}, "data": {"label": ["label", "gender"]}}, "a column for each"),
         ({"risks": {"bias": {"terms": "none.txt"}}}, "No such file"),
         ({"risks": {"bias": {"terms": "none.txt"}, "measure": "never"}}, "leave one of the two out"),
         ({"rows": grouped(lambda _: "m"), **BY_GENDER}, "'m' in every row"),
@@ -204,6 +217,15 @@ def test_the_column_is_taken_for_nothing_else(tmp_path):
     affina.train(check_recipe({**given, "data": {"train": str(file)}, "risks": {"bias": {"group": "gender"}}}))
     write_csv(tmp_path / "new.csv", [row[:2] for row in rows_of(12)], header="text,what")
     assert affina.evaluate(tmp_path / "run", tmp_path / "new.csv"), "the column is not needed any more"
+
+
+def test_the_column_may_keep_rows_together_as_well(tmp_path):
+    rows = grouped(lambda place: f"town {place % 6}")
+    run = prepared(recipe(tmp_path, rows=rows, data={"group": "gender"}, **BY_GENDER))
+    assert run.loaded.columns == {"text": "text", "label": "label", "group": "gender", "people": "gender"}
+    sides = [{row.fields["people"] for row in run.rows[name]} for name in ("train", "validation")]
+    assert not sides[0] & sides[1], "a group is in one split"
+    assert all(row.fields["group"] == row.fields["people"] for row in run.rows["train"])
 
 
 def test_a_search_asks_of_validation_rows_and_never_of_those_of_the_report(tmp_path):

@@ -72,10 +72,10 @@ def meaning_of(
         RecipeError: keys contradict each other.
         DataError: a column is not there, or it is unclear which one is meant.
     """
-    writing, found, note = _found(set_aside(tables["train"][0], spec, people), spec, task)
+    writing, found, note = _found(*set_aside(tables["train"][0], spec, people), task)
     if people is not None:
         refuse_task(people, "classification" if writing is None else writing.value.name)
-        found |= {ROLE: Resolved(people, NAMED)}
+        found |= {role: Resolved(people, NAMED) for role in (("group", ROLE) if people == spec.group else (ROLE,))}
     columns = {role: column.value for role, column in found.items()}
     find = by_names if writing is None else partial(written_again, task=writing.value.name)
     by_file, renamed = columns_by_file(tables["train"], found, files, find=find)

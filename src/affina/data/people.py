@@ -22,27 +22,44 @@ ROLE: Final = "people"
 MOST_GROUPS: Final = 50
 """Values: a column with more says who, or how old exactly, and no group would have rows enough."""
 
+_READ: Final = (
+    "text",
+    "text_pair",
+    "label",
+    "messages",
+    "prompt",
+    "completion",
+    "system",
+    "context",
+    "source",
+    "target",
+)
+"""Keys of `data` with columns that a model reads or learns."""
 
-def set_aside(table: Table, spec: DataSpec, people: str | None) -> Table:
-    """The table without the column of groups, so that it is taken for nothing else.
+
+def set_aside(table: Table, spec: DataSpec, people: str | None) -> tuple[Table, DataSpec]:
+    """The table without the column of groups, so that it is taken for nothing else, and the recipe's `data` for it.
+
+    It may be the column of `data.group` as well, which no model reads either; `data` is then returned without that.
 
     Raises:
         DataError: there is no such column.
-        RecipeError: it is named for something else as well.
+        RecipeError: it is named for something that a model reads.
     """
     if people is None:
-        return table
+        return table, spec
     if people not in table.columns:
         raise DataError(missing_column(table, KEY, people))
-    named = {"text": spec.text, "text_pair": spec.text_pair, "label": spec.label}
-    if shared := [role for role, name in named.items() if name == people]:
+    named = {role: getattr(spec, role) for role in _READ}
+    if shared := [role for role, name in named.items() if people in (name if isinstance(name, tuple) else (name,))]:
         fix = f"name another column for one of them, or leave {KEY} out"
         where = f"{KEY}, data.{shared[0]}"
         found = f"the column {people} for both"
         raise RecipeError(Problem(where=where, expected="a column for each", found=found, fix=fix))
     place = table.columns.index(people)
     rows = tuple((*row[:place], *row[place + 1 :]) for row in table.rows)
-    return replace(table, columns=(*table.columns[:place], *table.columns[place + 1 :]), rows=rows)
+    rest = replace(table, columns=(*table.columns[:place], *table.columns[place + 1 :]), rows=rows)
+    return rest, spec.model_copy(update={"group": None}) if spec.group == people else spec
 
 
 def refuse_task(people: str | None, task: str) -> None:
@@ -66,19 +83,32 @@ def check_groups(given: Mapping[str, Sequence[Row]], people: str | None) -> None
     Raises:
         DataError: it has one value, or too many.
     """
-    if people is None:
-        return
-    counts = groups_of(row for rows in given.values() for row in rows)
-    where = f"{next(iter(given['train'])).file}, column {people} ({KEY})"
+    if people is not None:
+        check_counts(groups_of(row for rows in given.values() for row in rows), people, file=given["train"][0].file)
+
+
+def check_counts(counts: Mapping[str, int], people: str, *, file: str, until: str = "") -> None:
+    """The same of groups that were counted.
+
+    Args:
+        counts: group to its number of rows.
+        people: the column's name.
+        file: the training file.
+        until: the row as far as which they were counted, where more follow.
+
+    Raises:
+        DataError: there is one group, or too many.
+    """
+    where = f"{file}, column {people} ({KEY})"
     expected = f"from 2 to {MOST_GROUPS} groups"
-    if len(counts) < 2:
-        found = f"{excerpt(next(iter(counts)))} in every row that has a value" if counts else "no value at all"
-        fix = f"name a column with several values, or leave {KEY} out"
-        raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
     if len(counts) > MOST_GROUPS:
         some = ", ".join(excerpt(value, 20) for value in list(counts)[:3])
         fix = "write a column that puts them into a few groups, such as ages into young, middle and old"
-        found = f"{len(counts):,} values, such as {some}"
+        found = f"{len(counts):,} values" + (f" as far as {until}" if until else "") + f", such as {some}"
+        raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
+    if len(counts) < 2 and not until:
+        found = f"{excerpt(next(iter(counts)))} in every row that has a value" if counts else "no value at all"
+        fix = f"name a column with several values, or leave {KEY} out"
         raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
 
 

@@ -7,6 +7,7 @@ rows. A `.json` file is one list and cannot be read in parts. This module decide
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -22,6 +23,7 @@ from affina.data.labelling.guess import Asked
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, checked
 from affina.data.meaning import cells_of, label_column, meaning_of, or_else
+from affina.data.people import MOST_GROUPS, ROLE, check_counts
 from affina.data.rows import Row, Splits, is_blank, named
 from affina.data.table import MOST_EXAMPLES, Table
 from affina.data.unfit import UnfitRows
@@ -62,6 +64,30 @@ class Streamed:
 
 
 @dataclass(slots=True)
+class _Groups:
+    """The groups of people in the files of all splits, which stay few: a column with too many ends the pass."""
+
+    column: str
+    file: str
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Row) -> None:
+        """Count the row's group.
+
+        Raises:
+            DataError: it is one too many.
+        """
+        if group := row.fields.get(ROLE):
+            self.counts[group] += 1
+            if len(self.counts) > MOST_GROUPS:
+                check_counts(self.counts, self.column, file=self.file, until=row.where)
+
+    def check(self) -> None:
+        """Stop at a column that forms no groups; after the last file."""
+        check_counts(self.counts, self.column, file=self.file)
+
+
+@dataclass(slots=True)
 class _Pass:
     """A split's files on their way: what is counted beside the rows."""
 
@@ -69,6 +95,7 @@ class _Pass:
     split: str
     seed: int
     size: int
+    groups: _Groups | None = None
     blank: int = 0
     noticed: dict[str, Finding] = field(default_factory=dict)
     empty: int = 0
@@ -83,6 +110,8 @@ class _Pass:
         for table in tables:
             self.blank += table.blank
             for row in self._read(cells_of(table, columns[table.file], self.labelling)):
+                if self.groups is not None:
+                    self.groups.add(row)
                 place = self.seen if self.seen < self.size else draw.randrange(self.seen + 1)
                 self.seen += 1
                 if place < len(self.sample):
@@ -146,16 +175,19 @@ def load_streamed(
     findings: tuple[Finding, ...] = ()
     samples: dict[str, tuple[Row, ...]] = {"train": (), "validation": (), "test": ()}
     hashes: dict[str, str] = {}
+    groups = None if people is None else _Groups(people, files.items["train"][0].name)
     for split, beginnings in heads.items():
         items = files.items[split]
         called = named(item.name for item in items)
-        one = _Pass(labelling, split, seed, _sample_size(beginnings))
+        one = _Pass(labelling, split, seed, _sample_size(beginnings), groups)
         tables = (table for item in items for table in read_tables(item, rows=_PART))
         scans.append(scan(one.rows(tables, by_file), split=split, file=called, written=labelling.writes))
         hashes |= {item.name: item.sha256() for item in items}
         order = {item.name: place for place, item in enumerate(items)}
         samples[split] = tuple(sorted(one.sample, key=lambda row: (order[row.file], row.number)))
         findings += one.findings(called)
+    if groups is not None:
+        groups.check()
     counts = count_labels(labelling, scans[0].counts())
     labels: tuple[str, ...] = ()
     if not labelling.writes:

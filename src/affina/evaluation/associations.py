@@ -24,6 +24,7 @@ from affina.record.payloads import Finding
 
 MOST_ROWS: Final = 50_000
 """Rows in which terms are looked for; of more, so many are drawn."""
+MOST_GROUPS_TOLD: Final = 5
 Noticed = tuple[tuple[Finding, ...], tuple[Check, ...]]
 TERMS: Final = "differences_by_term"
 """The names of the findings."""
@@ -176,5 +177,8 @@ def _how(looks: Sequence[_Look]) -> str:
 
 
 def _shares(counts: Mapping[str, int]) -> str:
-    total = sum(counts.values())
-    return ", ".join(f"{group} {count:,} ({count / total:.0%})" for group, count in counts.items())
+    """The largest groups; of a column with many, the names of all would be no summary, and may be personal data."""
+    total, shown = sum(counts.values()), list(counts.items())[:MOST_GROUPS_TOLD]
+    told = ", ".join(f"{group} {count:,} ({count / total:.0%})" for group, count in shown)
+    others = total - sum(count for _, count in shown)
+    return told + (f", and {len(counts) - len(shown):,} more groups with {others:,} rows" if others else "")

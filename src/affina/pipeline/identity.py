@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from affina.data.audit.scan import hash_of
 from affina.data.identity.swapping import Swapper
 from affina.data.identity.terms import KEY, Pair, terms_for
 from affina.data.loading import Loaded
 from affina.data.people import ROLE
+from affina.data.rows import Row
 from affina.errors import Problem, RecipeError
 from affina.evaluation.associations import look_at_groups, look_at_terms
 from affina.evaluation.language import language_of
@@ -59,6 +61,8 @@ def _unusable(key: str, found: str, fix: str, *, expected: str = "a task with on
 def with_swapped(recipe: Recipe, loaded: Loaded, pairs: Sequence[Pair], choices: dict[str, Resolved[Any]]) -> Loaded:
     """The rows with those of training that have identity terms a second time, swapped, where the recipe wants that.
 
+    A swapped row whose text is in the validation or test rows is left out: it would teach their answer.
+
     Args:
         recipe: as asked.
         loaded: the rows.
@@ -66,24 +70,33 @@ def with_swapped(recipe: Recipe, loaded: Loaded, pairs: Sequence[Pair], choices:
         choices: gets how many rows that makes.
 
     Raises:
-        RecipeError: there are no terms, or no row has one.
+        RecipeError: there are no terms, no row has one, or all swapped rows are held out.
     """
     if not recipe.data.swap_terms:
         return loaded
     train = loaded.splits.train
     swapper = Swapper(pairs) if pairs else None
-    twins = [(row, row if swapper is None else swapper.row(row)) for row in train]
-    rows = tuple(one for row, other in twins for one in ((row,) if other is row else (row, other)))
-    added = len(rows) - len(train)
-    if not added:
+    held_out = {hash_of(row) for row in (*loaded.splits.validation, *loaded.splits.test)}
+    rows: list[Row] = []
+    swapped = left_out = 0
+    for row in train:
+        twin = row if swapper is None else swapper.row(row)
+        known = twin is not row and hash_of(twin) in held_out
+        swapped, left_out = swapped + (twin is not row), left_out + known
+        rows += [row] if twin is row or known else [row, twin]
+    if len(rows) == len(train):
         found = (
             choices[KEY].reason if not pairs else f"none of {len(train):,} training rows with one of {len(pairs)} pairs"
         )
+        if left_out:
+            found = f"the swapped text of all {left_out:,} that have one in the validation or test rows"
         fix = f"leave it out, or give terms of your own: {KEY}=FILE"
         raise RecipeError(_unusable(SWAP, found, fix, expected="training rows with identity terms"))
-    reason = f"{added:,} of {len(train):,} training rows have identity terms, and are learned swapped as well"
+    reason = f"{swapped:,} of {len(train):,} training rows have identity terms, and are learned swapped as well"
+    if left_out:
+        reason += f", but for {left_out:,} whose swapped text is in the validation or test rows"
     choices[SWAP] = Resolved(f"{len(rows):,} rows", reason)
-    return replace(loaded, splits=replace(loaded.splits, train=rows))
+    return replace(loaded, splits=replace(loaded.splits, train=tuple(rows)))
 
 
 def with_people(looked: Looked, loaded: Loaded, pairs: Sequence[Pair], *, seed: int) -> Looked:

@@ -2,7 +2,9 @@
 
 Case is kept, words are whole (spider-man is one), and a word with two counterparts takes the one for where it stands:
 "her" before another word is read as "his", else as "him". That is a rule and no parser: "I gave her flowers" becomes
-"his flowers", and adjectives that agree with a noun (in Italian) stay as they are. This module reads no list (`terms`).
+"his flowers", and adjectives that agree with a noun (in Italian) stay as they are. A word that differs from a term in
+more than case (the Turkish dotted I and dotless i) is none, and stays; accents may stand
+apart from their letters (NFD). This module reads no list (`terms`).
 """
 
 from __future__ import annotations
@@ -13,12 +15,15 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Final, final
+from unicodedata import normalize
 
 from affina.data.identity.terms import Pair, plain
 from affina.data.rows import Row
 
 _NEXT: Final = re.compile(r"\s+(\w+)")
 _SPACE: Final = re.compile(r"\s+")
+_MARKS: Final = "\u0300-\u036f"
+"""Accents that stand behind their letter (NFD); to `re` they are no part of a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,10 @@ class Swapper:
                 self._partners.setdefault(plain(term), {}).setdefault(pair.before, other)
                 self._written.setdefault(plain(term), term)
                 self._side.setdefault(plain(term), side)
-        longest_first = sorted(self._partners, key=lambda term: -len(term))
-        forms = "|".join(_SPACE.sub(r"\\s+", _escaped(term)) for term in longest_first)
-        self._pattern = re.compile(rf"(?<![\w-])(?:{forms})(?![\w-])", re.IGNORECASE)
+        spellings = {spelling for term, written in self._written.items() for spelling in _spellings(term, written)}
+        longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
+        forms = "|".join(_SPACE.sub(r"\\s+", _escaped(spelling)) for spelling in longest_first)
+        self._pattern = re.compile(rf"(?<![\w{_MARKS}-])(?:{forms})(?![\w{_MARKS}-])", re.IGNORECASE)
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -72,7 +78,7 @@ class Swapper:
         parts, end, unsure, sides = [], 0, 0, [0, 0]
         for match in self._pattern.finditer(text):
             found, term = match.group(), plain(match.group())
-            partners = self._partners[term]
+            partners = self._partners.get(term, {})
             partner = partners.get(True in partners and _stands_before_word(text, match.end()))
             if partner is None:
                 continue
@@ -85,7 +91,7 @@ class Swapper:
     def terms(self, row: Row) -> tuple[frozenset[str], frozenset[str]]:
         """The terms in a row's texts, those of the first side of their pairs and those of the second."""
         found = {plain(match.group()) for text in row.texts for match in self._pattern.finditer(text)}
-        first, second = (frozenset(term for term in found if self._side[term] == side) for side in (0, 1))
+        first, second = (frozenset(term for term in found if self._side.get(term) == side) for side in (0, 1))
         return first, second
 
     def rows(self, rows: Iterable[Row]) -> tuple[tuple[Row, Row], ...]:
@@ -107,6 +113,11 @@ def function_words() -> frozenset[str]:
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
+def _spellings(term: str, written: str) -> set[str]:
+    """A term as texts may have it: as its list writes it and folded (ß, ss), composed and not."""
+    return {normalize(form, spelling) for spelling in (term, " ".join(written.split())) for form in ("NFC", "NFD")}
+
+
 def _escaped(term: str) -> str:
     return re.escape(term).replace(r"\ ", " ").replace("'", "['\u2019]")
 
@@ -118,6 +129,7 @@ def _stands_before_word(text: str, end: int) -> bool:
 
 def _in_case(partner: str, found: str, written: str) -> str:
     """The counterpart in the case in which a term was found."""
+    found, written = normalize("NFC", found), normalize("NFC", written)
     if found == written:
         return partner
     if found.isupper():

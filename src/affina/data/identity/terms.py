@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+from unicodedata import normalize
 
 from affina.data.decoding import decode
 from affina.errors import Problem, RecipeError
@@ -45,8 +46,8 @@ class Pair:
 
 
 def plain(term: str) -> str:
-    """A term as terms are compared: any case, one blank between words, straight apostrophes."""
-    return " ".join(term.replace("\u2019", "'").split()).casefold()
+    """A term as terms are compared: any case, composed letters, one blank between words, straight apostrophes."""
+    return normalize("NFC", " ".join(term.replace("\u2019", "'").split()).casefold())
 
 
 def terms_for(own: str | None, language: str) -> Resolved[tuple[Pair, ...]]:
@@ -57,7 +58,8 @@ def terms_for(own: str | None, language: str) -> Resolved[tuple[Pair, ...]]:
         language: the code of what the rows look like; empty where that is not clear.
 
     Returns:
-        No pairs where there is no list for the language.
+        No pairs where there is no list for the language. Where it is not clear, all of the user's own pairs, or those
+        of Affina without a term that is another word in the other language (`son`).
 
     Raises:
         RecipeError: the file cannot be read, or a line of it.
@@ -70,8 +72,24 @@ def terms_for(own: str | None, language: str) -> Resolved[tuple[Pair, ...]]:
         return Resolved(found, f"the pairs of {whose} in {name}, which the training rows look like")
     if language and own is None:
         return Resolved((), f"the training rows look like {name}, and {whose} are in English and Italian")
+    if own is None:
+        kept = tuple(pair for pair in pairs if not _in_both_languages(pair))
+        less = f"{len(pairs) - len(kept)} with a term that is another word in the other language, such as son or male"
+        return Resolved(kept, f"all pairs of {whose} but {less}: the rows' language is not clear")
     clear = f"the training rows look like {name}, which it has none of" if language else "their language is not clear"
     return Resolved(pairs, f"all pairs of {whose}: {clear}")
+
+
+def _in_both_languages(pair: Pair) -> bool:
+    return bool({plain(pair.first), plain(pair.second)} & _ambiguous()[pair.language])
+
+
+@cache
+def _ambiguous() -> dict[str, frozenset[str]]:
+    """Language to the terms of its list that are another word in the other one."""
+    lines = Path(__file__).with_name("both_languages.txt").read_text(encoding="utf-8").splitlines()
+    words = [line.split() for line in lines if not line.startswith("#")]
+    return {language: frozenset(map(plain, terms)) for language, *terms in words}
 
 
 @cache
