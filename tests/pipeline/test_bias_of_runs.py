@@ -5,7 +5,8 @@ import json
 import pytest
 
 import affina
-from affina.errors import InputError
+from affina.errors import InputError, RecipeError
+from affina.pipeline import search
 from affina.pipeline.prepare import prepare
 from affina.recipe.load import check_recipe
 from affina.record.journal import read
@@ -226,6 +227,50 @@ def test_the_column_may_keep_rows_together_as_well(tmp_path):
     sides = [{row.fields["people"] for row in run.rows[name]} for name in ("train", "validation")]
     assert not sides[0] & sides[1], "a group is in one split"
     assert all(row.fields["group"] == row.fields["people"] for row in run.rows["train"])
+
+
+def named(number):
+    """A row that has no term, but for a few."""
+    text, label, group = rows_of(240)[number]
+    return (text if number < 12 else f"the parcel {text.split(': ', 1)[1]}", label, group)
+
+
+def held(tmp_path, *, rows, **bias):
+    return recipe(tmp_path, rows=rows, risks={"bias": {"budget": 0.9, **bias}})
+
+
+@pytest.mark.parametrize("terms", [0, 12])
+def test_swaps_that_settle_nothing_have_no_part_in_a_budget_that_groups_are_held_to(tmp_path, monkeypatch, terms):
+    monkeypatch.setattr(search, "STRENGTHS", (1.0,))
+    monkeypatch.setattr(search, "FINER", 0)
+    rows = [named(number) for number in range(12 - terms, 240 - terms)]
+    folder = affina.train(held(tmp_path, rows=rows, group="gender")).folder
+    records = read(folder.journal)
+    tried = [line for line in records if isinstance(line, Tried)]
+    assert {held.probe for line in tried for held in line.held} == {"groups of people"}
+    assert all(line.is_within for line in tried)
+    [note] = [note for line in records if isinstance(line, Searched) for note in line.notes if "swapped" in note]
+    assert "no part of risks.bias.budget, since" in note
+    assert "rows ha" in note
+
+
+def test_a_budget_for_bias_that_few_rows_with_terms_could_settle_is_refused(tmp_path):
+    rows = [named(number) for number in range(240)]
+    assert prepared(recipe(tmp_path, rows=rows)), "without a budget it is measured, and settles nothing"
+    with pytest.raises(RecipeError, match=r"(?s)risks\.bias\.budget.* fewer than 20 settle nothing"):
+        prepared(held(tmp_path, rows=rows))
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        (lambda place: "f" if place < 15 else "m", "no two groups have 20 rows"),
+        (lambda place: "mf"[place % 2] if place < 2 else "", "value in the column gender|no two groups"),
+    ],
+)
+def test_groups_that_are_asked_for_and_settle_nothing_are_refused_beside_a_budget(tmp_path, group, says):
+    with pytest.raises(RecipeError, match=rf"(?s)recipe key risks\.bias\.group.*({says})"):
+        prepared(held(tmp_path, rows=grouped(group), group="gender"))
 
 
 def test_a_search_asks_of_validation_rows_and_never_of_those_of_the_report(tmp_path):

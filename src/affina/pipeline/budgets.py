@@ -5,13 +5,15 @@ The search itself is `search`; what is refused before a training, `unkept_budget
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from affina.errors import Problem, RecipeError
 from affina.methods.base import Scalable
 from affina.pipeline.prepared import Prepared
 from affina.recipe.schema import Recipe
-from affina.record.risks import REPRODUCED, Probed, Risk
+from affina.record.risks import REPRODUCED, SWAPS, Probed, Risk
+from affina.risks import foretelling, overfitting, similarity
 from affina.risks.probe import Probe
 from affina.training.plan import Plan
 
@@ -19,6 +21,8 @@ ON_THE_LINE: Final = (1 / 8, 1 / 4, 1 / 2)
 """Of a run's evaluations, after which weights are kept beside a line that has its own way back,"""
 WITHOUT_A_LINE: Final = tuple(number / 10 for number in range(1, 10))
 """and where they are all that there is to choose among."""
+DEFAULTS: Final = frozenset({overfitting.NAME, foretelling.OWN, foretelling.ANSWERS, similarity.NAME, SWAPS})
+"""The names of the probes that are measured of a run whose recipe names no column and no file for them."""
 MOST_BYTES: Final = 2 * 2**30
 """Of all that is kept for a search; the start is kept whatever it takes."""
 
@@ -44,6 +48,20 @@ def keeps_limit(probe: Probe | Probed) -> bool:
     It writes texts besides, which takes too long for each candidate.
     """
     return (probe.probe if isinstance(probe, Probed) else probe.name) == REPRODUCED
+
+
+def left_out(probes: Sequence[Probe | Probed], budgets: Mapping[Risk, float]) -> Iterator[Probed]:
+    """What no budget is held against: the defaults that cannot be measured, where another probe of their risk can be.
+
+    Args:
+        probes: all of a run.
+        budgets: risk to its budget.
+    """
+    held = [probe for probe in probes if probe.risk in budgets and not keeps_limit(probe)]
+    measured = {probe.risk for probe in held if not isinstance(probe, Probed)}
+    for probe in held:
+        if isinstance(probe, Probed) and probe.probe in DEFAULTS and probe.risk in measured:
+            yield probe
 
 
 def check_gate(recipe: Recipe) -> None:

@@ -24,7 +24,7 @@ from affina.evaluation.baselines import Floats
 from affina.evaluation.intervals import Measure
 from affina.methods.base import Scalable
 from affina.pipeline.attaching import as_exported, untouched
-from affina.pipeline.budgets import budgets_of, keeps_limit
+from affina.pipeline.budgets import budgets_of, keeps_limit, key_of, left_out
 from affina.pipeline.choosing import best_of, next_strength, notes_on, why_none, why_this
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import HEAD_START
@@ -36,7 +36,7 @@ from affina.record.journal import Journal
 from affina.record.measures import higher_is_better
 from affina.record.risks import Probed
 from affina.record.searched import Held, Searched, Tried
-from affina.risks.probe import with_intervals
+from affina.risks.probe import Probe, with_intervals
 from affina.training import checkpoint
 from affina.training.loop import Outcome
 
@@ -181,6 +181,7 @@ class _Search:
         notes = [*notes_on(self.tried, budgets)]
         if self.ends.start.no_line:
             notes.append(f"earlier weights alone are looked at: {self.ends.start.no_line}")
+        notes += [f"{one.probe}: no part of {key_of(one.risk)}, since {one.why}" for one in self._left_out()]
         [began] = with_intervals(self.began.measure, self.began.rows, self.run.sampling)
         return Searched(
             budgets=budgets,
@@ -194,6 +195,11 @@ class _Search:
             candidates=len(self.tried),
             seconds=round(seconds, 2),
         )
+
+    def _left_out(self) -> list[Probed]:
+        """What cannot be measured and is held against nothing."""
+        every: list[Probe | Probed] = [*self.probing.looks.probes, *self.probing.lacking]
+        return [*left_out(every, budgets_of(self.run.recipe))]
 
     def _on_the_line(self, strength: float) -> State:
         attached = self.run.attached
@@ -209,7 +215,8 @@ class _Search:
         with as_exported(self.run):
             rated = self.run.subject.rate(self.run)
             found = list(looks.at_tuned(looks.is_budgeted))
-        found += [line for line in self.probing.lacking if line.risk in budgets and not keeps_limit(line)]
+        lacking = [line for line in self.probing.lacking if line.risk in budgets and not keeps_limit(line)]
+        found += [line for line in lacking if line not in self._left_out()]
         score, gain = with_intervals(_with_gain(rated, self.began), rated.rows, self.run.sampling)
         tried = Tried(
             step=step,

@@ -17,7 +17,7 @@ from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import BY_GROUP, SWAPS, Probed
 from affina.risks.allowance import Allowance
-from affina.risks.by_group import ByGroup
+from affina.risks.by_group import NO_TWO_GROUPS, ByGroup, rates_of
 from affina.risks.probe import Probe
 from affina.risks.swaps import Swaps, Views
 
@@ -55,7 +55,12 @@ def bias_of(run: Prepared, allowance: Allowance, asked: Asked) -> list[Probe | P
 
 def judged_split(run: Prepared) -> str:
     """The split whose rows are asked of: those of the report, but where a search chooses by what is found."""
-    return "validation" if "bias" in budgets_of(run.recipe) else run.report_split
+    return "validation" if _is_held(run) else run.report_split
+
+
+def _is_held(run: Prepared) -> bool:
+    """Whether a budget is held against what is found: then a probe that can settle nothing lets no candidate pass."""
+    return "bias" in budgets_of(run.recipe)
 
 
 def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
@@ -67,6 +72,9 @@ def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
     pairs = swapper.rows(rows)
     if not pairs:
         return _not_measured(f"none of {len(rows):,} {split} rows has one of the terms; {KEY}=FILE gives others")
+    if len(pairs) < LEAST_ROWS and _is_held(run):
+        few = f"{len(pairs)} of {len(rows):,} {split} rows have one of the terms, and fewer than {LEAST_ROWS} settle"
+        return _not_measured(f"{few} nothing; {KEY}=FILE gives others")
     most = min(MOST_PAIRS, len(pairs))
     refused = allowance.refused("bias", SWAPS, each=asked.each, least=min(LEAST_ROWS, most))
     if refused is not None:
@@ -92,10 +100,12 @@ def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
     rows = [row for row in run.rows[split] if row.fields.get(ROLE)]
     chosen = sorted(np.random.default_rng(run.recipe.seed).permutation(len(rows))[:MOST_ROWS].tolist())
     if not chosen:
-        why = f"no {split} row has a value in the column {run.loaded.columns[ROLE]}"
-        return [Probed(risk="bias", probe=BY_GROUP, outcome="unmeasured", why=why)]
+        return [_not_measured(f"no {split} row has a value in the column {run.loaded.columns[ROLE]}", BY_GROUP)]
     place = {label: number for number, label in enumerate(labels)}
     targets = np.asarray([place[rows[number].fields["label"]] for number in chosen])
+    groups = [rows[number].fields[ROLE] for number in chosen]
+    if _is_held(run) and rates_of(groups, targets, labels=len(labels), odds=True) is None:
+        return [_not_measured(f"among {len(rows):,} {split} rows {NO_TWO_GROUPS}", BY_GROUP)]
     drawn = "" if len(chosen) == len(rows) else f", drawn by the seed from {len(rows):,}"
     note = f"{len(chosen):,} {split} rows{drawn}, by the column {run.loaded.columns[ROLE]}"
     some = [rows[number] for number in chosen]
@@ -111,5 +121,5 @@ def _unsure(swapper: Swapper, texts: list[tuple[str, ...]]) -> tuple[str, ...]:
     return (f"{count:,} term{'' if one else 's'} with two counterparts, as her is his or him, went by the next word",)
 
 
-def _not_measured(why: str) -> Probed:
-    return Probed(risk="bias", probe=SWAPS, outcome="unmeasured", why=why)
+def _not_measured(why: str, probe: str = SWAPS) -> Probed:
+    return Probed(risk="bias", probe=probe, outcome="unmeasured", why=why)

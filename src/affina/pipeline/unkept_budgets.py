@@ -1,25 +1,27 @@
-"""Budgets that nothing could be held against: refused before anything is trained, by their key. Nothing is measured."""
+"""Budgets that no candidate could be shown to keep: refused before anything is trained, by a key. Measures nothing."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from affina.data.people import KEY as GROUP_KEY
 from affina.errors import Problem, RecipeError
-from affina.pipeline.budgets import budgets_of, keeps_limit, key_of
+from affina.pipeline.budgets import DEFAULTS, budgets_of, keeps_limit, key_of
 from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.journal import Journal
-from affina.record.risks import Probed
+from affina.record.risks import BY_GROUP, Probed
 from affina.risks.allowance import Allowance
 
 
 def checked_budgets(run: Prepared) -> Prepared:
-    """The same run; budgets that nothing could be held against are refused, before anything is trained.
+    """The same run; budgets that no candidate could be shown to keep are refused, before anything is trained.
 
     Raises:
-        RecipeError: nothing is to be measured; there are too few validation rows; or this model has no such probe.
+        RecipeError: nothing is to be measured; there are too few validation rows; this model has no such probe; or one
+            that the recipe asks for by a key of its own cannot be measured.
     """
     budgets = budgets_of(run.recipe)
     if not budgets:
@@ -40,6 +42,11 @@ def checked_budgets(run: Prepared) -> Prepared:
             found = f"none, so that nothing would be held against it{f' ({why})' if why else ''}"
             wanted = f"a probe of {risk} that this model has"
             raise RecipeError(_unusable(key_of(risk), wanted, found, "leave the budget out"))
+        for probe in probes:
+            if isinstance(probe, Probed) and probe.probe not in DEFAULTS:
+                asked = GROUP_KEY if probe.probe == BY_GROUP else key_of(risk)
+                wanted = f"{probe.probe} that can be measured, since a budget is held against them ({key_of(risk)})"
+                raise RecipeError(_unusable(asked, wanted, probe.why, "leave one of the two out"))
     return run
 
 

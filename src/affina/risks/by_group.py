@@ -34,6 +34,11 @@ from affina.risks.swaps import Answers, Views
 
 LIMIT: Final = 0.1
 """Of a rate, between two groups. By convention."""
+NO_TWO_GROUPS: Final = (
+    f"no two groups have {LEAST_ROWS} rows or more that have a label, or that have it not, so that nothing is said of"
+    " how mistakes fall on them"
+)
+"""Why the figure that decides is not there."""
 ODDS: Final = "equalised_odds"
 PARITY: Final = "demographic_parity"
 ACCURACY: Final = "accuracy"
@@ -155,11 +160,7 @@ class ByGroup:
         ) + tuple(self._accuracies(tuned))
         notes = (self._note, *self._left_out(), *([self._views.how] if self._views.how else []))
         if odds is None:
-            why = (
-                f"no two groups have {LEAST_ROWS} rows or more that have a label, or that have it not, so that"
-                " nothing is said of how mistakes fall on them"
-            )
-            return Found(outcome="few", limit=LIMIT, figures=figures, why=why, notes=notes)
+            return Found(outcome="few", limit=LIMIT, figures=figures, why=NO_TWO_GROUPS, notes=notes)
         return Found(outcome=outcome_of(figures[0].found, LIMIT), limit=LIMIT, figures=figures, notes=notes)
 
     def _answered(self, answers: Answers) -> Answered:
