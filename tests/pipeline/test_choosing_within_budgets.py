@@ -2,6 +2,7 @@
 
 import pytest
 
+from affina.evaluation.proportions import share_of
 from affina.pipeline.choosing import best_of, next_strength, notes_on, why_none, why_this
 from affina.record.figures import Measured
 from affina.record.risks import Figure
@@ -72,3 +73,13 @@ def test_a_budget_that_no_interval_is_fine_enough_for_is_said_with_what_could_be
     assert "budgets from 0.1 on can be resolved" in said
     assert not [*notes_on([wide, tried(0.2, 0.5, WITHIN)], {"forgetting": 0.05})], "it is resolved elsewhere"
     assert not [*notes_on([tried(1.0, 0.9, OVER)], {"forgetting": 0.05})], "over it by more than chance"
+
+
+@pytest.mark.parametrize(("rows", "budget", "least"), [(60, 0.01, 0.061), (100, 0.02, 0.037)])
+def test_a_share_of_none_has_an_interval_on_one_side_and_a_budget_of_all_of_it_is_kept(rows, budget, least):
+    found = share_of(0, rows, confidence=0.95)
+    none = (found.value, found.low, found.high)
+    [said] = notes_on([tried(0.6, 0.8, none, budget=budget)], {"forgetting": budget})
+    assert f"budgets from {least} on can be resolved" in said
+    assert tried(0.6, 0.8, none, budget=least).is_within
+    assert not tried(0.6, 0.8, none, budget=least - 0.001).is_within

@@ -5,6 +5,7 @@ Made from what was tried alone; nothing is measured here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from affina.pipeline.budgets import key_of
@@ -78,24 +79,33 @@ def notes_on(tried: Sequence[Tried], budgets: Mapping[Risk, float]) -> Iterator[
         for one in tried:
             for held in one.held:
                 if held.risk == risk and held.figure is not None and _is_coarse(held):
-                    half = _half(held)
-                    coarse[held.probe] = min(half, coarse.get(held.probe, half))
-        for probe, half in coarse.items():
+                    above = _above(held)
+                    coarse[held.probe] = min(above, coarse.get(held.probe, above))
+        for probe, above in coarse.items():
+            least = f"{_rounded_up(above):g}"
             if not any(_resolves(one, risk, probe) for one in tried):
                 yield (
-                    f"{key_of(risk)}={budget:g} is finer than what {probe} can tell on this run: the interval is"
-                    f" {half:.2g} wide on either side, and budgets from {half:.2g} on can be resolved"
+                    f"{key_of(risk)}={budget:g} is finer than what {probe} can tell on this run: the interval"
+                    f" reaches {least} above the figure, and budgets from {least} on can be resolved"
                 )
 
 
-def _half(held: Held) -> float:
-    return 0.0 if held.figure is None else (held.figure.found.high - held.figure.found.low) / 2
+def _above(held: Held) -> float:
+    """How far the interval reaches above the figure, which at 0 is all of it."""
+    return 0.0 if held.figure is None else held.figure.found.high - held.figure.found.value
+
+
+def _rounded_up(value: float) -> float:
+    """To two digits; `value` lies above 0."""
+    digits = 1 - math.floor(math.log10(value))
+    scale = 10.0**digits
+    return math.ceil(value * scale - 1e-9) / scale
 
 
 def _is_coarse(held: Held) -> bool:
-    """Whether the figure is within the budget and its interval alone is not, being wider than that."""
+    """Whether the figure is within the budget and its interval alone is not, reaching further up than that."""
     figure = held.figure
-    return figure is not None and figure.found.value <= held.budget < figure.found.high and _half(held) > held.budget
+    return figure is not None and figure.found.value <= held.budget < figure.found.high and _above(held) > held.budget
 
 
 def _resolves(one: Tried, risk: Risk, probe: str) -> bool:
