@@ -1,5 +1,7 @@
 """Which of the candidates of a search is exported, where it is looked for next, and what is said of it."""
 
+from dataclasses import replace
+
 import pytest
 
 from affina.evaluation.proportions import share_of
@@ -83,3 +85,12 @@ def test_a_share_of_none_has_an_interval_on_one_side_and_a_budget_of_all_of_it_i
     assert f"budgets from {least} on can be resolved" in said
     assert tried(0.6, 0.8, none, budget=least).is_within
     assert not tried(0.6, 0.8, none, budget=least - 0.001).is_within
+
+
+def test_rows_that_are_too_few_are_the_reason_and_not_a_figure_that_would_keep_the_budget():
+    few = tried(0.4, 0.8, WITHIN)
+    few = replace(few, held=(replace(few.held[0], outcome="few"),))
+    said = why_none([few], baseline="x")
+    assert "forgetting: 40 rows are too few to tell (own texts)" in said
+    assert "2.0%" not in said
+    assert "the nearest is strength 0.6" in why_none([few, tried(0.6, 0.8, OPEN)], baseline="x")

@@ -67,8 +67,11 @@ def why_none(tried: Sequence[Tried], *, baseline: str) -> str:
 
 
 def _excess(one: Tried) -> float:
-    """By how many budgets the worst figure of a candidate is too high."""
-    ends = [held.figure.found.high / held.budget if held.figure else float("inf") for held in one.held]
+    """How many budgets the worst figure of a candidate reaches up to; one that settles nothing, any number."""
+    ends = [
+        held.figure.found.high / held.budget if held.figure and held.outcome != "few" else float("inf")
+        for held in one.held
+    ]
     return max(ends, default=float("inf"))
 
 

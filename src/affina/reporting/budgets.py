@@ -16,6 +16,7 @@ from affina.record.searched import Held, Searched, Tried
 from affina.reporting.costs import Cost
 from affina.reporting.formats import (
     capital,
+    counted,
     difference,
     duration,
     ends,
@@ -135,9 +136,11 @@ def _in_its_unit(risk: Risk, budget: float) -> str:
 
 
 def told(held: Held) -> str:
-    """A figure beside its budget."""
+    """A figure beside its budget, or why it settles nothing."""
     if held.figure is None:
         return f"{held.probe} was not measured ({held.why})"
+    if held.outcome == "few":
+        return f"{held.risk}: {counted(held.figure.found.n, 'rows')} are too few to tell ({held.probe})"
     key = held.figure.metric
     return f"{held.risk} {interval(key, held.figure.found)}, the budget is {metric(key, held.budget)}"
 
