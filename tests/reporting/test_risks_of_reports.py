@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from report_records import finished, measured, unfinished
+from test_budgets_of_reports import FOUND, tried
 
 from affina.record.payloads import Evaluated, Step
 from affina.record.risks import RISKS, Figure, Probed
@@ -13,6 +14,7 @@ from affina.reporting.calibration import turned
 from affina.reporting.gathered import gather
 from affina.reporting.plain import as_json
 from affina.reporting.risks import risks_of
+from affina.reporting.run_charts import charts
 
 TEN = tuple(f"intent_{number}" for number in range(10))
 
@@ -219,6 +221,17 @@ def test_a_loss_that_turned_while_the_metric_rose(looks, says):
     assert bool(found) == bool(says)
     if says:
         assert "turned at step 10" in found
+
+
+@pytest.mark.parametrize(("strength", "said"), [(1.0, True), (0.4, False), (None, True)])
+def test_a_model_with_a_part_of_the_change_was_never_evaluated_in_the_training(strength, said):
+    looks = evaluated((0.1, 2.3), (0.8, 0.5), (0.9, 0.7))
+    one = tried(strength, 0.9, 0.02, step=20)
+    found = replace(looks, tried=(tried(1.0, 0.9, 0.3), one), searched=replace(FOUND, exported=one.name))
+    assert bool(turned(found)) == said
+    marks = str(charts(found))
+    assert ("whose weights are kept" in marks) == said
+    assert ("whose change is kept in part" in marks) != said
 
 
 def test_numbers_have_no_probabilities_to_be_too_sure_of():

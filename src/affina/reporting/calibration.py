@@ -24,7 +24,12 @@ LOSS: Final = "loss"
 
 
 def turned(run: Gathered) -> str:
-    """What there is to say of it; empty where there is nothing, or there are too few rows to say it."""
+    """What there is to say of it; empty where there is nothing, or there are too few rows to say it.
+
+    Nothing is said of a model that has a part of the change alone: no evaluation of the training is of it.
+    """
+    if run.kept_strength < 1:
+        return ""
     if run.task == "regression":  # numbers have no probabilities, and their loss is an error like the others
         return ""
     key, rows = run.chosen_metric, _rows(run)

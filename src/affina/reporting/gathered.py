@@ -87,6 +87,13 @@ class Gathered:
         return next((look.step for look in reversed(self.evaluations) if look.best), None)
 
     @property
+    def kept_strength(self) -> float:
+        """How much of that step's change is in the exported model: below 1 where a search found so."""
+        name = None if self.searched is None else self.searched.exported
+        found = next((one.strength for one in self.tried if one.name == name), None)
+        return 1.0 if found is None else found
+
+    @property
     def confidence(self) -> float | None:
         """The level of the intervals, as asked for."""
         asked = self.started[-1].asked.get("evaluate", {}) if self.started else {}

@@ -16,12 +16,13 @@ from affina.reporting.curves import EPOCHS, MOST_LINES, Axis, Chart, Mark, Serie
 from affina.reporting.gathered import Gathered, Tested
 
 KEPT: Final = "step {}, whose weights are kept"
+KEPT_IN_PART: Final = "step {}, whose change is kept in part"
 LOSS: Final = "loss"
 
 
 def charts(run: Gathered) -> list[Chart]:
     """The charts of one run, over its steps."""
-    kept = [] if run.kept_step is None else [Mark(run.kept_step, KEPT)]
+    kept = [] if run.kept_step is None else [Mark(run.kept_step, KEPT if run.kept_strength == 1 else KEPT_IN_PART)]
     losses = [_line("training loss", run.steps, lambda step: step.loss), *_looked(run, LOSS)]
     # A negative norm stands for a step that fp16 loss scaling skipped: there was no norm to record.
     measured = [step for step in run.steps if step.gradient_norm >= 0]
