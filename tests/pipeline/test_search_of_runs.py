@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,6 +13,8 @@ from affina.models.base import base_tensors
 from affina.models.language import load_language_model
 from affina.models.source import locate
 from affina.pipeline import search
+from affina.pipeline.naming.namer import Namer
+from affina.pipeline.naming.subject import WITHOUT_ENDS
 from affina.record.folder import RunFolder
 from affina.record.journal import read
 from affina.record.payloads import Finished
@@ -115,6 +118,24 @@ def test_the_line_begins_at_the_base_and_a_new_head_at_the_linear_probe(tmp_path
     [found] = of_kind(folder, Searched)
     assert found.baseline.startswith("linear probe on the untouched model")
     assert found.began.value > 0.5, "the head at the line's beginning is fitted, though the training began at random"
+
+
+@pytest.mark.parametrize("with_ends", [False, True])
+def test_labels_in_words_gain_over_the_untouched_model_as_the_report_asks_it(tmp_path, monkeypatch, with_ends):
+    def outputs(self, rows, **_):
+        sure = np.eye(len(self.asking.labels))
+        right = [self.asking.labels.index(row.fields["label"]) for row in rows]
+        return sure[right if self.ended == with_ends else np.zeros(len(rows), dtype=int)] * 0.9 + 0.01
+
+    monkeypatch.setattr(Namer, "outputs", outputs)
+    monkeypatch.setattr(search, "STRENGTHS", (1.0,))
+    asked = recipe(tmp_path, "bert", method="lora", train={"epochs": 1}, risks={"overfitting": {"budget": "90%"}})
+    words = {"task": {"name": "classification", "form": "words"}, "model": str(tiny("llama"))}
+    evaluate = {**asked["evaluate"], "metric": "accuracy"}
+    folder = affina.train({**asked, **words, "evaluate": evaluate}).folder
+    [found] = of_kind(folder, Searched)
+    assert found.baseline == ("untouched model" if with_ends else WITHOUT_ENDS)
+    assert found.began.value == 1
 
 
 @pytest.mark.slow

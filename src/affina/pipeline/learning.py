@@ -172,9 +172,9 @@ class Learns(ABC):
         found = self._losses(run, self.judged(run))
         return Rated("loss", len(found.nats), of_metric(partial(perplexity.measure, found), 0))
 
-    def rate_probe(self, run: Prepared) -> None:
+    def rate_baseline(self, run: Prepared) -> tuple[str, Rated] | None:
         """There is no linear probe."""
-        return
+        return None
 
     def export(self, run: Prepared, folder: RunFolder) -> None:
         """What was trained, with tokenizer and chat template."""

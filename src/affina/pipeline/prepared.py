@@ -161,8 +161,11 @@ class Subject(Protocol):
         """What the model is worth as it is, on the validation rows that choose the checkpoint."""
         ...
 
-    def rate_probe(self, run: Prepared) -> Rated | None:
-        """The same of a linear probe on the model as it is, which is the untouched one; None where there is none."""
+    def rate_baseline(self, run: Prepared) -> tuple[str, Rated] | None:
+        """The same of the report's baseline on the model as it is, which is the untouched one, and what that is.
+
+        None where the report has none but the model itself.
+        """
         ...
 
     def export(self, run: Prepared, folder: RunFolder) -> None:

@@ -41,8 +41,6 @@ from affina.training import checkpoint
 from affina.training.loop import Outcome
 
 STRENGTHS: Final = (1.0, 0.8, 0.6, 0.4, 0.2)
-PROBE: Final = "linear probe on the untouched model's mean states"
-"""The baseline of the report; where the line begins, the probe sees what the head does, which may be much less."""
 FINER: Final = 2
 """Strengths beside these, each where those before it say that the best may be."""
 State = Mapping[str, Tensor]
@@ -118,14 +116,14 @@ def _start(run: Prepared, folder: RunFolder) -> _Start:
 
 
 def _baseline(run: Prepared, start: _Start) -> tuple[str, Rated]:
-    """What gains are counted from: where the line begins, or the report's linear probe where that is better."""
+    """What gains are counted from: where the line begins, or the report's baseline where that is better."""
     put(run, start.state)
     with untouched(run):
         run.subject.settle(run)
-        began, probe = run.subject.rate(run), run.subject.rate_probe(run)
-    if probe is None or _score(probe) <= _score(began):
+        began, other = run.subject.rate(run), run.subject.rate_baseline(run)
+    if other is None or _score(other[1]) <= _score(began):
         return start.name, began
-    return PROBE, probe
+    return other
 
 
 def _score(rated: Rated) -> float:

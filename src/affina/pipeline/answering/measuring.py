@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from affina.evaluation.baselines import Floats
 from affina.evaluation.judging.base import Targets, Thresholds
@@ -20,6 +20,9 @@ from affina.tasks.base import Example
 
 if TYPE_CHECKING:
     from affina.pipeline.answering.subject import Answering
+
+PROBE: Final = "linear probe on the untouched model's mean states"
+"""What `rated_probe` rates."""
 
 
 def measure_baselines(subject: Answering, run: Prepared, journal: Journal) -> None:

@@ -206,9 +206,9 @@ class Answering:
         """By the metric that chooses the checkpoint, or the judge's own where that is no metric of the judge."""
         return measuring.rated(self, run, self._judged(run))
 
-    def rate_probe(self, run: Prepared) -> Rated:
-        """The baseline of the report."""
-        return measuring.rated_probe(self, run, self._judged(run))
+    def rate_baseline(self, run: Prepared) -> tuple[str, Rated]:
+        """The linear probe of the report, which may see much more than what the head does."""
+        return measuring.PROBE, measuring.rated_probe(self, run, self._judged(run))
 
     def export(self, run: Prepared, folder: RunFolder) -> None:
         """A regression's head is written in the user's units where it can hold them.

@@ -34,6 +34,8 @@ from affina.risks.probe import Probe
 from affina.values import Resolved
 
 LOSS: Final = "loss"
+WITHOUT_ENDS: Final = "untouched model, asked without the end of a name"
+"""It never learned to end there, so that it may be much better than by names with their ends."""
 FEW_PER_LABEL: Final = 50
 """Training rows for each label below which a name is seldom learned better than it is asked for."""
 
@@ -88,11 +90,20 @@ class ByName(Learns):
 
     def rate(self, run: Prepared) -> Rated:
         """By the metric that chooses the checkpoint: of the answers, or the loss of the names' tokens."""
+        return self._rated(run, self.namer) if self._is_scored(run) else Learns.rate(self, run)
+
+    def rate_baseline(self, run: Prepared) -> tuple[str, Rated] | None:
+        """The model asked as the report's zero-shot is; none for the loss, of which names have to end."""
+        return (WITHOUT_ENDS, self._rated(run, self._untuned())) if self._is_scored(run) else None
+
+    def _is_scored(self, run: Prepared) -> bool:
+        """Whether the answers choose the checkpoint, and not the loss."""
+        return run.hyper.metric.value in self.judge.metrics and run.hyper.metric.value != LOSS
+
+    def _rated(self, run: Prepared, namer: Namer) -> Rated:
         metric, places = run.hyper.metric.value, judged_places(run)
-        if metric not in self.judge.metrics or metric == LOSS:
-            return Learns.rate(self, run)
         targets = self.targets("validation")[places]
-        outputs = self.namer.outputs([self.rows["validation"][place] for place in places])
+        outputs = namer.outputs([self.rows["validation"][place] for place in places])
         measure = self.judge.measure(outputs, targets, None)
         return Rated(metric, len(targets), of_metric(measure, self.judge.metrics.index(metric)))
 
