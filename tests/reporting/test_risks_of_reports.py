@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from report_records import finished, measured, unfinished
-from test_budgets_of_reports import FOUND, tried
+from search_records import FOUND, tried
 
 from affina.record.payloads import Evaluated, Step
 from affina.record.risks import RISKS, Figure, Probed
