@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 
@@ -46,3 +48,16 @@ def test_the_run_is_not_touched(tmp_path):
     assert all(torch.equal(tensor, before[name]) for name, tensor in prepared.attached.state_dict().items())
     assert not prepared.model.module.training
     assert all(parameter.grad is None for parameter in prepared.model.module.parameters())
+
+
+def test_nothing_of_it_stays_in_memory(tmp_path):
+    """What a graph saved lay in a circle through C++: every run of a process left a model's worth of it behind."""
+    prepared = prepared_run(tmp_path)
+
+    def with_graph():
+        gc.collect()
+        return sum(type(one) is torch.Tensor and one.grad_fn is not None for one in gc.get_objects())
+
+    before = with_graph()
+    look(prepared)
+    assert with_graph() == before

@@ -90,14 +90,15 @@ def _count(prepared: Prepared, loss: Callable[[Any], Tensor], batch: MicroBatch)
     kept = (*module.parameters(), *module.buffers(), *prepared.attached.state_dict().values())
     own = {tensor.untyped_storage().data_ptr() for tensor in kept}
     seen: dict[int, Tensor] = {}
-    """By place in memory; the tensors are held, so that no place is used twice."""
+    """By place in memory; they are held, so that no place is used twice."""
     largest = [0]
 
     def pack(tensor: Tensor) -> Tensor:
-        place = tensor.untyped_storage().data_ptr()
+        """Numbers without their graph, which would hold them in a circle through C++ that nobody breaks."""
+        place, numbers = tensor.untyped_storage().data_ptr(), tensor.detach()
         if place not in own:
-            seen[place] = tensor
-        return tensor
+            seen[place] = numbers
+        return numbers
 
     with _outputs(module, largest), torch.autograd.graph.saved_tensors_hooks(pack, _same):
         loss(batch)
