@@ -47,7 +47,7 @@ def test_a_loss_is_better_when_lower_and_of_equals_the_one_that_changed_less_is_
 def test_a_gain_that_the_rows_leave_open_is_none(other):
     found = [tried(0.6, 0.8, WITHIN, **other)]
     assert best_of(found) is None
-    assert "none gains anything over the linear probe" in why_none(found, baseline="linear probe")
+    assert "not shown to be better than the linear probe" in why_none(found, baseline="linear probe")
 
 
 def test_a_probe_that_was_not_measured_lets_nothing_pass():

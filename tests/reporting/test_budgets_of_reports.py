@@ -24,7 +24,7 @@ NONE = replace(FOUND, exported=None, why="none of 4 candidates is within all bud
 def test_the_page_has_every_candidate_the_choice_and_the_cost():
     text = page.render(with_search(FOUND), title="run")
     for part in (
-        "Within its budgets", "Strength 0.4 is exported, within the budgets (forgetting 5.0%): the best of 2",
+        "Within its budgets", "Strength 0.4 is exported, within the budgets (forgetting 5%): the best of 2",
         "Strength 1", "After step 8", "30.0% (29.0-31.0)", "over a budget", "not shown to be within", "+20.0 points",
         "The search took 12.0 s for 4 candidates", "A note of the search", "had no part in the search",
         'href="#budgets"', "Rise of the bits per byte", "Pareto front",
@@ -41,9 +41,7 @@ def test_a_run_without_budgets_has_no_such_section():
 
 def test_where_none_fits_it_is_said_first_and_nothing_is_offered_for_use():
     text = card.render(with_search(NONE), title="run")
-    assert (
-        "**This model has not passed: no model within the budgets (forgetting 5.0%)" in text.partition("## Results")[0]
-    )
+    assert "**This model has not passed: no model passes (forgetting 5%)" in text.partition("## Results")[0]
     assert "over-budget/" in text
     assert "None fits" in page.render(with_search(NONE), title="run")
     lines = [command.line for command in commands(gather(with_search(NONE)), title="run")]

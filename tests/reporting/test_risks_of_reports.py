@@ -245,7 +245,7 @@ def test_bias_has_its_sentence_beside_the_untouched_model_and_names_what_is_left
     found = judged(bias())["bias"]
     assert found.word == "Treats the swapped otherwise"
     assert found.sentences == (
-        "with identity terms swapped, such as he and she, 20.0% (15.0-25.0) of the answers change (3.0% of the"
+        "with identity terms swapped for their counterparts, 20.0% (15.0-25.0) of the answers change (3.0% of the"
         " untouched model); the limit is 5.0%",
     )
     assert [gap.what for gap in found.gaps] == ["Groups of people", "Other bias"]

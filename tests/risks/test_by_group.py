@@ -83,6 +83,15 @@ def test_where_nothing_can_be_compared_that_is_said():
     assert rates_of(who, targets, labels=2, odds=True) is None
 
 
+def test_where_each_group_has_one_label_the_shares_decide():
+    who = ["men"] * 40 + ["women"] * 40
+    targets = np.asarray([0] * 40 + [1] * 40)
+    found = probe_of(targets, targets, who)
+    assert rates_of(who, targets, labels=2, odds=True) is None
+    assert (found.outcome, found.figures[0].metric, found.figures[0].found.value) == ("flagged", PARITY, 1.0)
+    assert any("no two groups" in note and "how mistakes fall" in note for note in found.notes)
+
+
 def test_accuracy_stands_by_group():
     targets, answered, who = drawn(4, groups=2)
     found = probe_of(targets, answered, who)

@@ -94,7 +94,8 @@ def pass_gate(result: RunResult) -> None:
             where=str(result.folder.path),
             expected="a model that gains something and keeps every budget (--gate)",
             found="none" if search is None else search.sentences[0],
-            fix="see report.html; try method=lora, a lower train.learning_rate, fewer epochs, or a larger budget",
+            fix="see report.html (Budgets): larger budgets where none is within them, more rows where none gains; or"
+            " less change (method=lora, a lower train.learning_rate)",
         )
     )
 
@@ -112,7 +113,10 @@ def _said(result: RunResult, run: Gathered, records: Sequence[Payload]) -> Itera
         yield found.sentence
     if (search := budgets.search_of(run)) is not None:
         yield f"Budgets: {search.in_short}. {' '.join(f'{formats.capital(text)}.' for text in search.sentences[1:])}"
-    yield from (f"{risk.title}: {risk.in_short}." for risk in risks_of(run))
+    for risk in risks_of(run):
+        yield f"{risk.title}: {risk.in_short}."
+        if risk.probes:
+            yield from (f"  and {sentence}." for sentence in risk.sentences[1:])
     if (off := how_far_off(records)) is not None:
         yield f"Forecast: {off}."
     yield from (f"A step back: {record.text}" for record in records if _is_step_back(record))

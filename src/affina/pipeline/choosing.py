@@ -56,9 +56,8 @@ def why_none(tried: Sequence[Tried], *, baseline: str) -> str:
     if within:
         best = max(within, key=lambda one: one.gain.value)
         return (
-            f"{counted(len(within), 'candidates')} of {len(tried):,} within all budgets, and none gains anything over"
-            f" the {baseline} that its interval does not leave open; the most is {best.name} with"
-            f" {gain(best)} in {name(best.metric)}"
+            f"{counted(len(within), 'candidates')} of {len(tried):,} within all budgets, but not shown to be better"
+            f" than the {baseline}: the most is {best.name} with {gain(best)} in {name(best.metric)} on validation rows"
         )
     nearest = min(tried, key=_excess)
     return f"none of {counted(len(tried), 'candidates')} is within all budgets; the nearest is {nearest.name}: " + (

@@ -123,5 +123,6 @@ def _nothing_to_hold(key: str, given: float, method: Method) -> Problem:
         where=f"recipe key train.{key}",
         expected="a method that trains the pre-trained weights themselves",
         found=f"{given:g}, with method {method.name}, under which they stand still",
-        fix=f"leave train.{key} out, or write method=full or method=partial",
+        fix=f"leave train.{key} out, or write "
+        + ("method.blocks=1 or more" if method.name == "partial" else "method=full or method=partial"),
     )

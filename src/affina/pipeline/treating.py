@@ -17,7 +17,7 @@ from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import BY_GROUP, SWAPS, Probed
 from affina.risks.allowance import Allowance
-from affina.risks.by_group import NO_TWO_GROUPS, ByGroup, rates_of
+from affina.risks.by_group import TOO_SMALL, ByGroup, rates_of
 from affina.risks.probe import Probe
 from affina.risks.swaps import Swaps, Views
 
@@ -104,8 +104,8 @@ def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
     place = {label: number for number, label in enumerate(labels)}
     targets = np.asarray([place[rows[number].fields["label"]] for number in chosen])
     groups = [rows[number].fields[ROLE] for number in chosen]
-    if _is_held(run) and rates_of(groups, targets, labels=len(labels), odds=True) is None:
-        return [_not_measured(f"among {len(rows):,} {split} rows {NO_TWO_GROUPS}", BY_GROUP)]
+    if _is_held(run) and rates_of(groups, targets, labels=len(labels), odds=False) is None:
+        return [_not_measured(f"among {len(rows):,} {split} rows {TOO_SMALL}", BY_GROUP)]
     drawn = "" if len(chosen) == len(rows) else f", drawn by the seed from {len(rows):,}"
     note = f"{len(chosen):,} {split} rows{drawn}, by the column {run.loaded.columns[ROLE]}"
     some = [rows[number] for number in chosen]

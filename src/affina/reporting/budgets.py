@@ -25,7 +25,6 @@ from affina.reporting.formats import (
     metric,
     name,
     number,
-    percent,
 )
 from affina.reporting.gathered import Gathered
 from affina.reporting.trade_off import Named, TradeOff, trade_off
@@ -118,7 +117,7 @@ def as_json(run: Gathered) -> dict[str, Any] | None:
 def _sentences(found: Searched) -> Iterator[str]:
     budgets = listed([f"{risk} {_in_its_unit(risk, budget)}" for risk, budget in found.budgets.items()])
     if found.exported is None:
-        yield f"no model within the budgets ({budgets}): {found.why}"
+        yield f"no model passes ({budgets}): {found.why}"
         yield f"nothing is shipped: the figures are of the tuned model, which lies in {OVER_BUDGET} and has not passed"
     else:
         yield f"{found.exported} is exported, within the budgets ({budgets}): {found.why}"
@@ -132,7 +131,7 @@ def _sentences(found: Searched) -> Iterator[str]:
 
 
 def _in_its_unit(risk: Risk, budget: float) -> str:
-    return f"{number(100 * budget)} points" if risk == "bias" else percent(budget)
+    return f"{number(100 * budget)}{' points' if risk == 'bias' else '%'}"
 
 
 def told(held: Held) -> str:
@@ -165,8 +164,7 @@ def gain(one: Tried) -> str:
 
 
 def _head(held: Held) -> str:
-    key = "" if held.figure is None else held.figure.metric
-    return f"{held.risk}: {held.probe}, at most {metric(key, held.budget) if key else percent(held.budget)}"
+    return f"{held.risk}: {held.probe}, at most {_in_its_unit(held.risk, held.budget)}"
 
 
 def _line(one: Tried, found: Searched) -> Line:

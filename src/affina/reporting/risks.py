@@ -42,7 +42,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     " even split",
     "gender_gap_moved": "of {probe} the gap between the genders in how often the right translation is likelier has"
     " widened by {figure}",
-    "flip_rate": "with identity terms swapped, such as he and she, {figure} of the answers change{both}",
+    "flip_rate": "with identity terms swapped for their counterparts, {figure} of the answers change{both}",
+    "demographic_parity": "between two groups of people, the share of rows that get a label differs by up to {figure},"
+    " whatever their right answers{both}",
     "equalised_odds": "between two groups of people, the share of rows that get a label differs by up to {figure},"
     " among those that have it or those that have not{both}",
     "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"

@@ -70,6 +70,7 @@ class Allowance:
             return None
         why = (
             f"the training read {self.trained:,} tokens, and to measure this on {least} rows or texts would be more"
-            f" than {SHARES[part]:.0%} of that work; risks.measure=always measures it all the same"
+            f" than {SHARES[part]:.0%} of that work, its part of the 15% for all probes; risks.measure=always measures"
+            " it all the same"
         )
         return Probed(risk=RISKS[part], probe=probe, outcome="unmeasured", why=why)

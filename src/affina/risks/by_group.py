@@ -2,8 +2,9 @@
 
 For each label: of each group, how many rows get the label (parity), how many of those that have it, and how many of
 those that have not (odds). A figure is the largest difference of two groups in any of these rates, over all labels: the
-demographic parity difference, and the equalised odds difference, which decides; of two labels they are those of
-fairlearn, whichever is the positive one. A group is compared where it has `LEAST_ROWS` rows for the rate.
+demographic parity difference, and the equalised odds difference, which decides where there are rows enough for it; of
+two labels they are those of fairlearn, whichever is the positive one. A group is compared where it has `LEAST_ROWS`
+rows for the rate.
 
 The largest of many differences is never 0 by chance alone, and a bootstrap of it neither. So its interval is made of
 those of all pairs of groups (Newcombe 1998, method 10), each at the level that holds for all of them together
@@ -38,7 +39,9 @@ NO_TWO_GROUPS: Final = (
     f"no two groups have {LEAST_ROWS} rows or more that have a label, or that have it not, so that nothing is said of"
     " how mistakes fall on them"
 )
-"""Why the figure that decides is not there."""
+"""Why parity decides in the place of odds."""
+TOO_SMALL: Final = f"no two groups have {LEAST_ROWS} rows or more"
+"""Why nothing decides."""
 ODDS: Final = "equalised_odds"
 PARITY: Final = "demographic_parity"
 ACCURACY: Final = "accuracy"
@@ -159,8 +162,9 @@ class ByGroup:
             figure for metric, rates in by_metric for figure in self._figures(metric, rates, tuned, probed)
         ) + tuple(self._accuracies(tuned))
         notes = (self._note, *self._left_out(), *([self._views.how] if self._views.how else []))
-        if odds is None:
-            return Found(outcome="few", limit=LIMIT, figures=figures, why=NO_TWO_GROUPS, notes=notes)
+        if not by_metric:
+            return Found(outcome="few", limit=LIMIT, figures=figures, why=TOO_SMALL, notes=notes)
+        notes = notes if odds is not None else (*notes, NO_TWO_GROUPS)
         return Found(outcome=outcome_of(figures[0].found, LIMIT), limit=LIMIT, figures=figures, notes=notes)
 
     def _answered(self, answers: Answers) -> Answered:

@@ -160,8 +160,9 @@ def _over_budget(folder: RunFolder) -> RunError:
         Problem(
             where=str(folder.path),
             expected="a run with a model",
-            found=f"a run that shipped none: none was within its budgets, and the tuned one ({model}) did not pass",
-            fix="train with larger budgets, or with less change (method=lora, a lower train.learning_rate)",
+            found=f"a run that shipped none: none was a gain within its budgets; the tuned one ({model}) did not pass",
+            fix="see the run's report (Budgets); larger budgets help where none was within them, more rows where none"
+            " gained",
         )
     )
 
