@@ -266,3 +266,18 @@ def test_bias_that_was_not_measured_keeps_the_reason_and_the_gap():
     found = judged(replace(bias("unmeasured", figures=()), why="none of 45 rows has one of the terms"))["bias"]
     assert found.in_short == "Not measured: none of 45 rows has one of the terms"
     assert [gap.what for gap in found.gaps] == ["Identity terms swapped", "Groups of people", "Bias"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"), [("flagged", "Gives groups other labels"), ("within", "Gives groups the same labels")]
+)
+def test_groups_by_their_shares_alone_are_told_like_groups_by_their_mistakes(outcome, word):
+    figures = (
+        Figure(metric="demographic_parity", of="tuned model", found=measured(0.9, 0.05)),
+        Figure(metric="demographic_parity", of="untouched model", found=measured(0.2, 0.05)),
+    )
+    found = judged(bias(outcome, probe="groups of people", figures=figures, limit=0.1))["bias"]
+    assert found.word == word
+    assert "(20.0% of the untouched model)" in found.sentences[0]
+    assert [gap.what for gap in found.gaps] == ["Other bias"]
+    assert "stereotypes" in found.gaps[0].why

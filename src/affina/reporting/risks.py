@@ -71,6 +71,8 @@ OF_METRIC: Final[Mapping[tuple[str, Outcome], str]] = {
     ("flip_rate", "within"): "Treats the swapped alike",
     ("equalised_odds", "flagged"): "Treats groups otherwise",
     ("equalised_odds", "within"): "Treats groups alike",
+    ("demographic_parity", "flagged"): "Gives groups other labels",
+    ("demographic_parity", "within"): "Gives groups the same labels",
 }
 """Where the probe that speaks for a risk has words of its own."""
 TONES: Final[Mapping[Outcome, str]] = {
@@ -92,7 +94,7 @@ SKILLS: Final[Mapping[str, str]] = {
 EARLIER: Final = "an earlier task's rows, of which this version has no probe"
 OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved"})
 """The metrics that decide of files of texts that are compared."""
-IN_ITS_TASK: Final = frozenset({"flip_rate", "equalised_odds"})
+IN_ITS_TASK: Final = frozenset({"flip_rate", "equalised_odds", "demographic_parity"})
 """Those of answers to the user's own rows."""
 BIAS: Final = Gap(
     "Bias",
