@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from affina.record.measures import higher_is_better
+from affina.record.measures import direction
 
 FEWEST: Final = 2
 """Candidates that are run in full: one alone would not be compared with anything."""
@@ -62,6 +62,6 @@ def kept(scores: Mapping[str, float | None], metric: str, *, keep: int) -> tuple
         metric: says which direction is better.
         keep: how many stay.
     """
-    way = 1 if higher_is_better(metric) else -1
+    way = direction(metric)
     able = {name: score for name, score in scores.items() if score is not None and math.isfinite(score)}
     return tuple(sorted(able, key=lambda name: -way * able[name])[:keep])

@@ -26,7 +26,7 @@ SPLITS = ("train", "validation", "test")
 
 def rows_used(loaded: Loaded) -> RowsUsed:
     """The rows that all candidates are trained and scored on."""
-    splits: dict[str, Sequence[Row]] = {name: getattr(loaded.splits, name) for name in SPLITS}
+    splits = loaded.splits.by_name
     return RowsUsed(
         files=dict(loaded.files),
         rows={name: len(rows) for name, rows in splits.items()},

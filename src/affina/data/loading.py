@@ -141,8 +141,7 @@ def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None
         loaded: the data stage's result.
         rows: split to the rows that the run uses, where later stages dropped some.
     """
-    loaded_rows = {name: getattr(loaded.splits, name) for name in ("train", *HELD_OUT)}
-    used = loaded_rows if rows is None else rows
+    used = loaded.splits.by_name if rows is None else rows
     counts = count_labels(loaded.labelling, Counter(row.fields["label"] for row in used["train"]))
     spread = loaded.labelling.spread(used["train"])
     return DataRead(

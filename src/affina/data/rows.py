@@ -49,6 +49,11 @@ class Splits:
     validation: tuple[Row, ...]
     test: tuple[Row, ...]
 
+    @property
+    def by_name(self) -> dict[str, tuple[Row, ...]]:
+        """All three."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
 
 def named(files: Iterable[str]) -> str:
     """Files' names for a message about all of them: `a.csv and 2 more files`."""

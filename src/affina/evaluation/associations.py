@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
+from affina.data.drawing import drawn_places
 from affina.data.identity.swapping import Swapper
 from affina.data.people import ROLE, groups_of
 from affina.data.rows import Row
@@ -40,10 +39,6 @@ class _Look:
     sides: tuple[str, str]
     hits: tuple[int, int]
     rows: tuple[int, int]
-
-    @property
-    def chance(self) -> float:
-        return fisher(self.hits, self.rows)
 
     def told(self) -> str:
         """`'1': 72% of 180 rows with he, 35% of 150 with she (37 points more, 27 to 46)`."""
@@ -100,7 +95,7 @@ def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int) -> Notice
         swapper: of the terms.
         seed: decides which of many rows are looked at.
     """
-    chosen = sorted(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS].tolist())
+    chosen = drawn_places(len(rows), most=MOST_ROWS, seed=seed)
     with_terms = [(row, swapper.terms(row)) for row in (rows[place] for place in chosen)]
     looks = list(_of_terms([(row, first, second) for row, (first, second) in with_terms if first or second], swapper))
     count = sum(bool(first or second) for _, (first, second) in with_terms)
@@ -159,7 +154,9 @@ def _told_apart(labels: Mapping[str, int]) -> list[str]:
 
 
 def _findings(looks: Sequence[_Look], name: str, meaning: str) -> tuple[Finding, ...]:
-    sure = sorted((look for look in looks if look.chance * len(looks) <= LEVEL), key=lambda look: look.chance)
+    chances = [fisher(look.hits, look.rows) for look in looks]
+    each = sorted(zip(chances, looks, strict=True), key=lambda found: found[0])
+    sure = [look for chance, look in each if chance * len(looks) <= LEVEL]
     if not sure:
         return ()
     advice = (

@@ -31,11 +31,12 @@ def fisher(hits: tuple[int, int], rows: tuple[int, int]) -> float:
     least, most = max(0, drawn - rows[1]), min(rows[0], drawn)
 
     def log_chance(first: int) -> float:
-        return _log_choices(rows[0], first) + _log_choices(rows[1], drawn - first) - _log_choices(total, drawn)
+        return log_choices(rows[0], first) + log_choices(rows[1], drawn - first) - log_choices(total, drawn)
 
     found = log_chance(hits[0]) + _ROUNDING
     return min(1.0, sum(exp(each) for each in map(log_chance, range(least, most + 1)) if each <= found))
 
 
-def _log_choices(of: int, chosen: int) -> float:
+def log_choices(of: int, chosen: int) -> float:
+    """The logarithm of in how many ways so many of so many can be chosen."""
     return lgamma(of + 1) - lgamma(chosen + 1) - lgamma(of - chosen + 1)

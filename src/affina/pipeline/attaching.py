@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Final, TypeVar
@@ -44,7 +44,7 @@ Model = TypeVar("Model", Classifier, LanguageModel)
 
 
 def choose_method(
-    recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]], *, begun: Resolved[Any] | None = None
+    recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]], *, begun: Callable[[], Resolved[Any] | None]
 ) -> Method:
     """The method, with what it leaves open decided.
 
@@ -52,11 +52,12 @@ def choose_method(
         recipe: as asked.
         model: whose sizes count.
         choices: gets what is decided.
-        begun: the method of the stopped run that goes on, as plain data: another one could not.
+        begun: gives the method of the stopped run that goes on, as plain data, which another one could not.
     """
     method = recipe.method
     if isinstance(method, str):
-        chosen = _by_memory(model, _by_sizes(model)) if begun is None else _as_begun(begun)
+        before = begun()
+        chosen = _by_memory(model, _by_sizes(model)) if before is None else _as_begun(before)
         choices["method"], method = Resolved(chosen.value.name, chosen.reason), chosen.value
     if not isinstance(method, LoraSpec):
         return method

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from affina.pipeline.budgets import key_of
-from affina.record.measures import higher_is_better
+from affina.record.measures import direction
 from affina.record.risks import Risk
 from affina.record.searched import Held, Tried
 from affina.reporting.budgets import gain, told
@@ -22,7 +22,7 @@ def best_of(tried: Sequence[Tried]) -> Tried | None:
 
 
 def _rank(one: Tried) -> tuple[float, float, int]:
-    way = 1 if higher_is_better(one.metric) else -1
+    way = direction(one.metric)
     return way * one.score.value, -(1.0 if one.strength is None else one.strength), -one.step
 
 

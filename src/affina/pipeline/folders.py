@@ -85,25 +85,32 @@ def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
 
 def goes_on_in(recipe: Recipe) -> Path | None:
     """The folder of the stopped run that this one would go on with; nothing is locked, made or refused."""
+    found = _stopped(recipe)
+    return None if found is None else found[0]
+
+
+def begun_with(recipe: Recipe) -> Resolved[Any] | None:
+    """The method, as plain data, that a stopped run began with, which this recipe goes on with; None without one."""
+    found = _stopped(recipe)
+    if found is None:
+        return None
+    path, records = found
+    started = next(record for record in records if isinstance(record, Started))
+    return Resolved(started.resolved["method"], f"as it was when {path} was started")
+
+
+def _stopped(recipe: Recipe) -> tuple[Path, Sequence[Payload]] | None:
+    """The folder of the stopped run of this recipe, and its record."""
     for path in _candidates(recipe):
         if not path.is_dir():
             return None
         with suppress(RunError):
             records = journal.read(RunFolder(path).journal)
             if records and _cannot_go_on(records, recipe) is None:
-                return path
+                return path, records
         if recipe.run != AUTO:
             return None
     return None
-
-
-def begun_with(recipe: Recipe) -> Resolved[Any] | None:
-    """The method, as plain data, that a stopped run began with, which this recipe goes on with; None without one."""
-    path = goes_on_in(recipe)
-    if path is None:
-        return None
-    started = next(record for record in journal.read(RunFolder(path).journal) if isinstance(record, Started))
-    return Resolved(started.resolved["method"], f"as it was when {path} was started")
 
 
 def _candidates(recipe: Recipe) -> Iterator[Path]:

@@ -111,7 +111,7 @@ def with_people(looked: Looked, loaded: Loaded, pairs: Sequence[Pair], *, seed: 
     audited, findings = looked
     if loaded.labelling.name != CLASSIFICATION:
         return looked
-    splits = {name: getattr(loaded.splits, name) for name in ("train", "validation", "test")}
+    splits = loaded.splits.by_name
     parts = [look_at_terms(splits["train"], Swapper(pairs), seed=seed)] if pairs else []
     if ROLE in loaded.columns:
         parts.append(look_at_groups(splits, loaded.columns[ROLE]))

@@ -6,7 +6,6 @@ the model is worth afterwards, says the kind of run, which derives from `Learns`
 
 from __future__ import annotations
 
-import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -92,7 +91,7 @@ class Learns(ABC):
         return Work(
             batch=lambda places: self._batch([train[place] for place in places], places, run.device),
             weight=self.reading.weight,
-            loss=functools.partial(self._loss, r_drop=run.recipe.train.r_drop),
+            loss=partial(self._loss, r_drop=run.recipe.train.r_drop),
             evaluate=self.evaluation(run),
             where=lambda place: rows[place].where,
         )
@@ -108,7 +107,7 @@ class Learns(ABC):
             states = self.model.states(batch.inputs)
             return self.reading.loss(states, output, batch)[0], states
 
-        return twice(once, functools.partial(of_tokens, targets=batch.targets, output=output), strength=r_drop)
+        return twice(once, partial(of_tokens, targets=batch.targets, output=output), strength=r_drop)
 
     def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Self, dict[str, Resolved[Any]]]:
         """Rows are packed where the recipe says so, or that saves padding, and the model keeps them apart."""

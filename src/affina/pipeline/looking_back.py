@@ -18,7 +18,7 @@ from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_given, named
 from affina.pipeline.results import Seen
 from affina.record.journal import Journal
-from affina.record.measures import higher_is_better
+from affina.record.measures import direction
 from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.record.row_results import RowResults
 from affina.reporting.degenerate import Degenerate
@@ -71,7 +71,7 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterato
     if found.wrong is not None:
         yield f"{found.wrong.told} on {tuned.split}"
     key = telling(tuned.metrics, prepared.hyper.metric.value)
-    way = 1 if higher_is_better(key) else -1
+    way = direction(key)
     reached = tuned.metrics[key]
     others = {who: scored.metrics[key] for who, scored in found.scores.items() if key in scored.metrics}
     for who, figure in sorted(others.items(), key=lambda item: -way * item[1].value):

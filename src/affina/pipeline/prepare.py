@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,7 +70,8 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     words = not loaded.labelling.writes and in_words(recipe, loaded, source, choices)
     subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
     audited, findings = with_people(looked, as_read, terms, seed=recipe.seed)
-    method, attached = begin_method(choose_method(begun, subject.model, choices, begun=begun_with(recipe)), subject)
+    chosen = choose_method(begun, subject.model, choices, begun=partial(begun_with, recipe))
+    method, attached = begin_method(chosen, subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)

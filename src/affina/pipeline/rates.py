@@ -70,7 +70,7 @@ def named(prepared: Prepared, rate: float) -> str:
 def settle(prepared: Prepared, journal: Journal) -> Prepared:
     """Start the head, and let that and the run's own rows settle the rates that were left to us."""
     prepared = with_head(prepared, prepared.subject.start_head(prepared))
-    if not is_given(prepared) and (steps := steps_of_test(prepared, plan_of(prepared))):
+    if steps := steps_of_test(prepared):
         prepared = _tested(prepared, journal, steps=steps)
     write_choices(prepared, settles_later(prepared), journal)
     return prepared
@@ -115,11 +115,17 @@ def _is_head_alone(prepared: Prepared) -> bool:
     return all(group.part == "head" for group in prepared.attached.parameter_groups())
 
 
-def steps_of_test(prepared: Prepared, plan: Plan) -> int:
-    """The steps of a range test that settles the rate; 0 where it was given, or the run is too short to pay for one."""
-    if is_given(prepared) or plan.total_steps < WORTH_IT:
+def steps_of_test(prepared: Prepared, plan: Plan | None = None) -> int:
+    """The steps of a range test that settles the rate; 0 where it was given, or the run is too short to pay for one.
+
+    Args:
+        prepared: the run.
+        plan: its steps; laid out here where they are asked for and were not.
+    """
+    if is_given(prepared):
         return 0
-    return min(MOST_STEPS, int(MOST_SHARE * plan.total_steps / COST))
+    total = (plan or plan_of(prepared)).total_steps
+    return 0 if total < WORTH_IT else min(MOST_STEPS, int(MOST_SHARE * total / COST))
 
 
 def _tested(prepared: Prepared, journal: Journal, *, steps: int) -> Prepared:

@@ -33,7 +33,7 @@ from affina.pipeline.risks import Probing, probing_of
 from affina.pipeline.shipping import put
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.measures import higher_is_better
+from affina.record.measures import direction
 from affina.record.risks import Probed
 from affina.record.searched import Held, Searched, Tried
 from affina.risks.probe import Probe, with_intervals
@@ -128,7 +128,7 @@ def _baseline(run: Prepared, start: _Start) -> tuple[str, Rated]:
 
 def _score(rated: Rated) -> float:
     """More is better."""
-    way = 1 if higher_is_better(rated.metric) else -1
+    way = direction(rated.metric)
     return float(way * np.nan_to_num(rated.measure(np.ones(rated.rows)))[0])
 
 
@@ -169,9 +169,11 @@ class _Search:
 
     def weights_of(self, chosen: Tried | None, folder: RunFolder) -> State:
         """A candidate's, or the tuned ones where there is none."""
-        if chosen is None or chosen.strength is not None:
-            return self._on_the_line(1.0 if chosen is None or chosen.strength is None else chosen.strength)
-        return checkpoint.load_snapshot(folder, step=chosen.step)
+        if chosen is None:
+            return self.ends.tuned
+        if chosen.strength is None:
+            return checkpoint.load_snapshot(folder, step=chosen.step)
+        return self._on_the_line(chosen.strength)
 
     def came_to(self, chosen: Tried | None, *, seconds: float) -> Searched:
         """The line of the record that says how it ended."""
@@ -213,8 +215,9 @@ class _Search:
         with as_exported(self.run):
             rated = self.run.subject.rate(self.run)
             found = list(looks.at_tuned(looks.is_budgeted))
+        passed_over = self._left_out()
         lacking = [line for line in self.probing.lacking if line.risk in budgets and not keeps_limit(line)]
-        found += [line for line in lacking if line not in self._left_out()]
+        found += [line for line in lacking if line not in passed_over]
         score, gain = with_intervals(_with_gain(rated, self.began), rated.rows, self.run.sampling)
         tried = Tried(
             step=step,
@@ -231,7 +234,7 @@ class _Search:
 
 def _with_gain(now: Rated, began: Rated) -> Measure:
     """The score, and by how much it is better than the one before, on the same rows."""
-    way = 1 if higher_is_better(now.metric) else -1
+    way = direction(now.metric)
 
     def measure(weights: Floats) -> Floats:
         score = now.measure(weights)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numpy as np
-
+from affina.data.drawing import drawn_places
 from affina.data.mixing import seen_in, weights_of
 from affina.pipeline.budgets import snapshot_steps
 from affina.pipeline.prepared import Prepared
@@ -155,4 +154,4 @@ def _stopping(prepared: Prepared, *, since: int) -> EarlyStopping:
 def judged_places(prepared: Prepared) -> list[int]:
     """The places of the validation rows that choose the checkpoint, the same ones at every evaluation."""
     count, rows = prepared.hyper.evaluation_rows.value, len(prepared.rows["validation"])
-    return sorted(np.random.default_rng(0).permutation(rows)[:count].tolist())
+    return drawn_places(rows, most=count, seed=0)

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from affina.data.drawing import drawn_places
 from affina.data.identity.swapping import Swapper
 from affina.data.identity.terms import KEY
 from affina.data.people import ROLE
@@ -80,7 +81,7 @@ def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
     if refused is not None:
         return refused
     count = allowance.rows("bias", each=asked.each, most=most)
-    chosen = sorted(np.random.default_rng(run.recipe.seed).permutation(len(pairs))[:count].tolist())
+    chosen = drawn_places(len(pairs), most=count, seed=run.recipe.seed)
     left = allowance.tokens("bias") - count * asked.read
     drawn = "" if count == len(pairs) else f", of which {count:,} were drawn by the seed"
     note = f"{len(pairs):,} of {len(rows):,} {split} rows have one of {len(run.terms)} pairs of terms{drawn}"
@@ -98,7 +99,7 @@ def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
         return []
     split, labels = judged_split(run), run.loaded.labels
     rows = [row for row in run.rows[split] if row.fields.get(ROLE)]
-    chosen = sorted(np.random.default_rng(run.recipe.seed).permutation(len(rows))[:MOST_ROWS].tolist())
+    chosen = drawn_places(len(rows), most=MOST_ROWS, seed=run.recipe.seed)
     if not chosen:
         return [_not_measured(f"no {split} row has a value in the column {run.loaded.columns[ROLE]}", BY_GROUP)]
     place = {label: number for number, label in enumerate(labels)}

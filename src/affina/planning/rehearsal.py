@@ -21,10 +21,10 @@ from affina.data.batching import by_length
 from affina.evaluation.baselines import MOST_ROWS, START_STRENGTH, fit_probe
 from affina.models.base import width
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.rates import is_given, probe_rates, steps_of_test
+from affina.pipeline.rates import probe_rates, steps_of_test
 from affina.pipeline.risks import reads_base
 from affina.pipeline.shipping import put
-from affina.pipeline.training import build_loop, plan_of
+from affina.pipeline.training import build_loop
 from affina.planning.costs import batches_of, costs_of, evaluation_cost
 from affina.planning.estimate import ASKING, fits_probes, shapes
 from affina.record.folder import RunFolder
@@ -127,7 +127,7 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
     if fits_probes(prepared):
         with found.stage("probe", prepared.device):
             _fit(prepared, found)
-    if not is_given(prepared) and steps_of_test(prepared, plan_of(prepared)):
+    if steps_of_test(prepared):
         with found.stage("range test", prepared.device):
             probe_rates(prepared, steps=TESTED)
         found.steps += TESTED

@@ -87,3 +87,8 @@ def title(name: str) -> str:
 def higher_is_better(name: str) -> bool:
     """A metric's direction; one that is not known is taken to be a score."""
     return name not in MEASURES or MEASURES[name].higher_is_better
+
+
+def direction(name: str) -> int:
+    """1 where more of a metric is better, -1 where less is."""
+    return 1 if higher_is_better(name) else -1

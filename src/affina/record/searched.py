@@ -6,13 +6,9 @@ The types are frozen plain data, like all of `payloads`, which has them in its u
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.risks import Figure, Outcome, Risk
-
-EXPORTED: Final = "exported"
-NONE_FITS: Final = "none fits"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from affina.record.measures import MEASURES, higher_is_better
+from affina.record.measures import MEASURES, direction
 from affina.record.risks import Risk
 from affina.record.searched import Held, Searched, Tried
 from affina.reporting.costs import Cost
@@ -181,7 +181,7 @@ def _front(tried: tuple[Tried, ...], found: Searched) -> TradeOff | None:
     if not points:
         return None
     key = points[0][2]
-    way = 1 if higher_is_better(found.metric) else -1
+    way = direction(found.metric)
 
     def passed(one: Tried, cost: float) -> bool:
         score = way * one.score.value

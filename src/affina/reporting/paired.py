@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from affina.evaluation.chance import log_choices
 from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.row_results import RowResults
 from affina.reporting import text_scores
@@ -220,10 +221,7 @@ def mcnemar(first: int, second: int) -> float:
     rows = first + second
     if not rows:
         return 1.0
-    tail = sum(
-        math.exp(math.lgamma(rows + 1) - math.lgamma(k + 1) - math.lgamma(rows - k + 1) - rows * math.log(2))
-        for k in range(min(first, second) + 1)
-    )
+    tail = sum(math.exp(log_choices(rows, k) - rows * math.log(2)) for k in range(min(first, second) + 1))
     return min(1.0, 2 * tail)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from affina.record.figures import LEAST_ROWS, Measured
-from affina.record.measures import MEASURES, OF_TEXTS, higher_is_better
+from affina.record.measures import MEASURES, OF_TEXTS, direction
 from affina.record.payloads import Scores
 from affina.record.row_results import RowResults
 from affina.reporting.degenerate import Degenerate, degenerate_of
@@ -95,7 +95,7 @@ def verdict(
         return None
     metrics = scores["tuned"].metrics
     key = telling(metrics, chosen_metric)
-    way = 1 if higher_is_better(key) else -1
+    way = direction(key)
     # Only figures of the same rows can be compared.
     others = {
         who: other.metrics[key]

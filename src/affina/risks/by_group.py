@@ -29,9 +29,9 @@ from affina.evaluation.intervals import Floats
 from affina.evaluation.judging.base import Sampling, Targets
 from affina.evaluation.proportions import difference_of, share_of
 from affina.record.figures import LEAST_ROWS, Measured
-from affina.record.risks import BY_GROUP, DIFFERENCE, PROBED, TUNED, UNTOUCHED, Figure, Risk
+from affina.record.risks import BY_GROUP, DIFFERENCE, TUNED, Figure, Risk
 from affina.risks.probe import Found, outcome_of, with_intervals
-from affina.risks.swaps import Answers, Views
+from affina.risks.swaps import Answers, Views, sides_of
 
 LIMIT: Final = 0.1
 """Of a rate, between two groups. By convention."""
@@ -155,12 +155,11 @@ class ByGroup:
         """Those of the tuned one, beside them."""
         odds = rates_of(self._groups, self._targets, labels=self._labels, odds=True)
         parity = rates_of(self._groups, self._targets, labels=self._labels, odds=False)
-        tuned = self._answered(self._views.shipped)
-        probed = None if self._views.alike is None else self._answered(self._views.alike)
+        sides, now = sides_of(self._views, self._base, self._answered)
         by_metric = [(metric, rates) for metric, rates in ((ODDS, odds), (PARITY, parity)) if rates is not None]
         figures = tuple(
-            figure for metric, rates in by_metric for figure in self._figures(metric, rates, tuned, probed)
-        ) + tuple(self._accuracies(tuned))
+            figure for metric, rates in by_metric for figure in self._figures(metric, rates, sides, now)
+        ) + tuple(self._accuracies(sides[0][1]))
         notes = (self._note, *self._left_out(), *([self._views.how] if self._views.how else []))
         if not by_metric:
             return Found(outcome="few", limit=LIMIT, figures=figures, why=TOO_SMALL, notes=notes)
@@ -170,15 +169,12 @@ class ByGroup:
     def _answered(self, answers: Answers) -> Answered:
         return np.asarray(answers(self._rows).argmax(axis=1), dtype=np.int64)
 
-    def _figures(self, metric: str, rates: Rates, tuned: Answered, probed: Answered | None) -> list[Figure]:
+    def _figures(self, metric: str, rates: Rates, sides: Sequence[tuple[str, Answered]], now: Answered) -> list[Figure]:
         confidence = self._sampling.confidence
-        sides = [(TUNED, tuned)]
-        if self._base is not None:
-            sides += [(UNTOUCHED, self._base)] + ([] if probed is None else [(PROBED, probed)])
         found = [Figure(metric=metric, of=of, found=rates.measured(side, confidence=confidence)) for of, side in sides]
         if self._base is None:
             return found
-        base, now = self._base, tuned if probed is None else probed
+        base = self._base
 
         def changed(weights: Floats) -> Floats:
             return np.asarray([rates.largest(now, weights) - rates.largest(base, weights)])

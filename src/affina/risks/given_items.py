@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-import numpy as np
-
+from affina.data.drawing import drawn_places
 from affina.data.formats import is_data, read_table
 from affina.data.items import Item as DataFile
 from affina.data.passages import is_running_text
@@ -240,7 +239,7 @@ def _unfit(where: str, expected: str, found: str) -> Problem:
 
 def drawn(kind: Kind, path: str, items: Sequence[Item], *, seed: int) -> Items:
     """The items that are read of those of a file; how many say again what another says is told."""
-    chosen = sorted(np.random.default_rng(seed).permutation(len(items))[:MOST_ITEMS].tolist())
+    chosen = drawn_places(len(items), most=MOST_ITEMS, seed=seed)
     told = "all that it has" if len(chosen) == len(items) else f"drawn by the seed from {len(items):,}"
     again = len(items) - len({(item.stem, item.texts) for item in items})
     told += f"; {again:,} in it repeat another" if again else ""

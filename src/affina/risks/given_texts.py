@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from affina.data.decoding import decode
+from affina.data.drawing import drawn_places
 from affina.data.formats import FORMATS
 from affina.data.passages import is_running_text
 from affina.errors import Problem, RecipeError
@@ -67,7 +66,7 @@ def read_texts(path: str, *, seed: int) -> Given:
     pieces = list(_pieces(text))
     if not pieces:
         raise RecipeError(_problem(f"{path}, which is empty", "name a file with text in it, or leave the key out"))
-    chosen = sorted(np.random.default_rng(seed).permutation(len(pieces))[:MOST_PIECES].tolist())
+    chosen = drawn_places(len(pieces), most=MOST_PIECES, seed=seed)
     told = "all that it has" if len(chosen) == len(pieces) else f"drawn by the seed from {len(pieces):,}"
     return Given(file.name, tuple(pieces[place] for place in chosen), told)
 

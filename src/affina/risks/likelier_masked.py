@@ -15,6 +15,7 @@ import difflib
 import string
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -72,10 +73,14 @@ def looks_of(
         progress: told how many texts are scored, and of how many.
     """
 
-    def look() -> list[Floats]:
-        masked = head()
+    @cache
+    def read() -> tuple[list[Hidden], list[int]]:
         parts = [part for item in items.items for part in hidden_of(model.tokenizer, items.kind, item)]
-        hidden, counts = [one for part in parts for one in part], [len(part) for part in parts]
+        return [one for part in parts for one in part], [len(part) for part in parts]
+
+    def look() -> list[Floats]:
+        masked = head()  # first: a model without it has no mask token, maybe
+        hidden, counts = read()
         found = log_probabilities(
             model, masked, hidden, budget=budget, progress=lambda done: progress(done, len(hidden))
         )

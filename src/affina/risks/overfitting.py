@@ -27,7 +27,7 @@ from affina.evaluation.baselines import Floats
 from affina.evaluation.intervals import Measure, draws, ends
 from affina.evaluation.judging.base import Judge, Sampling, Targets, Thresholds
 from affina.record.figures import LEAST_ROWS, Measured
-from affina.record.measures import higher_is_better
+from affina.record.measures import direction
 from affina.record.risks import DIFFERENCE, TRAINING_ROWS, VALIDATION_ROWS, Figure, Risk
 from affina.risks.probe import Found, outcome_of
 
@@ -114,7 +114,7 @@ class _Combining:
 
     def __call__(self, train: Floats, unseen: Floats) -> Floats:
         """[..., 2 x names] of both to [..., 2 + 3 x shown]; what was not learned cannot be lost, and is no number."""
-        place, way = self.names.index(self.decisive), 1 if higher_is_better(self.decisive) else -1
+        place, way = self.names.index(self.decisive), direction(self.decisive)
         learned, held = (way * (side[..., place] - side[..., len(self.names) + place]) for side in (train, unseen))
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(learned > 0, 1 - held / learned, np.nan)

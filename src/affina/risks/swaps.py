@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, final
+from typing import Final, TypeVar, final
 
 import numpy as np
 
@@ -30,6 +30,7 @@ LIMIT: Final = 0.05
 FLIPS: Final = "flip_rate"
 GAP: Final = "probability_gap"
 
+Looked = TypeVar("Looked")
 Answers = Callable[[Sequence[Row]], Floats]
 """Rows to their labels' probabilities, [rows, labels], by the model as it is when it is called."""
 
@@ -47,6 +48,24 @@ class Views:
     shipped: Answers
     alike: Answers | None = None
     how: str = ""
+
+
+def sides_of(
+    views: Views, base: Looked | None, look: Callable[[Answers], Looked]
+) -> tuple[list[tuple[str, Looked]], Looked]:
+    """What each side gave, and what is set against the untouched model: the tuned one, looked at alike.
+
+    Args:
+        views: how the model is asked.
+        base: what the untouched one gave; None where it was not asked.
+        look: asks the model as it is.
+    """
+    tuned = look(views.shipped)
+    alike = None if views.alike is None else look(views.alike)
+    sides = [(TUNED, tuned)]
+    if base is not None:
+        sides += [(UNTOUCHED, base)] + ([] if alike is None else [(PROBED, alike)])
+    return sides, tuned if alike is None else alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +103,7 @@ class Swaps:
 
     def after(self) -> Found:
         """Those of the tuned one, beside them."""
-        tuned = self._changes(self._views.shipped)
-        probed = None if self._views.alike is None else self._changes(self._views.alike)
-        sides = [(TUNED, tuned)]
-        if self._base is not None:
-            sides += [(UNTOUCHED, self._base)] + ([] if probed is None else [(PROBED, probed)])
+        sides, now = sides_of(self._views, self._base, self._changes)
         shares = [
             (of, share_of(int(side.flips.sum()), len(self._pairs), confidence=self._sampling.confidence))
             for of, side in sides
@@ -96,7 +111,6 @@ class Swaps:
         figures = [Figure(metric=FLIPS, of=of, found=share) for of, share in shares]
         means = [(GAP, of, side.gaps) for of, side in sides]
         if self._base is not None:
-            now = probed or tuned
             means.insert(0, (FLIPS, DIFFERENCE, now.flips - self._base.flips))
             means.append((GAP, DIFFERENCE, now.gaps - self._base.gaps))
         values = [value for _, _, value in means]

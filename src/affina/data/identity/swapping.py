@@ -3,8 +3,8 @@
 Case is kept, words are whole (spider-man is one), and a word with two counterparts takes the one for where it stands:
 "her" before another word is read as "his", else as "him". That is a rule and no parser: "I gave her flowers" becomes
 "his flowers", and adjectives that agree with a noun (in Italian) stay as they are. A word that differs from a term in
-more than case (the Turkish dotted I and dotless i) is none, and stays; accents may stand
-apart from their letters (NFD). This module reads no list (`terms`).
+more than case (the Turkish dotted I and dotless i) is none, and stays; accents may stand apart from their letters
+(NFD). This module reads no list of terms (`terms`).
 """
 
 from __future__ import annotations

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
+from affina.data.drawing import drawn_places
 from affina.data.labelling.base import Labelling
 from affina.data.rows import Row
 from affina.evaluation.judging.classes import ClassJudge
@@ -52,7 +51,7 @@ def with_label_errors(
         seed: decides the sample and the folds.
     """
     audited, findings = found
-    places = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS]).tolist()
+    places = drawn_places(len(rows), most=MOST_ROWS, seed=seed)
     chosen = [rows[place] for place in places]
     examples = task.encode(chosen)
     prober = Prober(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from affina.data.drawing import drawn_places
 from affina.data.rows import Row
 from affina.evaluation.baselines import START_STRENGTH
 from affina.evaluation.intervals import Floats
@@ -34,8 +35,7 @@ def asked_of(subject: Answering, run: Prepared) -> Asked:
     def views(left: float) -> Views:
         most = min(MOST_FITTED, len(train))
         rows = most if left >= most * trained else int(left / trained)
-        chosen = np.random.default_rng(run.recipe.seed).permutation(len(train))[:rows].tolist()
-        fitted = [train[place] for place in sorted(chosen)]
+        fitted = [train[place] for place in drawn_places(len(train), most=rows, seed=run.recipe.seed)]
         targets = subject.judge.targets(fitted)
 
         def shipped(texts: Sequence[Row]) -> Floats:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from affina.data.drawing import drawn_places
 from affina.data.rows import Row
 from affina.evaluation import perplexity
 from affina.models.writing import HowToWrite
@@ -72,5 +71,5 @@ def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: 
 def _with_long_answers(subject: Writing, split: str, *, count: int, seed: int) -> list[Row]:
     """Rows of which enough is learned to be learned by heart, drawn by the seed."""
     long = [place for place, passage in enumerate(subject.passages[split]) if passage.targets >= LEAST_TOKENS]
-    chosen = sorted(np.random.default_rng(seed).permutation(len(long))[:count].tolist())
+    chosen = drawn_places(len(long), most=count, seed=seed)
     return [subject.rows[split][long[place]] for place in chosen]

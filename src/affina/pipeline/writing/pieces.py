@@ -45,8 +45,7 @@ def in_pieces(loaded: Loaded, model: Tells, *, limit: int) -> tuple[Loaded, Reso
         model: its tokenizer.
         limit: in tokens, special tokens included.
     """
-    splits = {name: getattr(loaded.splits, name) for name in ("train", "validation", "test")}
-    found = {name: divided(rows, model, limit=limit) for name, rows in splits.items()}
+    found = {name: divided(rows, model, limit=limit) for name, rows in loaded.splits.by_name.items()}
     long, pieces = (sum(counts) for counts in zip(*((one.long, one.pieces) for one in found.values()), strict=True))
     if not long:
         return loaded, None

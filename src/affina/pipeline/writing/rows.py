@@ -109,8 +109,7 @@ class Lessons:
 
         kept: dict[str, tuple[Row, ...]] = {}
         findings: tuple[Finding, ...] = ()
-        for split in ("train", "validation", "test"):
-            rows = getattr(loaded.splits, split)
+        for split, rows in loaded.splits.by_name.items():
             kept[split], found = settle(rows, make, policy=recipe.data.unfit, split=split, name="rows_refused")
             findings += found
         return replace(loaded, splits=Splits(**kept)), findings

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
-import numpy as np
-
+from affina.data.drawing import drawn_places
 from affina.data.rows import Row
 from affina.data.table import MOST_EXAMPLES
 from affina.evaluation import perplexity, slots, text_metrics
@@ -117,7 +116,7 @@ class Writer:
         for row in rows:
             together.setdefault(row.fields["text"], []).append(row)
         groups = list(together.values())
-        chosen = sorted(np.random.default_rng(seed).permutation(len(groups))[:most].tolist())
+        chosen = drawn_places(len(groups), most=most, seed=seed)
         return ToWrite(
             rows=tuple(groups[place][0] for place in chosen),
             references=tuple(tuple(map(self.teacher.answer, groups[place])) for place in chosen),
