@@ -165,6 +165,7 @@ STAGED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", STAGED)
 def test_resumed_at_any_step_of_any_stage_equals_uninterrupted(tmp_path, monkeypatch, kind):
     train = {"schedule": "slanted_triangular", "epochs": 2.5, "early_stopping": {"patience": 50}}

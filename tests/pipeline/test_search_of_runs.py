@@ -186,6 +186,7 @@ def flat(tree, above=""):
             yield f"{above}{key}", value
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_in_its_search_goes_on(tmp_path):
     asked = recipe(tmp_path, method="full")
     whole = affina.train({**asked, "run": str(tmp_path / "whole")})

@@ -65,6 +65,7 @@ def test_where_nothing_was_learned_nothing_can_be_lost():
     assert "lost_elsewhere" not in [figure.metric for figure in found.figures]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [50, 400])
 def test_a_run_at_the_limit_is_seldom_flagged(rows):
     draw, flagged, times = np.random.default_rng(5), 0, 300

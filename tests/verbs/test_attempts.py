@@ -168,6 +168,7 @@ def interrupt_at(monkeypatch, step, *, attempt):
     monkeypatch.setattr(loop_module, "deferred", deferred)
 
 
+@pytest.mark.slow
 def test_resumed_before_at_and_after_the_restart_equals_uninterrupted(monkeypatch, finished):
     whole = finished(TOO_HIGH).folder.path
     expected, shipped = numbers(whole), weights(whole)
