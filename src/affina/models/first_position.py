@@ -11,8 +11,8 @@ Owns the blocks' layouts that it knows. It does not decide when the short way is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import torch
@@ -22,6 +22,7 @@ from torch.nn import functional
 from affina.models.anatomy import Anatomy
 from affina.models.heads import head_logits, hidden_states
 from affina.models.longer import has_prefix
+from affina.models.standing_in import stands_in
 
 Block = Callable[[Any, Tensor, Tensor | None], Tensor]
 """A block, states [B, T, H] that enter it and the attention mask [B, 1, T, T] or None, to its first state [B, 1, H]."""
@@ -73,22 +74,13 @@ def _first_states(module: Any, anatomy: Anatomy, inputs: Mapping[str, Tensor]) -
         return hidden_states(module, inputs)
 
 
-@contextmanager
-def _first_only(block: Any, way: Block) -> Iterator[None]:
+def _first_only(block: Any, way: Block) -> AbstractContextManager[None]:
     """For one call of the backbone, let its last block give the first position alone."""
 
     def forward(hidden_states: Tensor, attention_mask: Tensor | None = None, *_: Any, **__: Any) -> Tensor:
         return way(block, hidden_states, attention_mask)
 
-    before = block.__dict__.get("forward")
-    block.forward = forward  # an attribute of the instance shadows the class's method
-    try:
-        yield
-    finally:
-        if before is None:
-            del block.forward
-        else:
-            block.forward = before
+    return stands_in(block, forward)
 
 
 def _bert(block: Any, states: Tensor, mask: Tensor | None) -> Tensor:

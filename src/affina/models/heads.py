@@ -7,11 +7,13 @@ that is loaded. This module owns no head of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, final
 
 from torch import Tensor, nn
+
+from affina.models.standing_in import stands_in
 
 
 def hidden_states(module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -41,7 +43,7 @@ def head_logits(module: Any, hidden: Tensor, inputs: Mapping[str, Tensor]) -> Te
     Returns:
         Logits, [B, C].
     """
-    with _backbone_gives(module, hidden):
+    with backbone_gives(module, hidden, pooled=True):
         logits: Tensor = module(**inputs).logits
     return logits
 
@@ -66,24 +68,20 @@ class _Output:
             raise AttributeError(name)
 
 
-@contextmanager
-def _backbone_gives(module: Any, hidden: Tensor) -> Iterator[None]:
-    """For one call, let the backbone return `hidden` (and its pooler's view of it) without running a block."""
+def backbone_gives(module: Any, hidden: Tensor, *, pooled: bool) -> AbstractContextManager[None]:
+    """While the block runs, let the backbone return `hidden` without running a block.
+
+    Args:
+        module: a classification model.
+        hidden: in the place of its last hidden states.
+        pooled: whether its pooler, where it has one, makes its view of it, too.
+    """
     backbone = module.base_model
 
     def give(*_: Any, **__: Any) -> _Output:
-        return _Output(hidden, _pooled(backbone, hidden))
+        return _Output(hidden, _pooled(backbone, hidden) if pooled else None)
 
-    # an attribute of the instance shadows the class's method; deleting it brings the method back
-    before = backbone.__dict__.get("forward")
-    backbone.forward = give
-    try:
-        yield
-    finally:
-        if before is None:
-            del backbone.forward
-        else:
-            backbone.forward = before
+    return stands_in(backbone, give)
 
 
 def _pooled(backbone: nn.Module, hidden: Tensor) -> Tensor | None:
