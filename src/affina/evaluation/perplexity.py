@@ -11,6 +11,7 @@ This module decides nothing about what is a target (the tasks do).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,7 @@ from affina.data.batching import by_length
 from affina.evaluation.intervals import Floats, bootstrap
 from affina.models.language import LanguageModel
 from affina.record.figures import Measured
-from affina.tasks.lessons import Passage, Reading
+from affina.tasks.lessons import Lines, Passage, Reading
 from affina.tasks.token_loss import token_losses
 
 NAMES: Final = ("loss", "perplexity", "bits_per_byte")
@@ -44,7 +45,7 @@ class Statistics:
 
 
 @torch.inference_mode()
-def statistics(
+def statistics(  # noqa: PLR0913 - all named at the call
     model: LanguageModel,
     reading: Reading,
     passages: Sequence[Passage],
@@ -52,6 +53,7 @@ def statistics(
     sizes: Sequence[int],
     budget: int,
     progress: Callable[[int], None] = lambda _: None,
+    around: Callable[[Lines], AbstractContextManager[None]] = lambda _: nullcontext(),
 ) -> Statistics:
     """What `measure` needs, row by row.
 
@@ -62,11 +64,14 @@ def statistics(
         sizes: UTF-8 bytes of each one's text with a target, from `tasks.target_text`.
         budget: tokens of a batch, padding included, at most.
         progress: told how many rows are done.
+        around: what is on while a batch is run, whose rows are places in `passages`.
     """
     nats, done = np.zeros(len(passages)), 0
     for places in by_length([len(passage) for passage in passages], budget=budget):
         batch = reading.collate([passages[place] for place in places], rows=places).to(model.module.device)
-        losses = token_losses(model.states(batch.inputs), batch.targets, model.output)
+        with around(batch):
+            states = model.states(batch.inputs)
+        losses = token_losses(states, batch.targets, model.output)
         nats[places] = losses.sum(dim=1, dtype=torch.float64).cpu().numpy()
         done += len(places)
         progress(done)

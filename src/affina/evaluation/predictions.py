@@ -6,6 +6,7 @@ This module does not know what was trained or how; `run_over` gets even the forw
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -24,8 +25,15 @@ from affina.tasks.base import Batch, Example, Task
 Forward = Callable[[Batch], Tensor]
 """A batch on the device to one row of numbers for each example: logits, or features."""
 Where = Callable[[int], str]
+Around = Callable[[Batch], AbstractContextManager[None]]
+"""What is on while a batch is run, whose rows are places in the examples."""
 MOST_NAMED: Final = 3
 """Rows that an error names; further ones are counted."""
+
+
+def nothing(_: Batch) -> AbstractContextManager[None]:
+    """Nothing is on."""
+    return nullcontext()
 
 
 def run_over(
@@ -82,7 +90,7 @@ def check_finite(result: NDArray[Any], where: Where | None) -> None:
     )
 
 
-def logits_of(
+def logits_of(  # noqa: PLR0913 - all named at the call
     classifier: Classifier,
     examples: Sequence[Example],
     *,
@@ -90,6 +98,7 @@ def logits_of(
     budget: int,
     device: torch.device,
     where: Where | None = None,
+    around: Around = nothing,
 ) -> NDArray[np.float32]:
     """The logits that a model gives; what they mean is the task's judge's.
 
@@ -100,6 +109,7 @@ def logits_of(
         budget: tokens in a batch, padding included, at most.
         device: where the model is.
         where: names the row at a place in `examples`, for the error.
+        around: what is on while a batch is run.
 
     Returns:
         [examples, outputs].
@@ -109,7 +119,9 @@ def logits_of(
     """
 
     def forward(batch: Batch) -> Tensor:
-        inputs = batch.to(device).inputs
-        return head_logits(classifier.module, states_for_head(classifier.module, classifier.anatomy, inputs), inputs)
+        batch = batch.to(device)
+        with around(batch):
+            hidden = states_for_head(classifier.module, classifier.anatomy, batch.inputs)
+            return head_logits(classifier.module, hidden, batch.inputs)
 
     return run_over(examples, forward, task=task, budget=budget, where=where)

@@ -56,6 +56,23 @@ def quiet_below(module: nn.Module, anatomy: Anatomy, trained: Collection[str]) -
     return tuple(quiet)
 
 
+def lowest_reached(module: nn.Module, anatomy: Anatomy, trained: Collection[str]) -> int:
+    """The number of the lowest block that the backward pass comes through; that of all blocks where it meets none.
+
+    Args:
+        module: the model.
+        anatomy: its own.
+        trained: names of what trains, the model's own parameters or what is beside them.
+    """
+    own = {name for name, _ in module.named_parameters()}
+    for name in trained:
+        beside = name not in own and anatomy.block_of(name) is None  # virtual tokens, an update of the embeddings
+        if beside or (name in own and anatomy.part_of(name) == "embeddings"):
+            return 0
+    numbers = [number for name in trained if (number := anatomy.block_of(name)) is not None]
+    return min(numbers, default=len(anatomy.blocks))
+
+
 def within(name: str, prefixes: Sequence[str]) -> bool:
     """Whether `name` is one of `prefixes` or inside one."""
     return any(under(name, prefix) for prefix in prefixes)

@@ -53,8 +53,8 @@ class Cut:
     """Where a model is cut in two.
 
     Attributes:
-        stacks: of each stack its frozen part, an encoder's before its decoder's; those above that have none are not there.
-        backbone: nothing in the whole backbone of a classifier trains: what its head reads is kept, and no block is run.
+        stacks: of each stack its frozen part, an encoder's before its decoder's; a stack that has none is not there.
+        backbone: nothing in the backbone of a classifier trains: known is what its head reads, and no block is run.
         first_alone: of that the head reads the first position alone.
     """
 

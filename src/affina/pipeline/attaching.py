@@ -25,7 +25,7 @@ from affina.models.adapter_head import head_modules
 from affina.models.base import Pretrained, base_tensors, length_beside
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
-from affina.pipeline.prepared import Prepared, Subject
+from affina.pipeline.prepared import WHOLE, Prepared, Subject
 from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.resolve import GIVEN
@@ -243,7 +243,7 @@ def instead(run: Prepared, method: Method) -> Iterator[Prepared]:
     with _alone(run.attached):
         other = attach(method, run.subject)
         try:
-            yield replace(run, attached=other, method=method)
+            yield replace(run, attached=other, method=method, kept=None, replays=WHOLE)
         finally:
             other.detach()
             for name, tensor in run.model.module.named_parameters():

@@ -65,6 +65,8 @@ def train(
     loop = build_loop(prepared, folder, journal, floor=_floor(prepared, records))
     if resumed is not None:
         loop.resume(resumed)
+    if not loop.is_over:
+        prepared.replays.fill(journal)
     outcome = _run(loop, prepared)
     if outcome.stopped != STUCK:
         return prepared, outcome

@@ -21,6 +21,7 @@ from affina.pipeline.budgets import budgets_of
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.replaying import KEPT, replayed
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.results import Measured
 from affina.pipeline.risks import measure_risks
@@ -138,12 +139,13 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
         journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
-        prepared = (
-            rates.recall(prepared, before) if resumed else _before_training(prepared, journal, clock, known.predicted)
-        )
-        write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
-        with clock.stage("training"):
-            prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=place.resume, records=before)
+        if not resumed:
+            _before_training(prepared, journal, clock, known.predicted)
+        with replayed(prepared, place.folder) as run:
+            run = rates.recall(run, before) if resumed else _settled(run, journal, clock)  # noqa: PLW2901
+            write_text(place.folder.recipe, dump_recipe(resolved_recipe(run)))
+            with clock.stage("training"):
+                prepared, outcome = attempts.train(run, place.folder, journal, resumed=place.resume, records=before)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("search" if budgets_of(prepared.recipe) else "evaluation"):
             outcome, probing, shipped = choose_weights(prepared, outcome, place.folder, journal)
@@ -162,13 +164,19 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     return RunResult(place.folder, measured.scores, baselines, found.within_budgets)
 
 
-def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> Prepared:
-    """Everything between the choice of the recipe and the first step; returns the run with its rate settled."""
+def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> None:
+    """Everything between the choice of the recipe and what is done to the model."""
     _describe(prepared, journal)
     journal.append(predicted)
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"), untouched(prepared):
             prepared.subject.baselines(prepared, journal)
+
+
+def _settled(prepared: Prepared, journal: Journal, clock: _Clock) -> Prepared:
+    """The run with its head started and its rate settled, what its frozen blocks give kept."""
+    with clock.stage(KEPT):
+        prepared.replays.fill(journal)
     with clock.stage("head and rates"):
         return rates.settle(prepared, journal)
 

@@ -89,14 +89,20 @@ def goes_on_in(recipe: Recipe) -> Path | None:
     return None if found is None else found[0]
 
 
-def begun_with(recipe: Recipe) -> Resolved[Any] | None:
-    """The method, as plain data, that a stopped run began with, which this recipe goes on with; None without one."""
+def begun_with(recipe: Recipe, *keys: str) -> Resolved[Any] | None:
+    """What a stopped run began with, which this recipe goes on with; None without one.
+
+    Args:
+        recipe: as asked.
+        keys: of the recipe, one inside the other, such as `method`; the value comes as plain data.
+    """
     found = _stopped(recipe)
     if found is None:
         return None
     path, records = found
     started = next(record for record in records if isinstance(record, Started))
-    return Resolved(started.resolved["method"], f"as it was when {path} was started")
+    value = functools.reduce(operator.getitem, keys, started.resolved)
+    return Resolved(value, f"as it was when {path} was started")
 
 
 def _stopped(recipe: Recipe) -> tuple[Path, Sequence[Payload]] | None:

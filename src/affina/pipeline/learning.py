@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Self
@@ -91,7 +92,7 @@ class Learns(ABC):
         return Work(
             batch=lambda places: self._batch([train[place] for place in places], places, run.device),
             weight=self.reading.weight,
-            loss=partial(self._loss, r_drop=run.recipe.train.r_drop),
+            loss=partial(self._loss, run),
             evaluate=self.evaluation(run),
             where=lambda place: rows[place].where,
         )
@@ -100,14 +101,32 @@ class Learns(ABC):
         collate = self.reading.collate if self.packing is None else self.packing.collate
         return collate(passages, rows=places).to(device)
 
-    def _loss(self, batch: Lines, *, r_drop: float) -> Tensor:
+    def _loss(self, run: Prepared, batch: Lines) -> Tensor:
         output = self.model.output
 
         def once() -> tuple[Tensor, Tensor]:
-            states = self.model.states(batch.inputs)
+            states = self.read(batch)
             return self.reading.loss(states, output, batch)[0], states
 
-        return twice(once, partial(of_tokens, targets=batch.targets, output=output), strength=r_drop)
+        apart = partial(of_tokens, targets=batch.targets, output=output)
+        with run.replays.around("train", batch.rows, batch):
+            return twice(once, apart, strength=run.recipe.train.r_drop)
+
+    def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Lines:
+        """A row a line."""
+        passages = self.passages[split]
+        return self.reading.collate([passages[place] for place in places], rows=places).to(device)
+
+    def read(self, batch: Lines) -> Tensor:
+        """What the output layer makes logits of."""
+        return self.model.states(batch.inputs)
+
+    def read_tokens(self, split: str) -> Sequence[tuple[int, ...]]:
+        """Those of a decoder, or of an encoder and its decoder."""
+        passages = self.passages[split]
+        if not self.model.reads_apart:
+            return [(len(passage.ids),) for passage in passages]
+        return [(len(passage.source), len(passage.ids)) for passage in passages]
 
     def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Self, dict[str, Resolved[Any]]]:
         """Rows are packed where the recipe says so, or that saves padding, and the model keeps them apart."""
@@ -150,17 +169,31 @@ class Learns(ABC):
 
     def mean_loss(self, run: Prepared, passages: Sequence[Passage]) -> float:
         """In nats for each token that is learned, of the model as it is."""
-        found = self._losses(run, passages)
-        return float(found.nats.sum() / found.tokens.sum())
+        return _mean(self._losses(run, passages))
 
-    def _losses(self, run: Prepared, passages: Sequence[Passage]) -> perplexity.Statistics:
-        sizes = [0] * len(passages)
-        return perplexity.statistics(self.model, self.reading, passages, sizes=sizes, budget=run.evaluation_budget)
+    def judged_loss(self, run: Prepared) -> float:
+        """The same of the rows that choose the checkpoint, whose frozen part may be known."""
+        places = judged_places(run)
+
+        def around(batch: Lines) -> AbstractContextManager[None]:
+            return run.replays.around("validation", [places[row] for row in batch.rows], batch)
+
+        return _mean(self._losses(run, self.judged(run), around=around))
+
+    def _losses(
+        self,
+        run: Prepared,
+        passages: Sequence[Passage],
+        *,
+        around: Callable[[Lines], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> perplexity.Statistics:
+        sizes, budget = [0] * len(passages), run.evaluation_budget
+        return perplexity.statistics(self.model, self.reading, passages, sizes=sizes, budget=budget, around=around)
 
     def guessing(self, run: Prepared) -> float:
         """The loss of the model as it came: what a range test wants to see fall, in parts of it."""
         run.attached.eval()
-        return self.mean_loss(run, self.judged(run))
+        return self.judged_loss(run)
 
     def settle(self, run: Prepared, journal: Journal | None = None) -> None:
         """Nothing goes with the weights."""
@@ -178,6 +211,10 @@ class Learns(ABC):
     def export(self, run: Prepared, folder: RunFolder) -> None:
         """What was trained, with tokenizer and chat template."""
         ship(run, folder)
+
+
+def _mean(found: perplexity.Statistics) -> float:
+    return float(found.nats.sum() / found.tokens.sum())
 
 
 def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from affina.pipeline.beginning import begin
 from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
 from affina.pipeline.identity import Looked, terms_of, with_people, with_swapped
+from affina.pipeline.keeping import with_kept
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
@@ -70,7 +71,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     words = not loaded.labelling.writes and in_words(recipe, loaded, source, choices)
     subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
     audited, findings = with_people(looked, as_read, terms, seed=recipe.seed)
-    chosen = choose_method(begun, subject.model, choices, begun=partial(begun_with, recipe))
+    chosen = choose_method(begun, subject.model, choices, begun=partial(begun_with, recipe, "method"))
     method, attached = begin_method(chosen, subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
@@ -100,7 +101,11 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         told(text)
-    return checked_budgets(replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices)))
+    prepared = with_kept(
+        replace(prepared, choices=prepared.choices | of_steps),
+        begun=partial(begun_with, prepared.recipe, "train", "cache"),
+    )
+    return checked_budgets(replace(prepared, notices=tuple(notices)))
 
 
 def _subject_of(

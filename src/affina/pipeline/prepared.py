@@ -7,10 +7,12 @@ A model answers with labels or numbers, says a label by its name, or writes text
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, final
 
 import torch
+from torch import Tensor
 
 from affina.data.identity.terms import Pair
 from affina.data.loading import Loaded
@@ -18,6 +20,7 @@ from affina.data.rows import Row
 from affina.evaluation.judging.base import Sampling
 from affina.methods.base import Attached
 from affina.models.base import Pretrained
+from affina.models.frozen_prefix import Cut
 from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.results import Measured, Rated, Seen
 from affina.recipe.resolve import Hyperparameters
@@ -31,6 +34,8 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.given import NONE_GIVEN, GivenFiles
 from affina.risks.probe import Probe
+from affina.tasks.layout import Layout
+from affina.training.kept_states import Shelf
 from affina.training.loop import Floor
 from affina.training.precision import PrecisionName
 from affina.training.stepping import MicroBatch, Work
@@ -125,6 +130,18 @@ class Subject(Protocol):
         """A training batch of `count` rows of exactly so many tokens, for what batches cost."""
         ...
 
+    def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Readable:
+        """These rows of a split side by side, padded."""
+        ...
+
+    def read(self, batch: Any) -> Tensor:
+        """What the loss of a batch is made of, by a forward pass of the model up to its head or output layer."""
+        ...
+
+    def read_tokens(self, split: str) -> Sequence[tuple[int, ...]]:
+        """Of each row of a split the tokens that each stack of blocks reads."""
+        ...
+
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """Do with rows, by split and place, what an evaluation does with them; `warm`: what the baselines do too."""
         ...
@@ -189,6 +206,60 @@ class Subject(Protocol):
         ...
 
 
+class Replays(Protocol):
+    """What a model's frozen blocks gave of rows, in the place of running them; see `pipeline.replaying`."""
+
+    def fill(self, journal: Journal) -> None:
+        """Run the frozen blocks once over all rows that are kept, unless that was done."""
+        ...
+
+    def around(self, split: str, places: Sequence[int], batch: Readable) -> AbstractContextManager[None]:
+        """What is on while a batch of these rows of a split is run: the frozen blocks are stepped over."""
+        ...
+
+
+class Readable(Protocol):
+    """A batch, as far as what is kept of its tokens is put into it."""
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Where the tokens stand that each stack of blocks reads."""
+        ...
+
+
+@final
+class RunWhole:
+    """Nothing is kept, and nothing stepped over."""
+
+    def fill(self, journal: Journal) -> None:
+        """There is nothing to fill."""
+
+    def around(self, split: str, places: Sequence[int], batch: Readable) -> AbstractContextManager[None]:
+        """Nothing."""
+        return nullcontext()
+
+
+WHOLE: Final = RunWhole()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is kept of a run's frozen blocks.
+
+    Attributes:
+        cut: which blocks they are.
+        shelves: split to what is kept of its rows, for each stack of blocks.
+    """
+
+    cut: Cut
+    shelves: Mapping[str, tuple[Shelf, ...]]
+
+    @property
+    def bytes(self) -> int:
+        """On the disk."""
+        return sum(shelf.bytes for shelves in self.shelves.values() for shelf in shelves)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """Everything a run needs, decided.
@@ -209,6 +280,8 @@ class Prepared:
         notices: what the stages said on the way.
         given: the user's own files, on which risks are measured.
         terms: identity terms that are swapped to measure bias.
+        kept: what of the frozen blocks is run once; None where they are run in each pass.
+        replays: that, while it is at hand.
     """
 
     recipe: Recipe
@@ -226,6 +299,8 @@ class Prepared:
     notices: tuple[str, ...]
     given: GivenFiles = NONE_GIVEN
     terms: tuple[Pair, ...] = ()
+    kept: Kept | None = None
+    replays: Replays = WHOLE
 
     @property
     def model(self) -> Pretrained:

@@ -37,6 +37,7 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                     "head_learning_rate": hyper.head_learning_rate.value,
                     "batch_tokens": hyper.batch_tokens.value,
                     "pack": value.get("train.pack", recipe.train.pack),
+                    "cache": value.get("train.cache", recipe.train.cache),
                     "head_start": value.get("train.head_start", recipe.train.head_start),
                     "schedule": hyper.schedule.value,
                     "warmup": hyper.warmup.value,

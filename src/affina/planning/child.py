@@ -25,7 +25,7 @@ from affina.pipeline.prepare import prepare
 from affina.pipeline.prepared import Prepared
 from affina.planning.changes import changes_of, weighed
 from affina.planning.estimate import setup_of
-from affina.planning.fitting import free_disk, judge
+from affina.planning.fitting import judge
 from affina.planning.forecast import Forecast
 from affina.planning.foresee import foresee, plain, rehearsed
 from affina.planning.kept import keep
@@ -35,6 +35,7 @@ from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 from affina.runtime import exhausted, memory
 from affina.runtime.children import Tell, answering, as_message
+from affina.runtime.disk import free_disk
 
 FIRST_TO_GO: Final = "1000"
 """Of all processes, this one is ended first where memory runs out (Linux)."""

@@ -14,6 +14,7 @@ from typing import Final
 import torch
 
 from affina.data.batching import by_length
+from affina.methods.reach import lowest_reached
 from affina.models.base import width
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import planner_of, stages_in
@@ -81,7 +82,7 @@ def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
     """The costs of a run's model with the method that is on it, where `names` of what trains do, or all of it."""
     anatomy, state = prepared.model.anatomy, prepared.attached.state_dict()
     trained = state.keys() if names is None else names
-    lowest = _first_trained(prepared, trained)
+    lowest = lowest_reached(prepared.model.module, anatomy, trained)
     forward = backward = 0
     for name, parameter in prepared.model.module.named_parameters():
         number = anatomy.block_of(name)
@@ -96,18 +97,6 @@ def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
         width=width(prepared.model),
         moved=sum(state[name].numel() for name in trained) / sum(tensor.numel() for tensor in state.values()),
     )
-
-
-def _first_trained(prepared: Prepared, trained: Collection[str]) -> int:
-    """The number of the lowest block that the backward pass comes through."""
-    anatomy = prepared.model.anatomy
-    own = {name for name, _ in prepared.model.module.named_parameters()}
-    for name in trained:
-        beside = name not in own and anatomy.block_of(name) is None  # virtual tokens, an update of the embeddings
-        if beside or (name in own and anatomy.part_of(name) == "embeddings"):
-            return 0
-    numbers = [number for name in trained if (number := anatomy.block_of(name)) is not None]
-    return min(numbers, default=len(anatomy.blocks))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Owns the sentence that says so, and the error of a run that cannot fit. It looks
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from affina.errors import Problem, ResourceError
 from affina.planning.forecast import Change, Forecast
 from affina.record.folder import RunFolder
 from affina.reporting.formats import mebibytes
+from affina.runtime.disk import free_disk
 from affina.runtime.memory import Room
 
 OVERRIDE: Final = "train.too_large=try"
@@ -65,12 +65,6 @@ def judge(forecast: Forecast, room: Room | None, *, folder: Path) -> Fit:
         disk_needed=forecast.disk.peak,
         disk_free=free,
     )
-
-
-def free_disk(folder: Path) -> int:
-    """Bytes on the disk where `folder` is or will be."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(there).free
 
 
 def taken(folder: Path) -> int:

@@ -78,6 +78,14 @@ class TrainSpec(Spec):
         description="For models that write: several texts in a line of a batch, none of which sees another; `auto` is"
         " where batches of like length would be much padding and a trial shows that the model keeps texts apart.",
     )
+    cache: bool | Literal["float16"] | Auto = Field(
+        AUTO,
+        description="Run blocks that are frozen, with all below them, once for each row, and keep what they give on the"
+        " disk; `float16` keeps it in half the bytes, rounded. `auto` is on a CPU where that saves passes.",
+    )
+    cache_gib: PositiveFloat | Auto = Field(
+        AUTO, description="GiB that this may take on the disk; `auto` is half of what is free there."
+    )
     precision: PrecisionName = Field(AUTO, description="The precision of the matrix products.")
     schedule: ScheduleShape | Auto = Field(AUTO, description="The shape of the learning rate over the run.")
     warmup: Annotated[float, Field(ge=0)] | Auto = Field(

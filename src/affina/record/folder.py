@@ -30,6 +30,10 @@ class RunFolder:
         """The last checkpoints and the best one."""
         return self.path / "checkpoints"
 
+    def kept_states(self, key: str) -> Path:
+        """What the frozen blocks gave of the rows, for as long as the run trains; `key` tells what that hangs on."""
+        return self.path / f"frozen-blocks-{key}"
+
     def best(self, step: int) -> Path:
         """The trained weights of the evaluation after `step` steps, if it was the best so far."""
         return self.checkpoints / f"best-{step:08d}"

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from affina.data.rows import Row
+from affina.tasks.layout import Layout, padded
 
 Head = Callable[[Tensor], Tensor]
 """The model's output layers: hidden states [batch, time, width] to logits."""
@@ -56,6 +57,11 @@ class Batch:
         """The same batch with its tensors on `device`."""
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         return replace(self, inputs=inputs, targets=self.targets.to(device, non_blocking=True))
+
+    @property
+    def layouts(self) -> tuple[Layout]:
+        """Where its tokens stand."""
+        return (padded(self.inputs["attention_mask"]),)
 
 
 class Task(Protocol):

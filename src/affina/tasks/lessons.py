@@ -19,6 +19,7 @@ from torch import Tensor
 from affina.data.rows import Row
 from affina.models.base import Tells
 from affina.models.output_layer import OutputLayer
+from affina.tasks.layout import Layout, filled_from_left, padded
 from affina.tasks.text_ends import Ends, ends_of
 from affina.tasks.token_loss import IGNORED, token_loss
 
@@ -114,17 +115,27 @@ class Lines:
         targets: [batch, time], aligned with what the model's states predict; -100 where nothing is learned.
         rows: the place of each passage in its split.
         tokens: real tokens, padding not counted.
+        filled: how many each line has of those that a decoder reads.
     """
 
     inputs: Mapping[str, Tensor]
     targets: Tensor
     rows: tuple[int, ...]
     tokens: int
+    filled: tuple[int, ...]
 
     def to(self, device: torch.device) -> Lines:
         """The same batch with its tensors on `device`."""
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         return replace(self, inputs=inputs, targets=self.targets.to(device, non_blocking=True))
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Where its tokens stand: those of a decoder, or of an encoder and its decoder."""
+        read = self.inputs.get("decoder_input_ids")
+        if read is None:
+            return (filled_from_left(self.filled, self.inputs["input_ids"]),)
+        return padded(self.inputs["attention_mask"]), filled_from_left(self.filled, read)
 
 
 @final
@@ -192,18 +203,18 @@ class Reading:
         pad = self._tokenizer.pad_token_id
         learned = _block([passage.learned for passage in passages], fill=0).bool()
         ids = _block([passage.ids for passage in passages], fill=pad)
-        tokens = sum(map(len, passages))
+        tokens, filled = sum(map(len, passages)), tuple(len(passage.ids) for passage in passages)
         if self._start is None:
             targets = torch.full_like(ids, IGNORED)
             targets[:, :-1] = ids[:, 1:].masked_fill(~learned[:, 1:], IGNORED)
             mask = _block([(1,) * len(passage.ids) for passage in passages], fill=0)
-            return Lines({"input_ids": ids, "attention_mask": mask}, targets, tuple(rows), tokens)
+            return Lines({"input_ids": ids, "attention_mask": mask}, targets, tuple(rows), tokens, filled)
         inputs = {
             "input_ids": _block([passage.source for passage in passages], fill=pad),
             "attention_mask": _block([(1,) * len(passage.source) for passage in passages], fill=0),
             "decoder_input_ids": torch.cat([torch.full_like(ids[:, :1], self._start), ids[:, :-1]], dim=1),
         }
-        return Lines(inputs, ids.masked_fill(~learned, IGNORED), tuple(rows), tokens)
+        return Lines(inputs, ids.masked_fill(~learned, IGNORED), tuple(rows), tokens, filled)
 
     def weight(self, batch: Lines) -> float:
         """The number of targets: what `loss` is divided by, known before the forward pass."""

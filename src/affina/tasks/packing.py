@@ -74,7 +74,8 @@ class Packing:
         inputs = {"input_ids": ids, "position_ids": positions}
         if self.masked:
             inputs["attention_mask"] = _block_diagonal(own)
-        return Lines(inputs, targets, tuple(rows), sum(map(len, passages)))
+        filled = tuple(sum(len(passages[place].ids) for place in places) for places in packed)
+        return Lines(inputs, targets, tuple(rows), sum(map(len, passages)), filled)
 
 
 def choose_packing(model: LanguageModel, *, longest: int, row: int = ROW) -> Resolved[Packing | None]:
@@ -125,7 +126,9 @@ def _alone(passage: Passage) -> Lines:
     ids = torch.tensor([passage.ids])
     targets = torch.full_like(ids, IGNORED)
     _write(passage, ids[0], targets[0])
-    return Lines({"input_ids": ids, "attention_mask": torch.ones_like(ids)}, targets, (0,), len(passage))
+    return Lines(
+        {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, targets, (0,), len(passage), (len(passage.ids),)
+    )
 
 
 @torch.no_grad()

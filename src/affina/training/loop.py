@@ -186,14 +186,14 @@ class Loop(Generic[B]):
             if self.step == 0:
                 self._evaluate()  # the start is a candidate too: training that only makes it worse is seen
             begun = (time.perf_counter(), time.process_time(), self.plan.epoch_after(self.step))
-            while not self._is_over():
+            while not self.is_over:
                 self._train_step(self.plan.window(self.step))
                 kept_small.settle()
                 if self.plan.evaluates_after(self.step):
                     self._evaluate()
                 if interrupted():
                     self._interrupt()
-                if self._checkpoint_is_due() or self._is_over():
+                if self._checkpoint_is_due() or self.is_over:
                     self.save()
         epochs = max(self.plan.epoch_after(self.step) - begun[2], 1e-9)
         stopped = STUCK if self._is_stuck() else "early stopping" if self.stopping.is_over else "end of the plan"
@@ -281,7 +281,9 @@ class Loop(Generic[B]):
         better = latest > floor.metric if self.stopping.higher_is_better else latest < floor.metric
         return not better and self.stopping.latest_loss > LEAST_GAIN * floor.loss
 
-    def _is_over(self) -> bool:
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no step left to make."""
         return self.step >= self.plan.total_steps or self.stopping.is_over or self._is_stuck()
 
     def _checkpoint_is_due(self) -> bool:

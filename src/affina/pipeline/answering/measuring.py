@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from affina.evaluation.baselines import Floats
 from affina.evaluation.judging.base import Targets, Thresholds
-from affina.evaluation.predictions import logits_of
+from affina.evaluation.predictions import Around, logits_of, nothing
 from affina.evaluation.probing import Prober
 from affina.models.classifier import Classifier
 from affina.models.settings import thresholds_of
@@ -51,7 +51,12 @@ def prober_of(subject: Answering, run: Prepared) -> Prober:
 
 
 def predict(
-    subject: Answering, run: Prepared, examples: Sequence[Example], *, where: Callable[[int], str] | None = None
+    subject: Answering,
+    run: Prepared,
+    examples: Sequence[Example],
+    *,
+    where: Callable[[int], str] | None = None,
+    around: Around = nothing,
 ) -> Floats:
     """The outputs [rows, outputs] of the model as it is, in float32 whatever the training's precision.
 
@@ -60,6 +65,7 @@ def predict(
         run: where it is, and how large a batch may be.
         examples: what to look at.
         where: names the row at a place in `examples`, for the error.
+        around: see `logits_of`.
 
     Raises:
         NonFiniteError: the model gives an example infinity, or what is not a number.
@@ -71,6 +77,7 @@ def predict(
         budget=run.evaluation_budget,
         device=run.device,
         where=where,
+        around=around,
     )
     return subject.judge.read(logits)
 

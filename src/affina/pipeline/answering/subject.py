@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, final
 
+import torch
 from torch import Tensor
 
 from affina.data.batching import plan_epoch
@@ -112,23 +114,26 @@ class Answering:
 
     def work(self, run: Prepared) -> Work[Batch]:
         """The head on the backbone's states, evaluated on the validation rows that choose the checkpoint."""
-        module, anatomy, task = self.model.module, self.model.anatomy, self.task
-        train, rows = self.examples["train"], self.rows["train"]
-        validation = self._judged(run)
+        task, rows = self.task, self.rows["train"]
+        judged, validation = judged_places(run), self._judged(run)
 
         def once(batch: Batch) -> tuple[Tensor, Tensor]:
-            hidden = states_for_head(module, anatomy, batch.inputs)
-            logits = head_logits(module, hidden, inputs=batch.inputs)
+            hidden = self.read(batch)
+            logits = head_logits(self.model.module, hidden, inputs=batch.inputs)
             return task.loss(hidden, lambda _: logits, batch)[0], logits
 
         def loss(batch: Batch) -> Tensor:
-            return twice(partial(once, batch), task.apart, strength=run.recipe.train.r_drop)
+            with run.replays.around("train", batch.rows, batch):
+                return twice(partial(once, batch), task.apart, strength=run.recipe.train.r_drop)
+
+        def around(batch: Batch) -> AbstractContextManager[None]:
+            return run.replays.around("validation", [judged[place] for place in batch.rows], batch)
 
         def evaluate() -> dict[str, float]:
-            return self.judge.quick(predict(self, run, validation), self.judge.targets(validation))
+            return self.judge.quick(predict(self, run, validation, around=around), self.judge.targets(validation))
 
         return Work(
-            batch=lambda places: task.collate([train[place] for place in places], rows=places).to(run.device),
+            batch=lambda places: self.batch_of("train", places, run.device),
             weight=task.weight,
             loss=loss,
             evaluate=evaluate,
@@ -153,6 +158,19 @@ class Answering:
         types = None if example.types is None else _repeated(example.types, length)
         made = replace(example, ids=_repeated(example.ids, length), types=types)
         return self.task.collate([made] * count, rows=[0] * count).to(self.model.module.device)
+
+    def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Batch:
+        """A row a line."""
+        examples = self.examples[split]
+        return self.task.collate([examples[place] for place in places], rows=places).to(device)
+
+    def read(self, batch: Batch) -> Tensor:
+        """The backbone's last states, as far as the head reads them."""
+        return states_for_head(self.model.module, self.model.anatomy, batch.inputs)
+
+    def read_tokens(self, split: str) -> Sequence[tuple[int]]:
+        """All of them, by the one stack there is."""
+        return [(length,) for length in self.lengths[split]]
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """A forward pass; `warm`: and the features of a probe."""

@@ -78,13 +78,13 @@ class ByName(Learns):
 
     def evaluation(self, run: Prepared) -> Callable[[], dict[str, float]]:
         """The loss of the names' tokens, as the training has it, and the other metrics of the answers."""
-        learned, places = self.judged(run), judged_places(run)
+        places = judged_places(run)
         judged = [self.rows["validation"][place] for place in places]
         targets, scored = self.targets("validation")[places], run.hyper.metric.value != LOSS
 
         def evaluate() -> dict[str, float]:
             found = self.judge.quick(self.namer.outputs(judged), targets) if scored else {}
-            return {**found, LOSS: self.mean_loss(run, learned)}
+            return {**found, LOSS: self.judged_loss(run)}
 
         return evaluate
 

@@ -66,10 +66,9 @@ class Writing(Learns):
 
     def evaluation(self, run: Prepared) -> Callable[[], dict[str, float]]:
         """The loss, in nats for each token that is learned, and its perplexity."""
-        judged = self.judged(run)
 
         def evaluate() -> dict[str, float]:
-            loss = self.mean_loss(run, judged)
+            loss = self.judged_loss(run)
             return {"loss": loss, "perplexity": math.exp(min(loss, MOST_NATS))}
 
         return evaluate

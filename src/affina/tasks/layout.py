@@ -1,0 +1,56 @@
+"""Where the tokens of a batch stand in it, so that what a model makes of each can be taken out and put in again.
+
+This module makes no batch and knows no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The real tokens of a batch, row after row, each row's in their order.
+
+    Attributes:
+        places: [tokens], where each stands among lines x time, counted through; on the batch's device.
+        lines: of the batch.
+        time: tokens of a line, padding included.
+    """
+
+    places: Tensor
+    lines: int
+    time: int
+
+    def gathered(self, states: Tensor) -> Tensor:
+        """[lines, time, width] to [tokens, width]."""
+        return states.flatten(0, 1)[self.places]
+
+    def spread(self, tokens: Tensor) -> Tensor:
+        """[tokens, width] to [lines, time, width], with zeros where no token is."""
+        states = tokens.new_zeros(self.lines * self.time, tokens.shape[1])
+        return states.index_copy_(0, self.places, tokens).view(self.lines, self.time, -1)
+
+
+def padded(mask: Tensor) -> Layout:
+    """Of an attention mask [lines, time], a row a line."""
+    return Layout(mask.flatten().nonzero()[:, 0], *mask.shape)
+
+
+def filled_from_left(filled: Sequence[int], like: Tensor) -> Layout:
+    """Of lines that have so many tokens at their beginning, in a batch like `like` [lines, time]."""
+    lines, time = like.shape
+    counts = torch.tensor(filled, device=like.device)
+    mask = torch.arange(time, device=like.device) < counts[:, None]
+    return Layout(mask.flatten().nonzero()[:, 0], lines, time)
+
+
+def first_of_each(layout: Layout) -> Layout:
+    """The first token of each line alone, in states that have no others."""
+    return Layout(torch.arange(layout.lines, device=layout.places.device), layout.lines, 1)
