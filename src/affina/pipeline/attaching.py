@@ -25,7 +25,8 @@ from affina.models.adapter_head import head_modules
 from affina.models.base import Pretrained, base_tensors, length_beside
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
-from affina.pipeline.prepared import WHOLE, Prepared, Subject
+from affina.pipeline.kept import WHOLE
+from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.resolve import GIVEN

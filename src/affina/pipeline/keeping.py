@@ -18,7 +18,8 @@ from affina.data.batching import by_length
 from affina.data.mixing import seen_in, weights_of
 from affina.methods.reach import lowest_reached
 from affina.models.frozen_prefix import Cut, find_cut, frozen_states, stepped_over
-from affina.pipeline.prepared import Kept, Prepared, Readable
+from affina.pipeline.kept import Kept, Readable
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import judged_places, plan_of, turns_in
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN

@@ -101,10 +101,8 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         told(text)
-    prepared = with_kept(
-        replace(prepared, choices=prepared.choices | of_steps),
-        begun=partial(begun_with, prepared.recipe, "train", "cache"),
-    )
+    prepared = replace(prepared, choices=prepared.choices | of_steps)
+    prepared = with_kept(prepared, begun=partial(begun_with, prepared.recipe, "train", "cache"))
     return checked_budgets(replace(prepared, notices=tuple(notices)))
 
 

@@ -7,9 +7,8 @@ A model answers with labels or numbers, says a label by its name, or writes text
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
@@ -20,8 +19,8 @@ from affina.data.rows import Row
 from affina.evaluation.judging.base import Sampling
 from affina.methods.base import Attached
 from affina.models.base import Pretrained
-from affina.models.frozen_prefix import Cut
 from affina.pipeline.baseline_cost import BaselineCost
+from affina.pipeline.kept import WHOLE, Kept, Readable, Replays
 from affina.pipeline.results import Measured, Rated, Seen
 from affina.recipe.resolve import Hyperparameters
 from affina.recipe.schema import HeadStart, Method, Recipe
@@ -34,8 +33,6 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.given import NONE_GIVEN, GivenFiles
 from affina.risks.probe import Probe
-from affina.tasks.layout import Layout
-from affina.training.kept_states import Shelf
 from affina.training.loop import Floor
 from affina.training.precision import PrecisionName
 from affina.training.stepping import MicroBatch, Work
@@ -204,60 +201,6 @@ class Subject(Protocol):
     def data_keys(self, loaded: Loaded) -> dict[str, Any]:
         """The recipe's `data` keys for the columns that were found."""
         ...
-
-
-class Replays(Protocol):
-    """What a model's frozen blocks gave of rows, in the place of running them; see `pipeline.replaying`."""
-
-    def fill(self, journal: Journal) -> None:
-        """Run the frozen blocks once over all rows that are kept, unless that was done."""
-        ...
-
-    def around(self, split: str, places: Sequence[int], batch: Readable) -> AbstractContextManager[None]:
-        """What is on while a batch of these rows of a split is run: the frozen blocks are stepped over."""
-        ...
-
-
-class Readable(Protocol):
-    """A batch, as far as what is kept of its tokens is put into it."""
-
-    @property
-    def layouts(self) -> tuple[Layout, ...]:
-        """Where the tokens stand that each stack of blocks reads."""
-        ...
-
-
-@final
-class RunWhole:
-    """Nothing is kept, and nothing stepped over."""
-
-    def fill(self, journal: Journal) -> None:
-        """There is nothing to fill."""
-
-    def around(self, split: str, places: Sequence[int], batch: Readable) -> AbstractContextManager[None]:
-        """Nothing."""
-        return nullcontext()
-
-
-WHOLE: Final = RunWhole()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What is kept of a run's frozen blocks.
-
-    Attributes:
-        cut: which blocks they are.
-        shelves: split to what is kept of its rows, for each stack of blocks.
-    """
-
-    cut: Cut
-    shelves: Mapping[str, tuple[Shelf, ...]]
-
-    @property
-    def bytes(self) -> int:
-        """On the disk."""
-        return sum(shelf.bytes for shelves in self.shelves.values() for shelf in shelves)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,8 @@ from affina.errors import Interrupted
 from affina.models.frozen_prefix import frozen_states, stepped_over
 from affina.models.source import fingerprint
 from affina.pipeline.keeping import batches_to_keep, layouts_of
-from affina.pipeline.prepared import Kept, Prepared, Readable
+from affina.pipeline.kept import Kept, Readable
+from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
@@ -63,14 +64,11 @@ def replayed(prepared: Prepared, folder: RunFolder) -> Iterator[Prepared]:
             _remove(folder)
 
 
-def _remove(folder: RunFolder, *, but: Path | None = None) -> None:
+def _remove(folder: RunFolder) -> None:
     """Take away what this run or an earlier process has kept, half-written files too."""
-    for path in (
-        *folder.path.glob(folder.kept_states("*").name),
-        *folder.path.glob(f".{folder.kept_states('*').name}"),
-    ):
-        if path != but:
-            shutil.rmtree(path, ignore_errors=True)
+    name = folder.kept_states("*").name
+    for path in (*folder.path.glob(name), *folder.path.glob(f".{name}")):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @final

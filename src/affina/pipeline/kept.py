@@ -1,0 +1,70 @@
+"""What a run keeps of its frozen blocks, and how the stages that run the model come to it: the types alone.
+
+Whether a run keeps anything is decided in `keeping`; the file is `replaying`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Final, Protocol, final
+
+from affina.models.frozen_prefix import Cut
+from affina.record.journal import Journal
+from affina.tasks.layout import Layout
+from affina.training.kept_states import Shelf
+
+
+class Replays(Protocol):
+    """What a model's frozen blocks gave of rows, in the place of running them; see `pipeline.replaying`."""
+
+    def fill(self, journal: Journal) -> None:
+        """Run the frozen blocks once over all rows that are kept, unless that was done."""
+        ...
+
+    def around(self, split: str, places: Sequence[int], batch: Readable) -> AbstractContextManager[None]:
+        """What is on while a batch of these rows of a split is run: the frozen blocks are stepped over."""
+        ...
+
+
+class Readable(Protocol):
+    """A batch, as far as what is kept of its tokens is put into it."""
+
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Where the tokens stand that each stack of blocks reads."""
+        ...
+
+
+@final
+class RunWhole:
+    """Nothing is kept, and nothing stepped over."""
+
+    def fill(self, journal: Journal) -> None:
+        """There is nothing to fill."""
+
+    def around(self, *_: object) -> AbstractContextManager[None]:
+        """Nothing."""
+        return nullcontext()
+
+
+WHOLE: Final = RunWhole()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is kept of a run's frozen blocks.
+
+    Attributes:
+        cut: which blocks they are.
+        shelves: split to what is kept of its rows, for each stack of blocks.
+    """
+
+    cut: Cut
+    shelves: Mapping[str, tuple[Shelf, ...]]
+
+    @property
+    def bytes(self) -> int:
+        """On the disk."""
+        return sum(shelf.bytes for shelves in self.shelves.values() for shelf in shelves)
