@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from affina.planning.fitting import below, helping, nothing_helps, parts, shell
-from affina.planning.forecast import Change, Forecast
+from affina.planning.forecast import Change, Disk, Forecast
 from affina.reporting.formats import counted, mebibytes
 from affina.verbs.plan import Planned
 
@@ -54,10 +54,14 @@ def show_plan(planned: Planned, console: Console) -> None:
     line(
         "disk",
         f"{mebibytes(disk.checkpoints)} of checkpoints, {mebibytes(disk.model)} of model, "
-        f"{mebibytes(disk.record)} of record and report; up to {mebibytes(disk.peak)} on the way",
+        f"{mebibytes(disk.record)} of record and report{_states(disk)}; up to {mebibytes(disk.peak)} on the way",
         f"  the model's own files take {mebibytes(disk.cached)} and are there already",
     )
     _show_changes(planned, console)
+
+
+def _states(disk: Disk) -> str:
+    return f", {mebibytes(disk.states)} of what frozen blocks give while it trains" if disk.states else ""
 
 
 def _verdict(planned: Planned) -> str:

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final, Protocol, final
+from typing import Any, Final, Protocol, final
+
+import torch
+from torch import Tensor
 
 from affina.models.frozen_prefix import Cut
 from affina.record.journal import Journal
@@ -34,6 +37,22 @@ class Readable(Protocol):
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """Where the tokens stand that each stack of blocks reads."""
+        ...
+
+
+class Replayable(Protocol):
+    """A run's subject, as far as the states of its rows can be kept; a part of `Subject`."""
+
+    def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Readable:
+        """These rows of a split side by side, padded."""
+        ...
+
+    def read(self, batch: Any) -> Tensor:
+        """What the loss of a batch is made of, by a forward pass of the model up to its head or output layer."""
+        ...
+
+    def read_tokens(self, split: str) -> Sequence[tuple[int, ...]]:
+        """Of each row of a split the tokens that each stack of blocks reads."""
         ...
 
 

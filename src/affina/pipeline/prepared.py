@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import torch
-from torch import Tensor
 
 from affina.data.identity.terms import Pair
 from affina.data.loading import Loaded
@@ -20,7 +19,7 @@ from affina.evaluation.judging.base import Sampling
 from affina.methods.base import Attached
 from affina.models.base import Pretrained
 from affina.pipeline.baseline_cost import BaselineCost
-from affina.pipeline.kept import WHOLE, Kept, Readable, Replays
+from affina.pipeline.kept import WHOLE, Kept, Replayable, Replays
 from affina.pipeline.results import Measured, Rated, Seen
 from affina.recipe.resolve import Hyperparameters
 from affina.recipe.schema import HeadStart, Method, Recipe
@@ -49,7 +48,7 @@ def report_split(rows: Mapping[str, Sequence[Row]]) -> str:
     return "test" if rows["test"] else "validation"
 
 
-class Subject(Protocol):
+class Subject(Replayable, Protocol):
     """What a run is about: its task, its rows and its model, put together so that all other stages need know none."""
 
     @property
@@ -125,18 +124,6 @@ class Subject(Protocol):
 
     def rows_of(self, length: int, *, count: int) -> MicroBatch:
         """A training batch of `count` rows of exactly so many tokens, for what batches cost."""
-        ...
-
-    def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Readable:
-        """These rows of a split side by side, padded."""
-        ...
-
-    def read(self, batch: Any) -> Tensor:
-        """What the loss of a batch is made of, by a forward pass of the model up to its head or output layer."""
-        ...
-
-    def read_tokens(self, split: str) -> Sequence[tuple[int, ...]]:
-        """Of each row of a split the tokens that each stack of blocks reads."""
         ...
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:

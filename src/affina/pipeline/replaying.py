@@ -23,7 +23,8 @@ from torch import Tensor
 from affina.errors import Interrupted
 from affina.models.frozen_prefix import frozen_states, stepped_over
 from affina.models.source import fingerprint
-from affina.pipeline.keeping import batches_to_keep, layouts_of
+from affina.pipeline.cutting import layouts_of
+from affina.pipeline.keeping import batches_to_keep
 from affina.pipeline.kept import Kept, Readable
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe

@@ -78,6 +78,17 @@ def costs_on_the_whole(prepared: Prepared, plan: Plan) -> Costs:
     )
 
 
+def without_known(prepared: Prepared, costs: Costs) -> Costs:
+    """What passes cost that step over the frozen blocks of a run, whose states it keeps."""
+    if prepared.kept is None:
+        return costs
+    blocks = prepared.kept.cut.blocks
+    known = sum(
+        parameter.numel() for path in blocks for parameter in prepared.model.module.get_submodule(path).parameters()
+    )
+    return replace(costs, forward_weights=costs.forward_weights - known, blocks=costs.blocks - len(blocks))
+
+
 def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
     """The costs of a run's model with the method that is on it, where `names` of what trains do, or all of it."""
     anatomy, state = prepared.model.anatomy, prepared.attached.state_dict()

@@ -81,6 +81,7 @@ class Disk:
         peak: the most that the run folder may take at any time: every evaluation the best so far, no early end.
         least: what it takes even if the run ends early: a checkpoint, the best weights, the model, the record.
         cached: what the model takes in its folder or the cache, where it is already.
+        states: what frozen blocks give of the rows, while it is trained.
     """
 
     checkpoints: int
@@ -89,6 +90,7 @@ class Disk:
     peak: int
     least: int
     cached: int
+    states: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

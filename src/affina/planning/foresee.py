@@ -164,13 +164,15 @@ def _disk(prepared: Prepared, time: Time, plan: Plan, sizes: dict[str, int]) -> 
     snapshots = len(snapshot_steps(prepared, plan)) * sizes["best"]
     kept = train.keep * sizes["checkpoint"] + sizes["best"] + snapshots
     record = RECORD_BYTES + STEP_BYTES * plan.total_steps
-    most = (train.keep + 1) * sizes["checkpoint"] + waiting * sizes["best"] + snapshots
+    states = 0 if prepared.kept is None else prepared.kept.bytes
+    most = (train.keep + 1) * sizes["checkpoint"] + waiting * sizes["best"] + snapshots + states
     return Disk(
         checkpoints=kept,
         model=sizes["model"],
         record=record,
         peak=max(most, kept + sizes["model"]) + record,
-        least=sizes["checkpoint"] + sizes["best"] + sizes["model"] + RECORD_BYTES,
+        least=sizes["checkpoint"] + sizes["best"] + max(sizes["model"], states) + RECORD_BYTES,
+        states=states,
         cached=sum(file.stat().st_size for file in prepared.model.source.folder.rglob("*") if file.is_file()),
     )
 

@@ -16,7 +16,15 @@ from affina.pipeline.rates import steps_of_test
 from affina.pipeline.staging import all_train_from
 from affina.pipeline.training import judged_places, turns_in
 from affina.planning.activations import Shape
-from affina.planning.costs import Costs, batches_of, costs_on_the_whole, evaluation_cost, operations_per_second
+from affina.planning.costs import (
+    Costs,
+    batches_of,
+    costs_of,
+    costs_on_the_whole,
+    evaluation_cost,
+    operations_per_second,
+    without_known,
+)
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
@@ -126,7 +134,8 @@ def time_of(prepared: Prepared, pace: Pace, plan: Plan, *, prepared_in: float) -
         plan: its steps.
         prepared_in: seconds that the preparation took.
     """
-    epoch, costs = batches_of(prepared), costs_on_the_whole(prepared, plan)
+    epoch, whole = batches_of(prepared), costs_on_the_whole(prepared, plan)
+    costs = without_known(prepared, whole)
     per_epoch_evaluations = prepared.hyper.per_epoch.value
     gradients = sum(map(costs.step, epoch.shapes)) * pace.gradients + len(epoch.places) * pace.batch
     steps = gradients + plan.steps_per_epoch * costs.moved * pace.move
@@ -146,10 +155,10 @@ def time_of(prepared: Prepared, pace: Pace, plan: Plan, *, prepared_in: float) -
         writes=writes,
         cpu_per_epoch=None if pace.processor is None else per_epoch * pace.processor,
         epochs=(min(_fewest(prepared, plan), most), most),
-        before=prepared_in + evaluation + _baselines(prepared, costs, pace) + tested,
+        before=prepared_in + evaluation + _baselines(prepared, whole, pace) + tested + _keeping(prepared, pace),
         after=pace.model
         + PAGE_SECONDS
-        + _forward(prepared, costs, pace, prepared.subject.lengths[prepared.report_split]),
+        + _forward(prepared, whole, pace, prepared.subject.lengths[prepared.report_split]),
         how=pace.how,
     )
 
@@ -166,6 +175,18 @@ def _forward(prepared: Prepared, costs: Costs, pace: Pace, lengths: Sequence[int
     """Seconds of a pass over rows of these lengths, or over so many of them."""
     share = 1.0 if most is None else min(1.0, most / max(1, len(lengths)))
     return evaluation_cost(prepared, costs, lengths) * share * pace.evaluation if lengths else 0.0
+
+
+def _keeping(prepared: Prepared, pace: Pace) -> float:
+    """To run the frozen blocks once over the rows, and to write what they give."""
+    if prepared.kept is None:
+        return 0.0
+    whole = costs_of(prepared)
+    above, seconds = without_known(prepared, whole), prepared.kept.bytes / WRITTEN_PER_SECOND
+    for split, shelves in prepared.kept.shelves.items():
+        lengths = [prepared.subject.lengths[split][row] for row in shelves[0].rows]
+        seconds += _forward(prepared, whole, pace, lengths) - _forward(prepared, above, pace, lengths)
+    return seconds
 
 
 def _judged(prepared: Prepared) -> list[int]:

@@ -101,6 +101,7 @@ def _disk(disk: Disk, fit: Fit) -> dict[str, Any]:
         "record_bytes": disk.record,
         "peak_bytes": disk.peak,
         "cached_bytes": disk.cached,
+        "states_bytes": disk.states,
         "free_bytes": fit.disk_free,
     }
 

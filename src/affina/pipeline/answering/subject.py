@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, final
 
 import torch
@@ -17,7 +15,6 @@ from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
-from affina.models.heads import head_logits
 from affina.models.settings import set_thresholds
 from affina.models.units import as_shipped
 from affina.pipeline.answering import measuring, shown
@@ -26,6 +23,7 @@ from affina.pipeline.answering.causes import of_rows
 from affina.pipeline.answering.fitted import probes_of
 from affina.pipeline.answering.measuring import decide, predict, prober_of
 from affina.pipeline.answering.scoring import write_scores
+from affina.pipeline.answering.working import work_of
 from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.naming.beside import Beside
 from affina.pipeline.prepared import Prepared
@@ -40,7 +38,6 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.probe import Probe
 from affina.tasks.base import Batch, Example, Task
-from affina.tasks.consistency import twice
 from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
@@ -114,31 +111,7 @@ class Answering:
 
     def work(self, run: Prepared) -> Work[Batch]:
         """The head on the backbone's states, evaluated on the validation rows that choose the checkpoint."""
-        task, rows = self.task, self.rows["train"]
-        judged, validation = judged_places(run), self._judged(run)
-
-        def once(batch: Batch) -> tuple[Tensor, Tensor]:
-            hidden = self.read(batch)
-            logits = head_logits(self.model.module, hidden, inputs=batch.inputs)
-            return task.loss(hidden, lambda _: logits, batch)[0], logits
-
-        def loss(batch: Batch) -> Tensor:
-            with run.replays.around("train", batch.rows, batch):
-                return twice(partial(once, batch), task.apart, strength=run.recipe.train.r_drop)
-
-        def around(batch: Batch) -> AbstractContextManager[None]:
-            return run.replays.around("validation", [judged[place] for place in batch.rows], batch)
-
-        def evaluate() -> dict[str, float]:
-            return self.judge.quick(predict(self, run, validation, around=around), self.judge.targets(validation))
-
-        return Work(
-            batch=lambda places: self.batch_of("train", places, run.device),
-            weight=task.weight,
-            loss=loss,
-            evaluate=evaluate,
-            where=lambda place: rows[place].where,
-        )
+        return work_of(self, run)
 
     def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Answering, dict[str, Resolved[Any]]]:
         """Rows of about the same length meet in a batch: there is nothing to decide."""
