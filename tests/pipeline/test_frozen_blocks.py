@@ -1,0 +1,256 @@
+"""The frozen blocks of a run, run once and kept: exact, resumed bit for bit, removed, and off where it must be."""
+
+import errno
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from affina.errors import Interrupted
+from affina.pipeline import replaying
+from affina.pipeline.keeping import CACHE, with_kept
+from affina.pipeline.replaying import KEPT, replayed
+from affina.planning.foresee import foresee
+from affina.record import journal
+from affina.record.folder import RunFolder
+from affina.record.journal import Journal
+from affina.record.payloads import Evaluated, Event, Step
+from affina.runtime import disk
+from affina.training import checkpoint
+from affina.training import loop as loop_module
+from bench_of_loops import prepared_run, start_loop
+from workbench import affina, sample_rows, tiny, write_csv, write_jsonl
+
+ROWS = 27
+TOP = {"name": "partial", "blocks": 1}
+HEAD = {"name": "partial", "blocks": 0}
+UPPER = {"name": "lora", "blocks": 1, "targets": ["linear"]}
+
+
+def in_double(prepared):
+    """The run in float64, with its frozen blocks kept or not as its recipe says."""
+    prepared.model.module.double()
+    for group in prepared.attached.parameter_groups():
+        for tensor in group.parameters.values():
+            tensor.data = tensor.data.double()
+    return with_kept(prepared, begun=lambda: None)
+
+
+def texts(tmp_path):
+    rows = [{"prompt": text, "completion": " ".join(reversed(text.split()))} for text, _ in sample_rows(ROWS)]
+    return {
+        "task": "generation",
+        "data": {"train": str(write_jsonl(tmp_path / "texts.jsonl", rows)), "validation": 0.2, "test": "none"},
+    }
+
+
+def run_of(tmp_path, *, cache, double=False, **parts):
+    parts["train"] = {"cache": cache, **parts.get("train", {})}
+    prepared = prepared_run(tmp_path, rows=ROWS, **parts)
+    return in_double(prepared) if double else prepared
+
+
+def trained(prepared, folder):
+    """Losses, gradients' norms, evaluations and weights of a whole run."""
+    with replayed(prepared, RunFolder(folder)) as run:
+        loop, steps = start_loop(run, folder)
+        run.replays.fill(loop.journal)
+        assert bool(list(folder.glob("frozen-blocks-*"))) == (prepared.kept is not None)
+        loop.run()
+    records = journal.read(RunFolder(folder).journal)
+    metrics = [list(one.metrics.values()) for one in records if isinstance(one, Evaluated)]
+    weights = torch.cat([tensor.flatten() for tensor in prepared.attached.state_dict().values()])
+    return [(step.loss, step.gradient_norm) for step in steps], metrics, weights
+
+
+CASES = {
+    "bert, one block": ("bert", TOP, {}),
+    "bert, head alone": ("bert", HEAD, {}),
+    "bert, lora above": ("bert", UPPER, {}),
+    "bert, accumulated and R-Drop": ("bert", TOP, {"accumulate": 2, "r_drop": 1.0, "mixout": 0.3}),
+    "roberta, head alone": ("roberta", HEAD, {}),
+    "distilbert, one block": ("distilbert", TOP, {}),
+    "gpt2, head alone": ("gpt2", HEAD, {}),
+    "gpt2 writes, packed": ("gpt2", TOP, {"pack": True, "batch_tokens": 120}),
+    "llama writes, packed, lora above": ("llama", UPPER, {"pack": True, "batch_tokens": 120}),
+    "llama writes, padded": ("llama", TOP, {"pack": False, "batch_tokens": 120}),
+    "t5 writes": ("t5", {"name": "partial", "blocks": 2}, {"batch_tokens": 120}),
+    "bart writes": ("bart", TOP, {"batch_tokens": 120}),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_is_the_same_with_and_without(tmp_path, name):
+    family, method, train = CASES[name]
+    parts = {"family": family, "method": method, **(texts(tmp_path) if "writes" in name else {})}
+    kept = run_of(tmp_path, cache=True, double=True, train=train, **parts)
+    losses, metrics, weights = trained(kept, tmp_path / "kept")
+    whole = run_of(tmp_path, cache=False, double=True, train=train, **parts)
+    assert whole.kept is None
+    expected, theirs, goal = trained(whole, tmp_path / "whole")
+
+    assert kept.kept is not None, kept.choices[CACHE]
+    assert len(losses) >= 3
+    for one, other in zip(losses, expected, strict=True):
+        assert one == pytest.approx(other, rel=1e-9)
+    for one, other in zip(metrics, theirs, strict=True):
+        assert one == pytest.approx(other, rel=1e-6)  # logits leave the model in float32
+    assert float((weights - goal).norm() / goal.norm()) < 1e-9
+    assert not list((tmp_path / "kept").glob("*frozen-blocks*"))
+
+
+@pytest.mark.parametrize(("family", "method"), [("bert", TOP), ("bert", HEAD), ("bart", TOP)])
+def test_its_size_is_foretold(tmp_path, family, method):
+    parts = texts(tmp_path) if family == "bart" else {}
+    prepared = run_of(tmp_path, cache=True, family=family, method=method, **parts)
+    forecast, _ = foresee(prepared, interpreter=0, prepared_in=0.0)
+    folder = RunFolder(tmp_path / "run")
+    with replayed(prepared, folder) as run, Journal(folder.journal) as record:
+        run.replays.fill(record)
+        found = sum(file.stat().st_size for file in folder.path.glob("frozen-blocks-*/*"))
+    assert found == prepared.kept.bytes == forecast.disk.states > 0
+
+
+def test_float16_takes_half_and_is_close(tmp_path):
+    whole = run_of(tmp_path, cache=True, method=TOP)
+    losses, _, _ = trained(whole, tmp_path / "whole")
+    narrow = run_of(tmp_path, cache="float16", method=TOP)
+    assert "not exact" in narrow.choices[CACHE].reason
+    others, _, _ = trained(narrow, tmp_path / "narrow")
+    assert 2 * narrow.kept.bytes == whole.kept.bytes
+    assert others != losses
+    assert [loss for loss, _ in others] == pytest.approx([loss for loss, _ in losses], rel=1e-2)
+
+
+OFF = {
+    "noise below": ({"method": TOP, "train": {"neftune": 5.0}}, "neftune"),
+    "layers in turn": ({"method": {"name": "full", "unfreezing": "gradual"}}, "in turn"),
+    "nothing frozen": ({"method": "full"}, "no block is frozen"),
+    "a prompt": ({"method": "prompt"}, "no block is frozen"),
+    "a limit": ({"method": TOP, "train": {"cache_gib": 1e-6}}, "train.cache_gib=1e-06"),
+    "one pass": ({"method": TOP, "train": {"cache": "auto", "epochs": 1}}, "passes"),
+    "few steps": ({"method": TOP, "train": {"cache": "auto", "max_steps": 2}}, "passes"),
+}
+
+
+@pytest.mark.parametrize("name", OFF)
+def test_it_is_off_where_it_would_not_do_and_says_why(tmp_path, name):
+    parts, why = OFF[name]
+    prepared = run_of(tmp_path, cache=True, **parts)
+    assert prepared.kept is None
+    assert prepared.choices[CACHE].value is False
+    assert why in prepared.choices[CACHE].reason
+
+
+def test_it_is_on_by_itself_where_it_saves_passes_and_not_mentioned_where_nothing_is_frozen(tmp_path):
+    assert run_of(tmp_path, cache="auto", method=TOP).kept.cut.depth == 2
+    assert CACHE not in run_of(tmp_path, cache="auto", method="full").choices
+
+
+def test_it_is_off_where_the_frozen_blocks_drop_out(tmp_path):
+    prepared = run_of(tmp_path, cache=True, method=TOP, train={"dropout": 0.3})
+    assert prepared.kept is not None
+    prepared.attached._quiet = ()
+    again = with_kept(replace(prepared, kept=None), begun=lambda: None)
+    assert again.kept is None
+    assert "at random" in again.choices[CACHE].reason
+
+
+def test_it_is_off_on_a_disk_without_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
+    prepared = run_of(tmp_path, cache=True, method=TOP)
+    assert prepared.kept is None
+    assert "half of what is free" in prepared.choices[CACHE].reason
+
+
+def test_a_disk_that_fills_up_leaves_nothing_and_the_run_goes_on(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(replaying, "write", full)
+    prepared, folder = run_of(tmp_path, cache=True, method=TOP), RunFolder(tmp_path / "run")
+    with replayed(prepared, folder) as run:
+        loop, _ = start_loop(run, folder.path)
+        run.replays.fill(loop.journal)
+        assert not list(folder.path.glob("*frozen-blocks*"))
+        assert loop.run().steps > 2
+    [event] = [one for one in journal.read(folder.journal) if isinstance(one, Event) and one.name == KEPT]
+    assert "No space left" in event.text
+
+
+def what_happened(folder):
+    found = []
+    for record in journal.read(folder.journal):
+        if isinstance(record, Step):
+            found.append((record.step, record.loss, record.gradient_norm, record.learning_rate, record.rows))
+        elif isinstance(record, Evaluated):
+            found.append((record.step, record.metrics, record.best))
+    return found
+
+
+def weights_of(prepared):
+    return {name: tensor.clone() for name, tensor in prepared.attached.state_dict().items()}
+
+
+def stopped(prepared, folder, monkeypatch, *, step):
+    """A run that is stopped after `step` steps."""
+    from contextlib import contextmanager
+
+    with replayed(prepared, folder) as run:
+        loop, _ = start_loop(run, folder.path)
+        run.replays.fill(loop.journal)
+
+        @contextmanager
+        def deferred():
+            yield lambda: loop.step == step
+
+        with monkeypatch.context() as patched:
+            patched.setattr(loop_module, "deferred", deferred)
+            loop.run()
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+@pytest.mark.parametrize("method", [TOP, HEAD, UPPER])
+def test_a_run_that_goes_on_is_the_same_bit_for_bit(tmp_path, monkeypatch, method, is_left):
+    """With the file of the stopped run, and with one that is made again."""
+    parts = {"cache": True, "method": method, "seed": 3}
+    whole, folder = run_of(tmp_path, **parts), RunFolder(tmp_path / "parts")
+    trained(whole, tmp_path / "whole")
+    for step in (1, 4):
+        with pytest.raises(Interrupted):
+            stopped(run_of(tmp_path, **parts), folder, monkeypatch, step=step)
+        [file] = folder.path.glob("frozen-blocks-*")
+        if not is_left:
+            shutil.rmtree(file)
+        torch.manual_seed(12345)  # what the process draws in between must not matter
+        prepared = run_of(tmp_path, **parts)
+        place = folder.last()
+        journal.cut(folder.journal, position=checkpoint.load_state(place).journal)
+        with replayed(prepared, folder) as run:
+            loop, _ = start_loop(run, folder.path)
+            loop.resume(place)
+            run.replays.fill(loop.journal)
+            loop.run()
+        again, expected = weights_of(prepared), weights_of(whole)
+        assert all(torch.equal(again[name], expected[name]) for name in expected)
+        assert what_happened(folder) == what_happened(RunFolder(tmp_path / "whole"))
+        assert not list(folder.path.glob("*frozen-blocks*"))
+        shutil.rmtree(folder.path)
+
+
+def test_a_stopped_run_goes_on_as_it_was_decided_whatever_the_disk_has_now(tmp_path, monkeypatch):
+    """Without that the values of the recipe would differ, and the run could not go on at all."""
+    data = write_csv(tmp_path / "rows.csv", sample_rows(40))
+    words = [data, f"model={tiny()}", f"run={tmp_path / 'run'}", "method={name: partial, blocks: 1}"]
+    words += ["train.epochs=2", "train.batch_tokens=100", "train.max_steps=6", "evaluate.baselines=false"]
+
+    def leave(*_):
+        raise Interrupted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop_module.Loop, "_train_step", leave)
+        affina("train", *words)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 10**9, "total": 1, "used": 1}))
+    ended = affina("train", *words)
+    assert ended.status == 0, ended.err
