@@ -44,7 +44,7 @@ def main() -> None:
     data = Path(os.environ.get("AFFINA_DATA", "../shared/data")) / "banking77" / "train.csv"
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
-        train, validation = _split(data, Path(folder), rows=given.rows)
+        train, validation = split_rows(data, Path(folder), rows=given.rows)
         shared = [
             "--model",
             str(locate("starter/encoder").folder),
@@ -74,10 +74,10 @@ def _round(shared: list[str], validation: Path) -> dict[str, Any]:
     """Every contender once, one after the other."""
     ours = [*shared, "--validation", str(validation)]
     return {
-        "trainer, defaults": _run("trainer.py", *shared),
-        "affina, defaults": _run("affina_run.py", *ours),
-        "trainer, best setting": _run("trainer.py", *shared, "--setting", "best"),
-        "affina, full": _run("affina_run.py", *ours, "method=full"),
+        "trainer, defaults": run_script("trainer.py", *shared),
+        "affina, defaults": run_script("affina_run.py", *ours),
+        "trainer, best setting": run_script("trainer.py", *shared, "--setting", "best"),
+        "affina, full": run_script("affina_run.py", *ours, "method=full"),
     }
 
 
@@ -92,10 +92,12 @@ def _compared(rounds: list[dict[str, Any]], ours: str, peer: str) -> dict[str, A
     }
 
 
-def _split(data: Path, folder: Path, *, rows: int) -> tuple[Path, Path]:
-    """`rows` training rows and a tenth as many others to validate on."""
+def split_rows(data: Path, folder: Path, *, rows: int, labels: int | None = None) -> tuple[Path, Path]:
+    """`rows` training rows and a tenth as many others to validate on, of so many of the labels."""
     with data.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
+    used = sorted({row["label"] for row in found})[:labels]
+    found = [row for row in found if row["label"] in used]
     random.Random(0).shuffle(found)  # noqa: S311 - not a secret
     held = max(100, rows // 10)
     parts = {"train": found[held : held + rows], "validation": found[:held]}
@@ -107,7 +109,8 @@ def _split(data: Path, folder: Path, *, rows: int) -> tuple[Path, Path]:
     return folder / "train.csv", folder / "validation.csv"
 
 
-def _run(script: str, *words: str) -> dict[str, Any]:
+def run_script(script: str, *words: str) -> dict[str, Any]:
+    """What a contender's process prints last, as JSON."""
     command = [sys.executable, str(HERE / script), *words]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

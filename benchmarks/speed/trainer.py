@@ -1,6 +1,7 @@
 """The peer: transformers' Trainer on a CSV with text and label, at its defaults or at its best. Prints one JSON line.
 
-All weights are trained; `training_seconds` is the time of `Trainer.train`, without any evaluation.
+All weights are trained, or all but the embeddings and some lower blocks (`--frozen`); `training_seconds` is the time of
+`Trainer.train`, without any evaluation, `processor_seconds` the same of the processor's time.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--epochs", type=float, required=True)
     parser.add_argument("--setting", choices=("defaults", "best"), default="defaults")
+    parser.add_argument("--frozen", type=int, help="lower blocks that do not train, and the embeddings with them")
     given = parser.parse_args()
     with given.train.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -51,6 +53,10 @@ def main() -> None:
     ]
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(given.model, num_labels=len(labels))
+    if given.frozen is not None:
+        parts = [model.base_model.embeddings, *model.base_model.encoder.layer[: given.frozen]]
+        for parameter in (parameter for part in parts for parameter in part.parameters()):
+            parameter.requires_grad_(False)
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
             output_dir=folder,
@@ -63,13 +69,14 @@ def main() -> None:
         trainer = Trainer(
             model=model, args=arguments, train_dataset=examples, data_collator=DataCollatorWithPadding(tokenizer)
         )
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         trainer.train()
-        seconds = time.perf_counter() - started
+        seconds, used = time.perf_counter() - started, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     found = {
         "rows_per_second": len(rows) * given.epochs / seconds,
         "training_seconds": seconds,
+        "processor_seconds": used,
         "peak_memory_bytes": peak,
     }
     sys.stdout.write(json.dumps(found) + "\n")

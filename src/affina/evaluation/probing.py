@@ -6,8 +6,10 @@ what reaches its last layer, so each takes a pass of its own over the rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -23,7 +25,7 @@ from affina.evaluation.baselines import (
     mean_features,
 )
 from affina.evaluation.carrying import carried_over, choose_probe
-from affina.evaluation.judging.base import Judge, Thresholds
+from affina.evaluation.judging.base import Judge, Targets, Thresholds
 from affina.evaluation.predictions import run_over
 from affina.models import head_start
 from affina.models.anatomy import Anatomy
@@ -39,6 +41,13 @@ LEAST_CARRIED_OVER: Final = 0.8
 """A probe that carries less over has learnt its rows by heart, and is a worse start than a random one,"""
 FEW_OF_A_CLASS: Final = 16
 """unless there are fewer training rows for each class than this: then a random head learns too late."""
+Known = Callable[[str, Sequence[int], Batch], AbstractContextManager[None]]
+"""What is on while a batch of rows of a split, at these places, is run."""
+
+
+def unknown(*_: object) -> AbstractContextManager[None]:
+    """Nothing is on."""
+    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +84,12 @@ class Prober:
         return probe, self.judge.decide(probe.predict(unseen[0]), unseen[1])
 
     def start_head(
-        self, train: Sequence[Example], validation: Sequence[Example], *, asked: HeadStart | Auto
+        self,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        *,
+        asked: HeadStart | Auto,
+        around: Known = unknown,
     ) -> Resolved[HeadStart]:
         """Start the head as a linear classifier of its own features, where that is asked for or holds for unseen rows.
 
@@ -83,6 +97,7 @@ class Prober:
             train: rows to fit the classifier on.
             validation: rows that tell whether it holds.
             asked: the recipe's `train.head_start`.
+            around: what is on while rows of a split are run.
         """
         layer = head_start.last_layer(self.module, self.anatomy)
         if layer is None:
@@ -90,9 +105,10 @@ class Prober:
         head_start.open_pooler(self.module, self.anatomy)
         if asked == "random":
             return Resolved("random", GIVEN)
-        chosen, looked_at = _some(train), _some(validation)
-        seen = (self._given_to(layer, chosen), self.judge.targets(chosen))
-        unseen = (self._given_to(layer, looked_at), self.judge.targets(looked_at))
+        seen, unseen = (
+            self._given_to(layer, rows, _places_of_some(rows), around=partial(around, split))
+            for split, rows in (("train", train), ("validation", validation))
+        )
         probe = self.judge.fit(*seen, strength=START_STRENGTH, intercept=layer.bias is not None)
         share = carried_over(self.judge, probe, seen, unseen)
         found = f"a linear probe on its features carries {share:.0%} of what it learns over to unseen rows"
@@ -104,17 +120,28 @@ class Prober:
         head_start.fill(layer, probe.weight, probe.bias, classes=probe.seen)
         return Resolved("probe", found if asked == AUTO else f"{GIVEN}; {found}")
 
-    def _given_to(self, layer: nn.Linear, examples: Sequence[Example]) -> NDArray[np.float32]:
-        """What reaches the last layer of the head for each example, [rows, width]."""
+    def _given_to(
+        self,
+        layer: nn.Linear,
+        rows: Sequence[Example],
+        places: Sequence[int],
+        *,
+        around: Callable[[Sequence[int], Batch], AbstractContextManager[None]],
+    ) -> tuple[NDArray[np.float32], Targets]:
+        """What reaches the last layer of the head for each of these rows, [rows, width], and their targets."""
+        examples = [rows[place] for place in places]
         with head_start.inputs_of(layer) as seen:
 
             def forward(batch: Batch) -> Tensor:
                 seen.clear()
-                inputs = batch.to(self.device).inputs
-                head_logits(self.module, states_for_head(self.module, self.anatomy, inputs), inputs)
-                return seen[-1] if seen[-1].ndim == 2 else last_features(seen[-1], inputs["attention_mask"])
+                batch = batch.to(self.device)
+                with around([places[row] for row in batch.rows], batch):
+                    hidden = states_for_head(self.module, self.anatomy, batch.inputs)
+                    head_logits(self.module, hidden, batch.inputs)
+                return seen[-1] if seen[-1].ndim == 2 else last_features(seen[-1], batch.inputs["attention_mask"])
 
-            return run_over(examples, forward, task=self.task, budget=self.budget)
+            found = run_over(examples, forward, task=self.task, budget=self.budget)
+        return found, self.judge.targets(examples)
 
     def _mean(self, batch: Batch) -> Tensor:
         inputs = batch.to(self.device).inputs
@@ -122,14 +149,19 @@ class Prober:
 
 
 def _some(examples: Sequence[Example]) -> list[Example]:
-    """At most `MOST_ROWS` of them, one of each label and the rest drawn evenly: files are often sorted by label."""
+    """At most `MOST_ROWS` of them."""
+    return [examples[place] for place in _places_of_some(examples)]
+
+
+def _places_of_some(examples: Sequence[Example]) -> list[int]:
+    """Their places: one of each label and the rest drawn evenly, since files are often sorted by label."""
     order = np.random.default_rng(0).permutation(len(examples)).tolist()
     of_each: dict[int, int] = {}
     for place in order:
         for label in _labels(examples[place].target):
             of_each.setdefault(label, place)
     chosen = dict.fromkeys([*of_each.values(), *order])
-    return [examples[place] for place in list(chosen)[:MOST_ROWS]]
+    return list(chosen)[:MOST_ROWS]
 
 
 def _labels(target: Target) -> tuple[int, ...]:

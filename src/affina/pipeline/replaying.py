@@ -147,9 +147,9 @@ class Replay:
             self._readers[split] = [Reader(self._path, shelf) for shelf in shelves]
 
     def around(self, split: str, places: Sequence[int], batch: Readable) -> AbstractContextManager[None]:
-        """The frozen blocks are stepped over; before `fill`, and where it failed, they run."""
+        """The frozen blocks are stepped over; before `fill`, where it failed, and for rows not kept, they run."""
         readers = self._readers.get(split)
-        if readers is None:
+        if readers is None or not readers[0].has(places):
             return nullcontext()
         layouts = layouts_of(self._kept.cut, batch)
         states = [

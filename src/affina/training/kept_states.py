@@ -78,6 +78,10 @@ class Reader:
         self._where = {row: (start, count) for row, start, count in zip(shelf.rows, starts, shelf.tokens, strict=False)}
         self._file = path.open("rb", buffering=0)
 
+    def has(self, rows: Sequence[int]) -> bool:
+        """Whether all these rows are there."""
+        return all(row in self._where for row in rows)
+
     def read(self, rows: Sequence[int]) -> Tensor:
         """The states of these rows, one after the other, [tokens, width].
 

@@ -13,6 +13,7 @@ from affina.data.batching import plan_epoch
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
+from affina.evaluation.probing import unknown
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.settings import set_thresholds
@@ -172,7 +173,8 @@ class Answering:
         if not self.has_new_head:
             return None
         train, validation = self.examples["train"], self.examples["validation"]
-        return prober_of(self, run).start_head(train, validation, asked=run.recipe.train.head_start)
+        asked, around = run.recipe.train.head_start, run.replays.around if run.precision == "fp32" else unknown
+        return prober_of(self, run).start_head(train, validation, asked=asked, around=around)
 
     def floor(self, run: Prepared) -> Floor | None:
         """What the guess reaches on the rows that choose the checkpoint.

@@ -1,0 +1,93 @@
+"""The frozen-prefix cache: lower blocks frozen, with and without it, against full fine-tuning and against `Trainer`.
+
+    python benchmarks/speed/frozen.py --rows 1000 --repeats 2
+
+Two comparisons, each contender once in each round, one after the other: the upper 2 of starter/encoder's 6 blocks over
+5 epochs, and the head alone over 10; the embeddings are frozen in all. Needs the data sets' folder in AFFINA_DATA.
+Writes benchmarks/results/speed-frozen.json: how many times a contender's wall time (whole training stage, evaluations,
+checkpoints and the pass that fills the cache included on our side, none on the peer's) and processor's time is ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+from classification import run_script, split_rows
+
+from affina.models.source import locate
+
+LABELS: Final = 20
+"""Of Banking77's, so that few rows have several of each."""
+EPOCHS: Final = {"partial": 5, "head": 10}
+WAYS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "affina, partial, cached": ("partial", ("method={name: partial, blocks: 2}", "train.cache=true")),
+    "affina, partial, not cached": ("partial", ("method={name: partial, blocks: 2}", "train.cache=false")),
+    "affina, full but embeddings": ("partial", ("method={name: partial, blocks: all}",)),
+    "trainer, partial": ("partial", ("--frozen", "4")),
+    "affina, head, cached": ("head", ("method={name: partial, blocks: 0}", "train.cache=true")),
+    "affina, head, not cached": ("head", ("method={name: partial, blocks: 0}", "train.cache=false")),
+    "trainer, head": ("head", ("--frozen", "6")),
+}
+RESULT: Final = Path(__file__).parent.parent / "results" / "speed-frozen.json"
+
+
+def main() -> None:
+    """Run the rounds and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=2)
+    given = parser.parse_args()
+    data = Path(os.environ.get("AFFINA_DATA", "../shared/data")) / "banking77" / "train.csv"
+    rounds: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        train, validation = split_rows(data, Path(folder), rows=given.rows, labels=LABELS)
+        for number in range(given.repeats):
+            rounds.append({name: _run(name, train, validation) for name in WAYS})
+            print(f"round {number + 1}:", json.dumps(rounds[-1]), flush=True)
+            _write(rounds, rows=given.rows)
+
+
+def _run(name: str, train: Path, validation: Path) -> dict[str, Any]:
+    kind, words = WAYS[name]
+    shared = ["--model", str(locate("starter/encoder").folder), "--train", str(train), "--epochs", str(EPOCHS[kind])]
+    if name.startswith("trainer"):
+        return run_script("trainer.py", *shared, *words)
+    return run_script("affina_run.py", *shared, "--validation", str(validation), *words)
+
+
+def _write(rounds: list[dict[str, Any]], *, rows: int) -> None:
+    found = {
+        f"{other} / affina, {kind}, cached": {clock: _times(rounds, other, kind, clock) for clock in CLOCKS}
+        for other, (kind, _) in WAYS.items()
+        if other != f"affina, {kind}, cached"
+    }
+    result = {
+        "what": f"banking77, {rows} rows of {LABELS} labels, starter/encoder: 2 of 6 blocks, 5 epochs; the head alone, 10 epochs",
+        "comparisons": found,
+        "rounds": rounds,
+        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},
+        "versions": {name: metadata.version(name) for name in ("affina", "torch", "transformers", "accelerate")},
+    }
+    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for name, times in found.items():
+        print(name, {clock: round(value["median"], 2) for clock, value in times.items()}, flush=True)
+
+
+CLOCKS: Final = ("training_seconds", "processor_seconds")
+
+
+def _times(rounds: list[dict[str, Any]], other: str, kind: str, clock: str) -> dict[str, float]:
+    ratios = [found[other][clock] / found[f"affina, {kind}, cached"][clock] for found in rounds]
+    return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
+
+
+if __name__ == "__main__":
+    main()
