@@ -14,9 +14,8 @@ from affina.runtime.cache import MARKER, cache_folder, cached, is_whole, keep, k
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("AFFINA_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "models"
+def cache(reused) -> Path:
+    return reused.parent / "models"
 
 
 class Builder:
