@@ -16,7 +16,7 @@ from torch import Tensor
 from affina.models.frozen_prefix import Cut, find_cut, frozen_states, stepped_over
 from affina.pipeline.kept import Readable
 from affina.pipeline.prepared import Prepared
-from affina.runtime import randomness
+from affina.runtime import heap, randomness
 from affina.tasks.layout import Layout, first_of_each
 from affina.training.precision import Precision
 
@@ -68,6 +68,7 @@ def tried(prepared: Prepared) -> Tried:
         raise UnfitError(f"in a trial a {kind} could not be cut: {type(error).__name__}: {said}"[:300]) from error
     finally:
         prepared.attached.eval()
+        heap.give_back()  # gradients were there, and a forecast looks at what is held
 
 
 def _try(prepared: Prepared, kind: str) -> Tried:

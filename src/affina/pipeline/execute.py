@@ -15,10 +15,11 @@ from affina.data.loading import data_read
 from affina.methods.base import trained_count
 from affina.models.origin import origin
 from affina.models.source import fingerprint
-from affina.pipeline import attempts, rates
+from affina.pipeline import attempts, kept_starts, rates
 from affina.pipeline.attaching import as_exported, goes_on, untouched
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.folders import Place
+from affina.pipeline.kept_starts import Start
 from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.replaying import KEPT, replayed
@@ -30,15 +31,7 @@ from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
-from affina.record.payloads import (
-    NOTICE,
-    OPENING,
-    Chosen,
-    Event,
-    Finished,
-    Scores,
-    Started,
-)
+from affina.record.payloads import NOTICE, OPENING, Chosen, Event, Finished, Scores, Started
 from affina.record.starts import ModelLoaded, Predicted
 from affina.reporting import page
 from affina.reporting.degenerate import degenerate_of
@@ -139,13 +132,18 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
         journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
-        if not resumed:
-            _before_training(prepared, journal, clock, known.predicted)
         with replayed(prepared, place.folder) as run:
-            run = rates.recall(run, before) if resumed else _settled(run, journal, clock)  # noqa: PLW2901
+            if resumed:
+                run, start = rates.recall(run, before), None  # noqa: PLW2901
+            else:
+                run, start = _before_training(run, place.folder, journal, clock, known.predicted)  # noqa: PLW2901
             write_text(place.folder.recipe, dump_recipe(resolved_recipe(run)))
             with clock.stage("training"):
-                prepared, outcome = attempts.train(run, place.folder, journal, resumed=place.resume, records=before)
+                prepared, outcome = attempts.train(
+                    run, place.folder, journal, resumed=place.resume, records=before, start=start
+                )
+        if start is not None and start.evaluated is None:
+            kept_starts.keep(start, read(place.folder.journal))
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("search" if budgets_of(prepared.recipe) else "evaluation"):
             outcome, probing, shipped = choose_weights(prepared, outcome, place.folder, journal)
@@ -164,21 +162,27 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     return RunResult(place.folder, measured.scores, baselines, found.within_budgets)
 
 
-def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> None:
-    """Everything between the choice of the recipe and what is done to the model."""
+def _before_training(
+    prepared: Prepared, folder: RunFolder, journal: Journal, clock: _Clock, predicted: Predicted
+) -> tuple[Prepared, Start | None]:
+    """Everything between the choice of the recipe and the first step: the run with its rate settled, and its start."""
     _describe(prepared, journal)
     journal.append(predicted)
+    with clock.stage(KEPT):
+        prepared.replays.fill(journal)
+    key = kept_starts.key_of(prepared)
+    if key is not None and (found := kept_starts.taken(prepared, journal, key)) is not None:
+        return found
+    begun = len(read(folder.journal))
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"), untouched(prepared):
             prepared.subject.baselines(prepared, journal)
-
-
-def _settled(prepared: Prepared, journal: Journal, clock: _Clock) -> Prepared:
-    """The run with its head started and its rate settled, what its frozen blocks give kept."""
-    with clock.stage(KEPT):
-        prepared.replays.fill(journal)
     with clock.stage("head and rates"):
-        return rates.settle(prepared, journal)
+        prepared = rates.settle(prepared, journal)
+    if key is None:
+        return prepared, None
+    lines = read(folder.journal)[begun:]
+    return prepared, kept_starts.captured(prepared, key, lines, folder=folder.path)
 
 
 def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:
