@@ -70,7 +70,7 @@ def _write(rounds: list[dict[str, Any]], *, rows: int) -> None:
         if other != f"affina, {kind}, cached"
     }
     result = {
-        "what": f"banking77, {rows} rows of {LABELS} labels, starter/encoder: 2 of 6 blocks 5 epochs, the head alone 10",
+        "what": f"banking77, {rows} rows of {LABELS} labels, starter/encoder: 2 of 6 blocks 5 epochs, head alone 10",
         "comparisons": found,
         "rounds": rounds,
         "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},

@@ -11,6 +11,8 @@ from affina.errors import Interrupted
 from affina.pipeline import replaying
 from affina.pipeline.keeping import CACHE, with_kept
 from affina.pipeline.replaying import KEPT, replayed
+from affina.planning.activations import Shape
+from affina.planning.costs import costs_of, without_known
 from affina.planning.foresee import foresee
 from affina.record import journal
 from affina.record.folder import RunFolder
@@ -80,7 +82,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("bert, one block", "bert, head alone", "gpt2 writes, packed", "t5 writes")
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=() if one in QUICK else pytest.mark.slow) for one in CASES])
 def test_a_run_is_the_same_with_and_without(tmp_path, name):
     family, method, train = CASES[name]
     parts = {"family": family, "method": method, **(texts(tmp_path) if "writes" in name else {})}
@@ -179,6 +184,33 @@ def test_a_disk_that_fills_up_leaves_nothing_and_the_run_goes_on(tmp_path, monke
     assert "No space left" in event.text
 
 
+def must_not_run(*_):
+    raise AssertionError("a frozen block was run again")
+
+
+def test_a_head_starts_from_what_is_kept(tmp_path):
+    whole = run_of(tmp_path, cache=False, method=HEAD)
+    start = whole.subject.start_head(whole)
+    expected = weights_of(whole)
+    prepared, folder = run_of(tmp_path, cache=True, method=HEAD), RunFolder(tmp_path / "run")
+    with replayed(prepared, folder) as run, Journal(folder.journal) as record:
+        run.replays.fill(record)
+        for path in prepared.kept.cut.blocks:
+            run.model.module.get_submodule(path).register_forward_pre_hook(must_not_run)
+        assert run.subject.start_head(run) == start
+    for name, tensor in weights_of(prepared).items():
+        assert torch.allclose(tensor, expected[name], rtol=1e-4, atol=1e-5), name
+
+
+def test_steps_and_evaluations_are_foretold_without_the_frozen_blocks(tmp_path):
+    prepared, shape = run_of(tmp_path, cache=True, method=TOP), Shape(4, 10)
+    whole = costs_of(prepared)
+    known = without_known(prepared, whole)
+    assert known.forward(shape) == pytest.approx(whole.forward(shape) / 3)
+    assert known.backward(shape) == whole.backward(shape)
+    assert without_known(replace(prepared, kept=None), whole) == whole
+
+
 def what_happened(folder):
     found = []
     for record in journal.read(folder.journal):
@@ -211,7 +243,7 @@ def stopped(prepared, folder, monkeypatch, *, step):
 
 
 @pytest.mark.parametrize("is_left", [True, False])
-@pytest.mark.parametrize("method", [TOP, HEAD, UPPER])
+@pytest.mark.parametrize("method", [TOP, *(pytest.param(one, marks=pytest.mark.slow) for one in (HEAD, UPPER))])
 def test_a_run_that_goes_on_is_the_same_bit_for_bit(tmp_path, monkeypatch, method, is_left):
     """With the file of the stopped run, and with one that is made again."""
     parts = {"cache": True, "method": method, "seed": 3}
