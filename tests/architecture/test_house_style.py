@@ -55,6 +55,8 @@ def test_no_print_no_assert_no_guessing(name):
 STANDS_IN = {
     ("models/heads.py", "give"),
     ("models/first_position.py", "forward"),
+    ("models/frozen_prefix.py", "give"),
+    ("models/frozen_prefix.py", "run_first"),
     ("models/longer.py", "forward"),
     ("models/attended_prefix.py", "attend"),
     ("models/ending.py", "__call__"),
