@@ -98,12 +98,17 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         given=files_of(recipe, subject, told),
         terms=terms,
     )
+    prepared = _with_steps(prepared, told)
+    return checked_budgets(replace(prepared, notices=tuple(notices)))
+
+
+def _with_steps(prepared: Prepared, notify: Notify) -> Prepared:
+    """The run with what hangs on its steps decided: the turns of layers, a warm-up, and what is run once for each row."""
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
-        told(text)
+        notify(text)
     prepared = replace(prepared, choices=prepared.choices | of_steps)
-    prepared = with_kept(prepared, begun=partial(begun_with, prepared.recipe, "train", "cache"))
-    return checked_budgets(replace(prepared, notices=tuple(notices)))
+    return with_kept(prepared, begun=partial(begun_with, prepared.recipe, "train", "cache"))
 
 
 def _subject_of(
