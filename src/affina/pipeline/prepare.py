@@ -103,7 +103,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
 
 
 def _with_steps(prepared: Prepared, notify: Notify) -> Prepared:
-    """The run with what hangs on its steps decided: the turns of layers, a warm-up, and what is run once for each row."""
+    """The run with what hangs on its steps decided: turns of layers, a warm-up, what is run once for each row."""
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         notify(text)
