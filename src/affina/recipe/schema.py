@@ -102,6 +102,11 @@ class TrainSpec(Spec):
         "refuse", description="What happens to a run that this machine has not the memory or the disk for."
     )
     restart: bool = Field(True, description="Start once again, with other draws, where a start is stuck.")
+    guard: bool = Field(
+        True,
+        description="Skip a step whose loss or gradient is not finite, and go back to the best weights at a lower rate"
+        " where that repeats or the loss runs away; without it the first such step ends the run.",
+    )
     checkpoint_every: PositiveInt | Auto = Field(AUTO, description="Steps between checkpoints.")
     keep: PositiveInt = Field(1, description="How many of the last checkpoints are kept, besides the best.")
 
