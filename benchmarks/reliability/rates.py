@@ -1,8 +1,9 @@
 """What the guard does: nothing in runs at our own rates, however small the batches, and what at a hundred times that.
 
 Tiny models made in memory, of several tasks and methods; with `--model starter/encoder` that model on the same texts.
-Prints one JSON object a run. `python benchmarks/reliability/rates.py [--model M] [--seeds N] [--out FILE]`, with
-`tests` on the path.
+Prints one JSON object a run:
+
+    python benchmarks/reliability/rates.py [--model M] [--seeds N] [--rows N] [--batches N ...] [--out FILE]
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ WRITTEN = (("generation", "gpt2", "full"), ("generation", "gpt2", "lora"))
 TIMES = (1.0, 100.0)
 BATCHES = (16, 400)
 """Tokens: one row a step, and many."""
+ROWS = 200
 
 
 def told(folder: Path) -> dict[str, Any]:
@@ -69,20 +71,22 @@ def main() -> None:
     words = argparse.ArgumentParser()
     words.add_argument("--model", default="")
     words.add_argument("--seeds", type=int, default=1)
+    words.add_argument("--rows", type=int, default=ROWS)
+    words.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     words.add_argument("--out", default="")
     given = words.parse_args()
     found = []
     with tempfile.TemporaryDirectory() as home:
         os.chdir(home)
-        labelled = write_csv(Path(home, "rows.csv"), sample_rows(200))
+        labelled = write_csv(Path(home, "rows.csv"), sample_rows(given.rows))
         written = write_csv(
-            Path(home, "texts.csv"), [(text, label) for text, label in sample_rows(200)], header="input,target"
+            Path(home, "texts.csv"), [(text, label) for text, label in sample_rows(given.rows)], header="input,target"
         )
         cases = CASES[:2] if given.model else CASES + WRITTEN
         for number, (task, family, method) in enumerate(cases):
             prior: float | None = None
             for times in TIMES:
-                for tokens in BATCHES:
+                for tokens in given.batches:
                     for seed in range(given.seeds):
                         train: dict[str, Any] = {"epochs": 3, "batch_tokens": tokens}
                         if times != 1 and prior is not None:

@@ -36,6 +36,7 @@ from affina.reporting.asked import differing
 from affina.values import Resolved
 
 RUNS: Final = "runs"
+BUSY: Final = "a run that another process is busy with"
 MOST_KEYS: Final = 3
 LONGEST_VALUE: Final = 60
 STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})
@@ -143,7 +144,7 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
     try:
         lock = FolderLock(path)
     except BlockingIOError:
-        return "a run that another process is busy with"
+        return BUSY
     try:
         records = journal.read(folder.journal) if folder.journal.is_file() else []
         reason = _cannot_go_on(records, prepared.recipe) if records else None
@@ -234,7 +235,8 @@ def _changed(what: str, folder: RunFolder, *, before: str, now: str) -> Problem:
         where=f"{what}, in the run {folder.path}",
         expected=f"the same as when the run was started ({before[:40]})",
         found=f"something else ({now[:40]})",
-        fix=f"put it back as it was to go on, or remove {folder.path} to start again",
+        fix=f"put it back as it was to go on, or write another run=... to start with what is there now; {folder.path} "
+        "is left as it is",
     )
 
 
@@ -244,6 +246,6 @@ def _taken(path: Path, reason: str) -> RunError:
             where=f"run folder {path}",
             expected="a new folder, or a stopped run of this same recipe",
             found=reason,
-            fix=f"write another run=..., such as run={path}-2",
+            fix=f"{'wait until it has ended, or ' if reason == BUSY else ''}write another run=..., such as run={path}-2",
         )
     )
