@@ -371,8 +371,9 @@ def test_two_processes_cannot_use_one_run_folder():
     Path("runs/good").mkdir(parents=True)
     lock = FolderLock(Path("runs/good"))
     assert train().folder.path == Path("runs/good-2")
-    with pytest.raises(RunError, match="another process"):
+    with pytest.raises(RunError, match="another process") as caught:
         train("run=runs/good")
+    assert "wait for its end" in str(caught.value)
     lock.release()
 
 

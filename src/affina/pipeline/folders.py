@@ -246,6 +246,6 @@ def _taken(path: Path, reason: str) -> RunError:
             where=f"run folder {path}",
             expected="a new folder, or a stopped run of this same recipe",
             found=reason,
-            fix=f"{'wait until it has ended, or ' if reason == BUSY else ''}write another run=..., such as run={path}-2",
+            fix=f"{'wait for its end, or ' if reason == BUSY else ''}write another run=..., such as run={path}-2",
         )
     )
