@@ -107,6 +107,11 @@ class TrainSpec(Spec):
         description="Skip a step whose loss or gradient is not finite, and go back to the best weights at a lower rate"
         " where that repeats or the loss runs away; without it the first such step ends the run.",
     )
+    reuse: bool = Field(
+        True,
+        description="Take baselines, the head's start, the rate and the first evaluation from an earlier run of exactly"
+        " the same rows, model, recipe, versions and machine.",
+    )
     checkpoint_every: PositiveInt | Auto = Field(AUTO, description="Steps between checkpoints.")
     keep: PositiveInt = Field(1, description="How many of the last checkpoints are kept, besides the best.")
 

@@ -64,6 +64,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
             temporary.chmod(0o777 & ~_umask())
             yield temporary
             for file in (*temporary.rglob("*"), temporary):
+                if file.is_file():  # libraries make files that only their owner may read
+                    file.chmod(0o666 & ~_umask())
                 sync(file)
             _swap_in(temporary, path)
         finally:

@@ -5,6 +5,7 @@ Plain data: nothing here acts. What a recipe comes to is decided in `pipeline.tr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from affina.training.stages import Stage
@@ -34,6 +35,7 @@ class Control:
         stages: what trains from which step on; empty where all does, always.
         guard: whether steps that are not finite are skipped, and runaways turned back.
         snapshots: steps, of those after which is evaluated, whose weights are kept whatever they are worth.
+        known: the metrics of the start, where they were measured before; None has them measured.
         checkpoint_seconds: see `checkpoint_every`; decides only when a checkpoint is written, never what is computed.
     """
 
@@ -45,6 +47,7 @@ class Control:
     stages: tuple[Stage, ...] = ()
     guard: bool = True
     snapshots: frozenset[int] = frozenset()
+    known: Mapping[str, float] | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 

@@ -253,16 +253,12 @@ class Loop(Generic[B]):
     def _evaluate(self) -> None:
         try:
             self._check_weights()
-            self.attached.eval()
-            with randomness.untouched():
-                metrics = dict(self.work.evaluate())
+            metrics = self._measured()
         except NonFiniteError as error:
             if self.step == 0 or not self.guard.on:
                 raise
             self._rewind(f"the evaluation failed ({error.problems[0].found})")
             return
-        finally:
-            self.attached.train()
         if self.step == 0:
             self.guard.start(metrics.get("loss", math.nan))
         # a correlation is not defined while the model gives every text the same number: that agrees with nothing
@@ -274,6 +270,17 @@ class Loop(Generic[B]):
             checkpoint.save_snapshot(self.folder, self.attached.state_dict(), step=self.step)
         epoch = round(self.plan.epoch_after(self.step), 4)
         self.journal.append(Evaluated(step=self.step, epoch=epoch, metrics=metrics, best=best))
+
+    def _measured(self) -> dict[str, float]:
+        """What the validation rows say now; of the start, what was known of it before."""
+        if self.step == 0 and self.control.known is not None:
+            return dict(self.control.known)
+        self.attached.eval()
+        try:
+            with randomness.untouched():
+                return dict(self.work.evaluate())
+        finally:
+            self.attached.train()
 
     def _is_stuck(self) -> bool:
         """Whether this is a quarter of the run, and the model no better than guessing.
