@@ -137,6 +137,7 @@ def main() -> None:
     found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8")) if out and out.is_file() else []
     with tempfile.TemporaryDirectory() as home:
         os.chdir(home)
+        os.environ["AFFINA_CACHE"] = str(Path(home, "cache"))  # what the runs keep for each other is theirs alone
         write_csv(Path("labels.csv"), sample_rows(60))
         write_csv(Path("texts.csv"), sample_rows(60), header="input,target")
         whole: dict[str, tuple[str, float]] = {}
