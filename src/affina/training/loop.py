@@ -233,7 +233,7 @@ class Loop(Generic[B]):
 
     def _may_restart(self) -> bool:
         """Whether a start that fails will be given up for another, at a rate that is measured: better than a guess."""
-        return self.control.floor is not None and self.plan.is_before_a_quarter(self.step)
+        return self.control.floor is not None and self.plan.is_judged_later(self.step)
 
     def _enter_stage(self) -> None:
         """Let what the coming step's stage says train; what is frozen then has no gradient and no moments."""

@@ -106,9 +106,9 @@ class Plan:
         """Whether a long enough run is judged after `step` steps: at its first evaluation from a quarter on."""
         return step == self._quarter and self.total_steps >= JUDGED_FROM
 
-    def is_before_a_quarter(self, step: int) -> bool:
-        """Whether a long enough run is still to be judged so."""
-        return step < self._quarter and self.total_steps >= JUDGED_FROM
+    def is_judged_later(self, step: int) -> bool:
+        """Whether a long enough run is still to be judged so, after this step or a later one."""
+        return step <= self._quarter and self.total_steps >= JUDGED_FROM
 
     def _windows(self, epoch: int) -> list[Window]:
         if self._cache is None or self._cache[0] != epoch:
