@@ -8,7 +8,7 @@
     │   ├── DeviceError         a device or a precision that this machine does not have
     │   ├── RunError            a run folder that cannot be used
     │   ├── ResourceError       a run for which this machine has not the memory or the disk
-    │   └── NonFiniteError      the loss, a gradient or a prediction left the range of numbers
+    │   └── NonFiniteError      the loss, a gradient or a prediction left the range of numbers, or ran away
     ├── GateError               exit status 3, a run that kept no budget
     └── Interrupted             exit status 130, stopped by the user and resumable
 
@@ -98,7 +98,7 @@ class ResourceError(InputError):
 
 
 class NonFiniteError(InputError):
-    """The loss, a gradient or a prediction became infinite or not a number; what was running stopped there."""
+    """The loss, a gradient or a prediction became infinite or no number, or a loss ran away; the work ended there."""
 
 
 class GateError(AffinaError):

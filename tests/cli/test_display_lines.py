@@ -9,6 +9,7 @@ from rich.console import Console
 from affina.cli.display import Display
 from affina.cli.tables import samples_table
 from affina.record.audited import Audited, Cut, Lengths
+from affina.record.guarding import BatchesSplit, Rewound, Skipped
 from affina.record.payloads import DataRead, Evaluated, Finding, Finished, Sample, Started
 from affina.record.starts import Predicted, Restarted
 
@@ -43,6 +44,15 @@ def test_the_end_says_which_weights_are_kept_and_what_its_seconds_are_of():
     assert "1 step in 2 s for both starts (" in shown(again, end())
     start = Started(time="", versions={}, machine={}, asked={}, resolved={}, resumed_at=7)
     assert "1 step in 2 s since step 7 (" in shown(start, end())
+
+
+def test_what_the_guard_did_is_on_the_screen():
+    skipped = Skipped(step=3, what="the loss", value="nan", rows=("a.csv, row 7",), text="the loss is nan")
+    back = Rewound(step=9, to_step=0, cause="c", number=1, factor=0.2, text="back to the start")
+    split = BatchesSplit(step=4, parts=2, text="memory ran out")
+    said = shown(skipped, split, back)
+    for line in ("step 3: the loss is nan", "step 4: memory ran out", "step 9: back to the start"):
+        assert line in said
 
 
 def test_peaks_say_what_they_are_of():

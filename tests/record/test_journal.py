@@ -13,6 +13,7 @@ from affina.record import lines
 from affina.record.audited import Audited, Check, Cut, Encoded, Lengths, Suspect
 from affina.record.figures import Measured
 from affina.record.folder import RunFolder
+from affina.record.guarding import BatchesSplit, Rewound, Skipped
 from affina.record.journal import Journal, cut, read, read_known
 from affina.record.payloads import (
     CellShare,
@@ -142,6 +143,9 @@ PAYLOADS: tuple[Payload, ...] = (
     ),
     RangeTested(rates=(1e-6,), changes=(0.0,), smooth=(0.0,), fall=1e-6, rate=None, used=1.0, seconds=0.0),
     Restarted(step=25, seed=2**32 - 1, learning_rate=1 / 3, head_learning_rate=1.0, text=HARD),
+    Skipped(step=1, what="the loss", value="nan", rows=(HARD, "b"), text=HARD),
+    Rewound(step=9, to_step=0, cause=HARD, number=1, factor=0.2, text=HARD),
+    BatchesSplit(step=1, parts=2, text=HARD),
     Step(
         step=1,
         of=10,

@@ -54,7 +54,7 @@ def test_text_is_on_disk_before_it_takes_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda number: (order.append("fsync"), sync(number)))
     monkeypatch.setattr(Path, "replace", lambda self, to: (order.append("replace"), replace(self, to))[1])
     write_text(tmp_path / "a.txt", "text")
-    assert order == ["fsync", "replace"]
+    assert order == ["fsync", "replace", "fsync"]  # and its name after that
 
 
 def test_a_folder_appears_when_it_is_full(tmp_path):
@@ -92,12 +92,17 @@ def test_a_folder_that_is_not_complete_is_none(tmp_path, old):
 
 def test_every_file_of_a_folder_is_on_disk_before_it_takes_its_name(tmp_path, monkeypatch):
     synced = []
-    monkeypatch.setattr(files, "_sync", lambda path: synced.append(path.name))
+    monkeypatch.setattr(files, "sync", lambda path: synced.append(path.name))
     with whole_folder(tmp_path / "best") as path:
         (path / "inner").mkdir()
         (path / "inner" / "b").write_text("2")
         monkeypatch.setattr(files, "_swap_in", lambda *_: synced.append("renamed"))
-    assert synced == ["inner", "b", "renamed"]
+    assert [name if not name.startswith(".best.") else "itself" for name in synced] == [
+        "inner",
+        "b",
+        "itself",
+        "renamed",
+    ]
 
 
 def test_a_folder_has_the_rights_that_the_user_gives_new_folders(tmp_path):

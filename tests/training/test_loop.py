@@ -26,8 +26,8 @@ def spoil(loop, *, step, with_value):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("step", [1, 4, 9])
-def test_a_loss_that_is_not_finite_stops_the_run_at_its_step(tmp_path, step, value):
-    prepared = prepared_run(tmp_path, train={"epochs": 4})
+def test_without_the_guard_a_loss_that_is_not_finite_stops_the_run_at_its_step(tmp_path, step, value):
+    prepared = prepared_run(tmp_path, train={"epochs": 4, "guard": False})
     loop, steps = start_loop(prepared, tmp_path / "run")
     spoil(loop, step=step, with_value=value)
     rows = [row for batch in loop.plan.window(step - 1) for row in batch]
@@ -47,8 +47,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_at_its_step(tmp_path, step, val
     )
 
 
-def test_a_gradient_that_is_not_finite_stops_the_run_before_the_weights_move(tmp_path):
-    prepared = prepared_run(tmp_path)
+def test_without_the_guard_a_gradient_that_is_not_finite_stops_the_run_before_the_weights_move(tmp_path):
+    prepared = prepared_run(tmp_path, train={"guard": False})
     loop, _ = start_loop(prepared, tmp_path / "run")
     before = {name: tensor.clone() for name, tensor in prepared.attached.state_dict().items()}
     name, spoiled = next(iter(prepared.attached.state_dict().items()))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
+import math
 import os
 import shutil
 import signal
@@ -16,6 +18,7 @@ from safetensors.numpy import load_file
 import affina as api
 from affina.data.written.guess import KEYS
 from affina.errors import InputError, Interrupted, ResourceError, RunError
+from affina.record import files, journal
 from affina.record.folder import RunFolder
 from affina.record.journal import read
 from affina.record.lock import FolderLock
@@ -368,8 +371,9 @@ def test_two_processes_cannot_use_one_run_folder():
     Path("runs/good").mkdir(parents=True)
     lock = FolderLock(Path("runs/good"))
     assert train().folder.path == Path("runs/good-2")
-    with pytest.raises(RunError, match="another process"):
+    with pytest.raises(RunError, match="another process") as caught:
         train("run=runs/good")
+    assert "wait for its end" in str(caught.value)
     lock.release()
 
 
@@ -384,6 +388,97 @@ def test_the_best_weights_of_a_checkpoint_outlive_a_better_evaluation_after_it(s
     assert [path.name for path in result.folder.checkpoints.glob("best-*")] == [
         result.folder.best(finished(result).best_step).name
     ]
+
+
+def damage(path, name):
+    """Change one byte in the middle of a file, which keeps its size."""
+    file = path / name
+    held = bytearray(file.read_bytes())
+    held[len(held) // 2] ^= 1
+    file.write_bytes(held)
+
+
+def crashed(step, *more):
+    """A run with two checkpoints that broke off."""
+
+    def crash(record):
+        if isinstance(record, Step) and record.step == step:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        train("run=cut", "train.checkpoint_every=2", *more, observers=(crash,))
+
+
+@pytest.mark.parametrize("name", ["trained.safetensors", "state.json", "best"])
+def test_a_damaged_checkpoint_is_put_aside_for_the_one_before_it(whole, name):
+    words = ("train.checkpoint_every=2", "train.keep=2")
+    crashed(7, "train.keep=2")
+    folder = RunFolder(Path("cut"))
+    assert [path.name[-1] for path in folder.steps()] == ["6", "4"]
+    if name == "best":
+        best = checkpoint.load_state(folder.last()).stopping["best_step"]
+        damage(folder.best(best), "trained.safetensors")
+    else:
+        damage(folder.last(), name)
+    resumed = train("run=cut", *words)
+    assert numbers(resumed.folder) == numbers(whole.folder)
+    assert weights(resumed.folder) == weights(whole.folder)
+    said, *_ = [r.text for r in read(folder.journal) if isinstance(r, Event) and r.name == "damaged checkpoint"]
+    assert "step-00000006" in said
+    assert name == "best" or "goes on from the checkpoint step-00000004" in said
+    assert (folder.damaged / "step-00000006" / "state.json").is_file()
+    assert said in folder.report.read_text().replace("&#39;", "'")
+
+
+def test_without_another_checkpoint_a_damaged_one_is_put_aside_for_the_start(whole):
+    crashed(5)
+    damage(Path("cut/checkpoints/step-00000004"), "optimizer.safetensors")
+    resumed = train("run=cut", "train.checkpoint_every=2")
+    assert numbers(resumed.folder) == numbers(whole.folder)
+    assert [path.name for path in resumed.folder.damaged.iterdir()] == ["step-00000004"]
+
+
+def test_what_a_killed_process_left_is_not_in_the_way():
+    Path("mine/checkpoints/.step-00000001.abc_.partial").mkdir(parents=True)
+    Path("mine/.recipe.yaml.7.partial").write_text("half")
+    result = train("run=mine", "train.max_steps=1")
+    assert not [name for name in files_under(result.folder.path) if name.endswith((".partial", ".old"))]
+
+
+def test_a_second_ctrl_c_leaves_at_once_and_the_last_checkpoint_is_gone_on_from(whole):
+    def twice(record):
+        if isinstance(record, Step) and record.step == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted, match="the last checkpoint is of step 2"):
+        train("run=cut", "train.checkpoint_every=2", observers=(twice,))
+    resumed = train("run=cut", "train.checkpoint_every=2")
+    assert numbers(resumed.folder) == numbers(whole.folder)
+
+
+def test_a_full_disk_in_the_middle_leaves_a_run_that_goes_on(whole, monkeypatch):
+    put, room = files.put, [math.inf]
+
+    def filling(file, data):
+        room[0] -= 1
+        if room[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        put(file, data)
+
+    with monkeypatch.context() as patched:
+        for module in (files, journal, checkpoint):
+            patched.setattr(module, "put", filling)
+
+        def fill(record):
+            if isinstance(record, Step) and record.step == 4:
+                room[0] = 1
+
+        with pytest.raises(ResourceError, match="make room on that disk"):
+            train("run=cut", "train.checkpoint_every=1", observers=(fill,))
+    resumed = train("run=cut", "train.checkpoint_every=1", resume=True)
+    assert numbers(resumed.folder) == numbers(whole.folder)
+    assert weights(resumed.folder) == weights(whole.folder)
 
 
 def finished(result):

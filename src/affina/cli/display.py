@@ -16,6 +16,7 @@ from rich.progress import Progress as Bars
 from affina.cli.printing import line
 from affina.cli.tables import answers_line, files_line, percent, scores_line
 from affina.record.audited import Audited
+from affina.record.guarding import BatchesSplit, Rewound, Skipped
 from affina.record.measures import title
 from affina.record.payloads import (
     NOTICE,
@@ -113,6 +114,11 @@ class Display:
                 self._line("", f"{record.key} = {record.value}", f"  {record.reason}")
             case RangeTested():
                 self._line("range test", f"{len(record.rates)} steps in {record.seconds:.0f} s, {_found(record)}")
+            case Rewound():
+                self._loss = None
+                self._line("went back", f"step {record.step}: {record.text}")
+            case Skipped() | BatchesSplit():
+                self._line("note", f"step {record.step}: {record.text}")
             case Event() if record.name not in (NOTICE, STEP_BACK):
                 self._line("note", f"step {record.step}: {record.text}")
             case Tried():

@@ -24,6 +24,7 @@ from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
 from affina.pipeline.shipping import put
 from affina.pipeline.training import build_loop, turns_in
+from affina.record.files import rename, told
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Payload
@@ -31,7 +32,8 @@ from affina.record.starts import Restarted
 from affina.reporting.formats import the
 from affina.runtime import randomness
 from affina.training import checkpoint
-from affina.training.loop import STUCK, Floor, Loop, Outcome
+from affina.training.control import Floor, Outcome
+from affina.training.loop import STUCK, Loop
 
 CLOSE: Final = 2.0
 """An advised rate within this factor of the one that was stuck is no other rate: then half of it is tried."""
@@ -77,7 +79,8 @@ def train(
     seen = f"{_seen(prepared, loop)} after {loop.step} of {loop.plan.total_steps} steps"
     del loop  # its optimizer would lie beside the next one's
     prepared = _restarted(prepared, journal, seen=seen, step=outcome.steps)
-    folder.checkpoints.rename(_given_up(folder))  # at one stroke: the run must not go on from what was given up
+    with told(folder.checkpoints):
+        rename(folder.checkpoints, _given_up(folder))  # at one stroke: the run must not go on from what was given up
     _forget_given_up(folder)
     return prepared, _run(build_loop(prepared, folder, journal), prepared)
 

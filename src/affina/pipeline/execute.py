@@ -15,7 +15,7 @@ from affina.data.loading import data_read
 from affina.methods.base import trained_count
 from affina.models.origin import origin
 from affina.models.source import fingerprint
-from affina.pipeline import attempts, kept_starts, rates
+from affina.pipeline import attempts, damaged, kept_starts, rates
 from affina.pipeline.attaching import as_exported, goes_on, untouched
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.folders import Place
@@ -38,7 +38,7 @@ from affina.reporting.degenerate import degenerate_of
 from affina.reporting.gathered import gather
 from affina.runtime import exhausted, machine
 from affina.training import checkpoint
-from affina.training.loop import Outcome
+from affina.training.control import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,7 @@ def _smaller(prepared: Prepared) -> str:
 
 def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], known: Before) -> RunResult:
     clock = _Clock({"preparation": known.seconds})
+    aside = damaged.put_aside(place.folder, place.damaged, resume=place.resume)
     resumed = checkpoint.load_state(place.resume) if place.resume else None
     if resumed:
         cut(place.folder.journal, position=resumed.journal)
@@ -132,6 +133,8 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
         journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
+        for text in aside:
+            journal.append(Event(step=resumed.step if resumed else 0, name="damaged checkpoint", text=text))
         with replayed(prepared, place.folder) as run:
             if resumed:
                 run, start = rates.recall(run, before), None  # noqa: PLW2901

@@ -1,6 +1,7 @@
 """Where a run goes: a new folder, or the unfinished one of the same recipe, to go on in; either is locked.
 
-This module creates the folder and its lock and nothing else; what a stopped run left is read, not changed.
+This module creates the folder and its lock and nothing else; of what a stopped run left, only what a killed process had
+not finished writing is cleared away, and nothing else is changed.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from typing import Any, Final
 from affina.data.gathering import name_after
 from affina.errors import Problem, RunError
 from affina.models.source import fingerprint
+from affina.pipeline.damaged import Damaged, soundest
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
 from affina.record import journal
+from affina.record.files import clear_left_over, is_left_over, told
 from affina.record.folder import RunFolder
 from affina.record.lock import LOCK, FolderLock
 from affina.record.payloads import Chosen, DataRead, Finished, Payload, Started
@@ -33,6 +36,7 @@ from affina.reporting.asked import differing
 from affina.values import Resolved
 
 RUNS: Final = "runs"
+BUSY: Final = "a run that another process is busy with"
 MOST_KEYS: Final = 3
 LONGEST_VALUE: Final = 60
 STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})
@@ -41,11 +45,19 @@ STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A run folder that this process holds, and the checkpoint to go on from, if any."""
+    """A run folder that this process holds, and the checkpoint to go on from, if any.
+
+    Attributes:
+        folder: of the run.
+        resume: the newest checkpoint that is sound.
+        lock: on the folder.
+        damaged: those newer than it.
+    """
 
     folder: RunFolder
     resume: Path | None
     lock: FolderLock
+    damaged: tuple[Damaged, ...] = ()
 
 
 def choose_folder(prepared: Prepared, *, must_resume: bool) -> Place:
@@ -131,13 +143,14 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
     """Lock this folder if it is free or holds a stopped run of the same recipe; else why it cannot be used."""
     check_can_write(path)
     folder = RunFolder(path)
-    if path.is_dir() and not folder.journal.is_file() and not {item.name for item in path.iterdir()} <= STARTED:
+    if path.is_dir() and not folder.journal.is_file() and not _names(path) <= STARTED:
         return "files that are not a run of Affina"
-    path.mkdir(parents=True, exist_ok=True)
+    with told(path):
+        path.mkdir(parents=True, exist_ok=True)
     try:
         lock = FolderLock(path)
     except BlockingIOError:
-        return "a run that another process is busy with"
+        return BUSY
     try:
         records = journal.read(folder.journal) if folder.journal.is_file() else []
         reason = _cannot_go_on(records, prepared.recipe) if records else None
@@ -149,7 +162,14 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
     if reason is not None:
         lock.release()
         return reason
-    return Place(folder, folder.last() if records else None, lock)
+    for place in (folder.path, folder.checkpoints):
+        clear_left_over(place)
+    resume, damaged = soundest(folder) if records else (None, [])
+    return Place(folder, resume, lock, tuple(damaged))
+
+
+def _names(path: Path) -> set[str]:
+    return {item.name for item in path.iterdir() if not is_left_over(item)}
 
 
 def _cannot_go_on(records: Sequence[Payload], recipe: Recipe) -> str | None:
@@ -221,7 +241,8 @@ def _changed(what: str, folder: RunFolder, *, before: str, now: str) -> Problem:
         where=f"{what}, in the run {folder.path}",
         expected=f"the same as when the run was started ({before[:40]})",
         found=f"something else ({now[:40]})",
-        fix=f"put it back as it was to go on, or remove {folder.path} to start again",
+        fix=f"put it back as it was to go on, or write another run=... to start with what is there now; {folder.path} "
+        "is left as it is",
     )
 
 
@@ -231,6 +252,6 @@ def _taken(path: Path, reason: str) -> RunError:
             where=f"run folder {path}",
             expected="a new folder, or a stopped run of this same recipe",
             found=reason,
-            fix=f"write another run=..., such as run={path}-2",
+            fix=f"{'wait for its end, or ' if reason == BUSY else ''}write another run=..., such as run={path}-2",
         )
     )

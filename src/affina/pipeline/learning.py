@@ -33,7 +33,7 @@ from affina.tasks.consistency import of_tokens, twice
 from affina.tasks.lessons import Lines, Passage, Reading
 from affina.tasks.packing import Packing, choose_packing
 from affina.tasks.packs import worth_packing
-from affina.training.loop import Floor
+from affina.training.control import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
 

@@ -24,7 +24,7 @@ from affina.record.row_results import RowResults
 from affina.reporting.degenerate import Degenerate
 from affina.reporting.formats import interval, name
 from affina.reporting.verdict import pair_of, settled, telling
-from affina.training.loop import Outcome
+from affina.training.control import Outcome
 
 FAR: Final = 4.0
 """A given rate this many times above or below the advised one explains a run that was worth nothing."""

@@ -32,7 +32,7 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.given import NONE_GIVEN, GivenFiles
 from affina.risks.probe import Probe
-from affina.training.loop import Floor
+from affina.training.control import Floor
 from affina.training.precision import PrecisionName
 from affina.training.stepping import MicroBatch, Work
 from affina.values import Resolved

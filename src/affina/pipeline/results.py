@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from affina.evaluation.intervals import Measure
 from affina.record.payloads import Sample, Scores
 from affina.reporting.degenerate import Degenerate
-from affina.training.loop import Outcome
+from affina.training.control import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

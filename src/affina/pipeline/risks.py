@@ -21,7 +21,7 @@ from affina.risks.allowance import Allowance
 from affina.risks.measuring import Looks
 from affina.risks.probe import Probe
 from affina.runtime import heap, machine
-from affina.training.loop import Outcome
+from affina.training.control import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ from affina.record.risks import Probed
 from affina.record.searched import Held, Searched, Tried
 from affina.risks.probe import Probe, with_intervals
 from affina.training import checkpoint
-from affina.training.loop import Outcome
+from affina.training.control import Outcome
 
 STRENGTHS: Final = (1.0, 0.8, 0.6, 0.4, 0.2)
 FINER: Final = 2

@@ -18,7 +18,8 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.measures import SHARES, higher_is_better
 from affina.training import schedule
-from affina.training.loop import Control, Floor, Loop
+from affina.training.control import Control, Floor
+from affina.training.loop import Loop
 from affina.training.optimizer import Optimizer, Rates
 from affina.training.plan import EpochPlanner, Plan
 from affina.training.precision import Precision
@@ -66,6 +67,7 @@ def build_loop(
             checkpoint_every=train.checkpoint_every if isinstance(train.checkpoint_every, int) else None,
             keep=train.keep,
             floor=floor,
+            guard=train.guard,
             stages=stages_in(prepared, plan),
             snapshots=snapshot_steps(prepared, plan),
             known=known,

@@ -27,7 +27,7 @@ from affina.recipe.method_specs import LoraSpec
 from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import MERGED
 from affina.runtime import machine, memory
-from affina.training.loop import CHECKPOINT_SECONDS
+from affina.training.control import CHECKPOINT_SECONDS
 from affina.training.plan import Plan
 
 LEAST: Final = 0.8

@@ -28,7 +28,7 @@ from affina.planning.costs import (
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
-from affina.training.loop import CHECKPOINT_SECONDS
+from affina.training.control import CHECKPOINT_SECONDS
 from affina.training.plan import Plan
 from affina.training.stopping import CLEARLY_WORSE
 

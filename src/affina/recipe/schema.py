@@ -110,6 +110,11 @@ class TrainSpec(Spec):
         "refuse", description="What happens to a run that this machine has not the memory or the disk for."
     )
     restart: bool = Field(True, description="Start once again, with other draws, where a start is stuck.")
+    guard: bool = Field(
+        True,
+        description="Skip a step whose loss or gradient is not finite, and go back to the best weights at a lower rate"
+        " where that repeats or the loss runs away; without it the first such step ends the run.",
+    )
     reuse: bool = Field(
         True,
         description="Take baselines, the head's start, the rate and the first evaluation from an earlier run of exactly"

@@ -91,10 +91,18 @@ class RunFolder:
         """The same beside what is shipped, where the hub looks for it."""
         return tuple(path / "README.md" for path in self.shipped)
 
+    @property
+    def damaged(self) -> Path:
+        """Where checkpoints are put aside that cannot be gone on from; nobody reads them."""
+        return self.path / "damaged"
+
+    def steps(self) -> list[Path]:
+        """The checkpoints, the newest first."""
+        return sorted(self.checkpoints.glob("step-*"), reverse=True)
+
     def last(self) -> Path | None:
         """The newest complete checkpoint to go on from, or None."""
-        steps = sorted(self.checkpoints.glob("step-*"))
-        return steps[-1] if steps else None
+        return next(iter(self.steps()), None)
 
     def step(self, step: int) -> Path:
         """The checkpoint after `step` optimizer steps."""

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from affina.errors import Problem, RunError
+from affina.record.files import put, sync, told
 from affina.record.lines import Line, parse
 from affina.record.payloads import Payload
 from affina.record.progress import Progress
@@ -32,16 +33,28 @@ class Journal:
     """
 
     def __init__(self, path: Path, *, observers: Sequence[Observer] = ()) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self._path = path
+        with told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(path, "a")
         self._observers = tuple(observers)
 
     def append(self, payload: Payload) -> None:
-        """Write one line and hand it to the observers."""
+        """Write one line and hand it to the observers; a line that finds no room is taken back.
+
+        Raises:
+            ResourceError: the disk is full.
+            RunError: the system does not let it be written.
+        """
         line = json.dumps({"kind": type(payload).__name__.lower(), **dataclasses.asdict(payload)}, ensure_ascii=False)
         # half of a surrogate pair, which a JSON file can hold, is no UTF-8: it is written as JSON's own escape
-        self._file.write(line.encode(errors="backslashreplace") + b"\n")
-        self._file.flush()
+        before = self._file.tell()
+        with told(self._path):
+            try:
+                put(self._file, line.encode(errors="backslashreplace") + b"\n")
+            except OSError:
+                self._file.truncate(before)
+                raise
         for observe in self._observers:
             observe(payload)
 
@@ -52,7 +65,8 @@ class Journal:
 
     def position(self) -> int:
         """Bytes on disk so far, for a checkpoint to come back to."""
-        os.fsync(self._file.fileno())
+        with told(self._path):
+            sync(self._path)
         return self._file.tell()
 
     def close(self) -> None:

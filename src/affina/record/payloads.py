@@ -11,6 +11,7 @@ from typing import Any
 
 from affina.record.audited import Audited
 from affina.record.figures import Measured
+from affina.record.guarding import BatchesSplit, Rewound, Skipped
 from affina.record.risks import Probed
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.record.searched import Searched, Tried
@@ -250,6 +251,9 @@ Payload = (
     | RangeTested
     | Step
     | Restarted
+    | Skipped
+    | Rewound
+    | BatchesSplit
     | Evaluated
     | Event
     | Finished

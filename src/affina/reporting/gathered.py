@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from affina.record.audited import Audited
+from affina.record.guarding import BatchesSplit, Rewound, Skipped
 from affina.record.measures import WRITING
 from affina.record.payloads import (
     OPENING,
@@ -30,6 +31,13 @@ from affina.record.searched import Searched, Tried
 from affina.record.starts import ModelLoaded, RangeTested, Restarted
 
 RESTARTED: Final = "restarted"
+HAPPENED: Final[dict[type[Payload], str]] = {
+    Restarted: RESTARTED,
+    Skipped: "skipped",
+    Rewound: "went back",
+    BatchesSplit: "batches split",
+}
+"""What a reader of the events calls these lines."""
 CLASSIFICATION: Final = "classification"
 Kind = TypeVar("Kind", bound=Payload)
 
@@ -71,8 +79,8 @@ class Gathered:
 
     @property
     def said_of_the_run(self) -> tuple[Event, ...]:
-        """What a reader of the result must not miss: that it was started again, or that it was worth nothing."""
-        return tuple(event for event in self.events if event.name in (RESTARTED, STEP_BACK))
+        """What a reader of the result must not miss: a second start, a way back, or that it was worth nothing."""
+        return tuple(event for event in self.events if event.name in (RESTARTED, HAPPENED[Rewound], STEP_BACK))
 
     @property
     def within_budgets(self) -> bool | None:
@@ -152,7 +160,11 @@ def gather(records: Sequence[Payload]) -> Gathered:
         searched=_last(records, Searched),
         steps=_all(trained, Step),
         evaluations=_all(trained, Evaluated),
-        events=tuple(_as_event(line) for line in records if isinstance(line, Event | Restarted)),
+        events=tuple(
+            _as_event(line)
+            for line in records
+            if isinstance(line, Event | Restarted | Skipped | Rewound | BatchesSplit)
+        ),
         range_tests=tuple(_tested(records)),
         restarted=restarted,
         finished=ending if isinstance(ending, Finished) else None,
@@ -172,8 +184,8 @@ def _tested(records: Sequence[Payload]) -> list[Tested]:
     return found
 
 
-def _as_event(line: Event | Restarted) -> Event:
-    return line if isinstance(line, Event) else Event(step=line.step, name=RESTARTED, text=line.text)
+def _as_event(line: Event | Restarted | Skipped | Rewound | BatchesSplit) -> Event:
+    return line if isinstance(line, Event) else Event(step=line.step, name=HAPPENED[type(line)], text=line.text)
 
 
 def _all(records: Sequence[Payload], kind: type[Kind]) -> tuple[Kind, ...]:

@@ -46,12 +46,16 @@ def _is_of_memory(error: BaseException) -> bool:
     return not isinstance(error, AffinaError | ValueError | LookupError) and says_so(str(error))
 
 
+def in_short(error: BaseException) -> str:
+    """What the library said of it, in its first line."""
+    return (str(error).strip().splitlines() or ["none left"])[0][:MOST_CHARACTERS]
+
+
 def no_memory(error: BaseException, *, where: str = "memory", fix: str = FIX) -> ResourceError:
     """The error that the user is shown in the place of the library's own."""
     while isinstance(error, AffinaError) and error.__cause__ is not None:
         error = error.__cause__
-    said = (str(error).strip().splitlines() or ["none left"])[0][:MOST_CHARACTERS]
-    return ResourceError(Problem(where=where, expected="enough of it for this run", found=said, fix=fix))
+    return ResourceError(Problem(where=where, expected="enough of it for this run", found=in_short(error), fix=fix))
 
 
 @contextmanager

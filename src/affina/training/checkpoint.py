@@ -1,16 +1,19 @@
 """Checkpoints: everything that the next step depends on, written whole or not at all, as safetensors and JSON.
 
-A checkpoint is a folder: `trained.safetensors` (what the method trains), `optimizer.safetensors`, `state.json`
-(step, random states, early stopping, loss scale, the record's length). `best-STEP` holds the trained weights of the
-best evaluation alone, `snapshot-STEP` those of another moment. This module does not decide when to save.
+A checkpoint is a folder: `trained.safetensors` (what the method trains), `optimizer.safetensors`, `state.json` (step,
+random states, early stopping, loss scale, guard, the record's length) and `sums.json`, with a sum over each of these.
+`best-STEP` holds the trained weights of the best evaluation alone, `snapshot-STEP` those of another moment. This module
+does not decide when to save.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from affina.errors import Problem, RunError
-from affina.record.files import whole_folder
+from affina.record.files import put, whole_folder
 from affina.record.folder import RunFolder
 
 TRAINED = "trained.safetensors"
 OPTIMIZER = "optimizer.safetensors"
+PIECE = 1 << 20
 STATE = "state.json"
+SUMS = "sums.json"
+"""CRC-32 of the files beside it: against what a disk does to them, not against people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +42,8 @@ class State:
         random: the state of every generator (`runtime.randomness`).
         stopping: the state of early stopping.
         precision: the loss scale and its counters.
+        guard: the state of the guard.
+        parts: that each micro-batch is computed in.
         journal: bytes of the record at this point.
         seconds: time spent training so far.
         rows: rows trained on so far.
@@ -46,6 +54,8 @@ class State:
     random: dict[str, Any]
     stopping: dict[str, Any]
     precision: dict[str, Any]
+    guard: dict[str, Any]
+    parts: int
     journal: int
     seconds: float
     rows: int
@@ -57,16 +67,62 @@ def save(
 ) -> None:
     """Write the checkpoint of `state.step`, then remove all but the `keep` newest, and the weights that were the best.
 
-    A best that was passed stays until then: the checkpoint before this one may still count on it.
+    A best that was passed stays as long as a checkpoint that counts on it: what goes on from there may go back to it.
     """
     with whole_folder(folder.step(state.step)) as path:
         save_file(_contiguous(trained), path / TRAINED)
         save_file(_contiguous(optimizer), path / OPTIMIZER)
-        (path / STATE).write_text(json.dumps(asdict(state)), encoding="utf-8")
-    older = sorted(folder.checkpoints.glob("step-*"))[:-keep]
-    passed = [path for path in folder.checkpoints.glob("best-*") if path != folder.best(state.stopping["best_step"])]
-    for path in (*older, *passed):
+        _write(path / STATE, json.dumps(asdict(state)))
+        _seal(path)
+    steps = sorted(folder.checkpoints.glob("step-*"))
+    counted_on = {_best_of(folder, path) for path in steps[-keep:]}
+    for path in (*steps[:-keep], *(path for path in folder.checkpoints.glob("best-*") if path not in counted_on)):
         shutil.rmtree(path)
+
+
+def _best_of(folder: RunFolder, path: Path) -> Path | None:
+    """Where the best weights are that a checkpoint counts on; None for one that cannot be read."""
+    try:
+        return folder.best(json.loads((path / STATE).read_text(encoding="utf-8"))["stopping"]["best_step"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def check(folder: RunFolder, path: Path) -> None:
+    """Whether a checkpoint, and the best weights that it counts on, are as they were written; reads all of both.
+
+    Raises:
+        RunError: a file is missing or damaged.
+    """
+    _check_sums(path)
+    _check_sums(folder.best(load_state(path).stopping["best_step"]))
+
+
+def _seal(path: Path) -> None:
+    _write(path / SUMS, json.dumps({file.name: _sum(file) for file in sorted(path.iterdir())}))
+
+
+def _write(path: Path, text: str) -> None:
+    with FileIO(path, "w") as file:
+        put(file, text.encode())
+
+
+def _check_sums(path: Path) -> None:
+    try:
+        sums = json.loads((path / SUMS).read_text(encoding="utf-8"))
+        wrong = [name for name, value in sums.items() if _sum(path / name) != value]
+    except (OSError, ValueError, AttributeError) as error:
+        raise RunError(_damaged(path, error)) from error
+    if wrong:
+        raise RunError(_damaged(path, ValueError(f"{wrong[0]} is not as it was written")))
+
+
+def _sum(path: Path) -> int:
+    found = 0
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            found = zlib.crc32(piece, found)
+    return found
 
 
 def load_state(path: Path) -> State:
@@ -117,6 +173,7 @@ def save_best(folder: RunFolder, trained: Mapping[str, Tensor], *, step: int) ->
     """Keep the trained weights of the best evaluation so far, the one after `step` steps."""
     with whole_folder(folder.best(step)) as path:
         save_file(_contiguous(trained), path / TRAINED)
+        _seal(path)
 
 
 def save_snapshot(folder: RunFolder, trained: Mapping[str, Tensor], *, step: int) -> None:

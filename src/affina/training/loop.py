@@ -3,7 +3,9 @@
 In order, for each step: the window's micro-batches forward and backward, each weighted by the window's count so
 that accumulation is exact; the raw loss and gradients checked for what is not a number; clipping; the learning rate
 of this step; the optimizer. Then, where due: an evaluation (which may be the best so far, or the last), and a
-checkpoint.
+checkpoint. A step that is not finite is skipped, and after too many of them, or where the loss runs away, training goes
+on from the best weights at a lower rate (`guard`); the plan goes on with its next rows whatever happens, so that no
+batch is met twice for that. Micro-batches that are too large for the memory are split.
 
 The loop owns the order of things and when they happen. It gets `loss` and `evaluate` as functions and knows neither
 task nor method nor metric; what it does is written to the journal, and observers cannot steer it.
@@ -11,10 +13,10 @@ task nor method nor metric; what it does is written to the journal, and observer
 
 from __future__ import annotations
 
+import gc
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, final
 
@@ -25,11 +27,13 @@ from affina.methods.base import Attached, Freezable
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Evaluated, Event, Step
-from affina.runtime import heap, randomness
-from affina.training import checkpoint
+from affina.runtime import exhausted, heap, randomness
+from affina.training import checkpoint, mishaps
+from affina.training.control import Control, Outcome
+from affina.training.guard import Guard
 from affina.training.interrupts import deferred
 from affina.training.optimizer import Optimizer
-from affina.training.plan import Plan, Window
+from affina.training.plan import Plan, Window, split
 from affina.training.precision import Precision
 from affina.training.regularisers import Regulariser
 from affina.training.schedule import Schedule
@@ -41,87 +45,14 @@ LEAST_GAIN = 0.98
 """Of the loss of guessing: what lies above it may be noise."""
 LARGEST = 2
 """Steps that hold the largest batches: an epoch begins with them (`data.batching`)."""
-CHECKPOINT_SECONDS = 60.0
-"""Between checkpoints, at the least, where the recipe does not say."""
 LEAST_LOSS_SCALE = 1.0
 """An fp16 run whose loss scale falls below this is not overflowing now and then: its gradients are not finite."""
-
-
 WHOLE = 0.99
 """Epochs from which the seconds of one can be told: less holds an evaluation at its end that is not a share of it."""
 UNFROZEN = "unfreezing"
 """The event of a stage that begins."""
 STUCK = "stuck start"
 """Why a run ended that was no better than guessing at a quarter of its steps."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Floor:
-    """What guessing by the classes' shares reaches on the validation rows: the metric, and the loss in nats."""
-
-    metric: float
-    loss: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
-    """What steers the loop, all of it by name.
-
-    Attributes:
-        clip: the largest gradient norm, or None.
-        metric: the name of the metric that chooses the best checkpoint.
-        checkpoint_every: steps between checkpoints, or None for at evaluations and at most one in `checkpoint_seconds`.
-        keep: how many of the last checkpoints stay.
-        floor: a run that is no better than this at a quarter of its steps ends there; None lets it go on.
-        stages: what trains from which step on; empty where all does, always.
-        snapshots: steps, of those after which is evaluated, whose weights are kept whatever they are worth.
-        known: the metrics of the start, where they were measured before; None has them measured.
-        checkpoint_seconds: see `checkpoint_every`; decides only when a checkpoint is written, never what is computed.
-    """
-
-    clip: float | None
-    metric: str
-    checkpoint_every: int | None
-    keep: int
-    floor: Floor | None = None
-    stages: tuple[Stage, ...] = ()
-    snapshots: frozenset[int] = frozenset()
-    known: Mapping[str, float] | None = None
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How the loop ended.
-
-    Attributes:
-        steps: done.
-        best_step: whose weights are kept.
-        stopped: why it ended.
-        improving: whether the last evaluation was better than all before it.
-        falling: whether its loss was clearly below that of all before it.
-        start_loss: on the validation rows, before any training.
-        kept_loss: the same of the weights that are kept.
-        rows: trained on.
-        tokens: trained on.
-        seconds: spent on that.
-        epoch_seconds: wall seconds in an epoch of what this process did from its first step on, evaluations and writes
-            included.
-        epoch_cpu_seconds: the same of processor time.
-    """
-
-    steps: int
-    best_step: int
-    stopped: str
-    improving: bool
-    falling: bool
-    start_loss: float
-    kept_loss: float
-    rows: int
-    tokens: int
-    seconds: float
-    epoch_seconds: float | None
-    epoch_cpu_seconds: float | None
 
 
 @final
@@ -161,6 +92,8 @@ class Loop(Generic[B]):
         self.schedule, self.precision, self.stopping, self.control = schedule, precision, stopping, control
         self.folder, self.journal = folder, journal
         self.regularisers = regularisers
+        self.guard = Guard(on=control.guard)
+        self.parts = 1
         self.step = 0
         self.rows = 0
         self.tokens = 0
@@ -178,7 +111,8 @@ class Loop(Generic[B]):
         """Train to the end of the plan, or until early stopping, or to a quarter of it where that was in vain.
 
         Raises:
-            NonFiniteError: the loss or a gradient is not a number; the weights are those of the step before.
+            NonFiniteError: the loss or a gradient is not a number, or runs away, and the guard is off or has
+                done what it can; the best weights are on disk.
             Interrupted: the user asked to stop; a checkpoint is on disk.
         """
         self.attached.train()
@@ -197,6 +131,8 @@ class Loop(Generic[B]):
                     self._interrupt()
                 if self._checkpoint_is_due() or self.is_over:
                     self.save()
+        if self.step and not self.rows:
+            raise self._ended("no step was finite: nothing was trained")
         epochs = max(self.plan.epoch_after(self.step) - begun[2], 1e-9)
         stopped = STUCK if self._is_stuck() else "early stopping" if self.stopping.is_over else "end of the plan"
         return Outcome(
@@ -218,9 +154,12 @@ class Loop(Generic[B]):
         self._enter_stage()
         started = time.perf_counter()
         stepper = self.stepper
-        found = stepper.gradients(window)
-        self._check(found)
-        scale = stepper.move(self.schedule(self.step))
+        found = self._gradients(stepper, window)
+        if broken := self._broken(found):
+            self._skip(*broken, found.batches)
+            self.seconds += time.perf_counter() - started
+            return
+        scale = stepper.move(self.schedule(self.step) * self.guard.factor(self.step))
         if self.precision.scales and scale < LEAST_LOSS_SCALE:
             raise self._not_finite("the gradient in fp16, whatever the loss scale", found.norm, found.batches)
         self.step += 1
@@ -240,6 +179,61 @@ class Loop(Generic[B]):
                 seconds=round(self.seconds, 3),
             )
         )
+        if self.guard.on and (cause := self.guard.watch(found.loss, found.norm)) and not self._may_restart():
+            self._rewind(cause)
+
+    def _gradients(self, stepper: Stepper[B], window: Window) -> Gradients[B]:
+        """A window's, its micro-batches in as many parts as the memory wants: a window's loss is a sum over counts."""
+        while True:
+            batches = split(window, self.parts)
+            try:
+                return stepper.gradients(batches)
+            except Exception as error:
+                if not exhausted.ran_out(error) or max(map(len, batches)) == 1:
+                    raise
+                said = exhausted.in_short(error)
+            stepper.forget()  # the error, which holds what was computed, is gone by here
+            _clear_up()
+            self.parts *= 2
+            self.journal.append(mishaps.batches_split(self.step + 1, self.parts, said))
+
+    def _broken(self, found: Gradients[B]) -> tuple[str, float] | None:
+        """What of a step's numbers is not finite, though it should be, and what it is."""
+        if not math.isfinite(found.loss):
+            return "the loss", found.loss
+        if not math.isfinite(found.norm) and not self.precision.scales:
+            return "the gradient's norm", found.norm
+        return None
+
+    def _skip(self, what: str, value: float, batches: list[B]) -> None:
+        self.stepper.forget()
+        if not self.guard.on:
+            raise self._not_finite(what, value, batches)
+        self.step += 1
+        places = self._places(batches)
+        self.journal.append(mishaps.skipped(self.step, what, value, places))
+        if cause := self.guard.skip(self.step):
+            self._rewind(cause, places)
+
+    def _rewind(self, cause: str, places: Sequence[str] = ()) -> None:
+        """Go on from the best weights, at a lower rate and with new moments.
+
+        Raises:
+            NonFiniteError: that was done too often.
+        """
+        if self.guard.is_spent or not self.guard.on:
+            before = f", after {self.guard.rewinds} ways back" if self.guard.rewinds else ""
+            raise self._ended(f"{cause}{before}", places)
+        to_step = self.stopping.best_step
+        self.optimizer.start_anew()  # first, so that the weights that are read do not lie beside the moments
+        self.attached.load_state_dict(checkpoint.load_best(self.folder, step=to_step))
+        self.stopping.rewound()
+        self.guard.rewound(self.step)
+        self.journal.append(mishaps.rewound(self.step, self.guard, to_step=to_step, cause=cause))
+
+    def _may_restart(self) -> bool:
+        """Whether a start that fails will be given up for another, at a rate that is measured: better than a guess."""
+        return self.control.floor is not None and self.plan.is_judged_later(self.step)
 
     def _enter_stage(self) -> None:
         """Let what the coming step's stage says train; what is frozen then has no gradient and no moments."""
@@ -252,17 +246,21 @@ class Loop(Generic[B]):
         self.attached.train()
         self.optimizer.release()
         self._stage = stage
+        self.guard.forget()
         if stage.start == self.step:  # not a stage that a resumed run is in the middle of
             self.journal.append(Event(step=self.step, name=UNFROZEN, text=stage.text))
 
     def _evaluate(self) -> None:
-        if self.step == 0 and self.control.known is not None:
-            metrics = dict(self.control.known)
-        else:
-            self.attached.eval()
-            with randomness.untouched():
-                metrics = dict(self.work.evaluate())
-            self.attached.train()
+        try:
+            self._check_weights()
+            metrics = self._measured()
+        except NonFiniteError as error:
+            if self.step == 0 or not self.guard.on:
+                raise
+            self._rewind(f"the evaluation failed ({error.problems[0].found})")
+            return
+        if self.step == 0:
+            self.guard.start(metrics.get("loss", math.nan))
         # a correlation is not defined while the model gives every text the same number: that agrees with nothing
         value = metrics.get(self.control.metric, 0.0)
         best = self.stopping.update(value, step=self.step, loss=metrics.get("loss", math.inf))
@@ -272,6 +270,17 @@ class Loop(Generic[B]):
             checkpoint.save_snapshot(self.folder, self.attached.state_dict(), step=self.step)
         epoch = round(self.plan.epoch_after(self.step), 4)
         self.journal.append(Evaluated(step=self.step, epoch=epoch, metrics=metrics, best=best))
+
+    def _measured(self) -> dict[str, float]:
+        """What the validation rows say now; of the start, what was known of it before."""
+        if self.step == 0 and self.control.known is not None:
+            return dict(self.control.known)
+        self.attached.eval()
+        try:
+            with randomness.untouched():
+                return dict(self.work.evaluate())
+        finally:
+            self.attached.train()
 
     def _is_stuck(self) -> bool:
         """Whether this is a quarter of the run, and the model no better than guessing.
@@ -297,16 +306,29 @@ class Loop(Generic[B]):
         waited = time.monotonic() - self._saved_at
         return self.plan.evaluates_after(self.step) and waited >= self.control.checkpoint_seconds
 
+    def _check_weights(self) -> None:
+        for name, tensor in self.attached.state_dict().items():
+            if not torch.isfinite(tensor).all():
+                raise self._not_finite(f"the weight {name}", float(tensor[~torch.isfinite(tensor)][0]), [])
+
     def save(self) -> None:
-        """Write a checkpoint of this moment."""
+        """Write a checkpoint of this moment; weights that are not finite are never written, but turned back from.
+
+        Raises:
+            NonFiniteError: there is no way back.
+        """
+        try:
+            self._check_weights()
+        except NonFiniteError as error:
+            self._rewind(error.problems[0].found)
         trained = self.attached.state_dict()
-        if broken := [name for name, tensor in trained.items() if not torch.isfinite(tensor).all()]:
-            raise self._not_finite(f"the weight {broken[0]}", math.nan, [])
         state = checkpoint.State(
             step=self.step,
             random=randomness.capture(),
             stopping=self.stopping.state(),
             precision=self.precision.state(),
+            guard=self.guard.state(),
+            parts=self.parts,
             journal=self.journal.position(),
             seconds=self.seconds,
             rows=self.rows,
@@ -327,6 +349,7 @@ class Loop(Generic[B]):
         self.optimizer.load_state_dict(checkpoint.load_moments(place))
         self.precision.load_state(state.precision)
         self.stopping = EarlyStopping(**state.stopping)
+        self.guard, self.parts = Guard.of(state.guard), state.parts
         self.step, self.seconds, self.rows, self.tokens = state.step, state.seconds, state.rows, state.tokens
         randomness.restore(state.random)
 
@@ -342,25 +365,29 @@ class Loop(Generic[B]):
             )
         )
 
-    def _check(self, found: Gradients[B]) -> None:
-        if not math.isfinite(found.loss):
-            raise self._not_finite("the loss", found.loss, found.batches)
-        if not math.isfinite(found.norm) and not self.precision.scales:
-            raise self._not_finite("the gradient's norm", found.norm, found.batches)
-
     def _not_finite(self, what: str, value: float, batches: list[B]) -> NonFiniteError:
-        places = [self.work.where(row) for batch in batches for row in batch.rows]
-        shown = "; ".join(places[:5]) + (f"; and {len(places) - 5} more" if len(places) > 5 else "")
+        places = self._places(batches)
         self.journal.append(
-            Event(step=self.step + 1, name="non-finite", text=f"{what} is {value}; rows: {'; '.join(places)}")
-        )
-        kept = f"; the best model so far (step {self.stopping.best_step}) is kept"
-        return NonFiniteError(
-            Problem(
-                where=f"step {self.step + 1}, with {shown}" if shown else f"after step {self.step}",
-                expected="finite numbers",
-                found=f"{what} is {value}{kept}",
-                fix="look at those rows; if they are sound, give a lower train.learning_rate "
-                f"(it peaked at {max(group['peak'] for group in self.optimizer.adamw.param_groups):g})",
+            Event(
+                step=self.step + 1,
+                name="non-finite",
+                text=f"{what} is {value}" + (f"; rows: {'; '.join(places)}" if places else ""),
             )
         )
+        return self._ended(f"{what} is {value}", places)
+
+    def _ended(self, found: str, places: Sequence[str] = ()) -> NonFiniteError:
+        rate = max(group["peak"] for group in self.optimizer.adamw.param_groups)
+        best_step = self.stopping.best_step
+        return mishaps.ended(found, places, step=self.step, best_step=best_step, rate=rate * self.guard.lowered)
+
+    def _places(self, batches: list[B]) -> list[str]:
+        return [self.work.where(row) for batch in batches for row in batch.rows]
+
+
+def _clear_up() -> None:
+    """Give what is held and not in use back, before less is tried."""
+    gc.collect()
+    heap.give_back()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -74,6 +74,11 @@ class Optimizer:
             if not parameter.requires_grad:
                 self.adamw.state.pop(parameter, None)
 
+    def start_anew(self) -> None:
+        """Drop all gradients and moments."""
+        self.clear()
+        self.adamw.state.clear()
+
     def state_dict(self) -> dict[str, Tensor]:
         """The moments and step counts, as `NAME/PARAMETER` to tensor; references, not copies."""
         return {

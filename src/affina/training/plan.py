@@ -21,6 +21,13 @@ EpochPlanner = Callable[[int], list[list[int]]]
 """Epoch number to its micro-batches of row places."""
 
 
+def split(window: Window, parts: int) -> Window:
+    """The same rows with each micro-batch in so many parts of consecutive rows; a part has one row at the least."""
+    places = range(parts)
+    pieces = (rows[part * len(rows) // parts : (part + 1) * len(rows) // parts] for rows in window for part in places)
+    return [piece for piece in pieces if piece]
+
+
 @dataclass(slots=True)
 class Plan:
     """The steps of a run.
@@ -98,6 +105,10 @@ class Plan:
     def is_at_a_quarter(self, step: int) -> bool:
         """Whether a long enough run is judged after `step` steps: at its first evaluation from a quarter on."""
         return step == self._quarter and self.total_steps >= JUDGED_FROM
+
+    def is_judged_later(self, step: int) -> bool:
+        """Whether a long enough run is still to be judged so, after this step or a later one."""
+        return step <= self._quarter and self.total_steps >= JUDGED_FROM
 
     def _windows(self, epoch: int) -> list[Window]:
         if self._cache is None or self._cache[0] != epoch:

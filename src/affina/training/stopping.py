@@ -98,6 +98,10 @@ class EarlyStopping:
             return math.inf
         return value - over if self.higher_is_better else over - value
 
+    def rewound(self) -> None:
+        """The weights are those of the best evaluation again: what was seen after it counts against nothing."""
+        self.waited, self.worse = min(self.waited, 1), 0
+
     @property
     def is_over(self) -> bool:
         """Whether patience has run out, or the model has clearly been getting worse."""

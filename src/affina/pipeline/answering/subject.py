@@ -39,7 +39,7 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.probe import Probe
 from affina.tasks.base import Batch, Example, Task
-from affina.training.loop import Floor
+from affina.training.control import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
 

@@ -18,7 +18,7 @@ from affina.pipeline.writing.answer_limit import COVERED
 from affina.recipe.base import AUTO
 from affina.reporting.degenerate import Kind
 from affina.reporting.formats import counted
-from affina.training.loop import Outcome
+from affina.training.control import Outcome
 
 if TYPE_CHECKING:
     from affina.tasks.lessons import Passage
