@@ -34,6 +34,11 @@ SETTINGS = {
     "a head alone mixed": (("method=partial", "method.blocks=0", "train.mixout=0.5"), ("train.mixout", "partial")),
     "two passes that are one": (("train.dropout=0", "train.r_drop=1"), ("train.r_drop", "bert", "dropout")),
     "all of it mixed": (("train.mixout=1",), ("train.mixout", "less than 1")),
+    "nothing that replay could hold": (
+        ("method=partial", "method.blocks=0", "train.replay=true"),
+        ("train.replay", "a head that trains alone", "method.blocks=1"),
+    ),
+    "texts to replay that are not there": (("train.replay.file=none.txt",), ("train.replay.file", "none.txt")),
     "nothing to resume": (("--resume",), ("none", "leave out --resume")),
     "nothing to resume in a folder": (("--resume", "run=runs/a"), ("runs/a", "leave out --resume")),
     "a file as the run folder": (("run=good.csv",), ("good.csv", "run=")),

@@ -17,6 +17,7 @@ from affina.models.origin import origin
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, rates
 from affina.pipeline.attaching import as_exported, goes_on, untouched
+from affina.pipeline.beforehand import with_beforehand
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import Reached, look_back
@@ -133,13 +134,16 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
         cut(place.folder.journal, position=resumed.journal)
     else:  # what a run left that stopped before its first checkpoint
         place.folder.journal.unlink(missing_ok=True)
+        place.folder.replayed.unlink(missing_ok=True)
         shutil.rmtree(place.folder.checkpoints, ignore_errors=True)
     before = read(place.folder.journal) if resumed else []
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
         journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
         prepared = (
-            rates.recall(prepared, before) if resumed else _before_training(prepared, journal, clock, known.predicted)
+            with_beforehand(rates.recall(prepared, before), place.folder, journal)
+            if resumed
+            else _before_training(prepared, place.folder, journal, clock, known.predicted)
         )
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("training"):
@@ -162,13 +166,17 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     return RunResult(place.folder, measured.scores, baselines, found.within_budgets)
 
 
-def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> Prepared:
+def _before_training(
+    prepared: Prepared, folder: RunFolder, journal: Journal, clock: _Clock, predicted: Predicted
+) -> Prepared:
     """Everything between the choice of the recipe and the first step; returns the run with its rate settled."""
     _describe(prepared, journal)
     journal.append(predicted)
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"), untouched(prepared):
             prepared.subject.baselines(prepared, journal)
+    with clock.stage("texts to replay" if prepared.recipe.train.replay else "head and rates"):
+        prepared = with_beforehand(prepared, folder, journal)
     with clock.stage("head and rates"):
         return rates.settle(prepared, journal)
 

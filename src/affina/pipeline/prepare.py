@@ -20,6 +20,7 @@ from affina.models.source import Source
 from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
+from affina.pipeline.beforehand import told_of_texts
 from affina.pipeline.beginning import begin
 from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
@@ -100,7 +101,8 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         told(text)
-    return checked_budgets(replace(prepared, choices=prepared.choices | of_steps, notices=tuple(notices)))
+    told_last = told_of_texts(prepared) | of_steps
+    return checked_budgets(replace(prepared, choices=prepared.choices | told_last, notices=tuple(notices)))
 
 
 def _subject_of(

@@ -31,6 +31,7 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.given import NONE_GIVEN, GivenFiles
 from affina.risks.probe import Probe
+from affina.training.beforehand import NOTHING, Beforehand
 from affina.training.loop import Floor
 from affina.training.precision import PrecisionName
 from affina.training.stepping import MicroBatch, Work
@@ -209,6 +210,7 @@ class Prepared:
         notices: what the stages said on the way.
         given: the user's own files, on which risks are measured.
         terms: identity terms that are swapped to measure bias.
+        before: what is kept of the model as it came, once that is made.
     """
 
     recipe: Recipe
@@ -226,6 +228,7 @@ class Prepared:
     notices: tuple[str, ...]
     given: GivenFiles = NONE_GIVEN
     terms: tuple[Pair, ...] = ()
+    before: Beforehand = NOTHING
 
     @property
     def model(self) -> Pretrained:

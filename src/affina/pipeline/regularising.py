@@ -13,11 +13,14 @@ from affina.models.base import Pretrained
 from affina.models.settings import dropout_rates
 from affina.models.virtual_tokens import reader
 from affina.pipeline.attaching import is_beside
+from affina.pipeline.beforehand import bytes_of_texts
 from affina.pipeline.prepared import Prepared
 from affina.recipe.base import AUTO
+from affina.recipe.holding_specs import ReplaySpec
 from affina.recipe.method_specs import LoraSpec
 from affina.recipe.schema import Method, TrainSpec
 from affina.training.regularisers import EmbeddingNoise, Mixout, PullToStart, Regulariser
+from affina.training.replay import Replay
 from affina.values import Resolved
 
 DECAY: Final = "train.weight_decay"
@@ -67,11 +70,11 @@ def regularisers_of(prepared: Prepared) -> tuple[Regulariser, ...]:
 
 
 def held_bytes(prepared: Prepared) -> int:
-    """What they hold beside the run: the weights as they came, and for mixout the mixed ones with their draws."""
+    """What they hold beside the run: weights as they came, for mixout the mixed ones with their draws, and texts."""
     train = prepared.recipe.train
     pulled = _bytes(_pre_trained(prepared.attached)) if train.l2_sp else 0
     mixed = _bytes(_mixed(prepared)) if train.mixout else 0
-    return max(pulled, mixed) + 2 * mixed
+    return max(pulled, mixed) + 2 * mixed + bytes_of_texts(prepared)
 
 
 def _regularisers(prepared: Prepared) -> Iterator[Regulariser]:
@@ -86,6 +89,21 @@ def _regularisers(prepared: Prepared) -> Iterator[Regulariser]:
     if train.neftune:
         padding = model.tokenizer.pad_token_id
         yield EmbeddingNoise(reader(model.module).get_input_embeddings(), padding=padding, strength=train.neftune)
+    if train.replay is not None:
+        yield _replay(prepared, train.replay)
+
+
+def _replay(prepared: Prepared, spec: ReplaySpec) -> Replay:
+    if prepared.before.held is None:
+        raise ValueError("the texts to replay are read before a run's regularisers are made")
+    return Replay(
+        prepared.before.held,
+        prepared.attached,
+        prepared.model.module,
+        share=spec.share,
+        strength=spec.strength,
+        budget=prepared.hyper.batch_tokens.value,
+    )
 
 
 def _pre_trained(attached: Attached) -> dict[str, nn.Parameter]:

@@ -14,6 +14,7 @@ from affina.data.batching import by_length, plan_epoch
 from affina.evaluation.baselines import MOST_ROWS
 from affina.methods.base import Mergeable
 from affina.models.base import width
+from affina.pipeline.beforehand import texts_for
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
 from affina.pipeline.regularising import held_bytes
@@ -52,6 +53,7 @@ class Setup:
         trained: bytes of what trains.
         held: bytes that regularisers hold.
         activations: what batches take.
+        beside: the largest batch of texts that are replayed, if any are.
     """
 
     lengths: Sequence[int]
@@ -61,6 +63,7 @@ class Setup:
     trained: int
     held: int
     activations: Activations
+    beside: Shape | None = None
 
 
 def setup_of(prepared: Prepared, activations: Activations) -> Setup:
@@ -74,7 +77,17 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         trained=trained_bytes(prepared),
         held=held_bytes(prepared),
         activations=activations,
+        beside=_beside(prepared),
     )
+
+
+def _beside(prepared: Prepared) -> Shape | None:
+    texts, spec = texts_for(prepared), prepared.recipe.train.replay
+    if texts is None or spec is None:
+        return None
+    budget = prepared.hyper.batch_tokens.value
+    drawn = spec.share * budget * prepared.recipe.train.accumulate / texts.length
+    return Shape(max(1, min(round(drawn), texts.count, budget // texts.length)), texts.length)
 
 
 def trained_bytes(prepared: Prepared) -> int:
@@ -105,6 +118,8 @@ def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
     gradients = setup.trained
     # The activations go as the gradients come, but for what earlier micro-batches left of these.
     together = saved + gradients if setup.accumulate > 1 else max(saved, gradients)
+    if setup.beside is not None:
+        together = max(together, gradients + setup.activations.saved(setup.beside))
     return {
         "optimizer": MOMENTS * setup.trained + setup.held,
         "activations and gradients": together,

@@ -15,6 +15,7 @@ from affina.recipe.base import AUTO, Auto, Spec, by_name
 from affina.recipe.data_spec import DataSpec, Seed
 from affina.recipe.export_spec import ExportSpec
 from affina.recipe.generate_spec import GenerateSpec
+from affina.recipe.holding_specs import ReplaySpec
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.risks_spec import RisksSpec
 from affina.recipe.task_specs import TaskSpec, task_named
@@ -94,6 +95,9 @@ class TrainSpec(Spec):
     )
     r_drop: Strength = Field(0.0, description="R-Drop's alpha: two passes with other dropout are to answer the same.")
     neftune: Strength = Field(0.0, description="NEFTune's alpha: noise on the embeddings of the training texts.")
+    replay: Annotated[ReplaySpec, BeforeValidator(lambda given: {} if given is True else given)] | None = Field(
+        None, description="Texts beside the rows, on which the model is held to what it was; `true` for the defaults."
+    )
     clip: PositiveFloat | None = Field(1.0, description="The largest gradient norm, or null.")
     early_stopping: (
         Annotated[EarlyStoppingSpec, BeforeValidator(lambda given: {} if given is True else given)] | Literal[False]
