@@ -6,30 +6,17 @@ import pytest
 import torch
 
 from affina.errors import RecipeError
-from affina.pipeline.beforehand import OTHER_DRAWS, texts_for, with_beforehand, with_stand_ins
+from affina.pipeline.beforehand import with_stand_ins
 from affina.pipeline.regularising import held_bytes, regularisers_of
-from affina.record.folder import RunFolder
-from affina.record.journal import Journal
+from affina.pipeline.replayed import OTHER_DRAWS, texts_for
 from affina.risks.sentences import replayed_sentences, sentences
 from affina.tasks.divergence import divergences
 from affina.tasks.token_loss import IGNORED
-from bench_of_loops import OPEN, prepared_run, start_loop
+from bench_of_loops import WORDS, prepared_run, replaying, start_loop
 from runs_of_methods import stopped_and_gone_on
 from tiny_models import APART
 
-WORDS = {"task": {"name": "classification", "form": "words"}}
 METHODS = ["full", {"name": "partial", "blocks": 1}, "lora", "prompt", "prefix"]
-
-
-def replaying(folder, *, family="gpt2", replay=None, dtype=torch.float32, **parts):
-    """A run whose texts are there."""
-    train = {"replay": replay or {}} | parts.pop("train", {})
-    words = WORDS if family in ("gpt2", "llama", *APART) else {}
-    run = prepared_run(folder, family=family, train=train, **(words | parts))
-    run.model.module.to(dtype)
-    journal = Journal(folder / "texts.jsonl", observers=())
-    OPEN.append(journal)
-    return with_beforehand(run, RunFolder(folder / "kept"), journal)
 
 
 def pulled(run, tokens=200):
@@ -114,7 +101,7 @@ def test_texts_are_other_ones_than_those_that_forgetting_is_measured_on():
 
 def test_a_run_that_goes_on_has_the_texts_that_it_began_with(tmp_path, monkeypatch):
     first = replaying(tmp_path, method="lora")
-    monkeypatch.setattr("affina.pipeline.beforehand.own_texts", None)  # nothing is written again
+    monkeypatch.setattr("affina.pipeline.replayed.own_texts", None)  # nothing is written again
     again = replaying(tmp_path, method="lora")
     assert again.before.held.lengths == first.before.held.lengths
     assert all(torch.equal(*pair) for pair in zip(again.before.held._states, first.before.held._states, strict=True))

@@ -1,154 +1,38 @@
-"""What a run keeps of its model before the first step, for what holds it to that: the texts, and what it makes of them.
-
-Texts that the model writes are kept with the run, so that a run that is resumed has the same ones. How often and how
-strongly the model is held to them is `training.replay`'s.
-"""
+"""What a run keeps of its model before the first step: what it made of some texts, and how much its weights matter."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
-import torch
+from torch import Tensor, nn
 
 from affina.data.rows import Row
-from affina.errors import Problem, RecipeError
-from affina.models.base import width
+from affina.methods.base import Attached
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
-from affina.models.output_layer import LinearOutput
-from affina.pipeline.attaching import untouched
+from affina.pipeline.attaching import is_beside, untouched
 from affina.pipeline.prepared import Prepared
-from affina.recipe.holding_specs import ReplaySpec
-from affina.record.files import write_text
+from affina.pipeline.replayed import KEY, lessons_in, passages_of, stand_ins, texts_for
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.progress import Progress
-from affina.risks.given_texts import read_texts
-from affina.risks.own_texts import LENGTH, lessons_of, own_texts
-from affina.risks.sentences import replayed_sentences
 from affina.runtime import randomness
 from affina.tasks.holding import Held, HeldDirections, HeldTokens
-from affina.tasks.lessons import Lesson, Reading
+from affina.tasks.lessons import Lesson, Lines, Reading
 from affina.tasks.texts import tokenize
 from affina.training.beforehand import Beforehand
+from affina.training.importance import Likelihood, fisher
 from affina.training.precision import Precision
-from affina.values import Resolved
-
-KEY: Final = "train.replay"
-FILE_KEY: Final = f"recipe key {KEY}.file"
-LEAST_TEXTS: Final = 16
-MOST_TEXTS: Final = 256
-"""Texts that a model writes itself, at the least and at the most: it reads them again and again."""
-OTHER_DRAWS: Final = 2**32
-"""Added to the seed: no text is drawn with random numbers of the probe's, which are the seed itself and a few above."""
-CHARACTERS: Final = 4
-"""Of a token, about: of a file's texts before they are tokens."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Texts:
-    """The texts of a run, as far as they are known before it starts.
-
-    Attributes:
-        count: how many.
-        length: tokens of each, about.
-        pieces: the texts; empty where the model writes them itself.
-        told: what they are, in words.
-    """
-
-    count: int
-    length: int
-    pieces: tuple[str, ...]
-    told: str
-
-
-def texts_for(run: Prepared) -> Texts | None:
-    """What is replayed; None where nothing is.
-
-    Raises:
-        InputError: the recipe's file cannot be used.
-    """
-    spec = run.recipe.train.replay
-    if spec is None:
-        return None
-    if spec.file is not None:
-        given = read_texts(spec.file, seed=run.recipe.rows_seed, key=FILE_KEY)
-        return _of_pieces(given.pieces, f"{len(given.pieces):,} pieces of {given.file}, {given.told}")
-    if isinstance(run.model, LanguageModel) and not run.model.reads_apart:
-        return Texts(count=_own_count(run, spec), length=LENGTH, pieces=(), told="texts that it writes itself")
-    return _of_pieces(replayed_sentences(), "general English sentences, other ones than forgetting is measured on")
-
-
-def _of_pieces(pieces: Sequence[str], told: str) -> Texts:
-    length = sum(map(len, pieces)) // (CHARACTERS * len(pieces)) + 2
-    return Texts(count=len(pieces), length=length, pieces=tuple(pieces), told=told)
-
-
-def _own_count(run: Prepared, spec: ReplaySpec) -> int:
-    """As many as the run has the time for to read once, within bounds."""
-    train, lengths = run.recipe.train, run.subject.lengths["train"]
-    tokens = run.hyper.epochs.value * sum(lengths)
-    if train.max_steps is not None:
-        tokens = min(tokens, train.max_steps * train.accumulate * run.hyper.batch_tokens.value)
-    return min(max(math.ceil(spec.share * tokens / LENGTH), LEAST_TEXTS), MOST_TEXTS)
-
-
-def told_of_texts(run: Prepared) -> dict[str, Resolved[Any]]:
-    """What is replayed and how, with the reasons.
-
-    Raises:
-        InputError: nothing can be held on this model, or the file cannot be used.
-    """
-    spec = run.recipe.train.replay
-    if spec is None:
+def pre_trained(attached: Attached) -> dict[str, nn.Parameter]:
+    """What trains of the weights that the model came with."""
+    if is_beside(attached):
         return {}
-    _check(run, spec)
-    texts = texts_for(run)
-    if texts is None:
-        raise TypeError("a replay without texts")
-    what = "KL(base || tuned) over the whole vocabulary, made again of kept states and not of the likeliest tokens"
-    if isinstance(run.model, Classifier):
-        what = "1 - cosine of a text's mean state to what it was: a head's answers say nothing of other texts"
-    elif run.model.module.config.is_encoder_decoder:
-        texts = replace(texts, told=f"what it writes for {texts.told}")
-    else:
-        texts = replace(texts, told=texts.told if texts.pieces else f"{texts.told}, other ones than the probe's")
-    reason = f"{spec.share:g} of their tokens for each token of the rows; {spec.strength:g} times {what}"
-    return {KEY: Resolved(f"{texts.count:,} texts: {texts.told}", reason)}
-
-
-def _check(run: Prepared, spec: ReplaySpec) -> None:
-    model, where = run.model, f"recipe key {KEY}"
-    if not any(group.part == "body" for group in run.attached.parameter_groups()):
-        found, fix = "a head that trains alone", f"leave {KEY} out, or write method.blocks=1 or more"
-        raise RecipeError(Problem(where=where, expected="a method that changes the model", found=found, fix=fix))
-    if isinstance(model, LanguageModel) and not isinstance(model.output, LinearOutput):
-        found = f"a {type(model.module).__name__}, which makes its logits itself, for all tokens at once"
-        expected = "a model whose output layer is a plain product, so that its distributions can be made again"
-        raise RecipeError(Problem(where=where, expected=expected, found=found, fix=f"leave {KEY} out"))
-    measured = run.recipe.risks.forgetting.texts
-    if spec.file is not None and measured is not None and Path(spec.file).resolve() == Path(measured).resolve():
-        found = f"{spec.file}, on which risks.forgetting.texts measures what was forgotten"
-        fix = "divide it into two files: what is trained on says nothing of what was kept"
-        raise RecipeError(Problem(where=FILE_KEY, expected="texts that nothing is measured on", found=found, fix=fix))
-
-
-def bytes_of_texts(run: Prepared) -> int:
-    """What is kept of the model for them, about."""
-    texts = texts_for(run)
-    if texts is None:
-        return 0
-    model, size = run.model, int(run.model.module.dtype.itemsize)
-    if not isinstance(model, LanguageModel):
-        return texts.count * width(model) * size
-    weight = model.output.weight if isinstance(model.output, LinearOutput) else None
-    copied = weight.numel() * size if weight is not None and weight.requires_grad else 0
-    return texts.count * texts.length * width(model) * size + copied
+    groups = [group.parameters for group in attached.parameter_groups() if group.part == "body"]
+    return {name: weight for group in groups for name, weight in group.items()}
 
 
 def with_beforehand(run: Prepared, folder: RunFolder, journal: Journal) -> Prepared:
@@ -168,11 +52,7 @@ def with_beforehand(run: Prepared, folder: RunFolder, journal: Journal) -> Prepa
 
     run.attached.eval()
     with untouched(run), randomness.untouched():
-        lessons = _read(folder.replayed) or _lessons(run, texts, going)
-        if not folder.replayed.exists():
-            _write(folder.replayed, lessons)
-        held = _held(run, lessons)
-    return replace(run, before=Beforehand(held=held))
+        return replace(run, before=_of(run, lessons_in(folder, run, texts, going)))
 
 
 def with_stand_ins(run: Prepared) -> Prepared:
@@ -180,26 +60,17 @@ def with_stand_ins(run: Prepared) -> Prepared:
     texts = texts_for(run)
     if texts is None:
         return run
-    pieces = texts.pieces or tuple(_stand_in(run, texts.length, number) for number in range(texts.count))
-    sources = pieces if isinstance(run.model, LanguageModel) and run.model.reads_apart else None
     run.attached.eval()
     with untouched(run), randomness.untouched():
-        return replace(run, before=Beforehand(held=_held(run, lessons_of(pieces, sources))))
+        return replace(run, before=_of(run, stand_ins(run, texts)))
 
 
-def _stand_in(run: Prepared, length: int, number: int) -> str:
-    chance = torch.Generator().manual_seed(number)
-    drawn = torch.randint(0, len(run.model.tokenizer), (length,), generator=chance).tolist()
-    return str(run.model.tokenizer.decode(drawn, skip_special_tokens=True))
-
-
-def _lessons(run: Prepared, texts: Texts, progress: Callable[[int, int], None]) -> list[Lesson]:
-    model = run.model
-    if not isinstance(model, LanguageModel) or (texts.pieces and not model.reads_apart):
-        return lessons_of(texts.pieces)
-    reading = Reading(model, max_length=model.max_length)
-    seed, count = run.recipe.seed + OTHER_DRAWS, texts.count
-    return own_texts(model, reading, count=count, sources=texts.pieces, seed=seed, progress=progress)
+def _of(run: Prepared, lessons: Sequence[Lesson]) -> Beforehand:
+    train = run.recipe.train
+    return Beforehand(
+        held=None if train.replay is None else _held(run, lessons),
+        fisher=fisher(pre_trained(run.attached), _likelihoods(run, lessons)) if train.ewc else None,
+    )
 
 
 def _held(run: Prepared, lessons: Sequence[Lesson]) -> Held:
@@ -207,12 +78,7 @@ def _held(run: Prepared, lessons: Sequence[Lesson]) -> Held:
     with Precision(run.precision, run.device).autocast():
         if isinstance(model, LanguageModel):
             reading = Reading(model, max_length=model.max_length)
-            passages = [one for one in reading.encode([one for one in lessons if one.text]) if one.targets]
-            if not passages:
-                found = "none: every text that the untouched model writes is empty"
-                fix = f"give texts of your own: {KEY}.file=FILE"
-                raise RecipeError(Problem(where=f"recipe key {KEY}", expected="texts", found=found, fix=fix))
-            return HeldTokens(model, reading, passages, budget=budget)
+            return HeldTokens(model, reading, passages_of(model, lessons), budget=budget)
         if not isinstance(model, Classifier):
             raise TypeError(type(model))
         rows = [Row(fields={"text": one.text}, file=KEY, number=place, line=0) for place, one in enumerate(lessons, 1)]
@@ -220,13 +86,17 @@ def _held(run: Prepared, lessons: Sequence[Lesson]) -> Held:
         return HeldDirections(model, examples, budget=budget)
 
 
-def _write(file: Path, lessons: Sequence[Lesson]) -> None:
-    write_text(file, "".join(f"{json.dumps([one.source, one.text], ensure_ascii=False)}\n" for one in lessons))
+def _likelihoods(run: Prepared, lessons: Sequence[Lesson]) -> Iterator[Likelihood]:
+    """Of each text by itself; every token of it was drawn by the model."""
+    model = run.model
+    if not isinstance(model, LanguageModel):
+        raise TypeError(type(model))
+    reading = Reading(model, max_length=model.max_length)
+    for passage in passages_of(model, lessons):
+        lines = reading.collate([passage], rows=[0]).to(run.device)
+
+        yield Likelihood(partial(_unlikeliness, model, reading, lines), passage.targets)
 
 
-def _read(file: Path) -> list[Lesson]:
-    if not file.exists():
-        return []
-    pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    sources = [source for source, _ in pairs]
-    return lessons_of([text for _, text in pairs], None if None in sources else sources)
+def _unlikeliness(model: LanguageModel, reading: Reading, lines: Lines) -> Tensor:
+    return reading.loss(model.states(lines.inputs), model.output, lines)[0]

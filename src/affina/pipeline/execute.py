@@ -22,6 +22,7 @@ from affina.pipeline.budgets import budgets_of
 from affina.pipeline.folders import Place
 from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.replayed import texts_for
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.results import Measured
 from affina.pipeline.risks import measure_risks
@@ -175,7 +176,7 @@ def _before_training(
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"), untouched(prepared):
             prepared.subject.baselines(prepared, journal)
-    with clock.stage("texts to replay" if prepared.recipe.train.replay else "head and rates"):
+    with clock.stage("what is kept" if texts_for(prepared) else "head and rates"):
         prepared = with_beforehand(prepared, folder, journal)
     with clock.stage("head and rates"):
         return rates.settle(prepared, journal)

@@ -20,7 +20,6 @@ from affina.models.source import Source
 from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
-from affina.pipeline.beforehand import told_of_texts
 from affina.pipeline.beginning import begin
 from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
@@ -30,6 +29,7 @@ from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
 from affina.pipeline.regularising import told_of_regularisers
+from affina.pipeline.replayed import told_of_texts
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
 from affina.pipeline.unkept_budgets import checked_budgets

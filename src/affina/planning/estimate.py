@@ -14,10 +14,10 @@ from affina.data.batching import by_length, plan_epoch
 from affina.evaluation.baselines import MOST_ROWS
 from affina.methods.base import Mergeable
 from affina.models.base import width
-from affina.pipeline.beforehand import texts_for
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
 from affina.pipeline.regularising import held_bytes
+from affina.pipeline.replayed import texts_for
 from affina.pipeline.risks import reads_base
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape

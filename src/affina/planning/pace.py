@@ -12,9 +12,9 @@ from typing import Final
 
 from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
 from affina.models.language import LanguageModel
-from affina.pipeline.beforehand import texts_for
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import steps_of_test
+from affina.pipeline.replayed import texts_for
 from affina.pipeline.staging import all_train_from
 from affina.pipeline.training import judged_places, turns_in
 from affina.planning.activations import Shape
@@ -25,6 +25,7 @@ from affina.planning.rehearsal import Rehearsed
 from affina.risks.own_texts import WRITTEN
 from affina.training.loop import CHECKPOINT_SECONDS
 from affina.training.plan import Plan
+from affina.training.stepping import BACKWARD
 from affina.training.stopping import CLEARLY_WORSE
 
 MEASURED: Final = (0.65, 1.35)
@@ -173,7 +174,8 @@ def _beforehand(prepared: Prepared, costs: Costs, pace: Pace) -> float:
         return 0.0
     writes = isinstance(prepared.model, LanguageModel) and (prepared.model.reads_apart or not texts.pieces)
     once = costs.forward(Shape(texts.count, texts.length)) * pace.evaluation
-    return once * (1 + WRITTEN if writes else 1)
+    train = prepared.recipe.train
+    return once * ((WRITTEN if writes else 0) + (train.replay is not None) + (BACKWARD if train.ewc else 0))
 
 
 def _fewest(prepared: Prepared, plan: Plan) -> float:

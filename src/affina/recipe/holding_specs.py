@@ -6,9 +6,23 @@ from typing import Annotated
 
 from pydantic import Field
 
-from affina.recipe.base import Spec
+from affina.recipe.base import AUTO, Auto, Spec
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class RecAdamSpec(Spec):
+    """The weights are recalled to where they began, strongly at first, and let go as the training goes on."""
+
+    pull: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1,
+        description="Of the distance to where a weight began, the share that is gone back in a step at the peak rate:"
+        " rate times the paper's gamma, 2e-5 * 5000 there.",
+    )
+    t0: Annotated[int, Field(gt=0)] | Auto = Field(
+        AUTO, description="The step at which half of that is gone; `auto` is a quarter of the run."
+    )
+    k: Positive | Auto = Field(AUTO, description="How fast that goes: the paper's k; `auto` is 10 / t0.")
 
 
 class ReplaySpec(Spec):

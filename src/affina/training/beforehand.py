@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from torch import Tensor
 
 from affina.tasks.holding import Held
 
@@ -14,9 +17,11 @@ class Beforehand:
 
     Attributes:
         held: texts with what the model made of them.
+        fisher: name to how much each number of a weight matters to what the model says by itself.
     """
 
     held: Held | None = None
+    fisher: Mapping[str, Tensor] | None = None
 
 
 NOTHING: Final = Beforehand()

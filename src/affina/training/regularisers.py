@@ -52,24 +52,35 @@ class PullToStart(Regulariser):
     """L2-SP: to the loss is added strength / 2 times the squared distance to the weights that the training began with.
 
     Li, Grandvalet & Davoine 2018, equation 2, whose alpha `strength` is; what is new has AdamW's weight decay in the
-    place of their beta. The loss that is recorded is without it.
+    place of their beta. With an importance for each number it is EWC (Kirkpatrick et al. 2017, equation 3, whose
+    lambda `strength` is). The loss that is recorded is without it.
 
     Args:
         weights: name to the parameters that are pulled.
         start: the same names to the values that they are pulled to.
         strength: above 0.
+        importance: the same names to what each number's squared distance is multiplied by; None for 1.
     """
 
-    def __init__(self, weights: Mapping[str, nn.Parameter], start: Mapping[str, Tensor], *, strength: float) -> None:
-        self._pairs = [(weight, start[name]) for name, weight in weights.items()]
+    def __init__(
+        self,
+        weights: Mapping[str, nn.Parameter],
+        start: Mapping[str, Tensor],
+        *,
+        strength: float,
+        importance: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        each = importance or {}
+        self._pairs = [(weight, start[name], each.get(name)) for name, weight in weights.items()]
         self._strength = strength
 
     @torch.no_grad()
     def after(self) -> None:
         """The penalty's own gradient, where a weight has one."""
-        for weight, start in self._pairs:
+        for weight, start, importance in self._pairs:
             if weight.grad is not None:
-                weight.grad.add_(weight - start, alpha=self._strength)
+                away = weight - start
+                weight.grad.add_(away if importance is None else away.mul_(importance), alpha=self._strength)
 
 
 @final
