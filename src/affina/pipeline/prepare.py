@@ -21,6 +21,7 @@ from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
 from affina.pipeline.beginning import begin
+from affina.pipeline.evening import check_evening, told_of_pairing
 from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
 from affina.pipeline.identity import Looked, terms_of, with_people, with_swapped
@@ -69,6 +70,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     as_read, loaded = loaded, with_swapped(recipe, loaded, terms, choices)
     source, begun = _begin(recipe, loaded, choices, told)
     words = not loaded.labelling.writes and in_words(recipe, loaded, source, choices)
+    check_evening(recipe, loaded, by_head=not (words or loaded.labelling.writes))
     subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
     audited, findings = with_people(looked, as_read, terms, seed=recipe.seed)
     chosen = choose_method(begun, subject.model, choices, begun=partial(begun_with, recipe))
@@ -77,6 +79,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
     turns = turns_of(method, attached, subject.model.anatomy)
+    choices |= told_of_pairing(recipe, subject.rows["train"], terms)
     choices |= told_of_rates(turns) | told_of_regularisers(recipe.train, subject.model, method, attached)
     facts = _with_turns(_facts(subject, loaded, attached, method=method, seed=recipe.seed), turns)
     recipe, hyper = _decided(recipe, facts, subject.watched, share=share)

@@ -54,6 +54,7 @@ class Setup:
         held: bytes that regularisers hold.
         activations: what batches take.
         beside: the largest batch of texts that are replayed, if any are.
+        passes: how often rows are read together, where that was not seen: twice where answers are paired.
     """
 
     lengths: Sequence[int]
@@ -64,6 +65,7 @@ class Setup:
     held: int
     activations: Activations
     beside: Shape | None = None
+    passes: int = 1
 
 
 def setup_of(prepared: Prepared, activations: Activations) -> Setup:
@@ -78,6 +80,7 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         held=held_bytes(prepared),
         activations=activations,
         beside=_beside(prepared),
+        passes=2 if prepared.recipe.train.logit_pairing else 1,
     )
 
 
@@ -113,7 +116,7 @@ def training_shapes(setup: Setup, *, seed: int) -> list[Shape]:
 def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
     """What a training step holds at its peak beside the weights, in bytes."""
     batches = training_shapes(setup, seed=seed)
-    saved = max(setup.activations.saved(shape) for shape in batches)
+    saved = setup.passes * max(setup.activations.saved(shape) for shape in batches)
     largest = max(setup.activations.largest(shape) for shape in batches)
     gradients = setup.trained
     # The activations go as the gradients come, but for what earlier micro-batches left of these.

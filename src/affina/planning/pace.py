@@ -22,6 +22,7 @@ from affina.planning.costs import Costs, batches_of, costs_on_the_whole, evaluat
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
+from affina.recipe.schema import TrainSpec
 from affina.risks.own_texts import WRITTEN
 from affina.training.loop import CHECKPOINT_SECONDS
 from affina.training.plan import Plan
@@ -89,7 +90,7 @@ def pace_by_rule(prepared: Prepared) -> Pace:
     width = prepared.model.module.config.get_text_config().hidden_size
     operations = 8.0 * rows * width * prepared.subject.outputs * ITERATIONS_OF_A_FIT
     return Pace(
-        gradients=second * ((2 if prepared.recipe.train.r_drop else 1) + _replayed(prepared)),
+        gradients=second * (_passes(prepared.recipe.train) + _replayed(prepared)),
         batch=BATCH_SECONDS * (1 + len(prepared.model.anatomy.blocks)),
         move=trained / MOVED_PER_SECOND,
         evaluation=second,
@@ -159,6 +160,11 @@ def time_of(prepared: Prepared, pace: Pace, plan: Plan, *, prepared_in: float) -
         + _forward(prepared, costs, pace, prepared.subject.lengths[prepared.report_split]),
         how=pace.how,
     )
+
+
+def _passes(train: TrainSpec) -> int:
+    """How often a row is read in a step, at most."""
+    return (2 if train.r_drop else 1) * (2 if train.logit_pairing else 1)
 
 
 def _replayed(prepared: Prepared) -> float:

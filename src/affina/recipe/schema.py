@@ -107,6 +107,11 @@ class TrainSpec(Spec):
         None,
         description="RecAdam: weights are recalled to where they began and let go later; `true` for the defaults.",
     )
+    logit_pairing: Strength = Field(
+        0.0,
+        description="Counterfactual logit pairing: times how far the answers to training rows with identity terms are"
+        " from the answers to the same rows swapped (Garg et al. 2019).",
+    )
     clip: PositiveFloat | None = Field(1.0, description="The largest gradient norm, or null.")
     early_stopping: (
         Annotated[EarlyStoppingSpec, BeforeValidator(lambda given: {} if given is True else given)] | Literal[False]

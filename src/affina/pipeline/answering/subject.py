@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, final
-
-from torch import Tensor
 
 from affina.data.batching import plan_epoch
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
 from affina.models.classifier import Classifier
-from affina.models.first_position import states_for_head
-from affina.models.heads import head_logits
 from affina.models.settings import set_thresholds
 from affina.models.units import as_shipped
 from affina.pipeline.answering import measuring, shown
@@ -23,6 +18,7 @@ from affina.pipeline.answering.answers import label_keys
 from affina.pipeline.answering.causes import of_rows
 from affina.pipeline.answering.fitted import probes_of
 from affina.pipeline.answering.measuring import decide, predict, prober_of
+from affina.pipeline.answering.passes import loss_of
 from affina.pipeline.answering.scoring import write_scores
 from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.naming.beside import Beside
@@ -38,7 +34,6 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.probe import Probe
 from affina.tasks.base import Batch, Example, Task
-from affina.tasks.consistency import twice
 from affina.training.loop import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
@@ -112,17 +107,9 @@ class Answering:
 
     def work(self, run: Prepared) -> Work[Batch]:
         """The head on the backbone's states, evaluated on the validation rows that choose the checkpoint."""
-        module, anatomy, task = self.model.module, self.model.anatomy, self.task
+        task = self.task
         train, rows = self.examples["train"], self.rows["train"]
         validation = self._judged(run)
-
-        def once(batch: Batch) -> tuple[Tensor, Tensor]:
-            hidden = states_for_head(module, anatomy, batch.inputs)
-            logits = head_logits(module, hidden, inputs=batch.inputs)
-            return task.loss(hidden, lambda _: logits, batch)[0], logits
-
-        def loss(batch: Batch) -> Tensor:
-            return twice(partial(once, batch), task.apart, strength=run.recipe.train.r_drop)
 
         def evaluate() -> dict[str, float]:
             return self.judge.quick(predict(self, run, validation), self.judge.targets(validation))
@@ -130,7 +117,7 @@ class Answering:
         return Work(
             batch=lambda places: task.collate([train[place] for place in places], rows=places).to(run.device),
             weight=task.weight,
-            loss=loss,
+            loss=loss_of(self, run),
             evaluate=evaluate,
             where=lambda place: rows[place].where,
         )
@@ -152,7 +139,8 @@ class Answering:
         example = self.examples["train"][0]
         types = None if example.types is None else _repeated(example.types, length)
         made = replace(example, ids=_repeated(example.ids, length), types=types)
-        return self.task.collate([made] * count, rows=[0] * count).to(self.model.module.device)
+        nobody = [-1] * count  # of no row, whose swapped text would be read too
+        return self.task.collate([made] * count, rows=nobody).to(self.model.module.device)
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """A forward pass; `warm`: and the features of a probe."""
