@@ -18,8 +18,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from affina.errors import ModelError, Problem
-from affina.models.cache import cached, file_sha256
 from affina.models.quiet import Notify, quiet, silent
+from affina.runtime.cache import cached, file_sha256
 
 _MAGIC: Final = b"GGUF"
 _UNREADABLE: Final = (

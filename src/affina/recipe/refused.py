@@ -49,6 +49,22 @@ _BY_NAME: Final[dict[str, tuple[dict[str, type[BaseModel]], type[BaseModel]]]] =
     "task": (TASKS, ClassificationSpec),
 }
 """Keys whose own keys depend on a `name`: each name's spec, and whose keys are shown where there is none."""
+_WORDS: Final[dict[str, str]] = {
+    **dict.fromkeys(("string_type", "string_sub_type"), "a text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list, such as [first, second]"),
+    "dict_type": "keys with values, such as {{first: 1}}",
+    "none_required": "null",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "too_short": "a list of at least {min_length}",
+    "string_too_short": "a text of at least {min_length} characters",
+}
+"""What pydantic's kinds of error ask for, in the user's words; other kinds speak for themselves."""
 
 
 def problems_of(details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> list[Problem]:
@@ -127,6 +143,8 @@ def _expectation(detail: Any, tree: Mapping[str, Any]) -> str:
         return f"`name` next to the other keys, one of {', '.join(METHODS)}"
     if detail["type"] == "union_tag_invalid":
         return ", ".join(_BY_NAME[str(detail["loc"][0])][0])
+    if detail["type"] in _WORDS:
+        return _WORDS[detail["type"]].format(**detail.get("ctx", {}))
     message: str = detail["msg"]
     return message.removeprefix("Input should be ").removeprefix("Value error, ")
 
