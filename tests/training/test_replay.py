@@ -17,6 +17,8 @@ from runs_of_methods import stopped_and_gone_on
 from tiny_models import APART
 
 METHODS = ["full", {"name": "partial", "blocks": 1}, "lora", "prompt", "prefix"]
+CASES = [*(("gpt2", method) for method in METHODS), ("bert", "full"), ("bert", "lora"), ("bert", "prefix")]
+CASES += [(family, "lora") for family in APART]
 
 
 def pulled(run, tokens=200):
@@ -42,8 +44,7 @@ def moved(run, size=0.05):
     return run
 
 
-@pytest.mark.parametrize("family", ["gpt2", "bert", *APART])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("family", "method"), CASES)
 def test_every_model_and_method_is_pulled_back_where_it_has_moved(tmp_path, family, method):
     run = replaying(tmp_path, family=family, method=method, train={"dropout": 0.3})
     begun, _ = pulled(run)

@@ -70,7 +70,6 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     as_read, loaded = loaded, with_swapped(recipe, loaded, terms, choices)
     source, begun = _begin(recipe, loaded, choices, told)
     words = not loaded.labelling.writes and in_words(recipe, loaded, source, choices)
-    check_evening(recipe, loaded, by_head=not (words or loaded.labelling.writes))
     subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
     audited, findings = with_people(looked, as_read, terms, recipe)
     chosen = choose_method(begun, subject.model, choices, begun=partial(begun_with, recipe))
@@ -79,7 +78,6 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
     turns = turns_of(method, attached, subject.model.anatomy)
-    choices |= told_of_pairing(recipe, subject.rows["train"], terms)
     choices |= told_of_rates(turns) | told_of_regularisers(recipe.train, subject.model, method, attached)
     facts = _with_turns(_facts(subject, loaded, attached, method=method, seed=recipe.seed), turns)
     recipe, hyper = _decided(recipe, facts, subject.watched, share=share)
@@ -104,8 +102,13 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         told(text)
-    told_last = told_of_texts(prepared) | of_steps
-    return checked_budgets(replace(prepared, choices=prepared.choices | told_last, notices=tuple(notices)))
+    return _told(prepared, of_steps, notices)
+
+
+def _told(run: Prepared, of_steps: dict[str, Resolved[Any]], notices: Sequence[str]) -> Prepared:
+    """The run with what is decided once all else is."""
+    choices = run.choices | told_of_texts(run) | told_of_pairing(run.recipe, run.rows["train"], run.terms)
+    return checked_budgets(replace(run, choices=choices | of_steps, notices=tuple(notices)))
 
 
 def _subject_of(
@@ -118,6 +121,7 @@ def _subject_of(
     notify: Notify,
 ) -> tuple[Subject, Looked]:
     """The subject, and what was looked at in its rows; `words`: labels are learned in words."""
+    check_evening(recipe, loaded, by_head=not (words or loaded.labelling.writes))
     if isinstance(loaded.labelling, Written):
         return prepare_writing(recipe, loaded, loaded.labelling, source, choices, notify=notify)
     if words:
