@@ -9,6 +9,7 @@ from torch import nn
 
 from affina.pipeline.beforehand import pre_trained
 from affina.pipeline.regularising import annealing_of, held_bytes, regularisers_of
+from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.holding_specs import RecAdamSpec
 from affina.training.importance import Likelihood, fisher
 from affina.training.recalling import Recall, annealed
@@ -106,6 +107,13 @@ def test_annealing_is_a_half_at_t0_and_never_overflows():
     told = annealing_of(RecAdamSpec(), total=400)
     assert (told["train.rec_adam.t0"].value, told["train.rec_adam.k"].value) == (100, 0.1)
     assert "400 steps" in told["train.rec_adam.t0"].reason
+
+
+def test_the_recipe_that_runs_again_says_when_weights_are_let_go(tmp_path):
+    run = prepared_run(tmp_path, method="full", train={"rec_adam": True})
+    written = resolved_recipe(run).train.rec_adam
+    assert written.t0 == run.choices["train.rec_adam.t0"].value > 0
+    assert written.k == 10 / written.t0
 
 
 def test_recalled_weights_stay_near_their_start_until_they_are_let_go(tmp_path):
