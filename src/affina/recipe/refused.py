@@ -75,18 +75,22 @@ def problems_of(details: Sequence[Any], tree: Mapping[str, Any], *, origin: str)
         tree: the recipe as nested plain data.
         origin: what it is called in messages.
     """
-    by_key: dict[str, list[Any]] = {}
+    by_key: dict[tuple[str, ...], list[Any]] = {}
     for detail in details:
-        by_key.setdefault(".".join(_key_path(detail["loc"], tree)), []).append(detail)
-    inner = {key for key in by_key if not any(other.startswith(f"{key}.") for other in by_key)}
-    return [_explain(key, by_key[key], tree, origin=origin) for key in by_key if key in inner]
+        by_key.setdefault(tuple(_key_path(detail["loc"], tree)), []).append(detail)
+    inner = [path for path in by_key if not any(other[: len(path)] == path != other for other in by_key)]
+    return [_explain(path, by_key[path], tree, origin=origin) for path in inner]
 
 
-def _explain(key: str, details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> Problem:
+def _explain(path: Sequence[str], details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> Problem:
     """What is wrong with one key, in the user's words."""
-    path = key.split(".")
+    key = ".".join(path)
     where = f"{origin}, key {key}"
     if details[0]["type"] == "extra_forbidden":
+        if "." in path[-1]:
+            section, _, inner = path[-1].partition(".")
+            fix = f"write it in two steps: `{section}:`, and `{inner}:` further in on the next line"
+            return Problem(where=where, expected="keys without dots in a recipe file", found=repr(path[-1]), fix=fix)
         known = sorted(_fields(path[:-1], tree))
         near = difflib.get_close_matches(path[-1], known, n=1) or _elsewhere(path[-1])
         near_key = near[0] if near and "." in near[0] else ".".join([*path[:-1], *near])
