@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from affina.pipeline.beforehand import with_beforehand
 from affina.pipeline.prepare import prepare
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import build_loop
@@ -14,7 +15,10 @@ from affina.recipe.load import check_recipe
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Step
+from tiny_models import APART
 from workbench import sample_rows, tiny, write_csv
+
+WORDS = {"task": {"name": "classification", "form": "words"}}
 
 OPEN: list[Journal] = []
 """Journals of the loops that a test started; closed after each test (conftest)."""
@@ -33,6 +37,19 @@ def prepared_run(folder: Path, *, family: str = "bert", rows: int = 40, **parts:
         "train": train,
     }
     return prepare(check_recipe(recipe | parts), notify=lambda _: None)
+
+
+def replaying(
+    folder: Path, *, family: str = "gpt2", replay: Any = None, dtype: torch.dtype = torch.float32, **parts: Any
+) -> Prepared:
+    """A short run of which is kept what its regularisers need of the model as it came; the texts once in a folder."""
+    train = {"replay": replay or {}} | parts.pop("train", {})
+    words = WORDS if family in ("gpt2", "llama", *APART) else {}
+    run = prepared_run(folder, family=family, train=train, **(words | parts))
+    run.model.module.to(dtype)
+    journal = Journal(folder / "texts.jsonl", observers=())
+    OPEN.append(journal)
+    return with_beforehand(run, RunFolder(folder / "kept"), journal)
 
 
 def start_loop(prepared: Prepared, folder: Path):

@@ -8,7 +8,7 @@ import pytest
 
 from affina.models.language import load_language_model
 from affina.pipeline.training import plan_of
-from affina.planning import estimate
+from affina.planning import estimate, pace
 from affina.planning.activations import Activations, Growth, Shape, look
 from affina.planning.changes import changes_of, weighed
 from affina.planning.costs import costs_of, costs_on_the_whole
@@ -39,6 +39,13 @@ def test_the_moments_are_two_numbers_a_weight_and_activations_go_as_gradients_co
 def test_earlier_micro_batches_leave_their_gradients():
     found = parts_of(setup(accumulate=2), seed=0)
     assert found["activations and gradients"] == 80 * 100 + 2 * 40 * 40 + 1000
+
+
+def test_texts_that_are_replayed_meet_the_gradients_of_the_rows():
+    found = parts_of(setup(beside=Shape(2, 20)), seed=0)
+    assert found["activations and gradients"] == 80 * 100 + 2 * 40 * 40, "the rows' own are more"
+    found = parts_of(setup(beside=Shape(2, 20), trained=10**6), seed=0)
+    assert found["activations and gradients"] == 10**6 + 2 * 20 * (100 + 20)
 
 
 def test_a_shorter_limit_and_a_smaller_batch_take_less():
@@ -79,6 +86,18 @@ def test_a_forecast_lays_the_steps_out_once(tmp_path, monkeypatch):
     found, _ = foresee(prepared, interpreter=0, prepared_in=0.0)
     [plan] = laid
     assert found.steps_per_epoch == -(-len(plan.planner(0)) // 2)
+
+
+def test_replay_takes_its_share_of_a_step_and_its_texts_are_read_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(pace, "operations_per_second", lambda _: 1e9)
+    found = [
+        foresee(prepared_run(tmp_path, "train.learning_rate=1e-4", *words), interpreter=0, prepared_in=0.0)[0]
+        for words in ((), ("train.replay.share=1",))
+    ]
+    rates = [pace.pace_by_rule(prepared_run(tmp_path, *words)).gradients for words in ((), ("train.replay.share=1",))]
+    assert rates[1] == pytest.approx(2 * rates[0])
+    assert found[1].memory.parts["optimizer"] > found[0].memory.parts["optimizer"]
+    assert found[1].time.before > found[0].time.before
 
 
 def test_early_stopping_gives_a_range_of_epochs(tmp_path):

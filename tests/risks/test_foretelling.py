@@ -10,9 +10,9 @@ from risk_cases import KEEPING, SAMPLING, attach, look_through, train_a_little, 
 from affina.evaluation.perplexity import Statistics
 from affina.models.output_layer import OwnLogits
 from affina.risks import foretelling
-from affina.risks.divergence import divergences, kept
 from affina.risks.foretelling import GivenTexts, OwnTexts, rise
 from affina.risks.given_texts import Given
+from affina.tasks.divergence import divergences, kept
 from affina.tasks.lessons import Reading
 
 

@@ -17,6 +17,7 @@ from affina.models.origin import origin
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, damaged, kept_starts, rates
 from affina.pipeline.attaching import as_exported, goes_on, untouched
+from affina.pipeline.beforehand import with_beforehand
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.folders import Place
 from affina.pipeline.kept_starts import Start
@@ -128,6 +129,7 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
         cut(place.folder.journal, position=resumed.journal)
     else:  # what a run left that stopped before its first checkpoint
         place.folder.journal.unlink(missing_ok=True)
+        place.folder.replayed.unlink(missing_ok=True)
         shutil.rmtree(place.folder.checkpoints, ignore_errors=True)
     before = read(place.folder.journal) if resumed else []
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
@@ -137,7 +139,7 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
             journal.append(Event(step=resumed.step if resumed else 0, name="damaged checkpoint", text=text))
         with replayed(prepared, place.folder) as run:
             if resumed:
-                run, start = rates.recall(run, before), None  # noqa: PLW2901
+                run, start = with_beforehand(rates.recall(run, before), place.folder, journal), None  # noqa: PLW2901
             else:
                 run, start = _before_training(run, place.folder, journal, clock, known.predicted)  # noqa: PLW2901
             write_text(place.folder.recipe, dump_recipe(resolved_recipe(run)))
@@ -173,6 +175,8 @@ def _before_training(
     journal.append(predicted)
     with clock.stage(KEPT):
         prepared.replays.fill(journal)
+    with clock.stage("head and rates"):
+        prepared = with_beforehand(prepared, folder, journal)
     key = kept_starts.key_of(prepared)
     if key is not None and (found := kept_starts.taken(prepared, journal, key)) is not None:
         return found
@@ -184,8 +188,7 @@ def _before_training(
         prepared = rates.settle(prepared, journal)
     if key is None:
         return prepared, None
-    lines = read(folder.journal)[begun:]
-    return prepared, kept_starts.captured(prepared, key, lines, folder=folder.path)
+    return prepared, kept_starts.captured(prepared, key, read(folder.journal)[begun:], folder=folder.path)
 
 
 def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:

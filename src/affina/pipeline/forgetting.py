@@ -9,7 +9,8 @@ from affina.record.journal import Journal
 from affina.record.progress import Progress
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
-from affina.risks.foretelling import ANSWERS, LENGTH, MOST_TEXTS, OWN, READ, WRITTEN, GivenTexts, OwnTexts
+from affina.risks.foretelling import ANSWERS, MOST_TEXTS, OWN, READ, GivenTexts, OwnTexts
+from affina.risks.own_texts import LENGTH, WRITTEN
 from affina.risks.probe import Probe
 
 

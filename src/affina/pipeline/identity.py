@@ -44,7 +44,8 @@ def terms_of(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]]) 
     if recipe.data.swap_terms and loaded.labelling.writes:
         fix = "leave it out; texts that are to be written would have to be swapped as well"
         raise RecipeError(_unusable(SWAP, f"the task {task}", fix, expected="a task with labels or a number"))
-    if not recipe.data.swap_terms and (never or task != CLASSIFICATION):
+    trained = recipe.data.swap_terms or recipe.train.logit_pairing
+    if not trained and (never or task != CLASSIFICATION):
         if own is None:
             return ()
         found = "risks.measure=never beside it" if never else f"the task {task}"

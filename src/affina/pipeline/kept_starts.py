@@ -24,6 +24,7 @@ from affina.errors import RunError
 from affina.models.source import fingerprint
 from affina.pipeline import rates
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.replayed import texts_for
 from affina.pipeline.resolved import resolved_recipe
 from affina.record.journal import Journal, read
 from affina.record.payloads import Chosen, Evaluated, Payload
@@ -77,6 +78,8 @@ def key_of(run: Prepared) -> str | None:
         "recipe": {name: value for name, value in recipe.items() if name not in APART},
         "model": fingerprint(run.model.source),
         "rows": {name: _digest(row.fields for row in rows) for name, rows in run.rows.items()},
+        "terms": _digest([pair.first, pair.second, pair.before] for pair in run.terms),
+        "texts": _digest(texts.pieces if (texts := texts_for(run)) else ()),
         "lengths": {name: _digest(lengths) for name, lengths in run.subject.lengths.items()},
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

@@ -21,6 +21,7 @@ from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, choose_method, told_of
 from affina.pipeline.beginning import begin
+from affina.pipeline.evening import check_evening, told_of_pairing
 from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
 from affina.pipeline.identity import Looked, terms_of, with_people, with_swapped
@@ -30,6 +31,7 @@ from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
 from affina.pipeline.regularising import told_of_regularisers
+from affina.pipeline.replayed import told_of_texts
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
 from affina.pipeline.unkept_budgets import checked_budgets
@@ -107,7 +109,9 @@ def _with_steps(prepared: Prepared, notify: Notify) -> Prepared:
     of_steps, doubts = told_of_steps(prepared)
     for text in doubts:
         notify(text)
-    prepared = replace(prepared, choices=prepared.choices | of_steps)
+    choices = prepared.choices | told_of_texts(prepared) | of_steps
+    choices |= told_of_pairing(prepared.recipe, prepared.rows["train"], prepared.terms)
+    prepared = replace(prepared, choices=choices)
     return with_kept(prepared, begun=partial(begun_with, prepared.recipe, "train", "cache"))
 
 
@@ -121,6 +125,7 @@ def _subject_of(
     notify: Notify,
 ) -> tuple[Subject, Looked]:
     """The subject, and what was looked at in its rows; `words`: labels are learned in words."""
+    check_evening(recipe, loaded, by_head=not (words or loaded.labelling.writes))
     if isinstance(loaded.labelling, Written):
         return prepare_writing(recipe, loaded, loaded.labelling, source, choices, notify=notify)
     if words:

@@ -32,6 +32,7 @@ from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.given import NONE_GIVEN, GivenFiles
 from affina.risks.probe import Probe
+from affina.training.beforehand import NOTHING, Beforehand
 from affina.training.control import Floor
 from affina.training.precision import PrecisionName
 from affina.training.stepping import MicroBatch, Work
@@ -54,140 +55,109 @@ class Subject(Replayable, Protocol):
     @property
     def model(self) -> Pretrained:
         """The model with its tokenizer."""
-        ...
 
     @property
     def spec(self) -> SettledSpec:
         """The recipe's `task`, settled."""
-        ...
 
     @property
     def rows(self) -> Mapping[str, tuple[Row, ...]]:
         """Split to the rows that are used, after the length limit."""
-        ...
 
     @property
     def lengths(self) -> Mapping[str, Sequence[int]]:
         """Split to the tokens that the model reads of each of its rows."""
-        ...
 
     @property
     def max_length(self) -> int:
         """The limit in tokens, special tokens included."""
-        ...
 
     @property
     def outputs(self) -> int:
         """Outputs of a linear probe on the model's features; 0 where there is no such probe."""
-        ...
 
     @property
     def watched(self) -> Resolved[str]:
         """The metric that chooses the best checkpoint where the recipe does not say."""
-        ...
 
     @property
     def affordable(self) -> int | None:
         """Validation rows that an evaluation in the middle of training has the time for; None for any number."""
-        ...
 
     @property
     def guess_name(self) -> str:
         """The record's name of the predictor that a start must pass."""
-        ...
 
     @property
     def has_new_head(self) -> bool:
         """Whether parts of the model start from random numbers."""
-        ...
 
     @property
     def start_texts(self) -> Sequence[str]:
         """What virtual tokens may start as: the labels' names, where there are any."""
-        ...
 
     def work(self, run: Prepared) -> Work[Any]:
         """Task, model and data as the functions that the loop calls."""
-        ...
 
     def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Subject, dict[str, Resolved[Any]]]:
         """The subject with its batches decided, now that their size is known, and recipe key to what was decided."""
-        ...
 
     def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
         """The micro-batches of an epoch over rows of these lengths, as places; see `data.batching`."""
-        ...
 
     def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
         """Lines and tokens of each line, padding included, of a training batch of these rows."""
-        ...
 
     def rows_of(self, length: int, *, count: int) -> MicroBatch:
         """A training batch of `count` rows of exactly so many tokens, for what batches cost."""
-        ...
 
     def look_at(self, run: Prepared, rows: Sequence[tuple[str, int]], *, warm: bool = False) -> None:
         """Do with rows, by split and place, what an evaluation does with them; `warm`: what the baselines do too."""
-        ...
 
     def baseline_cost(self, run: Prepared) -> BaselineCost | None:
         """What it takes to ask the untouched model for labels; None where that is not done."""
-        ...
 
     def rehearse_baseline(self, run: Prepared) -> None:
         """Do that with one row."""
-        ...
 
     def baselines(self, run: Prepared, journal: Journal) -> None:
         """Measure and record what the tuned model has to beat."""
-        ...
 
     def start_head(self, run: Prepared) -> Resolved[HeadStart] | None:
         """Start a new head; None where there is none."""
-        ...
 
     def floor(self, run: Prepared) -> Floor | None:
         """What a start must pass by a quarter of the run; None where that cannot be judged."""
-        ...
 
     def guessing(self, run: Prepared) -> float:
         """The training loss, in nats, of what a model reaches that reads nothing of a row."""
-        ...
 
     def settle(self, run: Prepared, journal: Journal | None = None) -> None:
         """Decide and record what goes with the weights that are in the model, such as thresholds."""
-        ...
 
     def rate(self, run: Prepared) -> Rated:
         """What the model is worth as it is, on the validation rows that choose the checkpoint."""
-        ...
 
     def rate_baseline(self, run: Prepared) -> tuple[str, Rated] | None:
         """The same of the report's baseline on the model as it is, which is the untouched one, and what that is.
 
         None where the report has none but the model itself.
         """
-        ...
 
     def export(self, run: Prepared, folder: RunFolder) -> None:
         """Write what the run ships, of the model as it is, which was settled."""
-        ...
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Measure and record the tuned model, as it was exported, on the rows that the report is about."""
-        ...
 
     def probes(self, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
         """The probes of what the training may have cost, or why one is left out."""
-        ...
 
     def doubts(self, run: Prepared, seen: Seen) -> tuple[str, str]:
         """The likely cause of a run that was worth nothing, of the rows and the model, and what to try next."""
-        ...
 
     def data_keys(self, loaded: Loaded) -> dict[str, Any]:
         """The recipe's `data` keys for the columns that were found."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +182,7 @@ class Prepared:
         terms: identity terms that are swapped to measure bias.
         kept: what of the frozen blocks is run once; None where they are run in each pass.
         replays: that, while it is at hand.
+        before: what is kept of the model as it came, once that is made.
     """
 
     recipe: Recipe
@@ -231,6 +202,7 @@ class Prepared:
     terms: tuple[Pair, ...] = ()
     kept: Kept | None = None
     replays: Replays = WHOLE
+    before: Beforehand = NOTHING
 
     @property
     def model(self) -> Pretrained:

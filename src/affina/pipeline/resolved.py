@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from affina.pipeline.prepared import Prepared
+from affina.recipe.holding_specs import RecAdamSpec
 from affina.recipe.schema import EarlyStoppingSpec, Recipe
 
 
@@ -43,6 +44,7 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                     "warmup": hyper.warmup.value,
                     "precision": prepared.precision,
                     "early_stopping": _early_stopping(prepared),
+                    "rec_adam": _rec_adam(prepared),
                 }
             ),
             "generate": recipe.generate.model_copy(
@@ -63,6 +65,13 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
             ),
         }
     )
+
+
+def _rec_adam(prepared: Prepared) -> RecAdamSpec | None:
+    spec, choices = prepared.recipe.train.rec_adam, prepared.choices
+    if spec is None:
+        return None
+    return spec.model_copy(update={key: choices[f"train.rec_adam.{key}"].value for key in ("t0", "k")})
 
 
 def _early_stopping(prepared: Prepared) -> EarlyStoppingSpec | Literal[False]:

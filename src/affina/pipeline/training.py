@@ -9,7 +9,7 @@ from affina.data.drawing import drawn_places
 from affina.data.mixing import seen_in, weights_of
 from affina.pipeline.budgets import snapshot_steps
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.regularising import regularisers_of
+from affina.pipeline.regularising import annealing_of, holding_keys, recall_of, regularisers_of
 from affina.pipeline.staging import Turns, all_train_from, stages_of, told_of_stages, turns_of
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN, doubt_of_warmup, warmup_steps
@@ -49,11 +49,14 @@ def build_loop(
     """
     train, hyper = prepared.recipe.train, prepared.hyper
     plan = plan_of(prepared)
+    optimizer = Optimizer(prepared.attached.parameter_groups(), rates_of(prepared))
+    if (recall := recall_of(prepared, total=plan.total_steps)) is not None:
+        recall.on(optimizer.adamw)
     return Loop(
         work=prepared.subject.work(prepared),
         plan=plan,
         attached=prepared.attached,
-        optimizer=Optimizer(prepared.attached.parameter_groups(), rates_of(prepared)),
+        optimizer=optimizer,
         schedule=schedule.build(
             hyper.schedule.value,
             total=plan.total_steps,
@@ -84,9 +87,10 @@ def rates_of(prepared: Prepared) -> Rates:
 
 
 def rates_at(prepared: Prepared, *, body: float, head: float) -> Rates:
-    """These peak rates with the run's weight decay, in whose place L2-SP is where it acts."""
+    """These peak rates with the run's weight decay, in whose place is what pulls the body to where it began."""
     train = prepared.recipe.train
-    return Rates(body=body, head=head, weight_decay=train.weight_decay, body_decay=0.0 if train.l2_sp else None)
+    decay = 0.0 if holding_keys(train) else None
+    return Rates(body=body, head=head, weight_decay=train.weight_decay, body_decay=decay)
 
 
 def stages_in(prepared: Prepared, plan: Plan) -> tuple[Stage, ...]:
@@ -135,11 +139,13 @@ def told_of_steps(prepared: Prepared) -> tuple[dict[str, Resolved[Any]], list[st
     found: dict[str, Resolved[Any]] = {}
     doubts: list[str] = []
     in_turn = turns if turns is not None and turns.stages else None
-    if in_turn is None and train.warmup == AUTO:
+    if in_turn is None and train.warmup == AUTO and train.rec_adam is None:
         return found, doubts
     plan = plan_of(prepared)
     if in_turn is not None:
         found, doubts = told_of_stages(in_turn, plan, train)
+    if train.rec_adam is not None:
+        found |= annealing_of(train.rec_adam, total=plan.total_steps)
     if train.warmup != AUTO:
         found[WARMUP], doubt = _told_of_warmup(prepared.hyper.warmup.value, plan.total_steps)
         doubts += [doubt] if doubt else []

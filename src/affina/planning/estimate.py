@@ -17,6 +17,7 @@ from affina.models.base import width
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
 from affina.pipeline.regularising import held_bytes
+from affina.pipeline.replayed import texts_for
 from affina.pipeline.risks import reads_base
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape
@@ -52,6 +53,8 @@ class Setup:
         trained: bytes of what trains.
         held: bytes that regularisers hold.
         activations: what batches take.
+        beside: the largest batch of texts that are replayed, if any are.
+        passes: how often rows are read together, where that was not seen: twice where answers are paired.
     """
 
     lengths: Sequence[int]
@@ -61,6 +64,8 @@ class Setup:
     trained: int
     held: int
     activations: Activations
+    beside: Shape | None = None
+    passes: int = 1
 
 
 def setup_of(prepared: Prepared, activations: Activations) -> Setup:
@@ -74,7 +79,18 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         trained=trained_bytes(prepared),
         held=held_bytes(prepared),
         activations=activations,
+        beside=_beside(prepared),
+        passes=2 if prepared.recipe.train.logit_pairing else 1,
     )
+
+
+def _beside(prepared: Prepared) -> Shape | None:
+    texts, spec = texts_for(prepared), prepared.recipe.train.replay
+    if texts is None or spec is None:
+        return None
+    budget = prepared.hyper.batch_tokens.value
+    drawn = spec.share * budget * prepared.recipe.train.accumulate / texts.length
+    return Shape(max(1, min(round(drawn), texts.count, budget // texts.length)), texts.length)
 
 
 def trained_bytes(prepared: Prepared) -> int:
@@ -100,11 +116,13 @@ def training_shapes(setup: Setup, *, seed: int) -> list[Shape]:
 def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
     """What a training step holds at its peak beside the weights, in bytes."""
     batches = training_shapes(setup, seed=seed)
-    saved = max(setup.activations.saved(shape) for shape in batches)
+    saved = setup.passes * max(setup.activations.saved(shape) for shape in batches)
     largest = max(setup.activations.largest(shape) for shape in batches)
     gradients = setup.trained
     # The activations go as the gradients come, but for what earlier micro-batches left of these.
     together = saved + gradients if setup.accumulate > 1 else max(saved, gradients)
+    if setup.beside is not None:
+        together = max(together, gradients + setup.activations.saved(setup.beside))
     return {
         "optimizer": MOMENTS * setup.trained + setup.held,
         "activations and gradients": together,

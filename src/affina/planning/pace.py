@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
+from affina.models.language import LanguageModel
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import steps_of_test
+from affina.pipeline.replayed import texts_for
 from affina.pipeline.staging import all_train_from
 from affina.pipeline.training import judged_places, turns_in
 from affina.planning.activations import Shape
@@ -28,8 +30,11 @@ from affina.planning.costs import (
 from affina.planning.estimate import trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
+from affina.recipe.schema import TrainSpec
+from affina.risks.own_texts import WRITTEN
 from affina.training.control import CHECKPOINT_SECONDS
 from affina.training.plan import Plan
+from affina.training.stepping import BACKWARD
 from affina.training.stopping import CLEARLY_WORSE
 
 MEASURED: Final = (0.65, 1.35)
@@ -93,7 +98,7 @@ def pace_by_rule(prepared: Prepared) -> Pace:
     width = prepared.model.module.config.get_text_config().hidden_size
     operations = 8.0 * rows * width * prepared.subject.outputs * ITERATIONS_OF_A_FIT
     return Pace(
-        gradients=second * (2 if prepared.recipe.train.r_drop else 1),
+        gradients=second * (_passes(prepared.recipe.train) + _replayed(prepared)),
         batch=BATCH_SECONDS * (1 + len(prepared.model.anatomy.blocks)),
         move=trained / MOVED_PER_SECOND,
         evaluation=second,
@@ -155,12 +160,39 @@ def time_of(prepared: Prepared, pace: Pace, plan: Plan, *, prepared_in: float) -
         writes=writes,
         cpu_per_epoch=None if pace.processor is None else per_epoch * pace.processor,
         epochs=(min(_fewest(prepared, plan), most), most),
-        before=prepared_in + evaluation + _baselines(prepared, whole, pace) + tested + _keeping(prepared, pace),
+        before=prepared_in
+        + evaluation
+        + _baselines(prepared, whole, pace)
+        + _beforehand(prepared, costs, pace)
+        + tested
+        + _keeping(prepared, pace),
         after=pace.model
         + PAGE_SECONDS
         + _forward(prepared, whole, pace, prepared.subject.lengths[prepared.report_split]),
         how=pace.how,
     )
+
+
+def _passes(train: TrainSpec) -> int:
+    """How often a row is read in a step, at most."""
+    return (2 if train.r_drop else 1) * (2 if train.logit_pairing else 1)
+
+
+def _replayed(prepared: Prepared) -> float:
+    """Texts beside a step's rows, as a share of what the rows cost."""
+    spec = prepared.recipe.train.replay
+    return 0.0 if spec is None else spec.share
+
+
+def _beforehand(prepared: Prepared, costs: Costs, pace: Pace) -> float:
+    """Seconds in which the texts to replay are written, where the model does that, and read once."""
+    texts = texts_for(prepared)
+    if texts is None:
+        return 0.0
+    writes = isinstance(prepared.model, LanguageModel) and (prepared.model.reads_apart or not texts.pieces)
+    once = costs.forward(Shape(texts.count, texts.length)) * pace.evaluation
+    train = prepared.recipe.train
+    return once * ((WRITTEN if writes else 0) + (train.replay is not None) + (BACKWARD if train.ewc else 0))
 
 
 def _fewest(prepared: Prepared, plan: Plan) -> float:

@@ -20,6 +20,7 @@ import torch
 from affina.data.batching import by_length
 from affina.evaluation.baselines import MOST_ROWS, START_STRENGTH, fit_probe
 from affina.models.base import width
+from affina.pipeline.beforehand import with_stand_ins
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import probe_rates, steps_of_test
 from affina.pipeline.risks import reads_base
@@ -118,7 +119,7 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
         folder: for what is written; empty, and thrown away by the caller.
         writes: whether checkpoints and the model are written there.
     """
-    found = Rehearsed()
+    found, prepared = Rehearsed(), with_stand_ins(prepared)
     with found.stage("evaluation", prepared.device):
         _evaluate(prepared, found)
     if prepared.recipe.evaluate.baselines and prepared.subject.baseline_cost(prepared) is not None:

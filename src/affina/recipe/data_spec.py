@@ -103,6 +103,11 @@ class DataSpec(Spec):
         description="Learn training rows with identity terms (he, she, given names) a second time with the terms"
         " swapped and the label as it is, so that answers go less by them; `risks.bias.terms` gives terms of your own.",
     )
+    reweigh: bool = Field(
+        False,
+        description="Weigh training rows so that labels are independent of the groups of `risks.bias.group` (Kamiran &"
+        " Calders 2012); for one label a row, by a head.",
+    )
     check_labels: bool = Field(
         False, description="Look for probable label errors in the training rows, with a model's features."
     )

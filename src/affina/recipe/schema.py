@@ -15,6 +15,7 @@ from affina.recipe.base import AUTO, Auto, Spec, by_name
 from affina.recipe.data_spec import DataSpec, Seed
 from affina.recipe.export_spec import ExportSpec
 from affina.recipe.generate_spec import GenerateSpec
+from affina.recipe.holding_specs import RecAdamSpec, ReplaySpec
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.risks_spec import RisksSpec
 from affina.recipe.task_specs import TaskSpec, task_named
@@ -102,6 +103,23 @@ class TrainSpec(Spec):
     )
     r_drop: Strength = Field(0.0, description="R-Drop's alpha: two passes with other dropout are to answer the same.")
     neftune: Strength = Field(0.0, description="NEFTune's alpha: noise on the embeddings of the training texts.")
+    replay: Annotated[ReplaySpec, BeforeValidator(lambda given: {} if given is True else given)] | None = Field(
+        None, description="Texts beside the rows, on which the model is held to what it was; `true` for the defaults."
+    )
+    ewc: Strength = Field(
+        0.0,
+        description="EWC's lambda: pulls pre-trained weights to where they began, each by how much it matters to what"
+        " the model writes by itself (its Fisher information); for models that write.",
+    )
+    rec_adam: Annotated[RecAdamSpec, BeforeValidator(lambda given: {} if given is True else given)] | None = Field(
+        None,
+        description="RecAdam: weights are recalled to where they began and let go later; `true` for the defaults.",
+    )
+    logit_pairing: Strength = Field(
+        0.0,
+        description="Counterfactual logit pairing: times how far the answers to training rows with identity terms are"
+        " from the answers to the same rows swapped (Garg et al. 2019).",
+    )
     clip: PositiveFloat | None = Field(1.0, description="The largest gradient norm, or null.")
     early_stopping: (
         Annotated[EarlyStoppingSpec, BeforeValidator(lambda given: {} if given is True else given)] | Literal[False]

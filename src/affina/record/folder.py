@@ -67,6 +67,11 @@ class RunFolder:
         return self.path / "slots.json"
 
     @property
+    def replayed(self) -> Path:
+        """Texts that the training holds the model to, where it does, one [source, text] a line."""
+        return self.path / "replayed.jsonl"
+
+    @property
     def shipped(self) -> tuple[Path, ...]:
         """Of these two, those that are there."""
         return tuple(path for path in (self.model, self.adapter) if path.is_dir())

@@ -17,7 +17,10 @@ LABEL_ERRORS: Final = "probable label errors"
 
 
 ALWAYS: Final = (
-    Gap("Another seed", "how far the figures move when the same recipe is run with another seed; this is one run"),
+    Gap(
+        "Another seed",
+        "how far figures move with the seed: this is one run; affina compare RECIPE --seeds 3 says it",
+    ),
     Gap("Other rows", "how it does on rows of another source or of a later time; affina evaluate RUN FILE measures it"),
     Gap("Speed in use", "how long a single prediction takes on the machine that will serve it"),
     Gap("Energy and money", "what the run drew from the socket, and what the machine costs"),

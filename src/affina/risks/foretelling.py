@@ -5,7 +5,7 @@ writes for the general sentences of `sentences`), or a file of the user's. On it
 models is measured too: KL(base || tuned), the mean over the tokens. A method that was not trained changes nothing, and
 every figure is then exactly 0, but for prompts and prefixes, which move a model before their first step.
 
-Owns these two probes. How texts are written is `models.writing`'s, what losses are `tasks.token_loss`'s.
+Owns these two probes. How texts are written is `own_texts`'s, what losses are `tasks.token_loss`'s.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from affina.evaluation.baselines import Floats
 from affina.evaluation.judging.base import Sampling
 from affina.models.language import LanguageModel
 from affina.models.output_layer import LinearOutput
-from affina.models.writing import HowToWrite, write
 from affina.record.risks import DIFFERENCE, TUNED, UNTOUCHED, Figure, Risk
-from affina.risks.divergence import divergences, kept
 from affina.risks.given_texts import Given
+from affina.risks.own_texts import lessons_of, longest_text, own_texts
 from affina.risks.probe import Found, outcome_of, with_intervals
 from affina.risks.sentences import sentences
-from affina.tasks.lessons import Lesson, Passage, Question, Reading
+from affina.tasks.divergence import divergences, kept
+from affina.tasks.lessons import Lesson, Passage, Reading
 from affina.tasks.target_text import target_bytes
 from affina.tasks.token_loss import IGNORED, token_losses
 
@@ -41,11 +41,7 @@ LIMIT: Final = 0.05
 RISE: Final = "foretelling_rise"
 BITS: Final = "bits_per_byte"
 DIVERGENCE: Final = "divergence"
-LENGTH: Final = 64
-"""Tokens that a text is written of, at most."""
 MOST_TEXTS: Final = 48
-WRITTEN: Final = 4.0
-"""A token that is written costs as much as so many that are read: it goes through the model by itself."""
 READ: Final = 3.0
 """Passes over a written text: both models, and their output layers once more."""
 OWN: Final = "texts that the untouched model writes by itself"
@@ -92,24 +88,21 @@ class OwnTexts:
         moved = None if self._output is None else self._moved(tuned, self._output)
         before, after = (_summed(found, self._texts) for found in (self._base, tuned))
         found = rise(before, after, self._sampling, moved=moved)
-        notes = [f"{len(self._texts.passages):,} texts of up to {self._length():,} tokens, drawn at temperature 1"]
+        longest = longest_text(self._model, self._reading)
+        notes = [f"{len(self._texts.passages):,} texts of up to {longest:,} tokens, drawn at temperature 1"]
         if moved is None:
             notes.append("this model makes its logits for all tokens at once: their divergence is not measured")
         return replace(found, notes=tuple(notes))
 
-    def _length(self) -> int:
-        longest = self._model.max_length
-        return LENGTH if longest is None else max(1, min(LENGTH, longest - len(self._reading.ends.lead) - 2))
-
     def _write(self) -> list[Lesson]:
-        how = HowToWrite(most_tokens=self._length(), temperature=1.0, seed=self._sampling.seed)
-        sources = sentences()[: self._count] if self._model.reads_apart else None
-        if sources is None:
-            prompts = [beginning(self._model, self._reading)] * self._count
-        else:
-            prompts = [self._reading.ask(Question(source)) for source in sources]
-        written = write(self._model, prompts, how, progress=lambda done: self._progress(done, len(prompts)))
-        return lessons_of([one.text for one in written], sources)
+        return own_texts(
+            self._model,
+            self._reading,
+            count=self._count,
+            sources=sentences(),
+            seed=self._sampling.seed,
+            progress=self._progress,
+        )
 
     @torch.inference_mode()
     def _look(self) -> list[_Batch]:
@@ -207,14 +200,6 @@ def rise(
     )
 
 
-def lessons_of(texts: Sequence[str], sources: Sequence[str] | None = None) -> list[Lesson]:
-    """Texts of which all is foretold, with what an encoder reads where there is one."""
-    given = [None] * len(texts) if sources is None else sources
-    return [
-        Lesson(text, ((0, len(text)),), source=source, plain=True) for text, source in zip(texts, given, strict=True)
-    ]
-
-
 @dataclass(frozen=True, slots=True)
 class _Texts:
     """Texts of which there is something to foretell, as tokens, and their bytes."""
@@ -246,11 +231,3 @@ def _summed(found: Sequence[_Batch], texts: _Texts) -> perplexity.Statistics:
         nats += np.bincount(batch.rows, batch.nats, minlength=len(nats))
     tokens = np.asarray([passage.targets for passage in texts.passages], dtype=np.float64)
     return perplexity.Statistics(nats, tokens, np.asarray(texts.sizes, dtype=np.float64))
-
-
-def beginning(model: LanguageModel, reading: Reading) -> tuple[int, ...]:
-    """What a text begins with: what the tokenizer puts there, else the token that begins or ends a text."""
-    if reading.ends.lead:
-        return reading.ends.lead
-    first = model.tokenizer.bos_token_id
-    return (int(model.tokenizer.eos_token_id if first is None else first),)

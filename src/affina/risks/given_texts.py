@@ -41,12 +41,13 @@ class Given:
     told: str
 
 
-def read_texts(path: str, *, seed: int) -> Given:
+def read_texts(path: str, *, seed: int, key: str = KEY) -> Given:
     """Read a text file.
 
     Args:
         path: of the file.
         seed: decides which pieces of a long file are read.
+        key: where the recipe names it.
 
     Raises:
         RecipeError: there is no such file, or it is no text.
@@ -57,22 +58,22 @@ def read_texts(path: str, *, seed: int) -> Given:
         raw = file.read_bytes()
     except OSError as error:
         fix = "check the path; it is seen from where the command is given"
-        raise RecipeError(_problem(f"{path}: {error.strerror or error}", fix)) from None
+        raise RecipeError(_problem(key, f"{path}: {error.strerror or error}", fix)) from None
     if file.suffix.lower() in FORMATS and not is_running_text(file.name):
-        raise RecipeError(_problem(f"{path}, which is a table", "write its texts into a .txt file"))
+        raise RecipeError(_problem(key, f"{path}, which is a table", "write its texts into a .txt file"))
     text = decode(raw, file=path)
     if "\0" in text:
-        raise RecipeError(_problem(f"{path}, which holds NUL bytes", "name a file that is text and nothing else"))
+        raise RecipeError(_problem(key, f"{path}, which holds NUL bytes", "name a file that is text and nothing else"))
     pieces = list(_pieces(text))
     if not pieces:
-        raise RecipeError(_problem(f"{path}, which is empty", "name a file with text in it, or leave the key out"))
+        raise RecipeError(_problem(key, f"{path}, which is empty", "name a file with text in it, or leave the key out"))
     chosen = drawn_places(len(pieces), most=MOST_PIECES, seed=seed)
     told = "all that it has" if len(chosen) == len(pieces) else f"drawn by the seed from {len(pieces):,}"
     return Given(file.name, tuple(pieces[place] for place in chosen), told)
 
 
-def _problem(found: str, fix: str) -> Problem:
-    return Problem(where=KEY, expected="a text file in UTF-8, paragraphs of running text", found=found, fix=fix)
+def _problem(key: str, found: str, fix: str) -> Problem:
+    return Problem(where=key, expected="a text file in UTF-8, paragraphs of running text", found=found, fix=fix)
 
 
 def _pieces(text: str) -> Iterator[str]:

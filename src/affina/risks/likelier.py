@@ -22,8 +22,8 @@ from affina.evaluation import perplexity
 from affina.evaluation.intervals import Floats
 from affina.evaluation.predictions import check_finite
 from affina.models.language import LanguageModel
-from affina.risks.foretelling import beginning
 from affina.risks.given_items import Item, Items, Kind
+from affina.risks.own_texts import beginning
 from affina.risks.preferring import Look
 from affina.tasks.lessons import Lesson, Passage, Reading, Teacher
 

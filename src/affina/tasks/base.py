@@ -30,11 +30,13 @@ class Example:
         ids: token ids, special tokens included.
         types: segment ids for models that tell a first text from a second, else None.
         target: the right answer, or None where it is not known.
+        weight: how much its loss counts.
     """
 
     ids: tuple[int, ...]
     types: tuple[int, ...] | None
     target: Target
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,14 @@ class Batch:
         targets: the right answers: [batch] indices or numbers, or [batch, labels] of 0 and 1.
         rows: the place of each example in its split.
         tokens: real tokens, padding not counted.
+        weights: how much each example's loss counts; None where all count the same.
     """
 
     inputs: Mapping[str, Tensor]
     targets: Tensor
     rows: tuple[int, ...]
     tokens: int
+    weights: tuple[float, ...] | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same batch with its tensors on `device`."""

@@ -58,11 +58,17 @@ class Classification:
         return pad(self.tokenizer, examples, targets, rows=rows)
 
     def weight(self, batch: Batch) -> float:
-        """The number of targets, or the sum of their classes' weights."""
-        targets = batch.targets[batch.targets >= 0]
-        if self._weights is None:
-            return float(len(targets))
-        return float(self._weights[targets.cpu()].sum())
+        """The number of targets, or the sum of what they weigh, by their classes and their rows."""
+        if self._weights is None and batch.weights is None:
+            return float((batch.targets >= 0).sum())
+        return float(self._counts(batch).sum())
+
+    def _counts(self, batch: Batch) -> Tensor:
+        """What each example weighs, [batch] in float64, 0 without a target."""
+        targets = batch.targets.cpu()
+        own = torch.tensor(batch.weights or (1.0,) * len(targets), dtype=torch.float64)
+        known = own * (targets >= 0)
+        return known if self._weights is None else known * self._weights[targets.clamp(min=0)]
 
     def loss(self, hidden: Tensor, head: Head, batch: Batch) -> tuple[Tensor, float]:
         """Sum of the (weighted, smoothed) cross-entropies in nats, and `weight(batch)`.
@@ -77,8 +83,8 @@ class Classification:
         losses = functional.cross_entropy(
             logits, batch.targets, reduction="none", label_smoothing=self._smoothing, ignore_index=-100
         )
-        if self._weights is not None:
-            losses = losses * self._weights.to(losses)[batch.targets.clamp(min=0)]
+        if self._weights is not None or batch.weights is not None:
+            losses = losses * self._counts(batch).to(losses)
         return losses.sum(), self.weight(batch)
 
     def apart(self, first: Tensor, second: Tensor) -> Tensor:

@@ -34,6 +34,19 @@ def twice(
     return (loss + again) / 2 + strength / 2 * apart(answers, others)
 
 
+def paired(logits: Tensor, others: Tensor) -> Tensor:
+    """How far the answers to texts are from those to the same texts with identity terms swapped, summed.
+
+    Garg et al. 2019 (counterfactual logit pairing), section 4.3: |g(x) - g(x')| of a text with one logit; of more the
+    mean over them. Each text has one counterfactual here, all its terms swapped.
+
+    Args:
+        logits: [texts, outputs].
+        others: the same of the swapped texts.
+    """
+    return (_wide(logits) - _wide(others)).abs().mean(dim=-1).sum()
+
+
 def of_classes(first: Tensor, second: Tensor) -> Tensor:
     """The mean of both divergences in nats, [...], of logits [..., classes]."""
     one, two = (torch.log_softmax(_wide(logits), dim=-1) for logits in (first, second))

@@ -113,7 +113,9 @@ def pad(tokenizer: Any, examples: Sequence[Example], targets: Tensor, *, rows: S
         for place, example in enumerate(examples):
             types[place, : len(example.ids)] = torch.tensor(example.types)
         inputs["token_type_ids"] = types
-    return Batch(inputs, targets, tuple(rows), sum(len(example.ids) for example in examples))
+    weights = tuple(example.weight for example in examples)
+    weighed = None if all(weight == 1.0 for weight in weights) else weights
+    return Batch(inputs, targets, tuple(rows), sum(len(example.ids) for example in examples), weighed)
 
 
 def measure_lengths(tokenizer: Any, rows: Sequence[Row]) -> list[int]:

@@ -11,6 +11,8 @@ Owns the loss and its gradients. It does not decide which tokens have targets (t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -23,6 +25,9 @@ CHUNK: Final = 4_194_304
 """Logits in memory at once, at most (16 MiB in float32); one row at least."""
 IGNORED: Final = -100
 """The target of a position that has none."""
+Part = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
+"""What a chunk's products [N, vocabulary] (before factor, shift and cap; they may be overwritten) and its place among
+the positions come to: the summed loss, and its gradient by the products."""
 
 
 def chunk_rows(vocabulary: int, *, chunk: int = CHUNK) -> int:
@@ -52,8 +57,24 @@ def token_loss(
         return token_losses(states, wanted, output, chunk=chunk, label_smoothing=label_smoothing).sum()
     if isinstance(output, OwnLogits):
         return _plain(states, wanted, label_smoothing).sum()
+    part = partial(_cross_entropy, targets=wanted, output=output, smoothing=label_smoothing)
+    return summed_in_chunks(states, output, part, chunk=chunk)
+
+
+def summed_in_chunks(states: Tensor, output: LinearOutput, part: Part, *, chunk: int = CHUNK) -> Tensor:
+    """A loss of all positions, summed, whose gradients are made chunk by chunk in the forward pass.
+
+    Args:
+        states: [N, width], last hidden states.
+        output: the model's output layer.
+        part: the loss of a chunk.
+        chunk: logits in memory at once.
+
+    Returns:
+        A float32 scalar (float64 for float64 states) with a graph; it has one backward pass.
+    """
     summed: Tensor = _ChunkedLoss.apply(  # type: ignore[no-untyped-call]
-        states, output.weight, output.bias, (output, wanted, label_smoothing, chunk)
+        states, output.weight, output.bias, (output, part, chunk)
     )
     return summed
 
@@ -99,19 +120,19 @@ class _ChunkedLoss(torch.autograd.Function):
         hidden: Tensor,
         weight: Tensor,
         bias: Tensor | None,
-        rest: tuple[LinearOutput, Tensor, float, int],
+        rest: tuple[LinearOutput, Part, int],
     ) -> Tensor:
-        output, targets, smoothing, chunk = rest
+        output, part, chunk = rest
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         d_hidden = torch.empty_like(hidden) if needs_hidden else None
         d_weight = torch.zeros_like(weight) if needs_weight else None
         d_bias = torch.zeros_like(bias) if bias is not None and needs_bias else None
         total = torch.zeros((), dtype=_wide(hidden), device=hidden.device)
         size = chunk_rows(output.vocabulary, chunk=chunk)
-        for start in range(0, len(targets), size):
-            states, wanted = hidden[start : start + size], targets[start : start + size]
+        for start in range(0, len(hidden), size):
+            states = hidden[start : start + size]
             product = output.product(states)
-            loss, gradient = _loss_and_gradient(product.to(total.dtype), wanted, output, smoothing)
+            loss, gradient = part(product.to(total.dtype), slice(start, start + len(states)))
             total += loss
             gradient = gradient.to(product.dtype)
             if d_hidden is not None:
@@ -139,34 +160,45 @@ def _add_product(into: Tensor, left: Tensor, right: Tensor) -> None:
         into += left @ right
 
 
-def _loss_and_gradient(
-    product: Tensor, targets: Tensor, output: LinearOutput, smoothing: float
+def logits_in_place(product: Tensor, output: LinearOutput) -> tuple[Tensor, Tensor | None]:
+    """The logits in the place of the products, and their slope by the capped ones; None without a cap."""
+    logits = product.mul_(output.factor) if output.factor != 1.0 else product
+    logits = logits.add_(output.shift) if output.shift is not None else logits
+    if output.cap is None:
+        return logits, None
+    bounded = logits.div_(output.cap).tanh_()
+    slope = 1 - bounded.square()
+    return bounded.mul_(output.cap), slope
+
+
+def by_product(gradient: Tensor, slope: Tensor | None, output: LinearOutput) -> Tensor:
+    """The gradient by the products, in the place of that by the logits."""
+    if slope is not None:
+        gradient.mul_(slope)
+    return gradient.mul_(output.factor) if output.factor != 1.0 else gradient
+
+
+def _cross_entropy(
+    product: Tensor, places: slice, *, targets: Tensor, output: LinearOutput, smoothing: float
 ) -> tuple[Tensor, Tensor]:
-    """The summed loss of a chunk, and its gradient by `product`, in whose place it is made.
+    """The summed cross-entropy of a chunk: a `Part`.
 
     Args:
-        product: [N, vocabulary], before factor, shift and cap; overwritten.
-        targets: [N].
+        product: [N, vocabulary], overwritten.
+        places: of the chunk.
+        targets: of all positions.
         output: its factor, shift and cap.
         smoothing: as in `token_loss`.
     """
-    logits = product.mul_(output.factor) if output.factor != 1.0 else product
-    logits = logits.add_(output.shift) if output.shift is not None else logits
-    slope: Tensor | None = None
-    if output.cap is not None:
-        bounded = logits.div_(output.cap).tanh_()
-        slope = 1 - bounded.square()
-        logits = bounded.mul_(output.cap)
+    wanted = targets[places]
+    logits, slope = logits_in_place(product, output)
     classes = logits.shape[-1]
     partition = logits.logsumexp(-1)
-    loss = (partition - logits.gather(-1, targets[:, None])[:, 0]).sum() * (1 - smoothing)
+    loss = (partition - logits.gather(-1, wanted[:, None])[:, 0]).sum() * (1 - smoothing)
     if smoothing:
         loss = loss + (partition - logits.mean(-1)).sum() * smoothing
     gradient = logits.sub_(partition[:, None]).exp_()
     if smoothing:
         gradient.sub_(smoothing / classes)
-    places = torch.arange(len(targets), device=targets.device)
-    gradient[places, targets] -= 1 - smoothing
-    if slope is not None:
-        gradient.mul_(slope)
-    return loss, gradient.mul_(output.factor) if output.factor != 1.0 else gradient
+    gradient[torch.arange(len(wanted), device=wanted.device), wanted] -= 1 - smoothing
+    return loss, by_product(gradient, slope, output)

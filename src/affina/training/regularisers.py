@@ -1,15 +1,15 @@
 """What acts inside the loop against overfitting and forgetting, beside what AdamW, dropout and the loss do themselves.
 
-A regulariser works on weights, gradients or embeddings of any model and task; it draws from torch's random state alone,
-which a checkpoint keeps, so that a run that is resumed goes on bit for bit. R-Drop is a loss of its own
-(`tasks.consistency`). Which of them a run has, says `pipeline.regularising`.
+A regulariser works on weights, gradients or embeddings of any model and task, or has a loss of its own beside the
+task's; it draws from torch's random state alone, which a checkpoint keeps, so that a run that is resumed goes on bit
+for bit. R-Drop is a loss of two passes (`tasks.consistency`). Which of them a run has, says `pipeline.regularising`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
 import torch
 from torch import Tensor, nn
@@ -18,16 +18,24 @@ LEVELS: Final = 2**16
 """The rate of `Mixout` is rounded to a multiple of 1 over this."""
 
 
-class Regulariser(Protocol):
-    """What may act at two places of a step."""
+Extra = Callable[[], Tensor]
+"""A further loss of a window, made when it is called: with a graph, or without one where nothing of it trains."""
+
+
+class Regulariser:
+    """What may act at three places of a step; at each of them nothing, but for what a regulariser says itself."""
 
     def during(self) -> AbstractContextManager[None]:
         """Around the forward and backward pass of each micro-batch."""
-        ...
+        return nullcontext()
+
+    def beside(self, tokens: int) -> Iterable[Extra]:  # noqa: ARG002 - for those that have a loss
+        """More losses of a window that trains on so many tokens, after its own; each has its backward pass at once."""
+        return ()
 
     def after(self) -> None:
         """Once a window's gradients are there, unscaled, before they are clipped."""
-        ...
+        return
 
 
 @contextmanager
@@ -40,36 +48,43 @@ def all_during(regularisers: Sequence[Regulariser]) -> Iterator[None]:
 
 
 @final
-class PullToStart:
+class PullToStart(Regulariser):
     """L2-SP: to the loss is added strength / 2 times the squared distance to the weights that the training began with.
 
     Li, Grandvalet & Davoine 2018, equation 2, whose alpha `strength` is; what is new has AdamW's weight decay in the
-    place of their beta. The loss that is recorded is without it.
+    place of their beta. With an importance for each number it is EWC (Kirkpatrick et al. 2017, equation 3, whose
+    lambda `strength` is). The loss that is recorded is without it.
 
     Args:
         weights: name to the parameters that are pulled.
         start: the same names to the values that they are pulled to.
         strength: above 0.
+        importance: the same names to what each number's squared distance is multiplied by; None for 1.
     """
 
-    def __init__(self, weights: Mapping[str, nn.Parameter], start: Mapping[str, Tensor], *, strength: float) -> None:
-        self._pairs = [(weight, start[name]) for name, weight in weights.items()]
+    def __init__(
+        self,
+        weights: Mapping[str, nn.Parameter],
+        start: Mapping[str, Tensor],
+        *,
+        strength: float,
+        importance: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        each = importance or {}
+        self._pairs = [(weight, start[name], each.get(name)) for name, weight in weights.items()]
         self._strength = strength
-
-    def during(self) -> AbstractContextManager[None]:
-        """Nothing."""
-        return nullcontext()
 
     @torch.no_grad()
     def after(self) -> None:
         """The penalty's own gradient, where a weight has one."""
-        for weight, start in self._pairs:
+        for weight, start, importance in self._pairs:
             if weight.grad is not None:
-                weight.grad.add_(weight - start, alpha=self._strength)
+                away = weight - start
+                weight.grad.add_(away if importance is None else away.mul_(importance), alpha=self._strength)
 
 
 @final
-class Mixout:
+class Mixout(Regulariser):
     """Each element of a weight is, with probability `rate`, the one that the training began with, for one micro-batch.
 
     What is mixed is corrected so that its mean over the draws is the weight: (m * start + (1 - m) * weight - rate *
@@ -105,9 +120,6 @@ class Mixout:
             for weight, data in own:
                 weight.data = data
 
-    def after(self) -> None:
-        """Nothing."""
-
     def _draw(self, weight: Tensor) -> Tensor:
         drawn = torch.randint(LEVELS, weight.shape, device=weight.device, dtype=torch.int32)
         return (drawn >= self._dropped).to(weight.dtype).mul_(LEVELS / (LEVELS - self._dropped))
@@ -118,7 +130,7 @@ def _times(kept: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 @final
-class EmbeddingNoise:
+class EmbeddingNoise(Regulariser):
     """NEFTune: uniform noise on the embeddings of what is read, drawn anew for each micro-batch.
 
     Each number gets up to strength / sqrt(tokens x width) more or less, tokens being those of its text (Jain et al.
@@ -141,9 +153,6 @@ class EmbeddingNoise:
             yield
         finally:
             hook.remove()
-
-    def after(self) -> None:
-        """Nothing."""
 
     def _noisy(self, _: nn.Module, given: tuple[Any, ...], vectors: Tensor) -> Tensor:
         tokens = (given[0] != self._padding).sum(dim=-1).clamp(min=1)

@@ -106,7 +106,8 @@ class Stepper(Generic[B]):
     def gradients(self, window: Window) -> Gradients[B]:
         """Forward and backward over a window; the gradients are unscaled and clipped.
 
-        A loss that is not finite ends it there: what it would add to the gradients is worth nothing.
+        A loss that is not finite ends it there: what it would add to the gradients is worth nothing. Of a
+        regulariser's own loss that shows in the gradient's norm.
         """
         batches = [self._work.batch(rows) for rows in window]
         total = sum(self._work.weight(batch) for batch in batches)
@@ -119,11 +120,21 @@ class Stepper(Generic[B]):
                 if not math.isfinite(loss):
                     return Gradients(batches=batches, loss=loss, norm=math.nan)
                 self._precision.backward(share)
+        self._beside(sum(batch.tokens for batch in batches))
         self._precision.unscale(self._optimizer.adamw)
         for regulariser in self._regularisers:
             regulariser.after()
         norm = float(torch.nn.utils.clip_grad_norm_(self._optimizer.parameters, self._clip or math.inf))
         return Gradients(batches=batches, loss=loss, norm=norm)
+
+    def _beside(self, tokens: int) -> None:
+        """The regularisers' own losses, one after the other; they are no part of the loss that is recorded."""
+        for regulariser in self._regularisers:
+            for extra in regulariser.beside(tokens):
+                with self._precision.autocast():
+                    found = extra()
+                if found.requires_grad:
+                    self._precision.backward(found)
 
     def loss(self, window: Window) -> float:
         """The window's mean loss, the weights as they are."""

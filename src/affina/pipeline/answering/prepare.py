@@ -16,6 +16,7 @@ from affina.pipeline.answering.limits import limit_texts
 from affina.pipeline.answering.subject import Answering
 from affina.pipeline.attaching import with_room
 from affina.pipeline.auditing import audit
+from affina.pipeline.evening import with_row_weights
 from affina.pipeline.limits import Limited
 from affina.pipeline.naming.beside import beside
 from affina.pipeline.prepared import Notify
@@ -49,6 +50,7 @@ def prepare(
     if writes and recipe.evaluate.baselines and KINDS[loaded.labelling.name].has_single_labels:
         found = beside(recipe, loaded, source.without_adapter, limited, choices, notify=notify)
     examples = {split: answers.task.encode(part) for split, part in limited.rows.items()}
+    examples["train"] = with_row_weights(recipe, loaded, limited.rows["train"], examples["train"], choices)
     subject = Answering(
         model=model,
         task=answers.task,

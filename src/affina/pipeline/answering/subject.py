@@ -131,7 +131,8 @@ class Answering:
         example = self.examples["train"][0]
         types = None if example.types is None else _repeated(example.types, length)
         made = replace(example, ids=_repeated(example.ids, length), types=types)
-        return self.task.collate([made] * count, rows=[0] * count).to(self.model.module.device)
+        nobody = [-1] * count  # of no row, whose swapped text would be read too
+        return self.task.collate([made] * count, rows=nobody).to(self.model.module.device)
 
     def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Batch:
         """A row a line."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from affina.models.heads import head_logits
 from affina.pipeline.answering.measuring import predict
+from affina.pipeline.answering.passes import loss_of
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import judged_places
 from affina.tasks.base import Batch
-from affina.tasks.consistency import twice
 from affina.training.stepping import Work
 
 if TYPE_CHECKING:
@@ -25,15 +21,6 @@ def work_of(subject: Answering, run: Prepared) -> Work[Batch]:
     task, rows, judged = subject.task, subject.rows["train"], judged_places(run)
     validation = [subject.examples["validation"][place] for place in judged]
 
-    def once(batch: Batch) -> tuple[Tensor, Tensor]:
-        hidden = subject.read(batch)
-        logits = head_logits(subject.model.module, hidden, inputs=batch.inputs)
-        return task.loss(hidden, lambda _: logits, batch)[0], logits
-
-    def loss(batch: Batch) -> Tensor:
-        with run.replays.around("train", batch.rows, batch):
-            return twice(partial(once, batch), task.apart, strength=run.recipe.train.r_drop)
-
     def around(batch: Batch) -> AbstractContextManager[None]:
         return run.replays.around("validation", [judged[place] for place in batch.rows], batch)
 
@@ -43,7 +30,7 @@ def work_of(subject: Answering, run: Prepared) -> Work[Batch]:
     return Work(
         batch=lambda places: subject.batch_of("train", places, run.device),
         weight=task.weight,
-        loss=loss,
+        loss=loss_of(subject, run),
         evaluate=evaluate,
         where=lambda place: rows[place].where,
     )

@@ -16,9 +16,9 @@ from affina.record.journal import Journal
 from affina.record.progress import Progress
 from affina.record.risks import REPRODUCED, Probed
 from affina.risks.allowance import Allowance
-from affina.risks.foretelling import WRITTEN
 from affina.risks.memorising import LEAST_ROWS, LEAST_TOKENS, LENGTH, MOST_ROWS, Memorised, reproduces
 from affina.risks.overfitting import OfTexts
+from affina.risks.own_texts import WRITTEN
 from affina.risks.probe import Probe
 
 if TYPE_CHECKING:
