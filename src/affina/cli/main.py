@@ -35,6 +35,7 @@ app = typer.Typer(
 STARTED: Final = time.perf_counter()
 """When the command began: what a verb measures of itself leaves out the loading of torch."""
 FAULT: Final = 1
+NOT_KEPT: Final = 3
 INTERRUPTED: Final = 130
 TRACEBACK: Final = "AFFINA_TRACEBACK"
 
@@ -203,6 +204,29 @@ def report(
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     say(str(verb(run, other, notify=say)))
+
+
+@app.command()
+def verify(
+    source: Annotated[
+        str, typer.Argument(help="A run folder; or data or a recipe (.yaml), as for train.", show_default=False)
+    ],
+    overrides: Overrides = None,
+    rows: Annotated[int | None, typer.Option(help="Training rows to look at; by the model's size if absent.")] = None,
+    float64: Annotated[bool, typer.Option("--float64", help="Look at the arithmetic in double precision.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check what Affina promises on your own model and rows: batches, resume, merging, export. A minute or two."""
+    from affina.cli.verified import GuaranteeDisplay  # noqa: PLC0415
+    from affina.verbs.verify import verify as verb  # noqa: PLC0415
+
+    display = GuaranteeDisplay(Console(stderr=as_json))
+    found = verb(source, overrides or (), rows=rows, float64=float64, tell=display.tell, notify=notice)
+    if as_json:
+        print_json(found.as_json())
+    display.end(found, seconds=time.perf_counter() - STARTED)
+    if not found.passed:
+        raise typer.Exit(NOT_KEPT)
 
 
 @app.command()
