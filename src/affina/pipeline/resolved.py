@@ -34,7 +34,9 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                 update={
                     "epochs": hyper.epochs.value,
                     "learning_rate": hyper.learning_rate.value,
-                    "head_learning_rate": hyper.head_learning_rate.value,
+                    "head_learning_rate": (
+                        hyper.head_learning_rate.value if prepared.subject.outputs else recipe.train.head_learning_rate
+                    ),
                     "batch_tokens": hyper.batch_tokens.value,
                     "pack": value.get("train.pack", recipe.train.pack),
                     "head_start": value.get("train.head_start", recipe.train.head_start),

@@ -28,8 +28,6 @@ BATCHES: Final = "batches"
 PACKING: Final = "packing"
 APART: Final = "apart"
 LOSS: Final = "own forward"
-LOOKED: Final = 4
-"""Rows whose logits are looked at one by one: those of language are tokens times vocabulary."""
 EPOCH: Final = 1
 """Whose batches are looked at: the first epoch's come in an order of its own."""
 
@@ -165,7 +163,7 @@ def _moved(run: Prepared, bench: Bench) -> tuple[float, float, int]:
 
 def own_forward(bench: Bench) -> Guarantee:
     """The loss where a target is, in chunks, against the whole forward pass of the model; of a head, its logits."""
-    run, places = bench.run, bench.places[:LOOKED]
+    run, places = bench.run, bench.looked
     if isinstance(run.subject, Answering):
         with torch.no_grad():
             figure = off(kinds.logits(run, places), kinds.own_logits(run, places))

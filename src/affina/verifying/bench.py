@@ -5,6 +5,7 @@ Owns which rows those are and what of the run is made smaller for them. What is 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from affina.recipe.risks_spec import RisksSpec
 from affina.recipe.schema import Recipe
 from affina.values import Resolved
 from affina.verifying.guarantees import DOUBLE, SINGLE
-from affina.verifying.kinds import only
+from affina.verifying.kinds import is_packed, only
 
 ROWS: Final = 16
 """Training rows that are looked at, at most, where the user does not say."""
@@ -30,12 +31,16 @@ MOST_WORK: Final = 8e10
 """Tokens times weights on a CPU: beyond it fewer rows are taken, so that all checks take a minute or two."""
 FASTER: Final = 50
 """Times as much on a device."""
-HELD_OUT: Final = 8
-"""Validation rows, at most."""
+HELD_OUT: Final = 4
+"""To so many training rows there is one for validation: what is measured on it chooses nothing here."""
+LOOKED: Final = 4
+"""Rows whose logits are looked at one by one, at most: those of language are tokens times vocabulary."""
 STEPS: Final = 4
 """Optimizer steps of the short training."""
 BATCHES: Final = 3
 """Into about so many batches the rows fall, so that an epoch has more than one."""
+TOGETHER: Final = 3
+"""Times the longest row that a batch of lines has room for, so that rows do share them."""
 LEAST_RATE: Final = 1e-4
 """The rate of the short training, at least: at a lower one float32 could round a step of a weight of 1 away."""
 WHY: Final = "a few rows and steps are enough to look at"
@@ -73,6 +78,14 @@ class Bench:
         return DOUBLE if self.double else SINGLE
 
     @property
+    def looked(self) -> list[int]:
+        """The places whose logits are looked at: short rows, no more tokens than the longest row has, but for two."""
+        order = sorted(self.places, key=lambda place: self.lengths[place])[:LOOKED]
+        sums = itertools.accumulate(self.lengths[place] for place in order)
+        room = max(self.lengths)
+        return [place for place, total in zip(order, sums, strict=True) if total <= room or place in order[:LEAST_ROWS]]
+
+    @property
     def steps(self) -> int:
         """Of the short training."""
         return STEPS
@@ -107,7 +120,8 @@ def bench_of(prepared: Prepared, folder: Path, *, rows: int | None, double: bool
     train = chosen(lengths["train"], most=_most(prepared, rows), seed=seed)
     if len(train) < LEAST_ROWS:
         raise DataError(_too_few(prepared, len(lengths["train"])))
-    held_out = {split: chosen(lengths[split], most=HELD_OUT, seed=seed) for split in ("validation", "test")}
+    most = max(1, len(train) // HELD_OUT)
+    held_out = {split: chosen(lengths[split], most=most, seed=seed) for split in ("validation", "test")}
     subject = only(prepared.subject, {"train": train, **held_out})
     small = replace(prepared, subject=subject, recipe=_short(prepared.recipe))
     return Bench(run=_few_steps(small), of=len(lengths["train"]), folder=folder, double=double)
@@ -146,7 +160,8 @@ def _short(recipe: Recipe) -> Recipe:
 
 def _few_steps(run: Prepared) -> Prepared:
     lengths, hyper = run.subject.lengths["train"], run.hyper
-    budget = min(hyper.batch_tokens.value, max(*lengths, math.ceil(sum(lengths) / BATCHES)))
+    longest = max(lengths) * (TOGETHER if is_packed(run) else 1)
+    budget = min(hyper.batch_tokens.value, max(longest, math.ceil(sum(lengths) / BATCHES)))
     return replace(
         run,
         hyper=replace(

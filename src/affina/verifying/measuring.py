@@ -52,11 +52,17 @@ def _squared(tensor: Tensor) -> float:
     )
 
 
-def off(found: Tensor, expected: Tensor) -> float:
-    """The largest difference over the largest number that was expected; infinite where the shapes differ."""
+def off(found: Tensor, expected: Tensor, *, least: float = 0.0) -> float:
+    """The largest difference over the largest number that was expected; infinite where the shapes differ.
+
+    Args:
+        found: by another way.
+        expected: [..].
+        least: that the difference is measured by, where all numbers are smaller.
+    """
     if found.shape != expected.shape:
         return math.inf
-    largest = float(expected.detach().abs().max())
+    largest = max(least, float(expected.detach().abs().max()))
     return float((found - expected).detach().abs().max()) / largest if largest else math.nan
 
 

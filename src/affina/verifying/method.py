@@ -19,7 +19,6 @@ from affina.pipeline.attaching import is_beside
 from affina.pipeline.prepared import Prepared
 from affina.reporting.formats import counted
 from affina.verifying import kinds
-from affina.verifying.arithmetic import LOOKED
 from affina.verifying.bench import Bench
 from affina.verifying.guarantees import EXACT, Guarantee, absent, within
 from affina.verifying.measuring import off, precisely
@@ -35,7 +34,7 @@ FACTORS: Final = (1e-2, 1e-1, 1.0, 10.0, 100.0, 1e3, 1e4)
 @torch.no_grad()
 def show(bench: Bench, ends: Trained) -> float:
     """Put a multiple of the training's change into the model, the first that shows; returns how many times it is."""
-    run, places = bench.run, bench.places[:LOOKED]
+    run, places = bench.run, bench.looked[:1]
     run.attached.eval()
     run.attached.load_state_dict(ends.start)
     before = kinds.logits(run, places)
@@ -66,7 +65,7 @@ def of_method(bench: Bench) -> Iterator[Guarantee]:
 
 def merged(bench: Bench) -> Guarantee:
     """The logits of the model with the training written into its weights, and beside them."""
-    run, places = bench.run, bench.places[:LOOKED]
+    run, places = bench.run, bench.looked
     attached = run.attached
     if not isinstance(attached, Mergeable):
         return absent(MERGE, _not_merged(run))
@@ -98,7 +97,7 @@ def _not_merged(run: Prepared) -> str:
 @torch.no_grad()
 def disabled(bench: Bench) -> Guarantee:
     """The model with its method switched off, against its files read once more."""
-    run, places = bench.run, bench.places[:LOOKED]
+    run, places = bench.run, bench.looked
     before = kinds.logits(run, places)
     with torch.random.fork_rng(devices=[]):
         fresh = run.model.again().to(run.device).eval()
