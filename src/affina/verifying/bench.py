@@ -39,8 +39,10 @@ STEPS: Final = 4
 """Optimizer steps of the short training."""
 BATCHES: Final = 3
 """Into about so many batches the rows fall, so that an epoch has more than one."""
-TOGETHER: Final = 3
-"""Times the longest row that a batch of lines has room for, so that rows do share them."""
+IN_BATCHES: Final = 2
+"""Times the longest row that a batch has room for where the user's has, so that rows do meet,"""
+IN_LINES: Final = 3
+"""and that a batch of packed lines has, so that they do share them."""
 LEAST_RATE: Final = 1e-4
 """The rate of the short training, at least: at a lower one float32 could round a step of a weight of 1 away."""
 WHY: Final = "a few rows and steps are enough to look at"
@@ -160,8 +162,9 @@ def _short(recipe: Recipe) -> Recipe:
 
 def _few_steps(run: Prepared) -> Prepared:
     lengths, hyper = run.subject.lengths["train"], run.hyper
-    longest = max(lengths) * (TOGETHER if is_packed(run) else 1)
-    budget = min(hyper.batch_tokens.value, max(longest, math.ceil(sum(lengths) / BATCHES)))
+    longest = max(lengths)
+    together = longest * (IN_LINES if is_packed(run) else IN_BATCHES)
+    budget = min(max(hyper.batch_tokens.value, longest), max(together, math.ceil(sum(lengths) / BATCHES)))
     return replace(
         run,
         hyper=replace(
