@@ -21,6 +21,20 @@ def _close_journals():
         shared.OPEN.pop().close()
 
 
+@pytest.fixture(autouse=True)
+def _keep_no_starts(request, monkeypatch):
+    """What one test measures before its first step is not taken over by another, but where that is what is tested."""
+    if "reused" not in request.fixturenames:
+        monkeypatch.setattr("affina.runtime.cache.keep", lambda *_, **__: None)
+
+
+@pytest.fixture
+def reused(tmp_path, monkeypatch):
+    """A cache of the test's own, in which starts are kept."""
+    monkeypatch.setenv("AFFINA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "starts"
+
+
 @pytest.fixture
 def data():
     """The folder with the data sets."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 RESULT: Final = Path(__file__).parents[1] / "results" / "plan.json"
-AS_IN_ALL: Final = ("train.restart=false", "evaluate.resamples=100")
+AS_IN_ALL: Final = ("train.restart=false", "train.reuse=false", "evaluate.resamples=100")
 """A second start, where the first is stuck, would make it another run than the one that was planned."""
 MEMORY_GOAL: Final = 0.20
 TIME_GOAL: Final = 0.35

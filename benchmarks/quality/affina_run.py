@@ -35,7 +35,7 @@ def main() -> None:
     recipe = {"seed": given.seed, "data": {**data, "text": "text", "label": "label"}}
     with tempfile.TemporaryDirectory() as folder:
         try:
-            result = affina.train({**recipe, "run": f"{folder}/run"})
+            result = affina.train({**recipe, "run": f"{folder}/run", "train": {"reuse": False}})
         except AffinaError as error:  # a message of several lines; the last one is kept of what is printed
             sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
         scoring.say(figures(journal.read(result.folder.journal)))

@@ -90,7 +90,7 @@ def _run(strength: float, seed: int, way: str, given: argparse.Namespace) -> Run
             "seed": seed,
             "data": {**files, "swap_terms": way == "swapped"},
             "run": str(folder / "run"),
-            "train": {} if given.epochs is None else {"epochs": given.epochs},
+            "train": {"reuse": False} | ({} if given.epochs is None else {"epochs": given.epochs}),
             "evaluate": {"baselines": False},
             "risks": {"measure": "always"},
         }

@@ -72,7 +72,7 @@ def recipe(kind: str, seed: int, data: Path, folder: Path) -> dict[str, Any]:
         "seed": seed,
         "data": {"train": str(folder / "train.csv"), "validation": str(data / "dev.csv"), "test": "none"},
         "run": str(folder / "run"),
-        "train": train,
+        "train": {"reuse": False, **train},
         "evaluate": {"baselines": False, "rows": 200},
     }
 

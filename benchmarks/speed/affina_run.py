@@ -33,7 +33,7 @@ def main() -> None:
                 "model": str(given.model),
                 "run": f"{folder}/run",
                 "data": {"train": str(given.train), "validation": str(given.validation), "test": "none"},
-                "train": {"epochs": given.epochs, "early_stopping": False},
+                "train": {"epochs": given.epochs, "early_stopping": False, "reuse": False},
                 "evaluate": {"baselines": False},
             },
             given.overrides,

@@ -60,6 +60,7 @@ def test_every_byte_order_mark_is_understood(write, encoding, name):
     table = read_table(write(name, text.encode(encoding)))
     assert table.columns == ("text", "label")
     assert table.rows == (("caffè", "sì"),)
+    assert (table.encoding is None) == encoding.startswith("utf-8"), "another encoding than UTF-8 is said"
 
 
 @pytest.mark.parametrize(("delimiter", "name"), [(";", "semicolon"), ("\t", "tab")])

@@ -33,7 +33,7 @@ SETTINGS = {
     "weights that stand still held": (("method=lora", "train.l2_sp=0.1"), ("train.l2_sp", "lora", "method=full")),
     "a head alone mixed": (("method=partial", "method.blocks=0", "train.mixout=0.5"), ("train.mixout", "partial")),
     "two passes that are one": (("train.dropout=0", "train.r_drop=1"), ("train.r_drop", "bert", "dropout")),
-    "all of it mixed": (("train.mixout=1",), ("train.mixout", "less than 1")),
+    "all of it mixed": (("train.mixout=1",), ("train.mixout", "below 1")),
     "nothing to resume": (("--resume",), ("none", "leave out --resume")),
     "nothing to resume in a folder": (("--resume", "run=runs/a"), ("runs/a", "leave out --resume")),
     "a file as the run folder": (("run=good.csv",), ("good.csv", "run=")),

@@ -90,8 +90,9 @@ def test_a_translator_is_asked_for_both_genders(tmp_path):
 
 @pytest.mark.parametrize(("family", "outcome"), [("roberta", "measured"), ("bert", "unmeasured")])
 def test_an_encoder_is_asked_by_the_head_of_its_checkpoint_where_that_has_one(tmp_path, family, outcome):
-    risks = files(tmp_path, "pairs", "crows")
-    found = probed(affina.train(recipe(tmp_path, family, method="full", risks=risks)).folder)
+    risks, said = files(tmp_path, "pairs", "crows"), []
+    found = probed(affina.train(recipe(tmp_path, family, method="full", risks=risks), notify=said.append).folder)
+    assert any("risks.bias.pairs" in text for text in said) == (outcome == "unmeasured"), "told before the training"
     lines = [found["minimal pairs of pairs.jsonl"], found["CrowS-Pairs of crows.csv"]]
     for line in lines:
         assert (line.outcome == "unmeasured") == (outcome == "unmeasured")
@@ -137,4 +138,17 @@ def test_what_the_model_cannot_read_is_refused_before_the_training(tmp_path, key
         affina.train(recipe(tmp_path, risks=risks))
     assert path in str(caught.value)
     assert "at most 64 tokens" in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("family", "says"), [("bert", "masked-language head"), ("roberta", "12 items")])
+def test_a_budget_beside_a_file_that_can_settle_nothing_is_refused_before_the_training(tmp_path, family, says):
+    risks = files(tmp_path, "pairs")
+    if family == "roberta":
+        write_jsonl(tmp_path / "pairs.jsonl", PAIRS[:12])
+    risks["forgetting"]["budget"] = "5%"
+    asked = recipe(tmp_path, family, method="full", risks=risks)
+    write_csv(tmp_path / "rows.csv", sample_rows(60))
+    with pytest.raises(RecipeError, match=says):
+        affina.train(asked)
     assert not (tmp_path / "run").exists()

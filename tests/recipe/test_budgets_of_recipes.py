@@ -43,3 +43,23 @@ def test_what_is_no_budget_is_refused_by_its_key_with_the_unit(risk, given, says
         check_recipe({"risks": {risk: {"budget": given}}})
     assert f"risks.{risk}.budget" in str(caught.value)
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [("risks.forgetting.budget=5", "did you mean 5%?"), ("risks.bias.budget=2%", "did you mean 2pp?")],
+)
+def test_a_budget_in_another_unit_is_answered_with_the_right_one(word, says):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(None, overrides=[word])
+    assert says in caught.value.problems[0].expected
+
+
+def test_words_of_the_checker_itself_are_not_shown():
+    words = ["data.validation=0.7", "train.max_steps=1.5", "data.drop_duplicates=maybe", "seed=x"]
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(None, overrides=words)
+    found = {problem.where.rpartition(" ")[2]: problem.expected for problem in caught.value.problems}
+    assert found["train.max_steps"] == "a whole number"
+    assert found["data.drop_duplicates"] == "true or false"
+    assert not any("valid" in expected or "less than or equal" in expected for expected in found.values())

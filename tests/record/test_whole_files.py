@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from affina.record import files
 from affina.record.files import whole_folder, write_text
@@ -101,9 +103,10 @@ def test_every_file_of_a_folder_is_on_disk_before_it_takes_its_name(tmp_path, mo
 def test_a_folder_has_the_rights_that_the_user_gives_new_folders(tmp_path):
     before = os.umask(0o027)
     try:
-        with whole_folder(tmp_path / "model"):
-            pass
+        with whole_folder(tmp_path / "model") as path:
+            save_file({"weight": torch.zeros(2)}, path / "model.safetensors")  # which makes it its owner's alone
         assert (tmp_path / "model").stat().st_mode & 0o777 == 0o750
+        assert (tmp_path / "model" / "model.safetensors").stat().st_mode & 0o777 == 0o640
         assert os.umask(0o027) == 0o027
     finally:
         os.umask(before)

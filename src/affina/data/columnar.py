@@ -51,6 +51,7 @@ def columnar_tables(item: Item, *, rows: int) -> Iterator[Table]:
         empty = Table(item.name, names, (), (), "", unread=unread, readings=readings)
         before = 0
         for batch in batches_of(rows):
+            batch.validate(full=True)  # else a damaged place of a text is believed, and the process dies of it
             cells = [cells_of(batch.column(schema.get_field_index(name)), column) for name, column in columns.items()]
             grid = tuple(zip(*cells, strict=True))
             if grid:
@@ -79,7 +80,7 @@ def _sound(item: Item) -> Iterator[None]:
     name = _NAMES[item.suffix]
     try:
         yield
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         said = str(error).partition("\n")[0]
         found, fix = f"damaged or cut off: {said}", "write, download or copy the file again"
         if isinstance(error, pyarrow.ArrowNotImplementedError):

@@ -12,6 +12,7 @@ from typing import Final
 from affina.data.items import suffixes_of
 from affina.data.table import excerpt
 from affina.errors import DataError, Problem
+from affina.values import Resolved
 
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is its beginning
@@ -45,6 +46,14 @@ def decode(raw: bytes, *, file: str) -> str:
             raise DataError(*_bad_lines(raw.removeprefix(codecs.BOM_UTF8), file)) from None
         found = f"bytes that are not {encoding.upper()} from byte {error.start} on, although the file begins as such"
         raise DataError(Problem(where=file, expected="text in UTF-8", found=found, fix=_RESAVE)) from None
+
+
+def encoding_to_say(raw: bytes) -> Resolved[str] | None:
+    """The encoding that a file's first bytes say, where it is another than UTF-8."""
+    name = encoding_of(raw)
+    if name.startswith("utf-8"):
+        return None
+    return Resolved(name.upper(), "by the byte order mark that the file begins with")
 
 
 def encoding_of(raw: bytes) -> str:

@@ -10,13 +10,13 @@ import hashlib
 import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import Final, NoReturn
 
 from affina.data.columnar import columnar_size, columnar_table, columnar_tables
-from affina.data.decoding import decode, encoding_of
+from affina.data.decoding import decode, encoding_of, encoding_to_say
 from affina.data.delimited import choose_delimiter, parse_delimited, stream_delimited
 from affina.data.items import Item, readable, suffixes_of
 from affina.data.objects import parse_json, parse_jsonl, stream_jsonl
@@ -55,16 +55,18 @@ def _held(parse: Callable[[Source], Table], item: Item) -> Table:
     if not text.strip():
         _refuse(item.name, expected="a header and rows", found="an empty file")
     sha256 = hashlib.sha256(raw).hexdigest() if item.is_plain else item.sha256()
-    return parse(Source(item.name, text, sha256))
+    return replace(parse(Source(item.name, text, sha256)), encoding=encoding_to_say(raw))
 
 
 def _streamed(rows_of: Callable[[Item, io.TextIOWrapper], Iterator[Placed]], item: Item, size: int) -> Iterator[Table]:
     """The rows of a text that is never held, as tables which know their places in the file."""
     with readable(item.name), item.open() as stream:
-        encoding = encoding_of(stream.peek(4)[:4])
+        head = stream.peek(4)[:4]
+        encoding = encoding_of(head)
         try:
             with io.TextIOWrapper(stream, encoding, newline="") as lines:
-                yield from _gathered(item.name, rows_of(item, lines), size)
+                for table in _gathered(item.name, rows_of(item, lines), size):
+                    yield replace(table, encoding=encoding_to_say(head))
         except UnicodeDecodeError as error:
             found = f"byte 0x{error.object[error.start]:02X}, which is not {encoding.upper()}"
             fix = "save the file as UTF-8 again"

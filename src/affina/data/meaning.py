@@ -101,7 +101,7 @@ def meaning_of(
             **files.choices,
             **renamed,
             **readings(tables["train"], by_file),
-            **_delimiters(tables),
+            **_of_files(tables),
             **_column_choices(found, spec, labels=writing is None),
             "task": Resolved(means.value.name, means.reason + note),
             **means.value.choices(),
@@ -248,11 +248,11 @@ def _column_choices(found: Columns, spec: DataSpec, *, labels: bool) -> dict[str
     return chosen
 
 
-def _delimiters(tables: Mapping[str, Sequence[Table]]) -> dict[str, Resolved[Any]]:
-    """Delimiters that are not the suffix's own; of each split's files the first that has one."""
-    return {
-        f"data.{name} (delimiter)": table.delimiter
-        for name, part in tables.items()
-        for table in reversed(part)
-        if table.delimiter is not None
-    }
+def _of_files(tables: Mapping[str, Sequence[Table]]) -> dict[str, Resolved[Any]]:
+    """Delimiters and encodings that are not the usual ones; of each split's files the first that has one."""
+    found: dict[str, Resolved[Any]] = {}
+    for name, part in tables.items():
+        for table in reversed(part):
+            said = {"delimiter": table.delimiter, "encoding": table.encoding}
+            found |= {f"data.{name} ({what})": value for what, value in said.items() if value is not None}
+    return found

@@ -64,6 +64,7 @@ class Table:
         blank: how many rows and lines were wholly blank.
         blank_rows: the lines of those that do have the form of a row: delimiters or quotes, or an object.
         delimiter: set where it is not the usual one of the file's suffix.
+        encoding: set where it is not UTF-8.
         before: rows of the file that stand before these, where this is a part of it.
         unread: columns whose cells are no single text, to what they are; an error only where one is used.
         readings: columns of another type than text, to how they are read.
@@ -77,6 +78,7 @@ class Table:
     blank: int = 0
     blank_rows: tuple[int, ...] = ()
     delimiter: Resolved[str] | None = None
+    encoding: Resolved[str] | None = None
     before: int = 0
     unread: Mapping[str, str] = field(default_factory=dict)
     readings: Mapping[str, str] = field(default_factory=dict)

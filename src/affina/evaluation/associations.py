@@ -29,6 +29,7 @@ TERMS: Final = "differences_by_term"
 """The names of the findings."""
 GROUPS: Final = "differences_by_group"
 SMALL: Final = "small_groups"
+UNUSED: Final = "terms_in_no_row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,14 @@ def look_at_groups(splits: Mapping[str, Sequence[Row]], column: str) -> Noticed:
     return findings, (check,)
 
 
-def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int) -> Noticed:
+def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int, own: str | None = None) -> Noticed:
     """Labels that rows with terms of the first side have more or less often than rows with those of the second.
 
     Args:
         rows: of training, with one label each.
         swapper: of the terms.
         seed: decides which of many rows are looked at.
+        own: the user's file of the terms, who expects them in the rows; None where they are Affina's.
     """
     chosen = drawn_places(len(rows), most=MOST_ROWS, seed=seed)
     with_terms = [(row, swapper.terms(row)) for row in (rows[place] for place in chosen)]
@@ -105,6 +107,15 @@ def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int) -> Notice
         TERMS,
         "a label that training rows with one identity term have more often than those with its counterpart",
     )
+    if own is not None and not count:
+        findings += (
+            Finding(
+                name=UNUSED,
+                count=len(swapper.pairs),
+                meaning=f"pairs of {own}, of which no term is in any of {len(chosen):,} training rows",
+                advice="write the terms as the rows have them: whole words, whatever their case",
+            ),
+        )
     return findings, (Check(name="identity terms", rows=len(chosen), of=len(rows), how=how),)
 
 

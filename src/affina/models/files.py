@@ -5,18 +5,15 @@ What cannot be read ends as one error that names the model. Which class a model 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 
-from affina.errors import ModelError, Problem
+from affina.errors import AffinaError, ModelError, Problem
+from affina.models.promised import check_promised, numbers_in
 from affina.models.quiet import quiet
 from affina.models.source import Source
-
-UNLOADABLE: Final = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
-"""What transformers raises for files it cannot use; all end as one error that names the model."""
 
 
 def config_of(source: Source, where: str) -> Any:
@@ -28,7 +25,7 @@ def config_of(source: Source, where: str) -> Any:
     try:
         with quiet():
             return AutoConfig.from_pretrained(source.config_folder, trust_remote_code=False, local_files_only=True)
-    except UNLOADABLE as error:
+    except Exception as error:  # whatever a family's own code makes of a file
         raise unloadable(where, error) from error
 
 
@@ -49,6 +46,7 @@ def load_files(
     """
     try:
         with quiet():
+            check_promised(build, config, there=numbers_in(source.folder), where=where)
             tokenizer = AutoTokenizer.from_pretrained(
                 source.tokenizer_folder, trust_remote_code=False, local_files_only=True
             )
@@ -62,7 +60,9 @@ def load_files(
                 trust_remote_code=False,
                 local_files_only=True,
             )
-    except UNLOADABLE as error:
+    except AffinaError:
+        raise
+    except Exception as error:  # whatever a family's own code makes of a file
         raise unloadable(where, error) from error
     module.config.name_or_path = ""  # a path of this machine has no place in a model that is passed on
     return module, tokenizer, info

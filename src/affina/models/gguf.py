@@ -7,31 +7,20 @@ template. Fine-tuning quantized weights in place, and writing GGUF (`export`), i
 from __future__ import annotations
 
 import io
-import struct
 from contextlib import redirect_stderr
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from affina.errors import ModelError, Problem
-from affina.models.cache import cached, file_sha256
+from affina.models.gguf_header import MAGIC, check_header
+from affina.models.promised import check_promised
 from affina.models.quiet import Notify, quiet, silent
-
-_MAGIC: Final = b"GGUF"
-_UNREADABLE: Final = (
-    ValueError,
-    LookupError,
-    TypeError,
-    RuntimeError,
-    OSError,
-    ImportError,
-    struct.error,
-)
-"""What the readers below transformers raise for a file that is cut short, damaged or of an unknown kind."""
+from affina.runtime.cache import cached, file_sha256
 
 
 def gguf_folder(path: Path, *, notify: Notify = silent) -> Path:
@@ -43,9 +32,13 @@ def gguf_folder(path: Path, *, notify: Notify = silent) -> Path:
         ModelError: the file is no GGUF, is cut short, or holds an architecture that transformers cannot read.
     """
     with path.open("rb") as file:
-        start = file.read(len(_MAGIC))
-    if start != _MAGIC:
+        start = file.read(len(MAGIC))
+    if start != MAGIC:
         raise _problem(path, "a GGUF file, which starts with the bytes `GGUF`", f"the bytes {start!r}")
+    try:
+        check_header(path)
+    except ValueError as error:
+        raise _problem(path, "a whole GGUF file", str(error)) from error
     return cached(f"gguf-{file_sha256(path)[:24]}", partial(_build, path, notify=notify), notify=notify)
 
 
@@ -68,7 +61,9 @@ def convert(path: Path, folder: Path) -> None:
         # the reader draws a progress bar of its own that no setting turns off
         with quiet(), redirect_stderr(io.StringIO()):
             model, tokenizer, info = _read(path.absolute())
-    except _UNREADABLE as error:
+    except ModelError:
+        raise
+    except Exception as error:  # whatever the readers make of a damaged file
         raise _unreadable(path, error) from error
     missing = sorted(info["missing_keys"])
     if missing:
@@ -84,6 +79,8 @@ def _build(path: Path, folder: Path, *, notify: Notify) -> None:
 
 
 def _read(path: Path) -> tuple[Any, Any, dict[str, Any]]:
+    config = AutoConfig.from_pretrained(str(path.parent), gguf_file=path.name, local_files_only=True)
+    check_promised(AutoModelForCausalLM, config, there=check_header(path), where=str(path))
     # `dequantize` gives plain float32 weights and a model that is not marked quantized, which is what may be saved
     model, info = AutoModelForCausalLM.from_pretrained(
         str(path.parent),

@@ -16,7 +16,7 @@ from transformers import (
     AutoTokenizer,
 )
 
-from affina.models.files import UNLOADABLE, unloadable
+from affina.models.files import unloadable
 from affina.models.quiet import quiet
 
 
@@ -36,5 +36,5 @@ def load_plain(folder: Path, *, writes: bool) -> tuple[Any, Any]:
             writer = AutoModelForSeq2SeqLM if apart else AutoModelForCausalLM
             build: Any = writer if writes else AutoModelForSequenceClassification
             return build.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
-    except UNLOADABLE as error:
+    except Exception as error:  # whatever a family's own code makes of a file
         raise unloadable(str(folder), error) from error

@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from affina.models.classifier import read_config
-from affina.models.files import UNLOADABLE, unloadable
+from affina.models.files import unloadable
 from affina.models.language import check_end, read_writer_config
 from affina.models.quiet import quiet
 from affina.models.settings import length_limit, set_no_notices, set_padding, set_special_tokens
@@ -74,7 +74,7 @@ def load_writer_reader(source: Source) -> WriterReader:
             module = build.from_config(config)
             if (source.folder / "generation_config.json").is_file():
                 module.generation_config = GenerationConfig.from_pretrained(source.folder, local_files_only=True)
-    except UNLOADABLE as error:
+    except Exception as error:  # whatever a family's own code makes of a file
         raise unloadable(where, error) from error
     set_padding(module, tokenizer, where=where)
     set_no_notices(tokenizer)
@@ -102,7 +102,7 @@ def load_reader(source: Source) -> Reader:
                 source.tokenizer_folder, trust_remote_code=False, local_files_only=True
             )
             module = AutoModelForSequenceClassification.from_config(config)
-    except UNLOADABLE as error:
+    except Exception as error:  # whatever a family's own code makes of a file
         raise unloadable(where, error) from error
     set_padding(module, tokenizer, where=where)
     set_special_tokens(module, tokenizer)

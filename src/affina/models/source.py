@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final, Literal
 
 from affina.errors import ModelError, Problem
-from affina.models.cache import file_sha256
 from affina.models.folders import CONFIG, check_folder, has_tokenizer, is_pickle, pickle_refused, weight_files
 from affina.models.quiet import Notify, silent
 from affina.models.starters import STARTERS, starter_folder
 from affina.record.starts import STARTER
+from affina.runtime.cache import file_sha256
 
 Kind = Literal["starter", "folder", "gguf", "run", "hub"]
 

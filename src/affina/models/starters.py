@@ -19,8 +19,8 @@ from types import MappingProxyType
 from typing import Final
 
 from affina.errors import ModelError, Problem
-from affina.models.cache import cache_folder, cached, file_sha256
 from affina.models.quiet import Notify, silent
+from affina.runtime.cache import cache_folder, cached, file_sha256
 
 _CONNECT_SECONDS: Final = 8
 _RETRIES: Final = 1

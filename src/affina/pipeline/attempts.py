@@ -19,6 +19,7 @@ import torch
 from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
 from affina.pipeline.budgets import budgets_of
+from affina.pipeline.kept_starts import Start
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
 from affina.pipeline.shipping import put
@@ -43,6 +44,7 @@ def train(
     *,
     resumed: Path | None,
     records: Sequence[Payload],
+    start: Start | None = None,
 ) -> tuple[Prepared, Outcome]:
     """Train to the end, from a checkpoint if there is one.
 
@@ -52,6 +54,7 @@ def train(
         journal: where records go.
         resumed: the folder of the checkpoint to go on from.
         records: what the record held when this process took the run up.
+        start: what another run measured at the same first step, which is then not evaluated again.
 
     Returns:
         The run as it was trained in the end, and how that ended.
@@ -62,7 +65,8 @@ def train(
         Interrupted: the user stopped the run.
     """
     _forget_given_up(folder)
-    loop = build_loop(prepared, folder, journal, floor=_floor(prepared, records))
+    known = None if start is None else start.evaluated
+    loop = build_loop(prepared, folder, journal, floor=_floor(prepared, records), known=known)
     if resumed is not None:
         loop.resume(resumed)
     outcome = _run(loop, prepared)

@@ -17,12 +17,12 @@ from affina.methods.agreeing import SHAPE, agreed
 from affina.methods.saved import BesideSpec, method_of
 from affina.models.adapter_places import AdapterPlace, find_adapter
 from affina.models.adapters import read_adapter, read_config
-from affina.models.cache import cached, file_sha256
 from affina.models.folders import CONFIG
 from affina.models.quiet import Notify, silent
 from affina.models.source import Kind, Source, fingerprint, locate
 from affina.pipeline.merging import write_merged
 from affina.recipe.schema import Recipe
+from affina.runtime.cache import cached, file_sha256
 from affina.values import Resolved
 
 ADAPTER_GOES_ON: Final = "model (adapter)"

@@ -15,10 +15,11 @@ from affina.data.loading import data_read
 from affina.methods.base import trained_count
 from affina.models.origin import origin
 from affina.models.source import fingerprint
-from affina.pipeline import attempts, rates
+from affina.pipeline import attempts, kept_starts, rates
 from affina.pipeline.attaching import as_exported, goes_on, untouched
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.folders import Place
+from affina.pipeline.kept_starts import Start
 from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
@@ -138,12 +139,17 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
     with Journal(place.folder.journal, observers=observers) as journal:
         journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
-        prepared = (
-            rates.recall(prepared, before) if resumed else _before_training(prepared, journal, clock, known.predicted)
-        )
+        if resumed:
+            prepared, start = rates.recall(prepared, before), None
+        else:
+            prepared, start = _before_training(prepared, place.folder, journal, clock, known.predicted)
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("training"):
-            prepared, outcome = attempts.train(prepared, place.folder, journal, resumed=place.resume, records=before)
+            prepared, outcome = attempts.train(
+                prepared, place.folder, journal, resumed=place.resume, records=before, start=start
+            )
+        if start is not None and start.evaluated is None:
+            kept_starts.keep(start, read(place.folder.journal))
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("search" if budgets_of(prepared.recipe) else "evaluation"):
             outcome, probing, shipped = choose_weights(prepared, outcome, place.folder, journal)
@@ -162,15 +168,25 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     return RunResult(place.folder, measured.scores, baselines, found.within_budgets)
 
 
-def _before_training(prepared: Prepared, journal: Journal, clock: _Clock, predicted: Predicted) -> Prepared:
-    """Everything between the choice of the recipe and the first step; returns the run with its rate settled."""
+def _before_training(
+    prepared: Prepared, folder: RunFolder, journal: Journal, clock: _Clock, predicted: Predicted
+) -> tuple[Prepared, Start | None]:
+    """Everything between the choice of the recipe and the first step: the run with its rate settled, and its start."""
     _describe(prepared, journal)
     journal.append(predicted)
+    key = kept_starts.key_of(prepared)
+    if key is not None and (found := kept_starts.taken(prepared, journal, key)) is not None:
+        return found
+    begun = len(read(folder.journal))
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"), untouched(prepared):
             prepared.subject.baselines(prepared, journal)
     with clock.stage("head and rates"):
-        return rates.settle(prepared, journal)
+        prepared = rates.settle(prepared, journal)
+    if key is None:
+        return prepared, None
+    lines = read(folder.journal)[begun:]
+    return prepared, kept_starts.captured(prepared, key, lines, folder=folder.path)
 
 
 def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:

@@ -6,17 +6,20 @@ What cannot be used is refused, with the recipe's key or the file's row. This mo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, partial
 from typing import Final
 
-from affina.errors import Problem, RecipeError
+from affina.errors import ModelError, Problem, RecipeError
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
 from affina.models.masked_head import load_masked_head
-from affina.pipeline.prepared import Prepared, Subject
+from affina.pipeline.budgets import budgets_of
+from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.writing.subject import Writing
 from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import TranslationSpec
+from affina.record.figures import LEAST_ROWS
 from affina.record.journal import Journal
 from affina.record.progress import Progress
 from affina.record.risks import Probed, Risk
@@ -37,8 +40,13 @@ HOLDS: Final = "a decoder that writes, or an encoder"
 TRANSLATES: Final = "a model that learns to translate (task=translation)"
 
 
-def files_of(recipe: Recipe, subject: Subject) -> GivenFiles:
+def files_of(recipe: Recipe, subject: Subject, notify: Notify) -> GivenFiles:
     """The files that the recipe names.
+
+    Args:
+        recipe: as asked.
+        subject: its model is what is to be asked.
+        notify: told of files that this model cannot be asked about, for want of a head.
 
     Raises:
         InputError: one cannot be used, or not with this recipe or model.
@@ -62,12 +70,30 @@ def files_of(recipe: Recipe, subject: Subject) -> GivenFiles:
         _refuse_beside_never(recipe, f"{KEY} ({forgetting.texts})")
         if not isinstance(subject.model, LanguageModel) or subject.model.reads_apart:
             raise RecipeError(_unfit(subject, f"{KEY} ({forgetting.texts})", FORETELLS))
-    return GivenFiles(
+    given = GivenFiles(
         texts=None if forgetting.texts is None else read_texts(forgetting.texts, seed=seed),
         pairs=items(forgetting.pairs, PAIRS_KEY, read_pairs),
         choices=items(forgetting.choices, CHOICES_KEY, read_choices),
         stereotypes=items(recipe.risks.bias.pairs, STEREOTYPES_KEY, read_stereotypes),
     )
+    if isinstance(subject.model, Classifier) and (lacking := _headless(subject.model, given)):
+        notify(f"{lacking}; what they would show is not measured")
+        return replace(given, unscored=lacking)
+    return given
+
+
+def _headless(model: Classifier, given: GivenFiles) -> str:
+    """Why the files that an encoder scores by its masked-language head cannot be scored; empty where they can."""
+    named = {PAIRS_KEY: given.pairs, STEREOTYPES_KEY: given.stereotypes}
+    keys = [key for key, items in named.items() if items is not None]
+    if not keys:
+        return ""
+    try:
+        load_masked_head(model)
+    except ModelError as error:
+        first = error.problems[0]
+        return f"{' and '.join(keys)}: asked is {first.expected}, found {first.found} ({first.fix})"
+    return ""
 
 
 def _refuse_beside_never(recipe: Recipe, where: str) -> None:
@@ -123,17 +149,21 @@ def every_probe(run: Prepared, allowance: Allowance, journal: Journal) -> list[P
     return [*run.subject.probes(run, allowance, journal), *likelier_of(run, journal)]
 
 
-def likelier_of(run: Prepared, journal: Journal) -> Iterator[Probe]:
-    """The probes of the files whose texts are compared; they are read whatever it takes.
+def likelier_of(run: Prepared, journal: Journal) -> Iterator[Probe | Probed]:
+    """The probes of the files whose texts are compared, or why one is left out; they are read whatever it takes.
 
     Args:
         run: its model, and the files.
         journal: shown how far the reading is.
     """
     given, sampling, look = run.given, run.sampling, _looks_of(run, journal)
+    budgets = budgets_of(run.recipe)
     how = likelier.HOW if isinstance(run.model, LanguageModel) else likelier_masked.HOW
 
-    def probe(items: Items, judge: Judge, risk: Risk) -> Probe:
+    def probe(items: Items, judge: Judge, risk: Risk) -> Probe | Probed:
+        few = f"{len(items.items)} items, where {LEAST_ROWS} or more settle anything"
+        if why := given.unscored or (few if len(items.items) < LEAST_ROWS and risk in budgets else ""):
+            return Probed(risk=risk, probe=items.name, outcome="unmeasured", why=why)
         return Preferred(items, look(items), how=how[items.kind], judge=judge, risk=risk)
 
     if given.pairs is not None:

@@ -99,20 +99,21 @@ def with_swapped(recipe: Recipe, loaded: Loaded, pairs: Sequence[Pair], choices:
     return replace(loaded, splits=replace(loaded.splits, train=tuple(rows)))
 
 
-def with_people(looked: Looked, loaded: Loaded, pairs: Sequence[Pair], *, seed: int) -> Looked:
+def with_people(looked: Looked, loaded: Loaded, pairs: Sequence[Pair], recipe: Recipe) -> Looked:
     """An audit with groups of people and identity terms looked at, where there is one label a row.
 
     Args:
         looked: the audit.
         loaded: the rows, before any is swapped.
         pairs: the terms.
-        seed: decides samples.
+        recipe: as asked.
     """
     audited, findings = looked
     if loaded.labelling.name != CLASSIFICATION:
         return looked
     splits = loaded.splits.by_name
-    parts = [look_at_terms(splits["train"], Swapper(pairs), seed=seed)] if pairs else []
+    own, seed = recipe.risks.bias.terms, recipe.seed
+    parts = [look_at_terms(splits["train"], Swapper(pairs), seed=seed, own=own)] if pairs else []
     if ROLE in loaded.columns:
         parts.append(look_at_groups(splits, loaded.columns[ROLE]))
     checks = tuple(check for _, some in parts for check in some)

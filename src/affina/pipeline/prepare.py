@@ -69,7 +69,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     source, begun = _begin(recipe, loaded, choices, told)
     words = not loaded.labelling.writes and in_words(recipe, loaded, source, choices)
     subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
-    audited, findings = with_people(looked, as_read, terms, seed=recipe.seed)
+    audited, findings = with_people(looked, as_read, terms, recipe)
     chosen = choose_method(begun, subject.model, choices, begun=partial(begun_with, recipe))
     method, attached = begin_method(chosen, subject)
     if not attached.state_dict():
@@ -94,7 +94,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         findings=findings,
         audited=audited,
         notices=(),
-        given=files_of(recipe, subject),
+        given=files_of(recipe, subject, told),
         terms=terms,
     )
     of_steps, doubts = told_of_steps(prepared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from affina.data.drawing import drawn_places
@@ -28,7 +29,14 @@ from affina.values import Resolved
 WARMUP: Final = "train.warmup"
 
 
-def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor: Floor | None = None) -> Loop[Any]:
+def build_loop(
+    prepared: Prepared,
+    folder: RunFolder,
+    journal: Journal,
+    *,
+    floor: Floor | None = None,
+    known: Mapping[str, float] | None = None,
+) -> Loop[Any]:
     """The training loop of a prepared run, at its first step.
 
     Args:
@@ -36,6 +44,7 @@ def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor
         folder: where checkpoints go.
         journal: where records go.
         floor: ends a run that is no better at a quarter of its steps.
+        known: the metrics of the start, where they were measured before.
     """
     train, hyper = prepared.recipe.train, prepared.hyper
     plan = plan_of(prepared)
@@ -59,6 +68,7 @@ def build_loop(prepared: Prepared, folder: RunFolder, journal: Journal, *, floor
             floor=floor,
             stages=stages_in(prepared, plan),
             snapshots=snapshot_steps(prepared, plan),
+            known=known,
         ),
         folder=folder,
         journal=journal,

@@ -7,9 +7,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from affina.models.cache import cache_folder
 from affina.planning.forecast import Forecast, read_forecast
 from affina.record.files import write_text
+from affina.runtime.cache import cache_folder
 
 
 def keep(forecast: Forecast) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
 SHARES: Final = "a share above 0 and below 100%, as 5% or 0.05"
+_PLAIN: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:%|pp|points?|percent)?\s*$", re.IGNORECASE)
 POINTS: Final = "percentage points above 0 and below 100, as 2pp or 0.02"
 
 
@@ -20,10 +22,16 @@ def _number(given: Any, *, unit: str, expected: str) -> float:
     try:
         value = float(text.removesuffix(unit)) / 100 if text.endswith(unit) else float(given)
     except (TypeError, ValueError):
-        raise ValueError(expected) from None
+        raise ValueError(expected + _meant(given, unit)) from None
     if isinstance(given, bool) or not 0 < value < 1:
-        raise ValueError(expected)
+        raise ValueError(expected + _meant(given, unit))
     return value
+
+
+def _meant(given: Any, unit: str) -> str:
+    """The number of what was written, with the unit that it lacks."""
+    number = _PLAIN.match(str(given))
+    return f" (did you mean {number[1]}{unit}?)" if number and 0 < float(number[1]) < 100 else ""
 
 
 def _share(given: Any) -> float:

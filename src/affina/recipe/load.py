@@ -6,7 +6,7 @@ not decide what `auto` means (`resolve`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin
@@ -19,6 +19,7 @@ from affina.recipe.refused import models_in, problems_of
 from affina.recipe.schema import Recipe
 
 RECIPE_SUFFIXES: Final = (".yaml", ".yml")
+TOO_DEEP: Final = "brackets or blocks nested too deeply"
 
 
 def load_recipe(path: Path | None, *, overrides: Sequence[str] = (), base: Mapping[str, Any] | None = None) -> Recipe:
@@ -41,9 +42,23 @@ def load_recipe(path: Path | None, *, overrides: Sequence[str] = (), base: Mappi
 def check_recipe(tree: Mapping[str, Any], *, origin: str = "recipe") -> Recipe:
     """A `Recipe` from nested plain data; unknown keys and wrong values are refused, all at once."""
     try:
-        return Recipe.model_validate(dict(tree))
+        recipe = Recipe.model_validate(dict(tree))
     except ValidationError as error:
         raise RecipeError(*problems_of(error.errors(), tree, origin=origin)) from error
+    if problems := list(_taken_for_numbers(tree, recipe, origin=f"{origin}, key ")):
+        raise RecipeError(*problems)
+    return recipe
+
+
+def _taken_for_numbers(tree: Mapping[str, Any], spec: BaseModel, *, origin: str) -> Iterator[Problem]:
+    """`true` and `false` where a number is meant, which pydantic reads as 1 and 0."""
+    for key, given in tree.items():
+        found = getattr(spec, key, None)
+        if isinstance(given, Mapping) and isinstance(found, BaseModel):
+            yield from _taken_for_numbers(given, found, origin=f"{origin}{key}.")
+        elif isinstance(given, bool) and isinstance(found, int | float) and not isinstance(found, bool):
+            fix = "write a number, or leave it out"
+            yield Problem(where=f"{origin}{key}", expected="a number", found=str(given).lower(), fix=fix)
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -75,6 +90,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise RecipeError(_unreadable(path, "no such file", "check the path")) from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(_unreadable(path, str(error), "make it a readable UTF-8 text file")) from error
+    except RecursionError:
+        raise RecipeError(_unreadable(path, TOO_DEEP, "correct the brackets, or take the file from a copy")) from None
     except yaml.YAMLError as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         place = f"{path}, line {mark.line + 1}" if mark else str(path)
@@ -106,7 +123,7 @@ def _parse_override(word: str) -> tuple[list[str], Any]:
     path = key.split(".")
     try:
         value = _yaml(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return path, text
     kinds = _kinds_of(path)
     if str not in kinds or kinds & {int, float}:

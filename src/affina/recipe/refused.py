@@ -49,6 +49,22 @@ _BY_NAME: Final[dict[str, tuple[dict[str, type[BaseModel]], type[BaseModel]]]] =
     "task": (TASKS, ClassificationSpec),
 }
 """Keys whose own keys depend on a `name`: each name's spec, and whose keys are shown where there is none."""
+_WORDS: Final[dict[str, str]] = {
+    **dict.fromkeys(("string_type", "string_sub_type"), "a text"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "a number"),
+    **dict.fromkeys(("tuple_type", "list_type"), "a list, such as [first, second]"),
+    "dict_type": "keys with values, such as {{first: 1}}",
+    "none_required": "null",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "too_short": "a list of at least {min_length}",
+    "string_too_short": "a text of at least {min_length} characters",
+}
+"""What pydantic's kinds of error ask for, in the user's words; other kinds speak for themselves."""
 
 
 def problems_of(details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> list[Problem]:
@@ -59,18 +75,22 @@ def problems_of(details: Sequence[Any], tree: Mapping[str, Any], *, origin: str)
         tree: the recipe as nested plain data.
         origin: what it is called in messages.
     """
-    by_key: dict[str, list[Any]] = {}
+    by_key: dict[tuple[str, ...], list[Any]] = {}
     for detail in details:
-        by_key.setdefault(".".join(_key_path(detail["loc"], tree)), []).append(detail)
-    inner = {key for key in by_key if not any(other.startswith(f"{key}.") for other in by_key)}
-    return [_explain(key, by_key[key], tree, origin=origin) for key in by_key if key in inner]
+        by_key.setdefault(tuple(_key_path(detail["loc"], tree)), []).append(detail)
+    inner = [path for path in by_key if not any(other[: len(path)] == path != other for other in by_key)]
+    return [_explain(path, by_key[path], tree, origin=origin) for path in inner]
 
 
-def _explain(key: str, details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> Problem:
+def _explain(path: Sequence[str], details: Sequence[Any], tree: Mapping[str, Any], *, origin: str) -> Problem:
     """What is wrong with one key, in the user's words."""
-    path = key.split(".")
+    key = ".".join(path)
     where = f"{origin}, key {key}"
     if details[0]["type"] == "extra_forbidden":
+        if "." in path[-1]:
+            section, _, inner = path[-1].partition(".")
+            fix = f"write it in two steps: `{section}:`, and `{inner}:` further in on the next line"
+            return Problem(where=where, expected="keys without dots in a recipe file", found=repr(path[-1]), fix=fix)
         known = sorted(_fields(path[:-1], tree))
         near = difflib.get_close_matches(path[-1], known, n=1) or _elsewhere(path[-1])
         near_key = near[0] if near and "." in near[0] else ".".join([*path[:-1], *near])
@@ -127,6 +147,8 @@ def _expectation(detail: Any, tree: Mapping[str, Any]) -> str:
         return f"`name` next to the other keys, one of {', '.join(METHODS)}"
     if detail["type"] == "union_tag_invalid":
         return ", ".join(_BY_NAME[str(detail["loc"][0])][0])
+    if detail["type"] in _WORDS:
+        return _WORDS[detail["type"]].format(**detail.get("ctx", {}))
     message: str = detail["msg"]
     return message.removeprefix("Input should be ").removeprefix("Value error, ")
 

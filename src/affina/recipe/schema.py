@@ -102,6 +102,11 @@ class TrainSpec(Spec):
         "refuse", description="What happens to a run that this machine has not the memory or the disk for."
     )
     restart: bool = Field(True, description="Start once again, with other draws, where a start is stuck.")
+    reuse: bool = Field(
+        True,
+        description="Take baselines, the head's start, the rate and the first evaluation from an earlier run of exactly"
+        " the same rows, model, recipe, versions and machine.",
+    )
     checkpoint_every: PositiveInt | Auto = Field(AUTO, description="Steps between checkpoints.")
     keep: PositiveInt = Field(1, description="How many of the last checkpoints are kept, besides the best.")
 

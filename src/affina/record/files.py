@@ -39,6 +39,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         for file in temporary.rglob("*"):
+            if file.is_file():  # libraries make files that only their owner may read
+                file.chmod(0o666 & ~_umask())
             _sync(file)
         _swap_in(temporary, path)
     finally:

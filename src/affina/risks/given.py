@@ -18,12 +18,14 @@ class GivenFiles:
         pairs: minimal pairs.
         choices: questions with several answers.
         stereotypes: pairs or triples with a stereotype each.
+        unscored: why an encoder cannot score what is compared; empty where it can, or where there is nothing.
     """
 
     texts: Given | None = None
     pairs: Items | None = None
     choices: Items | None = None
     stereotypes: Items | None = None
+    unscored: str = ""
 
 
 NONE_GIVEN: Final = GivenFiles()

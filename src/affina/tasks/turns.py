@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from affina.data.conversations import ASSISTANT, SYSTEM, Turn
-from affina.errors import UnfitRow
+from affina.errors import ModelError, Problem, UnfitRow
+from affina.runtime.limited import within
 
 DEFAULT_TEMPLATE: Final = (
     "{% for message in messages %}"
@@ -27,6 +28,8 @@ DEFAULT_TEMPLATE: Final = (
     "{% if add_generation_prompt %}{{ 'Assistant:' }}{% endif %}"
 )
 """For a model without a template: plain words that every tokenizer has, and its own end token after each answer."""
+MOST_SECONDS: Final = 3.0
+"""For one conversation."""
 _THOUGHT: Final = "</think>"
 
 
@@ -85,10 +88,16 @@ def prompt(tokenizer: Any, turns: Sequence[Turn], *, asked: bool = True) -> str:
 
     Raises:
         UnfitRow: the template refuses the conversation.
+        ModelError: the template does not come to an end.
     """
     messages = [{"role": turn.role, "content": turn.content} for turn in turns]
     try:
-        text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=asked)
+        with within(MOST_SECONDS):
+            text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=asked)
+    except TimeoutError as error:
+        found, fix = f"one that is not done with {len(turns)} turns after {MOST_SECONDS:g} s", "take another model"
+        expected = "a template that writes a conversation down in a moment"
+        raise ModelError(Problem(where="the model's chat template", expected=expected, found=found, fix=fix)) from error
     except Exception as error:  # a template is a program of somebody else's
         raise UnfitRow(f"the model's chat template refuses it: {error}") from error
     return text

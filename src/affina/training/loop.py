@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, final
@@ -75,6 +75,7 @@ class Control:
         floor: a run that is no better than this at a quarter of its steps ends there; None lets it go on.
         stages: what trains from which step on; empty where all does, always.
         snapshots: steps, of those after which is evaluated, whose weights are kept whatever they are worth.
+        known: the metrics of the start, where they were measured before; None has them measured.
         checkpoint_seconds: see `checkpoint_every`; decides only when a checkpoint is written, never what is computed.
     """
 
@@ -85,6 +86,7 @@ class Control:
     floor: Floor | None = None
     stages: tuple[Stage, ...] = ()
     snapshots: frozenset[int] = frozenset()
+    known: Mapping[str, float] | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
 
@@ -254,10 +256,13 @@ class Loop(Generic[B]):
             self.journal.append(Event(step=self.step, name=UNFROZEN, text=stage.text))
 
     def _evaluate(self) -> None:
-        self.attached.eval()
-        with randomness.untouched():
-            metrics = dict(self.work.evaluate())
-        self.attached.train()
+        if self.step == 0 and self.control.known is not None:
+            metrics = dict(self.control.known)
+        else:
+            self.attached.eval()
+            with randomness.untouched():
+                metrics = dict(self.work.evaluate())
+            self.attached.train()
         # a correlation is not defined while the model gives every text the same number: that agrees with nothing
         value = metrics.get(self.control.metric, 0.0)
         best = self.stopping.update(value, step=self.step, loss=metrics.get("loss", math.inf))

@@ -95,7 +95,7 @@ def check(
         rows, audited, findings = dict(asked.limited.rows), asked.audited, asked.findings
     elif model is not None:
         rows, (audited, findings) = _labelled(recipe, loaded, model, choices, notify)
-    audited, findings = with_people((audited, findings), loaded, terms, seed=recipe.seed)
+    audited, findings = with_people((audited, findings), loaded, terms, recipe)
     return Checked(
         dataclasses.replace(counted or data_read(loaded, rows=rows), findings=findings),
         audited,

@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from affina.errors import ModelError
-from affina.models.cache import MARKER, cache_folder, cached, is_whole
 from affina.models.quiet import silent
+from affina.runtime.cache import MARKER, cache_folder, cached, is_whole, keep, kept
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("AFFINA_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "models"
+def cache(reused) -> Path:
+    return reused.parent / "models"
 
 
 class Builder:
@@ -137,3 +136,30 @@ def test_where_the_cache_is(monkeypatch, tmp_path):
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "affina"
+
+
+def test_an_entry_is_found_whole_or_not_at_all(cache):
+    assert kept("starts", "one") is None
+    keep("starts", "one", Builder(), most=2)
+    folder = kept("starts", "one")
+    assert folder is not None
+    assert (folder / "weights").read_bytes() == b"weights"
+    (folder / "weights").write_bytes(b"other weights")
+    assert kept("starts", "one") is None
+    keep("starts", "one", Builder(), most=2)
+    assert kept("starts", "one") == folder
+
+
+def test_the_entries_used_longest_ago_make_room(cache):
+    for name, used in (("one", 10), ("two", 20), ("three", 30)):
+        keep("starts", name, Builder(), most=9)
+        os.utime(cache_folder() / "starts" / name, (used, used))
+    assert kept("starts", "one") is not None
+    keep("starts", "four", Builder(), most=2)
+    assert sorted(path.name for path in (cache_folder() / "starts").iterdir()) == ["four", "one"]
+
+
+def test_a_cache_that_cannot_be_written_to_keeps_nothing_and_stops_nobody(cache):
+    (cache.parent).parent.joinpath("cache").write_text("a file in its place", encoding="utf-8")
+    keep("starts", "one", Builder(), most=2)
+    assert kept("starts", "one") is None

@@ -1,7 +1,7 @@
-"""The folder on the user's machine where converted models are kept: where it is, how an entry is made and trusted.
+"""The folder on the user's machine where what was made once is kept: where it is, how an entry is made and trusted.
 
 An entry is built beside its place and renamed into it, so a crash or two processes at once leave nothing half-written.
-This module does not know what is in an entry (`starters`, `gguf`).
+This module does not know what is in an entry (`models.starters`, `models.gguf`, `pipeline.kept_starts`).
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from affina.errors import ModelError, Problem
-from affina.models.quiet import Notify
 
+Notify = Callable[[str], None]
+MODELS: Final = "models"
 MARKER: Final = "affina-cache.json"
 _WORK_PREFIX: Final = ".building-"
 _WORK_KEPT_SECONDS: Final = 24 * 3600
@@ -48,7 +49,7 @@ def file_sha256(path: Path) -> str:
 
 
 def cached(name: str, build: Callable[[Path], None], *, notify: Notify) -> Path:
-    """Return the entry `name`, built first where it is absent or damaged.
+    """Return the model `name`, built first where it is absent or damaged.
 
     Args:
         name: the entry's folder name; it must change when the content that `build` makes would.
@@ -58,20 +59,13 @@ def cached(name: str, build: Callable[[Path], None], *, notify: Notify) -> Path:
     Raises:
         ModelError: the cache folder cannot be written to.
     """
-    folder = cache_folder() / "models" / name
+    folder = cache_folder() / MODELS / name
     if folder.is_dir():
         if is_whole(folder):
             return folder
         notify(f"the cached model in {folder} is damaged and is built again")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(folder.parent)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_WORK_PREFIX) as work:
-            new = Path(work) / "new"
-            new.mkdir()
-            build(new)
-            _mark(new)
-            _publish(new, folder)
+        _make(folder, build)
     except OSError as error:
         raise ModelError(
             Problem(
@@ -82,6 +76,45 @@ def cached(name: str, build: Callable[[Path], None], *, notify: Notify) -> Path:
             )
         ) from error
     return folder
+
+
+def kept(kind: str, name: str) -> Path | None:
+    """The entry `name` of a kind, if it is there and whole; it counts as used now."""
+    folder = cache_folder() / kind / name
+    if not is_whole(folder):
+        return None
+    with suppress(OSError):
+        os.utime(folder)
+    return folder
+
+
+def keep(kind: str, name: str, build: Callable[[Path], None], *, most: int) -> None:
+    """Make an entry, and remove the ones that were used longest ago; where the cache cannot be written to, nothing.
+
+    Args:
+        kind: of what; a folder of the cache.
+        name: the entry's; it must change when the content would.
+        build: fills an empty folder.
+        most: how many entries of this kind stay.
+    """
+    parent = cache_folder() / kind
+    with suppress(OSError):
+        _make(parent / name, build)
+        entries = [path for path in parent.iterdir() if not path.name.startswith(".")]
+        for path in sorted(entries, key=lambda path: path.stat().st_mtime)[:-most]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _make(folder: Path, build: Callable[[Path], None]) -> None:
+    """Build an entry in the place of what may be there."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder.parent)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_WORK_PREFIX) as work:
+        new = Path(work) / "new"
+        new.mkdir()
+        build(new)
+        _mark(new)
+        _publish(new, folder)
 
 
 def is_whole(folder: Path) -> bool:
