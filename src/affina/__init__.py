@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from affina.verbs.predict import predict as predict
     from affina.verbs.report import report as report
     from affina.verbs.train import train as train
+    from affina.verbs.verify import Verified as Verified
+    from affina.verbs.verify import verify as verify
 
 __version__ = "0.1.0"
 
@@ -40,6 +42,7 @@ _HOMES = {
     "Recipe": "affina.recipe.schema",
     "RunResult": "affina.pipeline.execute",
     "Talk": "affina.verbs.chat",
+    "Verified": "affina.verbs.verify",
     "chat": "affina.verbs.chat",
     "check": "affina.verbs.check",
     "compare": "affina.verbs.compare",
@@ -49,6 +52,7 @@ _HOMES = {
     "predict": "affina.verbs.predict",
     "report": "affina.verbs.report",
     "train": "affina.verbs.train",
+    "verify": "affina.verbs.verify",
 }
 
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
     "Recipe",
     "RunResult",
     "Talk",
+    "Verified",
     "__version__",
     "chat",
     "check",
@@ -71,6 +76,7 @@ __all__ = [
     "predict",
     "report",
     "train",
+    "verify",
 ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from affina.cli import main
+from affina.cli import failing, main
 from affina.errors import AffinaError, Interrupted, Problem
 from affina.recipe.schema import Recipe
 from workbench import LABELS, affina, sample_rows, tiny, write_csv
@@ -190,7 +190,7 @@ def test_exit_statuses(monkeypatch, error, status, says):
         raise error
 
     monkeypatch.setattr(main, "app", fails)
-    monkeypatch.delenv(main.TRACEBACK, raising=False)
+    monkeypatch.delenv(failing.TRACEBACK, raising=False)
     ended = affina()
     assert ended.status == status
     assert ended.err.startswith(("affina: " if status == 1 and "ours" in says else "") + says)
@@ -202,7 +202,7 @@ def test_a_fault_of_ours_shows_where_when_asked(monkeypatch):
         raise RuntimeError("oops")
 
     monkeypatch.setattr(main, "app", fails)
-    monkeypatch.setenv(main.TRACEBACK, "1")
+    monkeypatch.setenv(failing.TRACEBACK, "1")
     with pytest.raises(RuntimeError, match="oops"):
         affina()
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from affina.cli import main
+from affina.cli import failing
 from affina.pipeline.answering.subject import Answering
 from affina.verbs import train as train_module
 from workbench import affina, sample_rows, tiny, write_csv
@@ -69,6 +69,6 @@ def test_a_run_that_is_stopped_after_its_last_step_goes_on_from_there(tmp_path, 
 def test_any_other_verb_says_that_it_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr("affina.verbs.check.read_source", send(signal.SIGTERM))
     ended = affina("check", tmp_path / "x.csv")
-    assert (ended.status, ended.out.strip()) == (main.INTERRUPTED, "")
+    assert (ended.status, ended.out.strip()) == (failing.INTERRUPTED, "")
     assert ended.err.startswith("stopped: affina check")
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

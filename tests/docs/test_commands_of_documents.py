@@ -20,7 +20,7 @@ from documents import CHEAP, ROOT, Block, blocks, name
 
 from workbench import Ended, affina
 
-GUIDES = ("first-run", "audit", "data", "tasks", "language", "methods", "compare", "plan", "report", "risks")
+GUIDES = ("first-run", "audit", "data", "tasks", "language", "methods", "compare", "plan", "report", "risks", "verify")
 RUN = [ROOT / "README.md", *(ROOT / f"docs/guides/{guide}.md" for guide in GUIDES)]
 """The commands of the guide to bad input end as errors: `test_documents` compares what they print."""
 PROLOGUE = f"""

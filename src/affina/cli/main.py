@@ -6,7 +6,6 @@ Verbs are imported when they run, so that `affina --help` never loads torch.
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import time
 from pathlib import Path
@@ -14,14 +13,12 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
+from affina.cli.failing import error_of, fail
 from affina.cli.options import AsJson, Device, Gate, Overrides, Run, Source
 from affina.cli.printing import notice, print_json
 from affina.cli.stopping import Verbs, as_interrupt
 from affina.cli.words import spread
-from affina.errors import AffinaError, Interrupted, ResourceError
-from affina.runtime.exhausted import no_memory, ran_out
 
 app = typer.Typer(
     name="affina",
@@ -34,9 +31,7 @@ app = typer.Typer(
 
 STARTED: Final = time.perf_counter()
 """When the command began: what a verb measures of itself leaves out the loading of torch."""
-FAULT: Final = 1
-INTERRUPTED: Final = 130
-TRACEBACK: Final = "AFFINA_TRACEBACK"
+NOT_KEPT: Final = 3
 
 
 @app.command()
@@ -206,6 +201,29 @@ def report(
 
 
 @app.command()
+def verify(
+    source: Annotated[
+        str, typer.Argument(help="A run folder; or data or a recipe (.yaml), as for train.", show_default=False)
+    ],
+    overrides: Overrides = None,
+    rows: Annotated[int | None, typer.Option(help="Training rows to look at; by the model's size if absent.")] = None,
+    float64: Annotated[bool, typer.Option("--float64", help="Look at the arithmetic in double precision.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check what Affina promises on your own model and rows: batches, resume, merging, export. A minute or two."""
+    from affina.cli.verified import GuaranteeDisplay  # noqa: PLC0415
+    from affina.verbs.verify import verify as verb  # noqa: PLC0415
+
+    display = GuaranteeDisplay(Console(stderr=as_json))
+    found = verb(source, overrides or (), rows=rows, float64=float64, tell=display.tell, notify=notice)
+    if as_json:
+        print_json(found.as_json())
+    display.end(found, seconds=time.perf_counter() - STARTED)
+    if not found.passed:
+        raise typer.Exit(NOT_KEPT)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of a recipe, for editors."""
     from affina.recipe.schema import Recipe  # noqa: PLC0415
@@ -216,42 +234,7 @@ def schema() -> None:
 def run() -> None:
     """The entry point: errors of ours as words, everything else as a fault of ours."""
     with as_interrupt():
-        error = _error()
+        error = error_of(lambda: app(spread(sys.argv[1:])))
     if error is not None:
         gc.collect()
-        _fail(error)
-
-
-def _error() -> AffinaError | None:
-    """Run the command; what it failed with comes without its traceback.
-
-    A traceback holds the model, and there may be no memory left to say that there is none, nor to end the interpreter.
-    """
-    try:
-        app(spread(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAULT)
-    except Exception as error:
-        if not isinstance(error, ResourceError) and ran_out(error):
-            return no_memory(error)
-        if isinstance(error, AffinaError):
-            return type(error)(*error.problems)
-        if os.environ.get(TRACEBACK):
-            raise
-        console = Console(stderr=True)
-        console.print(f"[bold red]affina: a fault of ours[/]: {escape(type(error).__name__)}: {escape(str(error))}")
-        console.print(f"Set {TRACEBACK}=1 and give the command again to see where; please report it with that.")
-        sys.exit(FAULT)
-    return None
-
-
-def _fail(error: AffinaError) -> None:
-    title = "[bold]stopped[/]" if isinstance(error, Interrupted) else "[bold red]error[/]"
-    try:
-        Console(stderr=True).print(f"{title}: {escape(str(error))}", highlight=False, soft_wrap=True)
-    except MemoryError:
-        sys.stderr.write(f"error: {error}\n")
-    sys.exit(error.exit_status)
+        fail(error)

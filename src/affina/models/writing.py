@@ -77,7 +77,7 @@ def write(
     """
     found: dict[int, Written] = {}
     words, stops = until or [""] * len(prompts), end_tokens(model)
-    for number, places in enumerate(_batches([len(prompt) for prompt in prompts])):
+    for number, places in enumerate(batches([len(prompt) for prompt in prompts])):
         batch = [prompts[place] for place in places]
         with torch.random.fork_rng(devices=_devices(model.module)):
             torch.manual_seed(how.seed + number)
@@ -123,7 +123,7 @@ def stream(model: LanguageModel, prompt: Sequence[int], how: HowToWrite) -> Iter
         raise failed[0]
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
     """Places in order of length, the longest first, so that what does not fit shows at once."""
     order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
     for start in range(0, len(order), TOGETHER):

@@ -105,6 +105,7 @@ def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
 
 def start_again(prepared: Prepared) -> Prepared:
     """Put the model back to the base, with a head drawn from `prepared.draws` and started anew."""
+    prepared.attached.eval()  # some starts are found by a forward pass, whose dropout would draw
     randomness.seed_everything(prepared.draws)
     prepared.attached.start_anew(functools.partial(base_tensors, prepared.model))
     return with_head(prepared, prepared.subject.start_head(prepared))

@@ -35,7 +35,9 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
                 update={
                     "epochs": hyper.epochs.value,
                     "learning_rate": hyper.learning_rate.value,
-                    "head_learning_rate": hyper.head_learning_rate.value,
+                    "head_learning_rate": (
+                        hyper.head_learning_rate.value if prepared.subject.outputs else recipe.train.head_learning_rate
+                    ),
                     "batch_tokens": hyper.batch_tokens.value,
                     "pack": value.get("train.pack", recipe.train.pack),
                     "cache": value.get("train.cache", recipe.train.cache),

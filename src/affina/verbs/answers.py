@@ -17,11 +17,11 @@ from affina.models.classifier import Classifier
 from affina.pipeline.limits import LONGEST_BY_DEFAULT
 from affina.pipeline.naming.namer import Namer
 from affina.pipeline.naming.subject import places_of
+from affina.pipeline.opening import Shipped
 from affina.recipe.schema import Recipe
 from affina.tasks.asking import Asking
 from affina.tasks.base import Task
 from affina.tasks.texts import measure_lengths
-from affina.verbs.opening import Shipped
 
 BATCH_TOKENS: Final = 2_048
 

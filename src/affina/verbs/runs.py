@@ -19,6 +19,7 @@ from affina.evaluation.judging.base import Judge, Thresholds
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.measuring import exported_thresholds
 from affina.pipeline.naming.forms import WORDS, asked_form
+from affina.pipeline.opening import shipped
 from affina.recipe.data_spec import TooLong
 from affina.recipe.load import load_recipe
 from affina.recipe.schema import Recipe
@@ -30,7 +31,6 @@ from affina.record.starts import ModelLoaded
 from affina.runtime.machine import choose_device
 from affina.tasks.texts import apply_limit, refuse_nothing
 from affina.verbs.answers import Answers, Headed, load_named
-from affina.verbs.opening import shipped
 
 MOST_REMARKS: Final = 3
 

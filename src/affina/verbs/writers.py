@@ -17,6 +17,7 @@ from affina.evaluation.slot_phrases import Phrases, load_phrases
 from affina.methods.base import Attached
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
+from affina.pipeline.opening import shipped, untouched
 from affina.pipeline.writing import shown
 from affina.pipeline.writing.answer_limit import MOST_NEW
 from affina.pipeline.writing.measuring import most_rows
@@ -30,7 +31,6 @@ from affina.record.payloads import Scores
 from affina.reporting.degenerate import degenerate
 from affina.runtime.machine import choose_device
 from affina.tasks.lessons import Reading
-from affina.verbs.opening import shipped, untouched
 from affina.verbs.runs import FinishedRun, tell_of_shared
 
 BATCH_TOKENS = 2_048
