@@ -26,8 +26,8 @@ STILL: Final = 1e-3
 """Of the states: dropout moves them by far more."""
 
 
-class UnfitError(Exception):
-    """Why frozen blocks are not run once; the text is for the user."""
+class _UnfitError(Exception):
+    """Why a model is not cut; the text is for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,21 +51,17 @@ def layouts_of(cut: Cut, batch: Readable) -> Sequence[Layout]:
     return [first_of_each(layouts[0])] if cut.first_alone else layouts
 
 
-def tried(prepared: Prepared) -> Tried:
-    """Run a few rows both ways.
-
-    Raises:
-        UnfitError: it is not the same.
-    """
+def tried(prepared: Prepared) -> Tried | str:
+    """Run a few rows both ways; why the model is not cut, where it is not the same."""
     kind = type(prepared.model.module).__name__
     try:
         with randomness.untouched():
             return _try(prepared, kind)
-    except UnfitError:
-        raise
+    except _UnfitError as unfit:
+        return str(unfit)
     except Exception as error:  # a family's own code, run in a way that it may not be made for
         said = (str(error).strip().splitlines() or [""])[0]
-        raise UnfitError(f"in a trial a {kind} could not be cut: {type(error).__name__}: {said}"[:300]) from error
+        return f"in a trial a {kind} could not be cut: {type(error).__name__}: {said}"[:300]
     finally:
         prepared.attached.eval()
         heap.give_back()  # gradients were there, and a forecast looks at what is held
@@ -83,7 +79,7 @@ def _try(prepared: Prepared, kind: str) -> Tried:
     with autocast():
         cut = find_cut(module, prepared.model.anatomy, run)
     if cut is None or not cut.depth:
-        raise UnfitError("no block is frozen that could be left out")
+        raise _UnfitError("no block is frozen that could be left out")
     with torch.no_grad():
         with autocast():
             moving = frozen_states(module, cut, run)
@@ -93,13 +89,13 @@ def _try(prepared: Prepared, kind: str) -> Tried:
     layouts = layouts_of(cut, batch)
     for layout, one, other in zip(layouts, moving, narrow, strict=True):
         if _apart(layout.gathered(one), layout.gathered(other)) > STILL:
-            raise UnfitError("something is drawn at random in the frozen blocks while the others train")
+            raise _UnfitError("something is drawn at random in the frozen blocks while the others train")
     known = [layout.spread(layout.gathered(states)) for layout, states in zip(layouts, exact, strict=True)]
     whole = _loss_and_gradients(prepared, work.loss(batch))
     with stepped_over(module, cut, known):
         over = _loss_and_gradients(prepared, work.loss(batch))
     if max(_apart(one, other) for one, other in zip(over, whole, strict=True)) > CLOSE:
-        raise UnfitError(f"in a trial a {kind} gave another loss where its frozen blocks were stepped over")
+        raise _UnfitError(f"in a trial a {kind} gave another loss where its frozen blocks were stepped over")
     types = {"train": tuple(states.dtype for states in narrow), "validation": tuple(states.dtype for states in exact)}
     return Tried(cut=cut, width=exact[0].shape[-1], types=types)
 

@@ -16,7 +16,7 @@ import torch
 from affina.data.batching import by_length
 from affina.data.mixing import seen_in, weights_of
 from affina.methods.reach import lowest_reached
-from affina.pipeline.cutting import Tried, UnfitError, tried
+from affina.pipeline.cutting import Tried, tried
 from affina.pipeline.kept import Kept
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import judged_places, plan_of, turns_in
@@ -38,6 +38,10 @@ GIB: Final = 2**30
 Begun = Callable[[], Resolved[Any] | None]
 
 
+class _UnfitError(Exception):
+    """Why frozen blocks are not run once; the text is for the user."""
+
+
 def with_kept(prepared: Prepared, *, begun: Begun) -> Prepared:
     """The run with what is kept of its frozen blocks decided, and said where there was something to decide.
 
@@ -53,7 +57,7 @@ def with_kept(prepared: Prepared, *, begun: Begun) -> Prepared:
         return _with_choice(prepared, Resolved(False, before.reason))
     try:
         kept, reason = _decided(prepared, goes_on=before is not None)
-    except UnfitError as unfit:
+    except _UnfitError as unfit:
         return _with_choice(prepared, Resolved(False, str(unfit)))
     return replace(_with_choice(prepared, Resolved(NARROW if asked == NARROW else True, reason)), kept=kept)
 
@@ -76,15 +80,17 @@ def _decided(prepared: Prepared, *, goes_on: bool) -> tuple[Kept, str]:
     train = prepared.recipe.train
     turns = turns_in(prepared)
     if turns is not None and turns.stages:
-        raise UnfitError("layers train in turn, so that other blocks are frozen in each stage")
+        raise _UnfitError("layers train in turn, so that other blocks are frozen in each stage")
     if not _lowest(prepared):
-        raise UnfitError("no block is frozen below what trains")
+        raise _UnfitError("no block is frozen below what trains")
     if train.neftune:
-        raise UnfitError("train.neftune puts noise on the embeddings, below the frozen blocks")
+        raise _UnfitError("train.neftune puts noise on the embeddings, below the frozen blocks")
     passes = _passes(prepared)
     if train.cache == AUTO and not goes_on:
         _check_worth(prepared, passes)
     found = tried(prepared)
+    if isinstance(found, str):
+        raise _UnfitError(found)
     kept = Kept(cut=found.cut, shelves=_shelves(prepared, found))
     if not goes_on:
         _check_room(prepared, kept)
@@ -98,12 +104,12 @@ def _decided(prepared: Prepared, *, goes_on: bool) -> tuple[Kept, str]:
 
 def _check_worth(prepared: Prepared, passes: float) -> None:
     if prepared.device.type != "cpu":
-        raise UnfitError(
+        raise _UnfitError(
             f"to read states from the disk may take {prepared.device.type} longer than to run the blocks again;"
             f" {CACHE}=true keeps them"
         )
     if passes < LEAST_SAVED:
-        raise UnfitError(f"the plan has {passes:.1f} passes over the rows: too few for one more to pay")
+        raise _UnfitError(f"the plan has {passes:.1f} passes over the rows: too few for one more to pay")
 
 
 def _passes(prepared: Prepared) -> float:
@@ -128,7 +134,7 @@ def _check_room(prepared: Prepared, kept: Kept) -> None:
     if kept.bytes > limit:
         why = "half of what is free there" if given == AUTO else f"train.cache_gib={given:g}"
         why = "what is free there" if given != AUTO and limit == free else why
-        raise UnfitError(
+        raise _UnfitError(
             f"what the frozen blocks give would take {mebibytes(kept.bytes)} on the disk, more than the"
             f" {mebibytes(limit)} of {why}"
         )
