@@ -20,7 +20,7 @@ from typing import final
 import torch
 from torch import Tensor
 
-from affina.errors import Interrupted
+from affina.errors import AffinaError, Interrupted, ResourceError, RunError
 from affina.models.frozen_prefix import frozen_states, stepped_over
 from affina.models.source import fingerprint
 from affina.pipeline.cutting import layouts_of
@@ -96,11 +96,11 @@ class Replay:
             if not self._path.is_dir():
                 self._write(journal)
             self._open()
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, ResourceError, RunError) as error:
             self._given_up = True
             self.close()
             _remove(self._folder)
-            why = f"{type(error).__name__}: {error}"
+            why = error.problems[0].found if isinstance(error, AffinaError) else f"{type(error).__name__}: {error}"
             text = f"what the frozen blocks give could not be kept ({why}): they are run in each pass, which is as good"
             journal.append(Event(step=0, name=KEPT, text=text))
 
