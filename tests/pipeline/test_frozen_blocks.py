@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from affina.errors import Interrupted
-from affina.pipeline import replaying
+from affina.pipeline import stepping_over
 from affina.pipeline.keeping import CACHE, with_kept
-from affina.pipeline.replaying import KEPT, replayed
+from affina.pipeline.stepping_over import KEPT, with_frozen_states
 from affina.planning.activations import Shape
 from affina.planning.costs import costs_of, without_known
 from affina.planning.foresee import foresee
@@ -55,9 +55,9 @@ def run_of(tmp_path, *, cache, double=False, **parts):
 
 def trained(prepared, folder):
     """Losses, gradients' norms, evaluations and weights of a whole run."""
-    with replayed(prepared, RunFolder(folder)) as run:
+    with with_frozen_states(prepared, RunFolder(folder)) as run:
         loop, steps = start_loop(run, folder)
-        run.replays.fill(loop.journal)
+        run.frozen.fill(loop.journal)
         assert bool(list(folder.glob("frozen-blocks-*"))) == (prepared.kept is not None)
         loop.run()
     records = journal.read(RunFolder(folder).journal)
@@ -111,8 +111,8 @@ def test_its_size_is_foretold(tmp_path, family, method):
     prepared = run_of(tmp_path, cache=True, family=family, method=method, **parts)
     forecast, _ = foresee(prepared, interpreter=0, prepared_in=0.0)
     folder = RunFolder(tmp_path / "run")
-    with replayed(prepared, folder) as run, Journal(folder.journal) as record:
-        run.replays.fill(record)
+    with with_frozen_states(prepared, folder) as run, Journal(folder.journal) as record:
+        run.frozen.fill(record)
         found = sum(file.stat().st_size for file in folder.path.glob("frozen-blocks-*/*"))
     assert found == prepared.kept.bytes == forecast.disk.states > 0
 
@@ -173,11 +173,11 @@ def test_a_disk_that_fills_up_leaves_nothing_and_the_run_goes_on(tmp_path, monke
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(replaying, "write", full)
+    monkeypatch.setattr(stepping_over, "write", full)
     prepared, folder = run_of(tmp_path, cache=True, method=TOP), RunFolder(tmp_path / "run")
-    with replayed(prepared, folder) as run:
+    with with_frozen_states(prepared, folder) as run:
         loop, _ = start_loop(run, folder.path)
-        run.replays.fill(loop.journal)
+        run.frozen.fill(loop.journal)
         assert not list(folder.path.glob("*frozen-blocks*"))
         assert loop.run().steps > 2
     [event] = [one for one in journal.read(folder.journal) if isinstance(one, Event) and one.name == KEPT]
@@ -193,8 +193,8 @@ def test_a_head_starts_from_what_is_kept(tmp_path):
     start = whole.subject.start_head(whole)
     expected = weights_of(whole)
     prepared, folder = run_of(tmp_path, cache=True, method=HEAD), RunFolder(tmp_path / "run")
-    with replayed(prepared, folder) as run, Journal(folder.journal) as record:
-        run.replays.fill(record)
+    with with_frozen_states(prepared, folder) as run, Journal(folder.journal) as record:
+        run.frozen.fill(record)
         for path in prepared.kept.cut.blocks:
             run.model.module.get_submodule(path).register_forward_pre_hook(must_not_run)
         assert run.subject.start_head(run) == start
@@ -229,9 +229,9 @@ def stopped(prepared, folder, monkeypatch, *, step):
     """A run that is stopped after `step` steps."""
     from contextlib import contextmanager
 
-    with replayed(prepared, folder) as run:
+    with with_frozen_states(prepared, folder) as run:
         loop, _ = start_loop(run, folder.path)
-        run.replays.fill(loop.journal)
+        run.frozen.fill(loop.journal)
 
         @contextmanager
         def deferred():
@@ -259,10 +259,10 @@ def test_a_run_that_goes_on_is_the_same_bit_for_bit(tmp_path, monkeypatch, metho
         prepared = run_of(tmp_path, **parts)
         place = folder.last()
         journal.cut(folder.journal, position=checkpoint.load_state(place).journal)
-        with replayed(prepared, folder) as run:
+        with with_frozen_states(prepared, folder) as run:
             loop, _ = start_loop(run, folder.path)
             loop.resume(place)
-            run.replays.fill(loop.journal)
+            run.frozen.fill(loop.journal)
             loop.run()
         again, expected = weights_of(prepared), weights_of(whole)
         assert all(torch.equal(again[name], expected[name]) for name in expected)

@@ -244,7 +244,7 @@ def instead(run: Prepared, method: Method) -> Iterator[Prepared]:
     with _alone(run.attached):
         other = attach(method, run.subject)
         try:
-            yield replace(run, attached=other, method=method, kept=None, replays=WHOLE)
+            yield replace(run, attached=other, method=method, kept=None, frozen=WHOLE)
         finally:
             other.detach()
             for name, tensor in run.model.module.named_parameters():

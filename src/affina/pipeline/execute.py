@@ -23,11 +23,11 @@ from affina.pipeline.folders import Place
 from affina.pipeline.kept_starts import Start
 from affina.pipeline.looking_back import Reached, look_back
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.replaying import KEPT, replayed
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.results import Measured
 from affina.pipeline.risks import measure_risks
 from affina.pipeline.search import choose_weights
+from affina.pipeline.stepping_over import KEPT, with_frozen_states
 from affina.recipe.load import dump_recipe
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
@@ -137,7 +137,7 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
         journal.append(_started(prepared, resumed_at=resumed.step if resumed else None))
         for text in aside:
             journal.append(Event(step=resumed.step if resumed else 0, name="damaged checkpoint", text=text))
-        with replayed(prepared, place.folder) as run:
+        with with_frozen_states(prepared, place.folder) as run:
             if resumed:
                 run, start = with_beforehand(rates.recall(run, before), place.folder, journal), None  # noqa: PLW2901
             else:
@@ -174,7 +174,7 @@ def _before_training(
     _describe(prepared, journal)
     journal.append(predicted)
     with clock.stage(KEPT):
-        prepared.replays.fill(journal)
+        prepared.frozen.fill(journal)
     with clock.stage("head and rates"):
         prepared = with_beforehand(prepared, folder, journal)
     key = kept_starts.key_of(prepared)

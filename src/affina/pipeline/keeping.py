@@ -1,7 +1,7 @@
 """Whether a run's frozen blocks are run once for each row and not in each pass: decided before anything is trained.
 
 It must be exact, which a trial on a few rows shows (`cutting`), save passes, and have the room on the disk. Owns
-`train.cache`. How what is kept is written and put in again is `replaying`'s.
+`train.cache`. How what is kept is written and put in again is `stepping_over`'s.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a run keeps of its frozen blocks, and how the stages that run the model come to it: the types alone.
 
-Whether a run keeps anything is decided in `keeping`; the file is `replaying`'s.
+Whether a run keeps anything is decided in `keeping`; the file is `stepping_over`'s.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from affina.tasks.layout import Layout
 from affina.training.kept_states import Shelf
 
 
-class Replays(Protocol):
-    """What a model's frozen blocks gave of rows, in the place of running them; see `pipeline.replaying`."""
+class FrozenStates(Protocol):
+    """What a model's frozen blocks gave of rows, in the place of running them; see `pipeline.stepping_over`."""
 
     def fill(self, journal: Journal) -> None:
         """Run the frozen blocks once over all rows that are kept, unless that was done."""
@@ -40,7 +40,7 @@ class Readable(Protocol):
         ...
 
 
-class Replayable(Protocol):
+class RunsOnce(Protocol):
     """A run's subject, as far as the states of its rows can be kept; a part of `Subject`."""
 
     def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Readable:

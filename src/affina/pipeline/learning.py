@@ -109,7 +109,7 @@ class Learns(ABC):
             return self.reading.loss(states, output, batch)[0], states
 
         apart = partial(of_tokens, targets=batch.targets, output=output)
-        with run.replays.around("train", batch.rows, batch):
+        with run.frozen.around("train", batch.rows, batch):
             return twice(once, apart, strength=run.recipe.train.r_drop)
 
     def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Lines:
@@ -176,7 +176,7 @@ class Learns(ABC):
         places = judged_places(run)
 
         def around(batch: Lines) -> AbstractContextManager[None]:
-            return run.replays.around("validation", [places[row] for row in batch.rows], batch)
+            return run.frozen.around("validation", [places[row] for row in batch.rows], batch)
 
         return _mean(self._losses(run, self.judged(run), around=around))
 

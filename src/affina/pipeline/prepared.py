@@ -19,7 +19,7 @@ from affina.evaluation.judging.base import Sampling
 from affina.methods.base import Attached
 from affina.models.base import Pretrained
 from affina.pipeline.baseline_cost import BaselineCost
-from affina.pipeline.kept import WHOLE, Kept, Replayable, Replays
+from affina.pipeline.kept import WHOLE, FrozenStates, Kept, RunsOnce
 from affina.pipeline.results import Measured, Rated, Seen
 from affina.recipe.resolve import Hyperparameters
 from affina.recipe.schema import HeadStart, Method, Recipe
@@ -49,7 +49,7 @@ def report_split(rows: Mapping[str, Sequence[Row]]) -> str:
     return "test" if rows["test"] else "validation"
 
 
-class Subject(Replayable, Protocol):
+class Subject(RunsOnce, Protocol):
     """What a run is about: its task, its rows and its model, put together so that all other stages need know none."""
 
     @property
@@ -181,7 +181,7 @@ class Prepared:
         given: the user's own files, on which risks are measured.
         terms: identity terms that are swapped to measure bias.
         kept: what of the frozen blocks is run once; None where they are run in each pass.
-        replays: that, while it is at hand.
+        frozen: that, while it is at hand.
         before: what is kept of the model as it came, once that is made.
     """
 
@@ -201,7 +201,7 @@ class Prepared:
     given: GivenFiles = NONE_GIVEN
     terms: tuple[Pair, ...] = ()
     kept: Kept | None = None
-    replays: Replays = WHOLE
+    frozen: FrozenStates = WHOLE
     before: Beforehand = NOTHING
 
     @property

@@ -29,7 +29,7 @@ def loss_of(subject: Answering, run: Prepared) -> Callable[[Batch], Tensor]:
         return hidden, head_logits(module, hidden, inputs=batch.inputs)
 
     def once(batch: Batch) -> tuple[Tensor, Tensor]:
-        with run.replays.around("train", batch.rows, batch):
+        with run.frozen.around("train", batch.rows, batch):
             hidden, logits = answers(batch)
         loss = task.loss(hidden, lambda _: logits, batch)[0]
         places = [place for place, row in enumerate(batch.rows) if row in twins]

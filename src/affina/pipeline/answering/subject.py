@@ -174,7 +174,7 @@ class Answering:
         if not self.has_new_head:
             return None
         train, validation = self.examples["train"], self.examples["validation"]
-        asked, around = run.recipe.train.head_start, run.replays.around if run.precision == "fp32" else unknown
+        asked, around = run.recipe.train.head_start, run.frozen.around if run.precision == "fp32" else unknown
         return prober_of(self, run).start_head(train, validation, asked=asked, around=around)
 
     def floor(self, run: Prepared) -> Floor | None:

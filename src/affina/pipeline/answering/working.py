@@ -22,7 +22,7 @@ def work_of(subject: Answering, run: Prepared) -> Work[Batch]:
     validation = [subject.examples["validation"][place] for place in judged]
 
     def around(batch: Batch) -> AbstractContextManager[None]:
-        return run.replays.around("validation", [judged[place] for place in batch.rows], batch)
+        return run.frozen.around("validation", [judged[place] for place in batch.rows], batch)
 
     def evaluate() -> dict[str, float]:
         return subject.judge.quick(predict(subject, run, validation, around=around), subject.judge.targets(validation))

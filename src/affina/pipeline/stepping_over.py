@@ -43,7 +43,7 @@ KEPT = "frozen blocks"
 
 
 @contextmanager
-def replayed(prepared: Prepared, folder: RunFolder) -> Iterator[Prepared]:
+def with_frozen_states(prepared: Prepared, folder: RunFolder) -> Iterator[Prepared]:
     """The run with what is kept of its frozen blocks at hand, while the block runs; then nothing is left of it.
 
     A run that the user stopped keeps its file until it has gone on.
@@ -52,15 +52,15 @@ def replayed(prepared: Prepared, folder: RunFolder) -> Iterator[Prepared]:
         _remove(folder)
         yield prepared
         return
-    replay = Replay(prepared, prepared.kept, folder)
+    states = StatesOnDisk(prepared, prepared.kept, folder)
     stopped = False
     try:
-        yield replace(prepared, replays=replay)
+        yield replace(prepared, frozen=states)
     except Interrupted:
         stopped = True
         raise
     finally:
-        replay.close()
+        states.close()
         if not stopped:
             _remove(folder)
 
@@ -73,8 +73,8 @@ def _remove(folder: RunFolder) -> None:
 
 
 @final
-class Replay:
-    """See `Replays`.
+class StatesOnDisk:
+    """See `FrozenStates`.
 
     Args:
         prepared: the run.
