@@ -71,7 +71,7 @@ REFUSED = {
     "nothing to halve": (("full", "lora"), {"halving": 2}, ("three candidates or more",)),
     "a method of the recipe that is not compared": (("full", "prefix"), {"method": "lora"}, ("add lora to --methods",)),
     "an unknown key of a method": (("full", "{name: lora, rang: 2}"), {}, ("method.rang", "method.rank")),
-    "a value that cannot be": (("full", "{name: lora, rank: 0}"), {}, ("method.rank", "greater than 0")),
+    "a value that cannot be": (("full", "{name: lora, rank: 0}"), {}, ("method.rank", "a number above 0")),
     "broken YAML": (("full", "{name: lora"), {}, ("{name: lora, rank: 16}", "quotes")),
 }  # fmt: skip
 

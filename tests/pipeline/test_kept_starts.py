@@ -10,7 +10,7 @@ from affina.record.journal import read
 from affina.record.payloads import Chosen, Evaluated, RowResults, Scores, Step
 from workbench import sample_rows, tiny, write_csv, write_jsonl
 
-METHODS = ["full", {"name": "partial", "blocks": 0}, "lora", "prefix"]
+METHODS = ["full", {"name": "partial", "blocks": 0}, "prefix"]
 
 
 def recipe(tmp_path, name, family="bert", *, words=30, **parts):
@@ -50,7 +50,14 @@ def weights(folder):
     return load_file(max(folder.checkpoints.glob("step-*")) / "trained.safetensors")
 
 
-@pytest.mark.parametrize(("family", "method"), [*(("bert", method) for method in METHODS), ("llama", "full")])
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [
+        ("bert", "lora"),
+        ("llama", "full"),
+        *(pytest.param("bert", method, marks=pytest.mark.slow) for method in METHODS),
+    ],
+)
 def test_a_second_run_is_the_first_one_bit_for_bit(reused, tmp_path, family, method):
     (first, one), (second, two) = (trained(tmp_path, name, family, method=method) for name in ("one", "two"))
     assert (takes_over(one), takes_over(two)) == (False, True)
@@ -75,7 +82,11 @@ def test_nothing_is_measured_again(reused, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "parts", [{"seed": 1}, {"train": {"dropout": 0.3}}, {"method": "lora"}, {"evaluate": {"resamples": 30}}]
+    "parts",
+    [
+        {"train": {"dropout": 0.3}},
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ({"seed": 1}, {"method": "lora"})),
+    ],
 )
 def test_another_recipe_measures_for_itself(reused, tmp_path, parts):
     trained(tmp_path, "one")
@@ -93,7 +104,9 @@ def test_a_changed_row_or_version_measures_for_itself(reused, tmp_path, monkeypa
     assert not takes_over(trained(tmp_path, "four")[1])
 
 
-@pytest.mark.parametrize("name", ["lines.jsonl", "head.safetensors", "state.json"])
+@pytest.mark.parametrize(
+    "name", ["lines.jsonl", *(pytest.param(one, marks=pytest.mark.slow) for one in ("head.safetensors", "state.json"))]
+)
 def test_a_damaged_start_is_measured_again(reused, tmp_path, name):
     trained(tmp_path, "one")
     [entry] = reused.iterdir()

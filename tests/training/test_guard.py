@@ -55,7 +55,9 @@ PLACES = {"early": 1, "mid": 8, "late": -1}
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient", "input"])
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "place", [one if one == "mid" else pytest.param(one, marks=pytest.mark.slow) for one in PLACES]
+)
 def test_what_is_not_finite_is_skipped_at_its_step_and_the_run_finishes(tmp_path, what, place):
     prepared = prepared_run(tmp_path, train=KEPT)
     loop, _ = start_loop(prepared, tmp_path / "run")

@@ -251,7 +251,7 @@ def test_the_written_recipe_leaves_only_open_what_is_no_choice():
 
     of_writing = {"train.pack", *(f"data.{key}" for keys in KEYS.values() for key in keys if key != "text")}
     left = {key for key in auto(tree) if not key.startswith("generate.")} - of_writing
-    beside = {"export.merge", "evaluate.shots"}  # nothing stands beside these weights, and an encoder is not asked
+    beside = {"export.merge", "evaluate.shots", "train.cache", "train.cache_gib"}  # there is nothing to decide of these
     room = {"risks.measure"}  # how much of them there is room for is known when the training is over
     assert left <= {"run", "train.dropout", "train.checkpoint_every"} | beside | room
 
