@@ -25,6 +25,8 @@ from affina.record.starts import ModelLoaded
 from runs_of_methods import METHODS, finished, outputs, recipe_of, rows_of, stopped_and_gone_on
 from workbench import tiny, write_csv
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 KINDS = (("classification", "bert"), ("multi_label", "roberta"), ("regression", "llama"), ("chat", "llama"))
 CASES = [(*kind, method) for kind in (*KINDS, ("generation", "t5")) for method in METHODS]
 EACH = [case for case in CASES if case[0] in ("classification", "chat", "generation")]

@@ -19,6 +19,8 @@ from affina.record.payloads import Event
 from affina.training.loop import UNFROZEN
 from workbench import affina, sample_rows, tiny, write_csv
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 CASES = [
     ("classification", "bert"),
     ("classification", "roberta"),

@@ -15,6 +15,8 @@ from affina.record.risks import DIFFERENCE, PROBED, TUNED, UNTOUCHED, Probed
 from affina.record.searched import Searched, Tried
 from workbench import LABELS, tiny, write_csv, write_jsonl
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 NAMES = ("he", "she", "John", "Mary", "my father", "my wife")
 
 

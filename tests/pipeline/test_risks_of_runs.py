@@ -13,6 +13,8 @@ from affina.record.payloads import Finished
 from affina.record.risks import Probed
 from workbench import sample_rows, tiny, write_csv, write_jsonl
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 TEXTS = "\n\n".join(f"my card number {number} has not arrived yet, where is it" for number in range(25))
 
 

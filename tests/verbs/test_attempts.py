@@ -22,6 +22,8 @@ from affina.record.starts import RangeTested, Restarted
 from affina.training import loop as loop_module
 from workbench import affina, sample_rows, tiny, write_csv
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 TOO_HIGH, TOO_LOW, SOUND = "train.learning_rate=3", "train.learning_rate=1e-9", "train.learning_rate=3e-3"
 WORDS = ("train.epochs=4", "train.batch_tokens=100", "evaluate.resamples=20", "data.validation=0.2", "data.test=0.2")
 NO_RESTART = "train.restart=false"

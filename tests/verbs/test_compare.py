@@ -30,6 +30,8 @@ from affina.verbs.candidate import of_round
 from affina.verbs.train import train_recipe
 from workbench import affina, check_refused, files_under, sample_rows, tiny, write_csv
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 FOLDER = Path("runs/good-compare")
 
 

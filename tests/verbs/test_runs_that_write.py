@@ -18,6 +18,8 @@ from affina.record.payloads import Chosen, Evaluated, Finished, Scores, Step
 from affina.record.row_results import RowResults, WrittenTexts
 from workbench import affina, tiny, write_csv, write_jsonl
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 SHORT = ("train.epochs=2", "evaluate.resamples=20", "generate.max_new_tokens=6", "generate.shots=1")
 ANSWERS = ("It is on its way.", "We pay it back.", "Please write to us.")
 

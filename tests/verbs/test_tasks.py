@@ -23,6 +23,8 @@ from affina.record.payloads import STEP_BACK, Chosen, Evaluated, Event, Restarte
 from affina.verbs import train as train_module
 from workbench import affina, check_refused, files_under, sample_rows, tiny, write_csv
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 WORDS = ("train.epochs=1", "train.batch_tokens=150", "evaluate.resamples=20")
 TEXTS = ["where is my card", "a fee of ten, why was I charged a fee for this and that?", "new address"]
 KINDS = ("sets", "numbers")

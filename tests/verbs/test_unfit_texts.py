@@ -16,6 +16,8 @@ from affina.record import journal
 from affina.record.payloads import Chosen, DataRead, Event, Finding
 from workbench import Ended, affina, tiny, write_csv, write_jsonl
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 SHORT = ("train.epochs=1", "evaluate.resamples=20", "generate.max_new_tokens=4", "generate.shots=0")
 NO_SYSTEM = (
     "{% for m in messages %}{% if m['role'] == 'user' %}{{ 'Q: ' + m['content'] + '\\n' }}"

@@ -21,6 +21,8 @@ from affina.record.row_results import RowResults
 from affina.runtime import machine
 from workbench import affina, sample_rows, tiny, write_csv
 
+pytestmark = pytest.mark.slow  # whole runs, one after another
+
 QUICK = ("train.epochs=1", "evaluate.resamples=20")
 LEARNS = ("train.early_stopping=false", "train.learning_rate=1e-2", "evaluate.per_epoch=1")
 NAMES = ("address", "card", "fee")
