@@ -35,10 +35,6 @@ def gguf_folder(path: Path, *, notify: Notify = silent) -> Path:
         start = file.read(len(MAGIC))
     if start != MAGIC:
         raise _problem(path, "a GGUF file, which starts with the bytes `GGUF`", f"the bytes {start!r}")
-    try:
-        check_header(path)
-    except ValueError as error:
-        raise _problem(path, "a whole GGUF file", str(error)) from error
     return cached(f"gguf-{file_sha256(path)[:24]}", partial(_build, path, notify=notify), notify=notify)
 
 
@@ -58,9 +54,13 @@ def convert(path: Path, folder: Path) -> None:
             )
         )
     try:
+        numbers = check_header(path)
+    except ValueError as error:
+        raise _problem(path, "a whole GGUF file", str(error)) from error
+    try:
         # the reader draws a progress bar of its own that no setting turns off
         with quiet(), redirect_stderr(io.StringIO()):
-            model, tokenizer, info = _read(path.absolute())
+            model, tokenizer, info = _read(path, numbers)
     except ModelError:
         raise
     except Exception as error:  # whatever the readers make of a damaged file
@@ -78,19 +78,19 @@ def _build(path: Path, folder: Path, *, notify: Notify) -> None:
     convert(path, folder)
 
 
-def _read(path: Path) -> tuple[Any, Any, dict[str, Any]]:
-    config = AutoConfig.from_pretrained(str(path.parent), gguf_file=path.name, local_files_only=True)
-    check_promised(AutoModelForCausalLM, config, there=check_header(path), where=str(path))
-    # `dequantize` gives plain float32 weights and a model that is not marked quantized, which is what may be saved
+def _read(path: Path, numbers: int) -> tuple[Any, Any, dict[str, Any]]:
+    folder = str(path.absolute().parent)
+    config = AutoConfig.from_pretrained(folder, gguf_file=path.name, local_files_only=True)
+    check_promised(AutoModelForCausalLM, config, there=numbers, where=str(path))
     model, info = AutoModelForCausalLM.from_pretrained(
-        str(path.parent),
+        folder,
         gguf_file=path.name,
         dtype=torch.float32,
         quantization_config=GgufConfig(dequantize=True),
         output_loading_info=True,
         local_files_only=True,
     )
-    tokenizer = AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=path.name, local_files_only=True)
     return model, tokenizer, info
 
 

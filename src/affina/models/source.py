@@ -5,6 +5,7 @@ A starter, a folder, a `.gguf` file, a finished run and a hub id all end as the 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from dataclasses import dataclass
@@ -97,8 +98,15 @@ def fingerprint(source: Source) -> str:
     whole = hashlib.sha256()
     beside = () if source.adapter is None else tuple(sorted(source.adapter.glob("adapter_*")))
     for path in (*weight_files(source.folder), *beside):
-        whole.update(f"{path.name} {file_sha256(path)}\n".encode())
+        now = path.stat()
+        whole.update(f"{path.name} {_sha256(path.absolute(), now.st_size, now.st_mtime_ns)}\n".encode())
     return whole.hexdigest()
+
+
+@functools.cache
+def _sha256(path: Path, _size: int, _time_ns: int) -> str:
+    """A file's hash, taken once in a process as long as size and time are the same: weights may be gigabytes."""
+    return file_sha256(path)
 
 
 def _starter(reference: str, *, notify: Notify) -> Source:

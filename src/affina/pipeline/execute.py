@@ -139,16 +139,14 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
             journal.append(Event(step=resumed.step if resumed else 0, name="damaged checkpoint", text=text))
         with with_frozen_states(prepared, place.folder) as run:
             if resumed:
-                run, start = with_beforehand(rates.recall(run, before), place.folder, journal), None  # noqa: PLW2901
+                ready, start = with_beforehand(rates.recall(run, before), place.folder, journal), None
             else:
-                run, start = _before_training(run, place.folder, journal, clock, known.predicted)  # noqa: PLW2901
-            write_text(place.folder.recipe, dump_recipe(resolved_recipe(run)))
+                ready, start = _before_training(run, place.folder, journal, clock, known.predicted)
+            write_text(place.folder.recipe, dump_recipe(resolved_recipe(ready)))
             with clock.stage("training"):
                 prepared, outcome = attempts.train(
-                    run, place.folder, journal, resumed=place.resume, records=before, start=start
+                    ready, place.folder, journal, resumed=place.resume, records=before, start=start
                 )
-        if start is not None and start.evaluated is None:
-            kept_starts.keep(start, read(place.folder.journal))
         write_text(place.folder.recipe, dump_recipe(resolved_recipe(prepared)))
         with clock.stage("search" if budgets_of(prepared.recipe) else "evaluation"):
             outcome, probing, shipped = choose_weights(prepared, outcome, place.folder, journal)
@@ -159,7 +157,10 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
         with clock.stage("risks"):
             measure_risks(prepared, outcome, journal, probing)
         with clock.stage("looking back"):
-            found = gather(read(place.folder.journal))
+            records = read(place.folder.journal)
+            if start is not None:
+                kept_starts.keep(start, records)
+            found = gather(records)
             look_back(prepared, outcome, journal, Reached(found.scores, found.rows, degenerate_of(found)))
         journal.append(_finished(outcome, clock, measured, before=known, device=prepared.device))
     page.write(place.folder.path)
@@ -180,7 +181,7 @@ def _before_training(
     key = kept_starts.key_of(prepared)
     if key is not None and (found := kept_starts.taken(prepared, journal, key)) is not None:
         return found
-    begun = len(read(folder.journal))
+    begun = journal.position()
     if prepared.recipe.evaluate.baselines:
         with clock.stage("baselines"), untouched(prepared):
             prepared.subject.baselines(prepared, journal)
@@ -188,7 +189,7 @@ def _before_training(
         prepared = rates.settle(prepared, journal)
     if key is None:
         return prepared, None
-    return prepared, kept_starts.captured(prepared, key, read(folder.journal)[begun:], folder=folder.path)
+    return prepared, kept_starts.captured(prepared, key, read(folder.journal, after=begun), folder=folder.path)
 
 
 def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:

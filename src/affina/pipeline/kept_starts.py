@@ -21,14 +21,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from affina.errors import RunError
-from affina.models.source import fingerprint
 from affina.pipeline import rates
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.replayed import texts_for
 from affina.pipeline.resolved import resolved_recipe
+from affina.pipeline.same_run import hash_of
 from affina.record.journal import Journal, read
 from affina.record.payloads import Chosen, Evaluated, Payload
-from affina.runtime import cache, machine, randomness
+from affina.runtime import cache, randomness
 
 KEY: Final = "train.reuse"
 KIND: Final = "starts"
@@ -37,7 +37,7 @@ MOST: Final = 50
 LINES: Final = "lines.jsonl"
 HEAD: Final = "head.safetensors"
 STATE: Final = "state.json"
-APART: Final = frozenset({"run", "notice"})
+APART: Final = {"run", "notice"}
 """Keys of a recipe that change nothing that is measured."""
 
 
@@ -70,19 +70,15 @@ def key_of(run: Prepared) -> str | None:
     cost = run.subject.baseline_cost(run)
     if not run.recipe.train.reuse or (cost is not None and cost.beside):
         return None
-    recipe = resolved_recipe(run).model_dump(mode="json")
-    facts = {
-        "code": _code(),
-        "versions": machine.versions(),
-        "machine": [run.device.type, torch.get_num_threads(), torch.backends.cpu.get_cpu_capability()],
-        "recipe": {name: value for name, value in recipe.items() if name not in APART},
-        "model": fingerprint(run.model.source),
-        "rows": {name: _digest(row.fields for row in rows) for name, rows in run.rows.items()},
+    recipe = resolved_recipe(run).model_dump(mode="json", exclude=APART)
+    texts = texts_for(run)
+    given = {
+        **{f"rows, {name}": _digest(row.fields for row in rows) for name, rows in run.rows.items()},
+        **{f"lengths, {name}": _digest(lengths) for name, lengths in run.subject.lengths.items()},
         "terms": _digest([pair.first, pair.second, pair.before] for pair in run.terms),
-        "texts": _digest(texts.pieces if (texts := texts_for(run)) else ()),
-        "lengths": {name: _digest(lengths) for name, lengths in run.subject.lengths.items()},
+        "texts": _digest(texts.pieces if texts else ()),
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    return hash_of(run, recipe, given, _code(), torch.backends.cpu.get_cpu_capability())[:32]
 
 
 def taken(run: Prepared, journal: Journal, key: str) -> tuple[Prepared, Start] | None:
@@ -114,7 +110,12 @@ def captured(run: Prepared, key: str, lines: Sequence[Payload], *, folder: Path)
 
 
 def keep(start: Start, records: Sequence[Payload]) -> None:
-    """Write a start down for the next run, with the first evaluation of the record; never a cause to fail."""
+    """Write a start down for the next run, with the first evaluation of the record, unless it was taken over itself.
+
+    It is never a cause to fail.
+    """
+    if start.evaluated is not None:
+        return
     first = next((line.metrics for line in records if isinstance(line, Evaluated) and line.step == 0), None)
     if first is not None:
         cache.keep(KIND, start.key, functools.partial(_write, replace(start, evaluated=first)), most=MOST)

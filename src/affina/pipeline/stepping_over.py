@@ -7,8 +7,6 @@ decided in `keeping`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -22,19 +20,19 @@ from torch import Tensor
 
 from affina.errors import AffinaError, Interrupted, ResourceError, RunError
 from affina.models.frozen_prefix import frozen_states, stepped_over
-from affina.models.source import fingerprint
 from affina.pipeline.cutting import layouts_of
 from affina.pipeline.keeping import batches_to_keep
 from affina.pipeline.kept import Kept, Readable
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
+from affina.pipeline.same_run import hash_of
 from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Event
 from affina.record.progress import Progress
 from affina.reporting.formats import mebibytes
-from affina.runtime import heap, machine, randomness
+from affina.runtime import heap, randomness
 from affina.training.kept_states import Reader, Shelf, write
 from affina.training.precision import Precision
 
@@ -169,7 +167,4 @@ class StatesOnDisk:
 def _key(prepared: Prepared, kept: Kept) -> str:
     """The same where every bit of what is kept would be the same."""
     recipe = resolved_recipe(prepared).model_dump(mode="json", include={"data", "task", "method", "seed"})
-    source, budget = prepared.model.source, prepared.evaluation_budget
-    here = [prepared.device.type, prepared.precision, torch.get_num_threads(), machine.versions()]
-    parts = [recipe, prepared.loaded.files, fingerprint(source), repr(kept), budget, *here]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hash_of(prepared, recipe, repr(kept), prepared.evaluation_budget, prepared.precision)[:16]

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import replace
 from typing import Final
 
-import torch
-
 from affina.methods.base import trained_count
-from affina.models.source import fingerprint
 from affina.pipeline.attaching import is_beside
 from affina.pipeline.budgets import snapshot_steps
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
+from affina.pipeline.same_run import hash_of
 from affina.pipeline.staging import LAYER_DECAY, UNFREEZING
 from affina.pipeline.training import plan_of
 from affina.planning.activations import Activations, look
@@ -26,7 +22,7 @@ from affina.planning.rehearsal import Rehearsed
 from affina.recipe.method_specs import LoraSpec
 from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import MERGED
-from affina.runtime import machine, memory
+from affina.runtime import memory
 from affina.training.control import CHECKPOINT_SECONDS
 from affina.training.plan import Plan
 
@@ -114,10 +110,7 @@ def described(prepared: Prepared) -> str:
 def key_of(prepared: Prepared) -> str:
     """The same for the same recipe, data, model, device, threads and versions, whatever the run's folder."""
     recipe = resolved_recipe(prepared).model_dump(mode="json", exclude={"run": True, "train": {"too_large"}})
-    source = prepared.model.source
-    here = [prepared.device.type, torch.get_num_threads(), machine.versions()]
-    parts = [recipe, prepared.loaded.files, fingerprint(source), *here]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return hash_of(prepared, recipe)
 
 
 def _prepared_in(forecast: Forecast, prepared: Prepared, plan: Plan) -> float:

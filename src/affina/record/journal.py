@@ -114,14 +114,18 @@ class Reading:
     remarks: tuple[str, ...]
 
 
-def read(path: Path) -> list[Payload]:
+def read(path: Path, *, after: int = 0) -> list[Payload]:
     """Every payload of a `record.jsonl`, in order; a last line that was cut off by a crash is left out.
+
+    Args:
+        path: the file.
+        after: bytes of it that are passed over, up to the end of a line (`Journal.position`).
 
     Raises:
         RunError: the file is missing, or a line before the last is not a payload as this version writes it.
     """
     found: list[Payload] = []
-    for number, line in _lines(path):
+    for number, line in _lines(path, after=after):
         if line is CUT_OFF:
             break
         if line.payload is None or line.strange:
@@ -151,7 +155,7 @@ def _remark(kind: str, why: str, gone: bool, numbers: list[int]) -> str:
     return f"{where} ({kind}): {why}; {'left out' if gone else 'that field was left out'}"
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Line]]:
+def _lines(path: Path, *, after: int = 0) -> Iterator[tuple[int, Line]]:
     """Each line with its number; `CUT_OFF` for a damaged last one."""
     if not path.is_file():
         raise RunError(
@@ -162,14 +166,15 @@ def _lines(path: Path) -> Iterator[tuple[int, Line]]:
                 fix="name a folder that `affina train` wrote (it holds record.jsonl)",
             )
         )
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, start=1):
+    raw = path.read_bytes()
+    lines, passed = raw[after:].split(b"\n"), raw[:after].count(b"\n")
+    for number, line in enumerate(lines, start=1 + passed):
         if not line:
             continue
         try:
             yield number, parse(line)
         except ValueError as error:
-            if number == len(lines):
+            if number == len(lines) + passed:
                 yield number, CUT_OFF
                 return
             raise _refused(path, number, str(error)) from error

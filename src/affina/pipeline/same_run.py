@@ -1,0 +1,31 @@
+"""What a run's figures follow from, as one hash: the same for a run of the same recipe, data, model and machine.
+
+What is kept for a later run (forecasts, states of frozen blocks, starts) is found by it. Which keys of the recipe
+matter for something, and what else does, says who keeps it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from affina.models.source import fingerprint
+from affina.pipeline.prepared import Prepared
+from affina.runtime import machine
+
+
+def hash_of(prepared: Prepared, recipe: Mapping[str, Any], *more: Any) -> str:
+    """One SHA-256 for some keys of a recipe, the files, the model, device, threads, versions, and what else matters.
+
+    Args:
+        prepared: the run.
+        recipe: the keys that matter, as plain data.
+        more: anything that JSON or `str` writes down whole.
+    """
+    here = [prepared.device.type, torch.get_num_threads(), machine.versions()]
+    parts = [recipe, prepared.loaded.files, fingerprint(prepared.model.source), *more, *here]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
