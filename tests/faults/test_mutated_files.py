@@ -84,7 +84,7 @@ def test_a_mutated_table_is_read_or_refused(tmp_path, name):
 def test_a_mutated_gguf_is_read_or_refused(tmp_path):
     path = tmp_path / "a.gguf"
     path.write_bytes(GGUF)
-    assert check_header(path) == 32
+    assert check_header(path) == (32, 2)
     found = []
     for content in mutated(GGUF, seed=2, times=10 * TIMES):
         path.write_bytes(content)

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoConfig, AutoTokenizer
 
 from affina.errors import AffinaError, ModelError, Problem
-from affina.models.promised import check_promised, numbers_in
+from affina.models.promised import laid_out, weights_in
 from affina.models.quiet import quiet
 from affina.models.source import Source
 
@@ -46,7 +46,7 @@ def load_files(
     """
     try:
         with quiet():
-            check_promised(build, config, there=numbers_in(source.folder), where=where)
+            laid_out(build, config, there=weights_in(source.folder), where=where)
             tokenizer = AutoTokenizer.from_pretrained(
                 source.tokenizer_folder, trust_remote_code=False, local_files_only=True
             )

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufCo
 
 from affina.errors import ModelError, Problem
 from affina.models.gguf_header import MAGIC, check_header
-from affina.models.promised import check_promised
+from affina.models.promised import There, laid_out
 from affina.models.quiet import Notify, quiet, silent
 from affina.runtime.cache import cached, file_sha256
 
@@ -54,13 +54,13 @@ def convert(path: Path, folder: Path) -> None:
             )
         )
     try:
-        numbers = check_header(path)
+        there = check_header(path)
     except ValueError as error:
         raise _problem(path, "a whole GGUF file", str(error)) from error
     try:
         # the reader draws a progress bar of its own that no setting turns off
         with quiet(), redirect_stderr(io.StringIO()):
-            model, tokenizer, info = _read(path, numbers)
+            model, tokenizer, info = _read(path, there)
     except ModelError:
         raise
     except Exception as error:  # whatever the readers make of a damaged file
@@ -78,10 +78,10 @@ def _build(path: Path, folder: Path, *, notify: Notify) -> None:
     convert(path, folder)
 
 
-def _read(path: Path, numbers: int) -> tuple[Any, Any, dict[str, Any]]:
+def _read(path: Path, there: There) -> tuple[Any, Any, dict[str, Any]]:
     folder = str(path.absolute().parent)
     config = AutoConfig.from_pretrained(folder, gguf_file=path.name, local_files_only=True)
-    check_promised(AutoModelForCausalLM, config, there=numbers, where=str(path))
+    laid_out(AutoModelForCausalLM, config, there=there, where=str(path))
     model, info = AutoModelForCausalLM.from_pretrained(
         folder,
         gguf_file=path.name,

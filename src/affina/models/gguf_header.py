@@ -19,6 +19,8 @@ from typing import Final
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
+from affina.models.promised import There
+
 MAGIC: Final = b"GGUF"
 VERSIONS: Final = (2, 3)
 ALIGNMENT: Final = 32
@@ -48,8 +50,8 @@ class _Tensor:
     numbers: int
 
 
-def check_header(path: Path) -> int:
-    """Hold a file's header against its size; returns how many numbers its tensors have.
+def check_header(path: Path) -> There:
+    """Hold a file's header against its size; returns what its weights are.
 
     Raises:
         ValueError: a number in it cannot be right.
@@ -68,7 +70,7 @@ def check_header(path: Path) -> int:
         found = list(_tensors(reader, tensors))
         start = -(-reader.place // alignment) * alignment
         _check_places(found, alignment=alignment, room=size - start)
-    return sum(tensor.numbers for tensor in found)
+    return There(sum(tensor.numbers for tensor in found), len(found))
 
 
 class _Reader:

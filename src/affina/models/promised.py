@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -22,36 +22,58 @@ FREE: Final = 2**24
 """and so many more, for models that are smaller than their heads (64 MiB in float32)."""
 
 
-def numbers_in(folder: Path) -> int:
-    """How many numbers the weights of a folder have, by their headers."""
-    found = 0
+SPARE: Final = 64
+"""Blocks that a model may have beyond the tensors of its weights: some families run the same block again and again."""
+DEPTHS: Final = ("num_hidden_layers", "num_layers", "n_layer", "n_layers", "encoder_layers", "decoder_layers")
+"""Where configurations say how many blocks there are,"""
+OF_A_DECODER: Final = "num_decoder_layers"
+"""and how many of a decoder beside an encoder."""
+
+
+class There(NamedTuple):
+    """What the weights are, by their headers: numbers, and the tensors that these make."""
+
+    numbers: int
+    tensors: int
+
+
+def weights_in(folder: Path) -> There:
+    """What the weights of a folder are."""
+    sizes = list[int]()
     for path in weight_files(folder):
         with safe_open(path, framework="numpy") as file:
-            found += sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
-    return found
+            sizes += [math.prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
+    return There(sum(sizes), len(sizes))
 
 
-def check_promised(build: Any, config: Any, *, there: int, where: str) -> None:
-    """Stop at a configuration of a far larger model than the weights are of.
+def laid_out(build: Any, config: Any, *, there: There, where: str) -> Any:
+    """The model without memory for its weights; a configuration of a far larger one than these are is refused.
 
     Args:
         build: one of transformers' `AutoModelFor...`.
         config: the model's configuration.
-        there: numbers that the weights have.
+        there: what the weights are.
         where: what the user wrote.
 
     Raises:
         ModelError: it is.
     """
+    given = config.to_dict()
+    depth = max((given[key] for key in (*DEPTHS, OF_A_DECODER) if isinstance(given.get(key), int)), default=0)
+    if depth > there.tensors + SPARE:  # a block takes memory by itself
+        raise ModelError(_other(where, f"{depth:,} blocks", f"{there.tensors:,} tensors"))
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         module = build.from_config(config)
     promised = sum(tensor.numel() for tensor in module.parameters())
-    if promised > MOST_TIMES * there + FREE:
-        raise ModelError(
-            Problem(
-                where=where,
-                expected=f"the weights of a model of {promised:,} numbers, as its configuration says",
-                found=f"weights of {there:,}",
-                fix="take the configuration and the weights of one and the same model",
-            )
-        )
+    if promised > MOST_TIMES * there.numbers + FREE:
+        raise ModelError(_other(where, f"{promised:,} numbers", f"{there.numbers:,}"))
+    return module
+
+
+def _other(where: str, promised: str, found: str) -> Problem:
+    return Problem(
+        where=where,
+        expected=f"the weights of a model of {promised}, as its configuration says",
+        found=f"weights of {found}",
+        fix="take the configuration and the weights of one and the same model",
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
@@ -18,9 +17,11 @@ from transformers import (
     GenerationConfig,
 )
 
+from affina.errors import AffinaError
 from affina.models.classifier import read_config
 from affina.models.files import unloadable
 from affina.models.language import check_end, read_writer_config
+from affina.models.promised import laid_out, weights_in
 from affina.models.quiet import quiet
 from affina.models.settings import length_limit, set_no_notices, set_padding, set_special_tokens
 from affina.models.source import Source
@@ -67,13 +68,15 @@ def load_writer_reader(source: Source) -> WriterReader:
     config = read_writer_config(source, where)
     build = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     try:
-        with quiet(), torch.device("meta"):
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(
                 source.tokenizer_folder, trust_remote_code=False, local_files_only=True
             )
-            module = build.from_config(config)
+            module = laid_out(build, config, there=weights_in(source.folder), where=where)
             if (source.folder / "generation_config.json").is_file():
                 module.generation_config = GenerationConfig.from_pretrained(source.folder, local_files_only=True)
+    except AffinaError:
+        raise
     except Exception as error:  # whatever a family's own code makes of a file
         raise unloadable(where, error) from error
     set_padding(module, tokenizer, where=where)
@@ -97,11 +100,13 @@ def load_reader(source: Source) -> Reader:
     where = f"model: {source.reference}"
     config = read_config(source, where)
     try:
-        with quiet(), torch.device("meta"):
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(
                 source.tokenizer_folder, trust_remote_code=False, local_files_only=True
             )
-            module = AutoModelForSequenceClassification.from_config(config)
+            module = laid_out(AutoModelForSequenceClassification, config, there=weights_in(source.folder), where=where)
+    except AffinaError:
+        raise
     except Exception as error:  # whatever a family's own code makes of a file
         raise unloadable(where, error) from error
     set_padding(module, tokenizer, where=where)

@@ -96,6 +96,7 @@ SETTINGS = {
     "a configuration of an unknown kind": _folder(CONFIG, _settings(model_type="brontosaurus")),
     "a configuration without a kind": _folder(CONFIG, _settings(model_type=None)),
     "a configuration of another width": _folder(CONFIG, _settings(hidden_size=4096)),
+    "a configuration of ten million blocks": _folder(CONFIG, _settings(num_hidden_layers=10_000_000), "blocks"),
     "a configuration with a width of nothing": _folder(CONFIG, _settings(hidden_size=0)),
     "a configuration with heads that do not divide": _folder(CONFIG, _settings(num_attention_heads=7)),
     "a configuration with a width that is a text": _folder(CONFIG, _settings(hidden_size="wide")),
@@ -182,6 +183,9 @@ GGUFS = {
     "a GGUF without an architecture": _gguf(gguf([], [tensor("w", [8], 0)])),
     "a GGUF of an unknown architecture": _gguf(
         gguf([pair("general.architecture", 8, text("brontosaurus"))], [tensor("w", [8], 0)])
+    ),
+    "a GGUF that promises ten million blocks": _gguf(
+        gguf([NAMED, pair("llama.block_count", 4, struct.pack("<I", 10_000_000))], [tensor("w", [8], 0)])
     ),
     "a GGUF without weights": _gguf(gguf([NAMED], [])),
 }
