@@ -90,7 +90,9 @@ def test_recalled_steps_are_those_of_the_authors():
     Recall({"w": body}, {"w": start}, k=K, t0=T0, pull=PULL).on(adamw)
     plain = nn.Parameter(start + 0.5)
     other = torch.optim.AdamW([plain], lr=RATE, weight_decay=0.0, fused=True)
-    for gradient in gradients:
+    for done, gradient in enumerate(gradients):
+        for group in adamw.param_groups:
+            group["done"] = done
         for one in (body, head, plain):
             one.grad = torch.full_like(one, gradient)
         adamw.step()
@@ -134,3 +136,38 @@ def test_a_run_that_is_recalled_resumes_bit_for_bit(tmp_path, monkeypatch):
     begin = partial(replaying, tmp_path, method="full", train=train)
     whole, again = stopped_and_gone_on(begin, tmp_path, monkeypatch)
     assert all(torch.equal(again[name], tensor) for name, tensor in whole.items())
+
+
+def test_the_time_of_a_run_goes_on_where_its_moments_begin_anew(tmp_path):
+    """As after a way back of the guard: weights that were let go are not recalled again."""
+    run = prepared_run(tmp_path, method="full", train={"rec_adam": {"t0": 50, "k": 1.0}, "weight_decay": 0.0})
+    loop, _ = start_loop(run, tmp_path / "run")
+    start = {key: weight.detach().clone() for key, weight in pre_trained(run.attached).items()}
+    weights = pre_trained(run.attached)
+    with torch.no_grad():
+        for weight in weights.values():
+            weight.add_(1.0)
+    loop.optimizer.start_anew()
+    for weight in weights.values():
+        weight.grad = torch.zeros_like(weight)
+    loop.stepper.move(1.0, step=100)
+    assert all(float((weight.detach() - start[key] - 1.0).abs().max()) < 1e-3 for key, weight in weights.items())
+    for weight in weights.values():
+        weight.grad = torch.zeros_like(weight)
+    loop.stepper.move(1.0, step=0)
+    assert all(float((weight.detach() - start[key]).abs().max()) < 0.95 for key, weight in weights.items())
+
+
+def test_a_step_that_the_scaler_skips_recalls_nothing():
+    weight, start = nn.Parameter(torch.ones(1)), torch.zeros(1)
+    groups = [{"params": [weight], "peak": RATE, "weight_decay": 0.0, "done": 0}]
+    adamw = torch.optim.AdamW(groups, lr=RATE, fused=True)
+    Recall({"w": weight}, {"w": start}, k=K, t0=100, pull=PULL).on(adamw)
+    weight.grad = torch.zeros(1)
+    adamw.found_inf = torch.ones(())
+    adamw.step()
+    assert float(weight.detach()) == 1.0
+    assert adamw.param_groups[0]["lr"] == RATE
+    adamw.found_inf = torch.zeros(())
+    adamw.step()
+    assert float(weight.detach()) < 1.0

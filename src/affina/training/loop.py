@@ -159,7 +159,7 @@ class Loop(Generic[B]):
             self._skip(*broken, found.batches)
             self.seconds += time.perf_counter() - started
             return
-        scale = stepper.move(self.schedule(self.step) * self.guard.factor(self.step))
+        scale = stepper.move(self.schedule(self.step) * self.guard.factor(self.step), step=self.step)
         if self.precision.scales and scale < LEAST_LOSS_SCALE:
             raise self._not_finite("the gradient in fp16, whatever the loss scale", found.norm, found.batches)
         self.step += 1
@@ -246,8 +246,9 @@ class Loop(Generic[B]):
         self.attached.train()
         self.optimizer.release()
         self._stage = stage
-        self.guard.forget()
         if stage.start == self.step:  # not a stage that a resumed run is in the middle of
+            if self.step:
+                self.guard.forget()
             self.journal.append(Event(step=self.step, name=UNFROZEN, text=stage.text))
 
     def _evaluate(self) -> None:

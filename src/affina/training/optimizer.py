@@ -59,10 +59,10 @@ class Optimizer:
             fused=True,
         )
 
-    def set_factor(self, factor: float) -> None:
-        """The learning rate of each group becomes its peak times `factor`."""
+    def set_factor(self, factor: float, *, step: int = 0) -> None:
+        """The learning rate of each group becomes its peak times `factor`, its time the steps `done` so far."""
         for group in self.adamw.param_groups:
-            group["lr"] = group["peak"] * factor
+            group["lr"], group["done"] = group["peak"] * factor, step
 
     def clear(self) -> None:
         """Forget the gradients and free their memory."""

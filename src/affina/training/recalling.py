@@ -43,29 +43,26 @@ class Recall:
         self._kept: list[tuple[dict[str, Any], float, float]] = []
 
     def on(self, adamw: torch.optim.Optimizer) -> None:
-        """Act from its next step on; the groups have a `peak`, and Adam's own count of steps is the time."""
+        """Act from its next step on; the groups have a `peak`, and the steps that are `done`, which are the time."""
         adamw.register_step_pre_hook(self._before)
         adamw.register_step_post_hook(self._after)
 
     def _before(self, adamw: torch.optim.Optimizer, *_: Any) -> None:
         for group in adamw.param_groups:
-            ours = [weight for weight in group["params"] if weight in self._start]
-            if ours:
-                share = annealed(1 + _steps(adamw, ours), k=self._k, t0=self._t0)
+            if any(weight in self._start for weight in group["params"]):
+                share = annealed(1 + group["done"], k=self._k, t0=self._t0)
                 self._kept.append((group, group["lr"], share))
                 group["lr"] *= share
 
     @torch.no_grad()
-    def _after(self, *_: Any) -> None:
+    def _after(self, adamw: torch.optim.Optimizer, *_: Any) -> None:
+        skipped = bool(getattr(adamw, "found_inf", None))  # set by fp16's scaler, whose step then moves nothing
         for group, rate, share in self._kept:
             group["lr"] = rate
+            if skipped:
+                continue
             back = self._pull * rate / group["peak"] * (1 - share)
             for weight in group["params"]:
                 if weight in self._start and weight.grad is not None:
                     weight.lerp_(self._start[weight], back)
         self._kept.clear()
-
-
-def _steps(adamw: torch.optim.Optimizer, weights: list[nn.Parameter]) -> int:
-    """Steps that were done, by Adam's own count, which a checkpoint keeps."""
-    return max((int(adamw.state[weight]["step"]) for weight in weights if adamw.state.get(weight)), default=0)

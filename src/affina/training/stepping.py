@@ -147,9 +147,14 @@ class Stepper(Generic[B]):
         """Drop the gradients, the weights unmoved."""
         self._optimizer.clear()
 
-    def move(self, factor: float) -> float:
-        """Let the optimizer step at `factor` times its peak rates; returns the loss scale that follows."""
-        self._optimizer.set_factor(factor)
+    def move(self, factor: float, *, step: int = 0) -> float:
+        """Let the optimizer step at `factor` times its peak rates; returns the loss scale that follows.
+
+        Args:
+            factor: of the peak rates.
+            step: how many the run has done, for what acts by the time.
+        """
+        self._optimizer.set_factor(factor, step=step)
         scale = self._precision.step(self._optimizer.adamw)
         self._optimizer.clear()
         return scale
