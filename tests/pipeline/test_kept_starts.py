@@ -1,7 +1,11 @@
 """A second run of the same rows, model and recipe: what comes before its first step is taken over, bit for bit."""
 
+import json
+import shutil
+
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 import affina
@@ -128,3 +132,23 @@ def test_a_run_that_is_stopped_goes_on_as_ever(reused, tmp_path):
     resumed = read(affina.train(stopped).folder.journal)
     assert takes_over(resumed)
     assert steps(resumed) == steps(whole)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")])
+def test_a_cache_without_room_costs_a_run_nothing(reused, tmp_path, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr("affina.pipeline.kept_starts.save_file", full)
+    folder, _ = trained(tmp_path, "one")
+    assert folder.report.is_file()
+    assert not takes_over(trained(tmp_path, "two")[1])
+
+
+def test_another_configuration_of_the_same_weights_measures_for_itself(reused, tmp_path):
+    asked = [{**recipe(tmp_path, name), "model": str(tmp_path / "model")} for name in ("one", "two")]
+    shutil.copytree(tiny("bert"), tmp_path / "model")
+    affina.train(asked[0])
+    path = tmp_path / "model" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "hidden_act": "relu"}), encoding="utf-8")
+    assert not takes_over(read(affina.train(asked[1]).folder.journal))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -95,9 +96,20 @@ def locate(reference: str, *, notify: Notify = silent) -> Source:
 
 def fingerprint(source: Source) -> str:
     """One SHA-256 for the weights of a model, of each file's name and content; of an adapter and its base, for both."""
-    whole = hashlib.sha256()
     beside = () if source.adapter is None else tuple(sorted(source.adapter.glob("adapter_*")))
-    for path in (*weight_files(source.folder), *beside):
+    return _of_files((*weight_files(source.folder), *beside))
+
+
+def fingerprint_beside(source: Source) -> str:
+    """The same of what stands beside the weights: the configuration and the tokenizer."""
+    folders = dict.fromkeys((source.config_folder, source.tokenizer_folder))
+    found = [path for folder in folders for path in sorted(folder.iterdir()) if path.is_file()]
+    return _of_files(path for path in found if path.suffix not in {".safetensors", ".md"})
+
+
+def _of_files(paths: Iterable[Path]) -> str:
+    whole = hashlib.sha256()
+    for path in paths:
         now = path.stat()
         whole.update(f"{path.name} {_sha256(path.absolute(), now.st_size, now.st_mtime_ns)}\n".encode())
     return whole.hexdigest()

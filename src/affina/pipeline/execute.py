@@ -125,10 +125,9 @@ def _execute(prepared: Prepared, place: Place, observers: Sequence[Observer], kn
     clock = _Clock({"preparation": known.seconds})
     aside = damaged.put_aside(place.folder, place.damaged, resume=place.resume)
     resumed = checkpoint.load_state(place.resume) if place.resume else None
-    if resumed:
-        cut(place.folder.journal, position=resumed.journal)
-    else:  # what a run left that stopped before its first checkpoint
-        place.folder.journal.unlink(missing_ok=True)
+    if place.folder.journal.is_file():  # emptied, never removed: a folder without it is no run's
+        cut(place.folder.journal, position=resumed.journal if resumed else 0)
+    if not resumed:  # what a run left that stopped before its first checkpoint
         place.folder.replayed.unlink(missing_ok=True)
         shutil.rmtree(place.folder.checkpoints, ignore_errors=True)
     before = read(place.folder.journal) if resumed else []

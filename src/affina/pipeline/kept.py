@@ -22,6 +22,11 @@ from affina.training.kept_states import Shelf
 class FrozenStates(Protocol):
     """What a model's frozen blocks gave of rows, in the place of running them; see `pipeline.stepping_over`."""
 
+    @property
+    def as_planned(self) -> bool:
+        """Whether what was to be kept is, as far as it was tried."""
+        ...
+
     def fill(self, journal: Journal) -> None:
         """Run the frozen blocks once over all rows that are kept, unless that was done."""
         ...
@@ -59,6 +64,8 @@ class RunsOnce(Protocol):
 @final
 class RunWhole:
     """Nothing is kept, and nothing stepped over."""
+
+    as_planned = True
 
     def fill(self, journal: Journal) -> None:
         """There is nothing to fill."""

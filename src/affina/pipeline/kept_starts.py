@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from affina.errors import RunError
+from affina.errors import AffinaError
 from affina.pipeline import rates
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.replayed import texts_for
@@ -65,17 +66,17 @@ class Start:
 def key_of(run: Prepared) -> str | None:
     """What a start depends on, hashed; None where it is not kept.
 
-    That is so where the recipe does not want it, and where a second model is asked, whose files are not looked at.
+    That is so where the recipe does not want it, where a second model is asked, whose files are not looked at, and
+    where frozen blocks are run in each pass although their states were to be kept, whose last bits are others.
     """
     cost = run.subject.baseline_cost(run)
-    if not run.recipe.train.reuse or (cost is not None and cost.beside):
+    if not run.recipe.train.reuse or (cost is not None and cost.beside) or not run.frozen.as_planned:
         return None
     recipe = resolved_recipe(run).model_dump(mode="json", exclude=APART)
     texts = texts_for(run)
     given = {
         **{f"rows, {name}": _digest(row.fields for row in rows) for name, rows in run.rows.items()},
-        **{f"lengths, {name}": _digest(lengths) for name, lengths in run.subject.lengths.items()},
-        "terms": _digest([pair.first, pair.second, pair.before] for pair in run.terms),
+        **{f"lengths, {name}": _digest([list(lengths)]) for name, lengths in run.subject.lengths.items()},
         "texts": _digest(texts.pieces if texts else ()),
     }
     return hash_of(run, recipe, given, _code(), torch.backends.cpu.get_cpu_capability())[:32]
@@ -117,8 +118,9 @@ def keep(start: Start, records: Sequence[Payload]) -> None:
     if start.evaluated is not None:
         return
     first = next((line.metrics for line in records if isinstance(line, Evaluated) and line.step == 0), None)
-    if first is not None:
-        cache.keep(KIND, start.key, functools.partial(_write, replace(start, evaluated=first)), most=MOST)
+    if first is not None:  # a disk that is full says so in the words of whoever wrote last
+        with suppress(AffinaError, SafetensorError):
+            cache.keep(KIND, start.key, functools.partial(_write, replace(start, evaluated=first)), most=MOST)
 
 
 def _write(start: Start, folder: Path) -> None:
@@ -137,7 +139,7 @@ def _read(key: str) -> Start | None:
     try:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
         return Start(key=key, lines=tuple(read(folder / LINES)), head=load_file(folder / HEAD), **state)
-    except (OSError, ValueError, TypeError, RunError, SafetensorError):
+    except (OSError, ValueError, TypeError, AffinaError, SafetensorError):
         return None
 
 

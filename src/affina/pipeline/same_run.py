@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from affina.models.source import fingerprint
+from affina.models.source import fingerprint, fingerprint_beside
 from affina.pipeline.prepared import Prepared
 from affina.runtime import machine
 
@@ -26,6 +26,7 @@ def hash_of(prepared: Prepared, recipe: Mapping[str, Any], *more: Any) -> str:
         recipe: the keys that matter, as plain data.
         more: anything that JSON or `str` writes down whole.
     """
-    here = [prepared.device.type, torch.get_num_threads(), machine.versions()]
-    parts = [recipe, prepared.loaded.files, fingerprint(prepared.model.source), *more, *here]
+    here = [machine.facts(prepared.device)["device"], torch.get_num_threads(), machine.versions()]
+    source, terms = prepared.model.source, [[pair.first, pair.second, pair.before] for pair in prepared.terms]
+    parts = [recipe, prepared.loaded.files, terms, fingerprint(source), fingerprint_beside(source), *more, *here]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -86,6 +86,11 @@ class StatesOnDisk:
         self._readers: dict[str, list[Reader]] = {}
         self._given_up = False
 
+    @property
+    def as_planned(self) -> bool:
+        """Whether the disk took it."""
+        return not self._given_up
+
     def fill(self, journal: Journal) -> None:
         """Run the frozen blocks once over all rows, unless an earlier process did; without the room, each pass does."""
         if self._readers or self._given_up:

@@ -163,7 +163,7 @@ def time_of(prepared: Prepared, pace: Pace, plan: Plan, *, prepared_in: float) -
         before=prepared_in
         + evaluation
         + _baselines(prepared, whole, pace)
-        + _beforehand(prepared, costs, pace)
+        + _beforehand(prepared, whole, pace)
         + tested
         + _keeping(prepared, pace),
         after=pace.model
