@@ -128,7 +128,7 @@ def _default(value: Mapping[str, Any]) -> str:
 
 def _meaning(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "description" in value:
-        return str(value["description"])
+        return str(value["description"]).replace("|", "\\|")  # which would end a cell
     inner = [spec["description"].partition("\n")[0] for spec in _objects(value, schema)]
     return " ".join(inner) or "Which one it is."
 

@@ -244,7 +244,7 @@ def test_yaml_is_the_only_reading_of_a_value(recipe_file):
     [
         ({"name": "full", "layer_decay": 0.95}, "method.layer_decay", "for a factor of 0.95 write 1.0526"),
         ({"name": "full", "layer_decay": 0}, "method.layer_decay", "1 or more"),
-        ({"name": "full", "layer_decay": float("inf")}, "method.layer_decay", "a number"),
+        ({"name": "full", "layer_decay": float("inf")}, "method.layer_decay", "finite number"),
         ({"name": "full", "unfreezing": "sudden"}, "method.unfreezing", "'gradual' or 'chain_thaw'"),
         ({"name": "full", "stage_epochs": 2}, "method", "beside `unfreezing: gradual` or `chain_thaw`"),
         ({"name": "partial", "unfreezing": "gradual"}, "method.unfreezing", "it is for method=full"),

@@ -45,20 +45,23 @@ def check_recipe(tree: Mapping[str, Any], *, origin: str = "recipe") -> Recipe:
         recipe = Recipe.model_validate(dict(tree))
     except ValidationError as error:
         raise RecipeError(*problems_of(error.errors(), tree, origin=origin)) from error
-    if problems := list(_taken_for_numbers(tree, recipe, origin=f"{origin}, key ")):
+    if problems := list(_taken_for_numbers(tree, recipe, where=f"{origin}, key ")):
         raise RecipeError(*problems)
     return recipe
 
 
-def _taken_for_numbers(tree: Mapping[str, Any], spec: BaseModel, *, origin: str) -> Iterator[Problem]:
+def _taken_for_numbers(given: Any, found: Any, *, where: str) -> Iterator[Problem]:
     """`true` and `false` where a number is meant, which pydantic reads as 1 and 0."""
-    for key, given in tree.items():
-        found = getattr(spec, key, None)
-        if isinstance(given, Mapping) and isinstance(found, BaseModel):
-            yield from _taken_for_numbers(given, found, origin=f"{origin}{key}.")
-        elif isinstance(given, bool) and isinstance(found, int | float) and not isinstance(found, bool):
-            fix = "write a number, or leave it out"
-            yield Problem(where=f"{origin}{key}", expected="a number", found=str(given).lower(), fix=fix)
+    if isinstance(given, Mapping):
+        for key, inner in given.items():
+            value = found.get(key) if isinstance(found, Mapping) else getattr(found, str(key), None)
+            yield from _taken_for_numbers(inner, value, where=f"{where}.{key}")
+    elif isinstance(given, list | tuple) and isinstance(found, list | tuple):
+        for inner, value in zip(given, found, strict=False):  # a text with commas may have become a list
+            yield from _taken_for_numbers(inner, value, where=where)
+    elif isinstance(given, bool) and isinstance(found, int | float) and not isinstance(found, bool):
+        fix = "write a number, or leave it out"
+        yield Problem(where=where.replace("key .", "key "), expected="a number", found=str(given).lower(), fix=fix)
 
 
 def dump_recipe(recipe: Recipe) -> str:

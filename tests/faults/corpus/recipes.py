@@ -76,6 +76,9 @@ FILES: dict[str, Case] = {
     "a recipe whose data is a number": recipe("data: 5\n", "r.yaml, key data"),
     "a recipe whose training file is a number": recipe("data: {train: 5}\n", "data.train"),
     "a recipe whose training file is not there": recipe("data: {train: none.csv}\n", "none.csv"),
+    "a recipe whose mix has a truth for a weight": recipe(
+        "data: {train: [{file: good.csv, weight: true}]}\n", "weight", "a number", "true"
+    ),
     "a recipe whose mix has no weight": recipe("data: {train: {good.csv: heavy}}\n", "data.train"),
     "a recipe with a method without a name": recipe(f"{GOOD}method: {{rank: 8}}\n", "method", "name"),
     "a recipe with a key of another method": recipe(f"{GOOD}method: {{name: full, rank: 8}}\n", "method.rank", "lora"),
