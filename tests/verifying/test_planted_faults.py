@@ -264,6 +264,18 @@ def test_a_planted_fault_fails_the_check_that_is_for_it(verified, monkeypatch, p
     assert named <= failed, standing
 
 
+SOUND = [case for at, (_, *case, _) in enumerate(FAULTS) if case not in [known for _, *known, _ in FAULTS[:at]]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SOUND, ids=lambda case: "-".join(str(part) for part in case))
+def test_without_a_fault_the_same_checks_hold(verified, case):
+    failed, standing = verified(*case)
+    assert failed == set(), standing
+    looked_at = {name for _, *known, named in FAULTS if known == case for name in named}
+    assert {name: standing[name] for name in looked_at} == dict.fromkeys(looked_at, "passed")
+
+
 PACKED = {"train": {"epochs": 1, "batch_tokens": 160, "head_start": "random", "restart": False, "pack": True}}
 
 

@@ -15,7 +15,7 @@ from affina.comparing.figures import BASELINE, Figures, Results, baseline_standi
 from affina.comparing.fronts import front
 from affina.comparing.reading import TUNED, Result
 from affina.record.compared import COSTS, Standing
-from affina.record.measures import higher_is_better
+from affina.record.measures import direction
 from affina.reporting.paired import Paired, discordant
 from affina.reporting.verdict import settled, telling
 
@@ -77,7 +77,7 @@ def _rank(one: Standing, metric: str) -> float:
     """Lower is better; last what has no such figure."""
     if metric not in one.metrics:
         return math.inf
-    return -one.metrics[metric].value if higher_is_better(metric) else one.metrics[metric].value
+    return -direction(metric) * one.metrics[metric].value
 
 
 def _beside(best: Standing, one: Standing, entry: str, figures: Figures, metric: str) -> Standing:

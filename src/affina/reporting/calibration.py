@@ -11,7 +11,7 @@ import math
 from typing import Final
 
 from affina.record.figures import LEAST_ROWS
-from affina.record.measures import SHARES, higher_is_better
+from affina.record.measures import SHARES, direction
 from affina.record.payloads import Evaluated
 from affina.reporting.formats import counted, metric, name, number
 from affina.reporting.gathered import Gathered
@@ -51,7 +51,7 @@ def turned(run: Gathered) -> str:
 
 def _meaning(key: str, lowest: Evaluated, kept: Evaluated, rows: int) -> str:
     before, after = lowest.metrics[key], kept.metrics[key]
-    fell = (before - after) if higher_is_better(key) else (after - before)
+    fell = direction(key) * (before - after)
     if fell <= 0:
         return "its answers got no worse and its probabilities too sure: do not rely on these"
     noise = ERRORS * math.sqrt(max(0.0, before * (1 - before)) / rows) if key in SHARES else 0.0

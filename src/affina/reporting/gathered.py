@@ -31,7 +31,9 @@ from affina.record.searched import Searched, Tried
 from affina.record.starts import ModelLoaded, RangeTested, Restarted
 
 RESTARTED: Final = "restarted"
-HAPPENED: Final[dict[type[Payload], str]] = {
+Happened = Restarted | Skipped | Rewound | BatchesSplit
+"""What happened to a training by itself."""
+HAPPENED: Final[dict[type[Happened], str]] = {
     Restarted: RESTARTED,
     Skipped: "skipped",
     Rewound: "went back",
@@ -160,11 +162,7 @@ def gather(records: Sequence[Payload]) -> Gathered:
         searched=_last(records, Searched),
         steps=_all(trained, Step),
         evaluations=_all(trained, Evaluated),
-        events=tuple(
-            _as_event(line)
-            for line in records
-            if isinstance(line, Event | Restarted | Skipped | Rewound | BatchesSplit)
-        ),
+        events=tuple(_as_event(line) for line in records if isinstance(line, Event | Happened)),
         range_tests=tuple(_tested(records)),
         restarted=restarted,
         finished=ending if isinstance(ending, Finished) else None,
@@ -184,7 +182,7 @@ def _tested(records: Sequence[Payload]) -> list[Tested]:
     return found
 
 
-def _as_event(line: Event | Restarted | Skipped | Rewound | BatchesSplit) -> Event:
+def _as_event(line: Event | Happened) -> Event:
     return line if isinstance(line, Event) else Event(step=line.step, name=HAPPENED[type(line)], text=line.text)
 
 

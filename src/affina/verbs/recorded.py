@@ -6,7 +6,7 @@ measured with what the run ships, opened as every other verb opens it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from affina.data.drawing import drawn_places
@@ -19,6 +19,7 @@ from affina.pipeline.writing.measuring import most_rows
 from affina.record.measures import WRITING
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.reporting.formats import counted
+from affina.reporting.gathered import gather
 from affina.verbs.runs import FinishedRun, open_run
 from affina.verbs.writers import OpenWriter, open_writer
 from affina.verifying.guarantees import EXACT, Guarantee, absent, within
@@ -45,13 +46,13 @@ def as_recorded(run: FinishedRun, prepared: Prepared, *, device: str, notify: No
     """
     if changed := [file for file, digest in run.data.files.items() if prepared.loaded.files.get(file) != digest]:
         return absent(RECORDED, f"{changed[0]} is not the file any more that the run was trained and measured with")
-    rows = prepared.rows[prepared.report_split]
-    found = next((one for one in run.records if isinstance(one, RowResults) and one.who == TUNED), None)
+    rows, gathered = prepared.rows[prepared.report_split], gather(run.records)
+    found = gathered.rows.get(TUNED)
     if found is None:
         return absent(RECORDED, "the run's record has no results row by row")
     if run.data.task in WRITING:
         writer = open_writer(run, device=device, notify=notify)
-        return _of_losses(writer, rows, found) if writer.writer.alone else _of_texts(writer, run, rows)
+        return _of_losses(writer, rows, found) if writer.writer.alone else _of_texts(writer, rows, gathered.texts)
     return _of_answers(run, rows, found, device=device, notify=notify)
 
 
@@ -76,7 +77,7 @@ def _of_answers(
         other = sum(recorded.predicted[place] != said for place, said in zip(places, by_row.predicted, strict=True))
     if other:
         figure = max(figure, 1.0)
-    what = f"asked again for {counted(len(places), 'rows')} of {recorded.split}, what the run ships"
+    what = _asked(len(places), "rows", recorded.split)
     return within(
         RECORDED,
         figure,
@@ -98,7 +99,7 @@ def _of_losses(writer: OpenWriter, rows: Sequence[Row], recorded: RowResults) ->
     taught = writer.writer.taught([rows[place] for place in places])
     found = writer.writer.losses(taught, budget=max(map(len, taught.passages)))
     figure = _off(recorded.parts["loss"][0], found.nats.tolist(), places)
-    what = f"asked again for {counted(len(places), 'rows')} of {recorded.split}, what the run ships"
+    what = _asked(len(places), "rows", recorded.split)
     return within(
         RECORDED,
         figure,
@@ -108,20 +109,19 @@ def _of_losses(writer: OpenWriter, rows: Sequence[Row], recorded: RowResults) ->
     )
 
 
-def _of_texts(writer: OpenWriter, run: FinishedRun, rows: Sequence[Row]) -> Guarantee:
+def _of_texts(writer: OpenWriter, rows: Sequence[Row], texts: Mapping[str, WrittenTexts]) -> Guarantee:
     """Texts, written in a batch that the run wrote together, so that nothing but the model can change them."""
-    known = next((one for one in run.records if isinstance(one, WrittenTexts) and one.who == TUNED), None)
+    known, recipe = texts.get(TUNED), writer.run.recipe
     if known is None:
         return absent(RECORDED, "the run wrote no texts")
     if writer.writer.how.temperature:
         return absent(RECORDED, "texts are drawn at random (generate.temperature): they are not the same twice")
-    most = most_rows(run.recipe.generate.rows)
-    wanted = writer.writer.to_write(rows, most=most, seed=run.recipe.rows_seed)
+    wanted = writer.writer.to_write(rows, most=most_rows(recipe.generate.rows), seed=recipe.rows_seed)
     *_, last = batches([len(one.ids) for one in writer.writer.ask(wanted.rows)])
     again = writer.writer.write([wanted.rows[place] for place in last])
     said = shown.texts(again, who=TUNED, split=known.split).texts
     other = sum(text != known.texts[place] for place, text in zip(last, said, strict=True))
-    what = f"asked again for {counted(len(last), 'texts')} of {known.split}, what the run ships"
+    what = _asked(len(last), "texts", known.split)
     return within(
         RECORDED,
         float(other),
@@ -129,3 +129,8 @@ def _of_texts(writer: OpenWriter, run: FinishedRun, rows: Sequence[Row]) -> Guar
         holds=f"{what} writes what the record says, letter by letter",
         broken=f"{what} writes {other} of them in other words than the record says",
     )
+
+
+def _asked(count: int, things: str, split: str) -> str:
+    """What was looked at, as a sentence begins."""
+    return f"asked again for {counted(count, things)} of {split}, what the run ships"

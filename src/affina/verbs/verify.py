@@ -20,7 +20,7 @@ from affina.runtime.machine import available, choose_device
 from affina.verbs.recorded import as_recorded
 from affina.verbs.runs import FinishedRun, read_run
 from affina.verbs.sources import Source, read_source
-from affina.verifying.bench import LEAST_ROWS, Bench, with_less
+from affina.verifying.bench import LEAST_ROWS, STEPS, Bench, with_less
 from affina.verifying.guarantees import Guarantee
 from affina.verifying.order import check_all
 
@@ -182,7 +182,7 @@ def _looked(bench: Bench) -> Looked:
         rows=len(bench.places),
         of=bench.of,
         longest=max(bench.lengths),
-        steps=bench.steps,
+        steps=STEPS,
         seed=run.recipe.seed,
     )
 

@@ -7,12 +7,10 @@ always a row by itself, or the model's own forward pass.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Final
 
 import torch
 
-from affina.data.batching import plan_epoch
 from affina.pipeline.answering.subject import Answering
 from affina.pipeline.learning import PACK
 from affina.pipeline.prepared import Prepared
@@ -28,8 +26,6 @@ BATCHES: Final = "batches"
 PACKING: Final = "packing"
 APART: Final = "apart"
 LOSS: Final = "own forward"
-EPOCH: Final = 1
-"""Whose batches are looked at: the first epoch's come in an order of its own."""
 
 
 def arithmetic(bench: Bench) -> Iterator[Guarantee]:
@@ -60,7 +56,7 @@ def accumulation(bench: Bench) -> Guarantee:
 
 def _in_one_batch(bench: Bench) -> list[int]:
     """The shorter rows, as many as one batch of the user's size has room for; two at least."""
-    order = sorted(bench.places, key=lambda place: bench.lengths[place])
+    order = bench.shortest
     room = bench.run.hyper.batch_tokens.value * 2
     count = max(
         count for count in range(1, len(order) + 1) if count <= 2 or count * bench.lengths[order[count - 1]] <= room
@@ -77,7 +73,7 @@ def _in_several(places: Sequence[int]) -> Window:
 def in_batches(bench: Bench) -> Guarantee:
     """The summed losses of batches of like length, padded, and of their rows one at a time."""
     run = kinds.padded(bench.run)
-    batches = _met(bench, plan_epoch(bench.lengths, budget=run.hyper.batch_tokens.value, seed=run.draws, epoch=EPOCH))
+    batches = _met(bench, kinds.planned(run))
     figure, rows = _against_single(run, run, batches), len(bench.places)
     what = f"{rows} rows in {counted(len(batches), 'batches')} of like length, padded to the longest: each batch's loss"
     return within(
@@ -93,7 +89,7 @@ def _met(bench: Bench, batches: list[list[int]]) -> list[list[int]]:
     """The batches; the two shortest rows in one where the user's batches have one row each."""
     if max(map(len, batches)) > 1:
         return batches
-    second, first = sorted(bench.places, key=lambda place: bench.lengths[place])[1::-1]
+    second, first = bench.shortest[1::-1]
     return [[second, first], *(batch for batch in batches if batch[0] not in (first, second))]
 
 
@@ -102,8 +98,7 @@ def packed(bench: Bench) -> Guarantee:
     run = bench.run
     if not kinds.is_packed(run):
         return absent(PACKING, _why_not_packed(run))
-    budget = run.hyper.batch_tokens.value
-    batches = run.subject.plan_epoch(bench.lengths, budget=budget, seed=run.draws, epoch=EPOCH)
+    batches = kinds.planned(run)
     what = f"{len(bench.places)} rows packed into {counted(_lines(run, batches), 'lines')}: each batch's loss"
     return within(
         PACKING,
@@ -158,8 +153,7 @@ def _forms(run: Prepared) -> tuple[Prepared, ...]:
 
 def _moved(run: Prepared, bench: Bench) -> tuple[float, float, int]:
     """How far the other rows of a batch move, how far the changed one does, and how many others there are."""
-    budget = run.hyper.batch_tokens.value
-    batch = max(_met(bench, run.subject.plan_epoch(bench.lengths, budget=budget, seed=run.draws, epoch=EPOCH)), key=len)
+    batch = max(_met(bench, kinds.planned(run)), key=len)
     before, after = kinds.apart(run, batch), kinds.apart(kinds.altered(run, batch[0]), batch)
     largest = max(float(one.abs().max()) for one in before)
     moved = [float((one - other).abs().max()) / largest for one, other in zip(before, after, strict=True)]
@@ -174,7 +168,8 @@ def own_forward(bench: Bench) -> Guarantee:
             figure = off(kinds.logits(run, places), kinds.own_logits(run, places))
         what = f"the logits of {counted(len(places), 'rows')}, computed only as far as the head reads,"
         return _as_own(figure, bench, what)
-    work = replace(run, subject=kinds.padded(run).subject).subject.work(kinds.padded(run))
+    lines = kinds.padded(run)
+    work = lines.subject.work(lines)
     tensors = trained_tensors(run)
     ours = work.loss(work.batch(places))
     ours.backward()  # type: ignore[no-untyped-call]

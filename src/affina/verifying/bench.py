@@ -75,6 +75,11 @@ class Bench:
         return self.run.subject.lengths["train"]
 
     @property
+    def shortest(self) -> list[int]:
+        """Their places, the shortest row first."""
+        return sorted(self.places, key=lambda place: self.lengths[place])
+
+    @property
     def close(self) -> float:
         """What another order of sums may change, relative."""
         return DOUBLE if self.double else SINGLE
@@ -82,15 +87,10 @@ class Bench:
     @property
     def looked(self) -> list[int]:
         """The places whose logits are looked at: short rows, no more tokens than the longest row has, but for two."""
-        order = sorted(self.places, key=lambda place: self.lengths[place])[:LOOKED]
+        order = self.shortest[:LOOKED]
         sums = itertools.accumulate(self.lengths[place] for place in order)
         room = max(self.lengths)
         return [place for place, total in zip(order, sums, strict=True) if total <= room or place in order[:LEAST_ROWS]]
-
-    @property
-    def steps(self) -> int:
-        """Of the short training."""
-        return STEPS
 
 
 def with_less(recipe: Recipe) -> Recipe:
@@ -185,8 +185,8 @@ def _too_few(prepared: Prepared, count: int) -> Problem:
     return Problem(
         where=", ".join(prepared.loaded.files),
         expected=f"at least {LEAST_ROWS} training rows to look at",
-        found=f"{count:,} of which at most one is taken",
-        fix="give more rows, or a larger --rows",
+        found=f"{count:,}",
+        fix="give more rows",
     )
 
 

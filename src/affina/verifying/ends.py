@@ -15,7 +15,6 @@ from affina.data.rows import Row
 from affina.models.ending import end_tokens
 from affina.pipeline.answering.subject import Answering
 from affina.pipeline.naming.subject import ByName
-from affina.pipeline.prepared import Prepared
 from affina.pipeline.writing.subject import Writing
 from affina.reporting.formats import counted
 from affina.tasks.chat import ROLE
@@ -23,8 +22,8 @@ from affina.tasks.generation import GOES_ON
 from affina.tasks.packs import rows_of
 from affina.tasks.token_loss import IGNORED
 from affina.tasks.turns import end_of_turn, prompt
+from affina.training.stepping import Work
 from affina.verifying import kinds
-from affina.verifying.arithmetic import EPOCH
 from affina.verifying.bench import Bench
 from affina.verifying.guarantees import EXACT, Guarantee, absent, within
 
@@ -40,21 +39,19 @@ def ends(bench: Bench) -> Guarantee:
     if isinstance(subject, Answering):
         return absent(ENDS, f"the task {subject.spec.name} writes no text that could end")
     own, rows = kinds.learns(subject), run.rows["train"]
-    wanted = [
-        _ends_in(own, row, cut=passage.cut_learned) for row, passage in zip(rows, kinds.passages_of(run), strict=True)
-    ]
+    passages = own.passages["train"]
+    wanted = [_ends_in(own, row, cut=passage.cut_learned) for row, passage in zip(rows, passages, strict=True)]
     if not sum(wanted):
         return absent(ENDS, "no row that is looked at has an end within data.max_length")
     stops = set(end_tokens(own.model))
-    budget = run.hyper.batch_tokens.value
-    found = [0] * len(rows)
-    for batch in subject.plan_epoch(bench.lengths, budget=budget, seed=run.draws, epoch=EPOCH):
-        for place, count in _ended(run, batch, stops).items():
+    found, work = [0] * len(rows), own.work(run)
+    for batch in kinds.planned(run):
+        for place, count in _ended(own, work, batch, stops).items():
             found[place] = count
     missing = [place for place, count in enumerate(wanted) if found[place] < count]
     lost = sum(wanted[place] - found[place] for place in missing)
     what = "turn of the assistant" if _is_chat(own) else "answer"
-    cut = sum(passage.cut_learned > 0 for passage in kinds.passages_of(run))
+    cut = sum(passage.cut_learned > 0 for passage in passages)
     tail = f"; the limit cuts the end of {counted(cut, 'rows')} off" if cut else ""
     name = own.model.tokenizer.decode(sorted(stops)[:1]) if len(stops) == 1 else "one of " + _named(own, stops)
     return within(
@@ -93,10 +90,9 @@ def _ends_every_turn(tokenizer: Any) -> bool:
     return end_of_turn(tokenizer) in first
 
 
-def _ended(run: Prepared, batch: Sequence[int], stops: set[int]) -> dict[int, int]:
+def _ended(own: Writing | ByName, work: Work[Any], batch: Sequence[int], stops: set[int]) -> dict[int, int]:
     """Row to the stretches of its labels in a batch that end with an end."""
-    own = kinds.learns(run.subject)
-    labels = run.subject.work(run).batch(list(batch)).targets.tolist()
+    labels = work.batch(list(batch)).targets.tolist()
     behind = LANGUAGE if own.model.reads_apart else 1
     return {
         place: sum(

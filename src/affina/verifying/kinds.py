@@ -9,23 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits, hidden_states
 from affina.pipeline.answering.subject import Answering
 from affina.pipeline.naming.subject import ByName
 from affina.pipeline.prepared import Prepared, Subject
 from affina.pipeline.writing.subject import Writing
-from affina.tasks.lessons import Passage
 from affina.tasks.token_loss import IGNORED, token_losses
+from affina.verifying.measuring import doubled
 
 Places = Mapping[str, Sequence[int]]
 """Split to places of rows."""
+EPOCH: Final = 1
+"""Whose batches are looked at: the first epoch's come in an order of its own."""
 
 
 def only(subject: Subject, places: Places) -> Subject:
@@ -59,6 +60,12 @@ def is_packed(run: Prepared) -> bool:
     return not isinstance(run.subject, Answering) and learns(run.subject).packing is not None
 
 
+def planned(run: Prepared) -> list[list[int]]:
+    """The batches of an epoch that has each row once, whatever it weighs."""
+    lengths, budget = run.subject.lengths["train"], run.hyper.batch_tokens.value
+    return run.subject.plan_epoch(lengths, budget=budget, seed=run.draws, epoch=EPOCH)
+
+
 def altered(run: Prepared, place: int) -> Prepared:
     """The run with one training row's tokens turned round, but for the first and the last; it is as long as it was."""
     subject = run.subject
@@ -85,12 +92,13 @@ def _turned(ids: Sequence[int]) -> tuple[int, ...]:
 @torch.no_grad()
 def apart(run: Prepared, places: Sequence[int]) -> list[Tensor]:
     """What the model makes of each of these training rows in one batch: its logits, or the losses of its tokens."""
-    batch = run.subject.work(run).batch(list(places))
     subject = run.subject
+    batch = subject.work(run).batch(list(places))
+    states = subject.read(batch)
     if isinstance(subject, Answering):
-        return list(_headed(subject, batch.inputs))
+        return list(head_logits(subject.model.module, states, batch.inputs))
     own = learns(subject)
-    losses = token_losses(own.model.states(batch.inputs), batch.targets, own.model.output)
+    losses = token_losses(states, batch.targets, own.model.output)
     counts = [own.passages["train"][place].targets for place in places]
     return list(torch.split_with_sizes(losses[batch.targets != IGNORED], counts))
 
@@ -98,17 +106,17 @@ def apart(run: Prepared, places: Sequence[int]) -> list[Tensor]:
 def logits(run: Prepared, places: Sequence[int]) -> Tensor:
     """[rows, outputs], or of every token that is learned its logits, [tokens, vocabulary]; with a graph where asked."""
     subject = run.subject
-    batch = padded(run).subject.work(run).batch(list(places))
+    batch = _batch(run, places)
+    states = subject.read(batch)
     if isinstance(subject, Answering):
-        return _headed(subject, batch.inputs)
-    own = learns(subject)
-    return own.model.output(own.model.states(batch.inputs)[batch.targets != IGNORED])
+        return head_logits(subject.model.module, states, batch.inputs)
+    return learns(subject).model.output(states[batch.targets != IGNORED])
 
 
 def own_logits(run: Prepared, places: Sequence[int]) -> Tensor:
     """The same by the model's own forward pass, every position of it."""
-    batch = padded(run).subject.work(run).batch(list(places))
-    made: Tensor = run.model.module(**_fed(run, batch.inputs)).logits
+    batch = _batch(run, places)
+    made = _whole(run, run.model.module, batch.inputs)
     return made if isinstance(run.subject, Answering) else made[batch.targets != IGNORED]
 
 
@@ -117,10 +125,9 @@ def own_loss(run: Prepared, places: Sequence[int]) -> Tensor:
 
     That is in float64 where the device has it: over a vocabulary of 49,000, torch's float32 is off by 3e-5 of a nat.
     """
-    batch = padded(run).subject.work(run).batch(list(places))
-    made: Tensor = run.model.module(**_fed(run, batch.inputs)).logits.flatten(0, 1)
+    batch = _batch(run, places)
     return functional.cross_entropy(
-        made if made.device.type == "mps" else made.double(),
+        doubled(_whole(run, run.model.module, batch.inputs).flatten(0, 1)),
         batch.targets.flatten(),
         ignore_index=IGNORED,
         reduction="sum",
@@ -130,23 +137,18 @@ def own_loss(run: Prepared, places: Sequence[int]) -> Tensor:
 
 def base_states(run: Prepared, module: Any, places: Sequence[int]) -> Tensor:
     """What a module of the run's kind makes of rows, as far as it is the base's: a head for labels is not."""
-    batch = padded(run).subject.work(run).batch(list(places))
-    if isinstance(run.subject, Answering):
-        return hidden_states(module, batch.inputs)
-    made: Tensor = module(**_fed(run, batch.inputs)).logits
+    batch = _batch(run, places)
+    is_headed = isinstance(run.subject, Answering)
+    return hidden_states(module, batch.inputs) if is_headed else _whole(run, module, batch.inputs)
+
+
+def _batch(run: Prepared, places: Sequence[int]) -> Any:
+    """These training rows side by side, a line a row."""
+    return padded(run).subject.work(run).batch(list(places))
+
+
+def _whole(run: Prepared, module: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The logits of a whole forward pass; a model that writes would keep a cache that nobody reads."""
+    more = {} if isinstance(run.subject, Answering) else {"use_cache": False}
+    made: Tensor = module(**inputs, **more).logits
     return made
-
-
-def _fed(run: Prepared, inputs: Mapping[str, Tensor]) -> Mapping[str, Any]:
-    """The arguments of a forward pass; a model that writes keeps a cache that nobody reads."""
-    return inputs if isinstance(run.subject, Answering) else {**inputs, "use_cache": False}
-
-
-def _headed(subject: Answering, inputs: Mapping[str, Tensor]) -> Tensor:
-    module, anatomy = subject.model.module, subject.model.anatomy
-    return head_logits(module, states_for_head(module, anatomy, inputs), inputs)
-
-
-def passages_of(run: Prepared) -> Sequence[Passage]:
-    """The training rows as tokens, where texts are learned."""
-    return learns(run.subject).passages["train"]

@@ -47,9 +47,12 @@ def distance(first: Sequence[Tensor], second: Sequence[Tensor]) -> float:
 
 
 def _squared(tensor: Tensor) -> float:
-    return (
-        float(tensor.detach().double().square().sum()) if tensor.device.type != "mps" else float(tensor.square().sum())
-    )
+    return float(doubled(tensor.detach()).square().sum())
+
+
+def doubled(tensor: Tensor) -> Tensor:
+    """The tensor in float64, where its device has it."""
+    return tensor if tensor.device.type == "mps" else tensor.double()
 
 
 def off(found: Tensor, expected: Tensor, *, least: float = 0.0) -> float:

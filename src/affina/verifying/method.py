@@ -7,13 +7,14 @@ more: the model that is looked at has the smallest multiple of their change that
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from affina.methods.base import Mergeable
+from affina.methods.base import Mergeable, between
 from affina.pipeline.answering.subject import Answering
 from affina.pipeline.attaching import is_beside
 from affina.pipeline.prepared import Prepared
@@ -32,29 +33,22 @@ FACTORS: Final = (1e-2, 1e-1, 1.0, 10.0, 100.0, 1e3, 1e4)
 
 
 @torch.no_grad()
-def show(bench: Bench, ends: Trained) -> float:
-    """Put a multiple of the training's change into the model, the first that shows; returns how many times it is."""
+def show(bench: Bench, ends: Trained) -> None:
+    """Put a multiple of the training's change into the model: the first that shows."""
     run, places = bench.run, bench.looked[:1]
     run.attached.eval()
     run.attached.load_state_dict(ends.start)
     before = kinds.logits(run, places)
     last = FACTORS[0]
     for times in FACTORS:
-        run.attached.load_state_dict(_multiple(ends, times))
+        run.attached.load_state_dict(between(ends.start, ends.tuned, times))
         moved = off(kinds.logits(run, places), before)
-        if not moved < float("inf"):
+        if not math.isfinite(moved):
             break
         last = times
         if moved >= SHOWS:
-            return times
-    run.attached.load_state_dict(_multiple(ends, last))
-    return last
-
-
-def _multiple(ends: Trained, times: float) -> dict[str, Tensor]:
-    if times == 1:
-        return ends.tuned
-    return {name: torch.lerp(start, ends.tuned[name], times) for name, start in ends.start.items()}
+            return
+    run.attached.load_state_dict(between(ends.start, ends.tuned, last))
 
 
 def of_method(bench: Bench) -> Iterator[Guarantee]:

@@ -28,7 +28,6 @@ from affina.pipeline.naming.subject import ByName
 from affina.pipeline.opening import Shipped, shipped
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
-from affina.pipeline.shipping import put
 from affina.pipeline.writing.subject import Writing
 from affina.pipeline.writing.teachers import teacher_of
 from affina.recipe.load import dump_recipe
@@ -37,7 +36,6 @@ from affina.record.folder import RunFolder
 from affina.reporting.formats import counted
 from affina.tasks.asking import Asking
 from affina.tasks.lessons import Passage, Reading
-from affina.tasks.token_loss import IGNORED
 from affina.verifying import kinds
 from affina.verifying.bench import Bench
 from affina.verifying.guarantees import SINGLE, Guarantee, absent, failed, within
@@ -48,6 +46,8 @@ ADAPTER: Final = "adapter reloaded"
 PLAIN: Final = "plain transformers"
 ROUNDED: Final = 4.0
 """Times the rounding of a number in the user's units: to them and back."""
+_Logits = Callable[[Prepared, Sequence[int]], Tensor]
+"""A run and places of its training rows to logits, in one of the ways of `kinds`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ def of_shipped(bench: Bench) -> Iterator[Guarantee]:
     """Write what the run would ship of the model as it is, and open it in every way."""
     run, places = bench.run, bench.looked
     folder = RunFolder(bench.folder / "shipped")
-    put(run, run.attached.state_dict())
+    run.subject.settle(run)
     rows = [run.rows["train"][place] for place in places]
     asked = _Asked(run=run, rows=rows, places=places, expected=kinds.logits(run, places).cpu())
     run.subject.export(run, folder)
@@ -160,14 +160,14 @@ def _in_units(subject: Answering, logits: Tensor, units: Units) -> Tensor:
     return ((units.shift + units.scale * logits.cpu().double() - own.shift) / own.scale).float()
 
 
-def _said(asked: _Asked, model: LanguageModel) -> Tensor:
+def _said(asked: _Asked, model: LanguageModel, *, logits: _Logits = kinds.logits) -> Tensor:
     """Logits of a reopened model that writes, whose tokenizer and template read the rows; none where they differ."""
     own = kinds.learns(asked.run.subject)
     passages = _read(own, model, asked.rows)
     if passages != _known(own, asked.places):
         return torch.empty(0)
     twin = replace(own, model=model, passages={**own.passages, "train": passages})
-    return kinds.logits(replace(asked.run, subject=twin), range(len(passages))).cpu()
+    return logits(replace(asked.run, subject=twin), range(len(passages))).cpu()
 
 
 def _read(own: Writing | ByName, model: LanguageModel, rows: Sequence[Row]) -> list[Passage]:
@@ -195,9 +195,4 @@ def _plain(asked: _Asked, folder: RunFolder) -> Tensor:
         inputs = tokenizer(list(first), *map(list, pair), truncation=True, padding=True, return_tensors="pt")
         return _in_units(subject, module(**inputs.to(run.device)).logits, units_of(module.config))
     own = kinds.learns(subject)
-    passages = _read(own, replace(own.model, module=module, tokenizer=tokenizer), asked.rows)
-    if passages != _known(own, asked.places):
-        return torch.empty(0)
-    batch = own.reading.collate(passages, rows=range(len(passages))).to(run.device)
-    made: Tensor = module(**batch.inputs).logits
-    return made[batch.targets != IGNORED].cpu()
+    return _said(asked, replace(own.model, module=module, tokenizer=tokenizer), logits=kinds.own_logits)

@@ -1,8 +1,8 @@
 """A short training, in one go and in two parts: what moved, what stood still, and whether going on is exact.
 
-The second training is cut off in the middle of a step, as by a power failure, and goes on from the checkpoint on disk
-with a model that was put back to another start. Both are compared weight by weight, moment by moment, step by step, and
-by the random numbers that come next.
+The second training is cut off, as by a power failure, right after the weights of a step have moved and the record has
+its line, before anything else is done. It goes on from the checkpoint on disk with a model that was put back to another
+start. Both are compared weight by weight, moment by moment, step by step, and by the random numbers that come next.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -31,14 +32,14 @@ from affina.training import checkpoint
 from affina.training.loop import Loop
 from affina.training.stages import Stage
 from affina.verifying import kinds
-from affina.verifying.bench import Bench
+from affina.verifying.bench import STEPS, Bench
 from affina.verifying.guarantees import EXACT, Guarantee, Tell, absent, failed, within
 from affina.verifying.measuring import distance, trained_tensors
 
 RESUME: Final = "resume"
 TRAINED: Final = "trained"
 FROZEN: Final = "frozen"
-CUT_OFF: Final = 3
+CUT_OFF: Final = STEPS // 2 + 1
 """The step in which the second training is cut off; its checkpoint is of the step before."""
 ON_A_DEVICE: Final = 0.1
 """Of the distance that the weights moved: there sums have no fixed order, and AdamW makes a step of any gradient."""
@@ -76,10 +77,10 @@ def train(bench: Bench, tell: Tell) -> Trained:
     """Train twice, say what came of it, and return the two ends; the model is at that of the second."""
     run = start_again(bench.run)
     start = _copied(run.attached.state_dict())
-    stood = {name: one.detach().clone() for name, one in _others(run).items()}
+    stood = _copied(_others(run))
     whole = _train(run, RunFolder(bench.folder / "whole"))
-    tell(_moved(run, start, bench, whole.stages))
-    tell(_still(run, stood, bench))
+    tell(_moved(run, start, whole.stages))
+    tell(_still(run, stood))
     del stood
     found = Trained(start=start, tuned=_copied(run.attached.state_dict()))
     tell(_went_on(bench, whole, found))
@@ -121,15 +122,15 @@ def _train(run: Prepared, folder: RunFolder, *, cut_off: int | None = None) -> _
     return _Ended(folder=folder, losses=losses, random=randomness.capture(), stages=loop.control.stages)
 
 
-def _moved(run: Prepared, start: Mapping[str, Tensor], bench: Bench, stages: tuple[Stage, ...]) -> Guarantee:
+def _moved(run: Prepared, start: Mapping[str, Tensor], stages: tuple[Stage, ...]) -> Guarantee:
     ended = run.attached.state_dict()
-    turn = set(ended) if not stages else {name for one in stages if one.start < bench.steps for name in one.names}
+    turn = set(ended) if not stages else {name for one in stages if one.start < STEPS for name in one.names}
     still = [name for name in turn if torch.equal(start[name], ended[name])]
     unused = _unused(run, still)
     wrong = [name for name in still if name not in unused]
     early = [name for name in ended if name not in turn and not torch.equal(start[name], ended[name])]
     numbers = sum(ended[name].numel() for name in turn - unused)
-    done = counted(bench.steps, "steps")
+    done = counted(STEPS, "steps")
     holds = f"all {counted(len(turn) - len(unused), 'tensors')} that train ({numbers:,} numbers) moved in {done}"
     if unused:
         holds += f"; the model's forward pass uses {_some(unused)} nowhere"
@@ -153,7 +154,7 @@ def _unused(run: Prepared, names: Collection[str]) -> set[str]:
     return {name for name, gradient in zip(own, found, strict=True) if gradient is None}
 
 
-def _still(run: Prepared, before: Mapping[str, Tensor], bench: Bench) -> Guarantee:
+def _still(run: Prepared, before: Mapping[str, Tensor]) -> Guarantee:
     if not before:
         return absent(FROZEN, f"method {run.method.name} trains every tensor: none is frozen")
     now = _others(run)
@@ -163,7 +164,7 @@ def _still(run: Prepared, before: Mapping[str, Tensor], bench: Bench) -> Guarant
         float(len(wrong)),
         EXACT,
         holds=f"all {counted(len(before), 'tensors')} that are frozen are bit for bit what they were",
-        broken=f"these are frozen, and were changed in {counted(bench.steps, 'steps')}: {_some(wrong)}",
+        broken=f"these are frozen, and were changed in {counted(STEPS, 'steps')}: {_some(wrong)}",
     )
 
 
@@ -194,17 +195,18 @@ def _compared(bench: Bench, whole: _Ended, again: _Ended, ends: Trained) -> Guar
     differ = [name for name, tensor in ends.tuned.items() if not torch.equal(tensor, now[name])]
     moments = _different(*(checkpoint.load_moments(_last(one.folder)) for one in (whole, again)))
     losses = sum(one not in whole.losses for one in again.losses)
+    drawn = whole.random == again.random
     other = [
         f"{len(differ)} of {counted(len(now), 'trained tensors')}" if differ else "",
         f"{counted(moments, 'optimizer tensors')}" if moments else "",
         f"{counted(losses, 'losses')}" if losses else "",
-        "the random numbers that come next" if whole.random != again.random else "",
+        "" if drawn else "the random numbers that come next",
     ]
     told = ", ".join(text for text in other if text)
-    how = f"cut off in step {CUT_OFF} of {bench.steps}, and gone on with from the checkpoint of step {CUT_OFF - 1}"
-    if bench.run.device.type != "cpu" and whole.random == again.random:
+    how = f"cut off in step {CUT_OFF} of {STEPS}, and gone on with from the checkpoint of step {CUT_OFF - 1}"
+    if bench.run.device.type != "cpu" and drawn:
         return _on_a_device(now, ends, how)
-    count = len(differ) + moments + losses + (whole.random != again.random)
+    count = len(differ) + moments + losses + (not drawn)
     return within(
         RESUME,
         float(count),
@@ -232,7 +234,7 @@ def _different(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> int:
     return len((one.keys() | other.keys()) - same)
 
 
-def _last(folder: RunFolder) -> Any:
+def _last(folder: RunFolder) -> Path:
     last = folder.last()
     if last is None:
         raise ValueError("a training without a checkpoint")
