@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import hashlib
 import io
 import json
 import math
@@ -20,6 +21,9 @@ from pathlib import Path
 from unittest import mock
 
 from affina.cli.main import run
+from affina.record.folder import RunFolder
+from affina.record.journal import read
+from affina.record.payloads import Evaluated, Step
 from tiny_models import APART, make_apart, make_tiny
 
 SCREEN_LINES = 24
@@ -102,3 +106,17 @@ def check_refused(ended: Ended, folder: Path, before: dict[str, bytes | None], *
         assert part in ended.err, f"{part!r} is not in:\n{ended.err}"
     assert screen_lines(ended.err) <= SCREEN_LINES, ended.err
     assert files_under(folder) == before
+
+
+def bits(folder: RunFolder) -> str:
+    """A sum over the weights that are shipped and all that was computed on the way."""
+    found = hashlib.sha256()
+    for shipped in folder.shipped:
+        for path in sorted(shipped.glob("*.safetensors")):
+            found.update(path.read_bytes())
+    for record in read(folder.journal):
+        if isinstance(record, Step):
+            found.update(repr((record.step, record.loss, record.gradient_norm)).encode())
+        elif isinstance(record, Evaluated):
+            found.update(repr(record).encode())
+    return found.hexdigest()
