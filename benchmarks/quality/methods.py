@@ -98,7 +98,7 @@ def _run(name: str, rows: int, method: str, seed: int, *, data: Path) -> Run:
 
 
 def table(runs: Sequence[Run]) -> Iterator[str]:
-    """A line for each number of rows and method: accuracy by set, means over seeds, and processor time beside full's."""
+    """A line for each number of rows and method: accuracy by set, means over seeds, and time beside full."""
     names = sorted({run["set"] for run in runs})
     yield f"| rows | method | {' | '.join(names)} | mean | time, full = 1 |"
     yield f"|---:|---|{'---:|' * (len(names) + 2)}"
