@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import random
 import sys
 import tempfile
@@ -89,7 +90,11 @@ def write_csv(path: Path, rows: Iterable[Sequence[str]], *, header: str = "text,
 def files_under(folder: Path) -> dict[str, bytes | None]:
     """Everything below `folder`: path to bytes, folders to None."""
     found = sorted(folder.rglob("*"))
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
+    return {str(path.relative_to(folder)): _held(path) if path.is_file() else None for path in found}
+
+
+def _held(path: Path) -> bytes | None:
+    return path.read_bytes() if os.access(path, os.R_OK) else None
 
 
 def screen_lines(text: str) -> int:
@@ -106,6 +111,15 @@ def check_refused(ended: Ended, folder: Path, before: dict[str, bytes | None], *
         assert part in ended.err, f"{part!r} is not in:\n{ended.err}"
     assert screen_lines(ended.err) <= SCREEN_LINES, ended.err
     assert files_under(folder) == before
+
+
+def check_goes_on(ended: Ended, *, says: Sequence[str]) -> None:
+    """The contract of a fault that a command can do without: it ends well, and says what it did without."""
+    assert ended.status == 0, ended
+    assert "Traceback" not in ended.err
+    said = " ".join((ended.out + ended.err).split())  # a terminal breaks lines where it likes
+    for part in says:
+        assert part in said, f"{part!r} is not in:\n{said}"
 
 
 def bits(folder: RunFolder) -> str:
