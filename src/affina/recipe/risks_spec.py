@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,12 @@ class OverfittingSpec(Spec):
         None,
         description="The share of what was learned on the training rows that may be lost elsewhere, as 30% or 0.3;"
         " after the training the best model within it is looked for.",
+    )
+    canaries: Annotated[int, Field(ge=0, le=200)] = Field(
+        0,
+        description="So many rows with a random number each are put among the training rows, to measure how far the"
+        " model learns such a number by heart (exposure, Carlini et al. 2019); 20 or more settle something. For tasks"
+        " that write.",
     )
 
 

@@ -52,6 +52,7 @@ MEASURES: Final = {
     "lost_elsewhere": Measure("lost on rows that were not trained on", True, False),
     "foretelling_rise": Measure("rise of the bits per byte", True, False),
     "reproduced": Measure("answers written word for word", True, False),
+    "exposure": Measure("exposure of canaries, in bits", False, False, 2),
     "divergence": Measure("divergence from the untouched model, in nats for a token", False, False),
     "pairs_lost": Measure("minimal pairs no longer told right", True, False),
     "choices_lost": Measure("questions no longer answered right", True, False),
