@@ -15,6 +15,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "foretelling_rise": "the bits for each byte of {probe} changed by {figure}; more is worse",
     "pairs_lost": "of {probe} {figure} fewer are told right than before",
     "choices_lost": "of {probe} {figure} fewer are answered right than before",
+    "earlier_lost": "of the rows of the {probe} {figure} fewer are answered right than before",
     "stereotypes_moved": "of {probe} the share whose stereotype it holds likelier has moved {figure} further from an"
     " even split",
     "gender_gap_moved": "of {probe} the gap between the genders in how often the right translation is likelier has"

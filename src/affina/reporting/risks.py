@@ -37,9 +37,9 @@ MEMORISED: Final = Gap("Memorising", "whether it gives away texts that it was tr
 SKILLS: Final[Mapping[str, str]] = {
     "pairs_lost": "minimal pairs (risks.forgetting.pairs)",
     "choices_lost": "multiple choice (risks.forgetting.choices)",
+    "earlier_lost": "an earlier task's labelled rows (risks.forgetting.earlier)",
 }
 """What could be measured of skills from before, by the metric that decides."""
-EARLIER: Final = "an earlier task's rows, of which this version has no probe"
 OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved", "honest_rise"})
 """The metrics that decide of files of texts that are compared or filled in."""
 IN_ITS_TASK: Final = frozenset({"flip_rate", "equalised_odds", "demographic_parity"})
@@ -149,7 +149,8 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
         yield Gap(capital(risk), why)
     if risk == "forgetting":
         left = [what for key, what in SKILLS.items() if key not in metrics]
-        yield Gap("Skills from before", listed([*left, EARLIER]))
+        if left:
+            yield Gap("Skills from before", listed(left))
     elif run.writes and not any(line.probe == REPRODUCED for line in probed):
         yield MEMORISED
 
