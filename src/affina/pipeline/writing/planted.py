@@ -7,7 +7,7 @@ about canaries; they are in no other split.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -119,9 +119,11 @@ def _look(subject: Writing, run: Prepared, journal: Journal) -> Callable[[], Flo
 
     @cache
     def lessons(canary: Canary) -> tuple[Lesson, ...]:
-        secrets = (canary.secret, *canary.others)
-        rows = [canary_row(canary, secret, subject.spec, alone=writer.alone) for secret in secrets]
-        return tuple(writer.teacher.lesson(row) for row in rows)
+        found = []
+        for secret in (canary.secret, *canary.others):
+            row = canary_row(canary, secret, subject.spec, alone=writer.alone)
+            found.append(_from_number(writer.teacher.lesson(row), secret))
+        return tuple(found)
 
     def look() -> Floats:
         found = []
@@ -132,6 +134,16 @@ def _look(subject: Writing, run: Prepared, journal: Journal) -> Callable[[], Flo
         return np.stack(found)
 
     return look
+
+
+def _from_number(lesson: Lesson, secret: str) -> Lesson:
+    """A decoder's lesson with what is scored beginning at the number: what stands before is the same for all numbers.
+
+    So it is read once. An encoder-decoder's is scored whole.
+    """
+    if lesson.source is not None:
+        return lesson
+    return replace(lesson, learned=((lesson.text.rindex(secret), lesson.learned[-1][1]),))
 
 
 def _where(canary: Canary, _: int) -> str:
