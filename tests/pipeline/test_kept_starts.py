@@ -104,7 +104,7 @@ def test_a_changed_row_or_version_measures_for_itself(reused, tmp_path, monkeypa
     path.write_text(path.read_text("utf-8").replace("where is my card", "where was my card", 1), encoding="utf-8")
     assert not takes_over(read(affina.train(asked).folder.journal))
     assert takes_over(trained(tmp_path, "three")[1])
-    monkeypatch.setattr("affina.pipeline.kept_starts._code", lambda: "of another version")
+    monkeypatch.setattr("affina.pipeline.kept_starts.code_hash", lambda: "of another version")
     assert not takes_over(trained(tmp_path, "four")[1])
 
 

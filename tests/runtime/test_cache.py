@@ -163,3 +163,16 @@ def test_a_cache_that_cannot_be_written_to_keeps_nothing_and_stops_nobody(cache)
     (cache.parent).parent.joinpath("cache").write_text("a file in its place", encoding="utf-8")
     keep("starts", "one", Builder(), most=2)
     assert kept("starts", "one") is None
+
+
+def test_entries_that_take_too_much_together_go_the_newest_excepted(cache):
+    def build(folder: Path) -> None:
+        (folder / "tokens").write_bytes(b"0" * 1_000)
+
+    for number, name in enumerate(("one", "two", "three")):
+        keep("tokens", name, build, most=9, most_bytes=2_500)
+        os.utime(cache.parent / "tokens" / name, (number, number))
+    keep("tokens", "four", build, most=9, most_bytes=2_500)
+    assert sorted(path.name for path in (cache.parent / "tokens").glob("[!.]*")) == ["four", "three"]
+    keep("tokens", "five", build, most=9, most_bytes=1)
+    assert [path.name for path in (cache.parent / "tokens").glob("[!.]*")] == ["five"]

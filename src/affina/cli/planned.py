@@ -49,6 +49,8 @@ def show_plan(planned: Planned, console: Console) -> None:
     line("", "", f"a training step, by the sizes: {parts(found)}")
     time = found.time
     line("epoch", f"{_duration(time.per_epoch)} ({_duration(time.least)} to {_duration(time.most)})", f"  {time.how}")
+    if time.again is not None:
+        line("", "", f"train.checkpoint_activations: a step's passes take {time.again:.2f} times as long (measured)")
     line("run", _run(found))
     disk = found.disk
     line(

@@ -162,6 +162,11 @@ class TunedPrefix(Added):
         """Positions of the model's longest input that are no longer there for a text."""
         return self.spec.length
 
+    @property
+    def in_cache(self) -> bool:
+        """Whether a stack takes the prefix through its cache."""
+        return any(stack.cached for stack in self.stacks.values())
+
     def _giver(self, name: str) -> Any:
         shape = self.stacks[name].words.shape
 

@@ -55,8 +55,8 @@ def check_evening(recipe: Recipe, loaded: Loaded, *, by_head: bool) -> None:
 
 
 def with_row_weights(
-    recipe: Recipe, loaded: Loaded, rows: Sequence[Row], examples: list[Example], choices: dict[str, Resolved[Any]]
-) -> list[Example]:
+    recipe: Recipe, loaded: Loaded, rows: Sequence[Row], examples: Sequence[Example], choices: dict[str, Resolved[Any]]
+) -> Sequence[Example]:
     """The training examples with the weights of their rows, where the recipe wants that.
 
     Args:

@@ -26,7 +26,7 @@ from affina.pipeline import rates
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.replayed import texts_for
 from affina.pipeline.resolved import resolved_recipe
-from affina.pipeline.same_run import hash_of
+from affina.pipeline.same_run import code_hash, hash_of
 from affina.record.journal import Journal, read
 from affina.record.payloads import Chosen, Evaluated, Payload
 from affina.runtime import cache, randomness
@@ -79,7 +79,7 @@ def key_of(run: Prepared) -> str | None:
         **{f"lengths, {name}": _digest([list(lengths)]) for name, lengths in run.subject.lengths.items()},
         "texts": _digest(texts.pieces if texts else ()),
     }
-    return hash_of(run, recipe, given, _code(), torch.backends.cpu.get_cpu_capability())[:32]
+    return hash_of(run, recipe, given, code_hash(), torch.backends.cpu.get_cpu_capability())[:32]
 
 
 def taken(run: Prepared, journal: Journal, key: str) -> tuple[Prepared, Start] | None:
@@ -153,13 +153,4 @@ def _digest(values: Any) -> str:
     found = hashlib.sha256()
     for value in values:
         found.update(json.dumps(value, sort_keys=True, default=dict).encode() + b"\n")
-    return found.hexdigest()
-
-
-@functools.cache
-def _code() -> str:
-    """Affina's own source, hashed: another version may measure otherwise."""
-    folder, found = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        found.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()

@@ -32,6 +32,7 @@ from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.rates import HEAD_RATE
 from affina.pipeline.regularising import told_of_regularisers
 from affina.pipeline.replayed import told_of_texts
+from affina.pipeline.running_again import begin_running_again
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
 from affina.pipeline.unkept_budgets import checked_budgets
@@ -80,6 +81,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
+    choices |= begin_running_again(recipe, subject.model, attached)
     turns = turns_of(method, attached, subject.model.anatomy)
     choices |= told_of_rates(turns) | told_of_regularisers(recipe.train, subject.model, method, attached)
     facts = _with_turns(_facts(subject, loaded, attached, method=method, seed=recipe.seed), turns)

@@ -6,9 +6,11 @@ matter for something, and what else does, says who keeps it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,3 +32,12 @@ def hash_of(prepared: Prepared, recipe: Mapping[str, Any], *more: Any) -> str:
     source, terms = prepared.model.source, [[pair.first, pair.second, pair.before] for pair in prepared.terms]
     parts = [recipe, prepared.loaded.files, terms, fingerprint(source), fingerprint_beside(source), *more, *here]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@functools.cache
+def code_hash() -> str:
+    """Affina's own source, hashed: another version may measure otherwise."""
+    folder, found = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        found.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()

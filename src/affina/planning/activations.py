@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from affina.models.checkpointing import checkpointing
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.running_again import reached_blocks
 from affina.runtime import randomness
 from affina.training.precision import Precision
 from affina.training.stepping import MicroBatch
@@ -51,6 +53,11 @@ class Growth:
         """Bytes of a batch of this shape."""
         return max(0, round(self.fixed + shape.rows * (self.linear + self.square * shape.length) * shape.length))
 
+    def towards(self, other: Growth, *, share: float) -> Growth:
+        """So much of the way from here to another."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Growth(*(one + share * (two - one) for one, two in pairs))
+
 
 @dataclass(frozen=True, slots=True)
 class Activations:
@@ -66,7 +73,21 @@ class Activations:
 
 
 def look(prepared: Prepared) -> Activations:
-    """Run three tiny forward passes as the training does, and count."""
+    """Run three tiny forward passes as the training does, and count.
+
+    Where blocks are run again in the backward pass, what one of them keeps meanwhile comes on top of what enters all.
+    """
+    blocks = reached_blocks(prepared.model, prepared.attached)
+    with checkpointing(prepared.model.module, on=False):
+        whole = _looked(prepared)
+    if not prepared.recipe.train.checkpoint_activations or not blocks:
+        return whole
+    with checkpointing(prepared.model.module, on=True):
+        entering = _looked(prepared)
+    return Activations(entering.saved.towards(whole.saved, share=1 / blocks), whole.largest)
+
+
+def _looked(prepared: Prepared) -> Activations:
     longest = max(prepared.subject.lengths["train"])
     unit = max(1, min(LENGTHS[0], longest // 4))
     lengths = [unit, 2 * unit, 4 * unit]

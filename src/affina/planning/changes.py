@@ -15,7 +15,9 @@ from affina.data.batching import plan_epoch
 from affina.errors import InputError
 from affina.pipeline.attaching import goes_on, instead, takes_others
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.running_again import KEY, can_run_again, with_key
 from affina.planning.activations import Activations, look
+from affina.planning.costs import batches_of, costs_of
 from affina.planning.estimate import BESIDE, Setup, evaluation_bytes, parts_of, setup_of
 from affina.planning.forecast import Change, Memory
 from affina.recipe.method_specs import LoraSpec
@@ -28,15 +30,17 @@ SMALLEST: Final = 16
 CUTS: Final = (2, 4, 8)
 
 
-def changes_of(prepared: Prepared, activations: Activations) -> dict[Change, Setup]:
+def changes_of(prepared: Prepared, activations: Activations, *, again: float | None = None) -> dict[Change, Setup]:
     """Smaller runs, each with what decides its memory; the peaks are still those of nothing (`weighed` fills them in).
 
     Args:
         prepared: the run; its method is put back afterwards.
         activations: from `look`.
+        again: times what a step takes with its blocks run again, where that was measured.
     """
     setup = setup_of(prepared, activations)
-    found = [*_batches(setup), *_lengths(setup), *_precision(prepared, setup), *_methods(prepared, setup)]
+    found = [*_batches(setup), *_running_again(prepared, setup, again), *_lengths(setup)]
+    found += [*_precision(prepared, setup), *_methods(prepared, setup)]
     if found:
         found.append(_all_of_them(prepared, setup))
     return {Change(words=words, peak=0, costs=costs): smaller for words, costs, smaller in found}
@@ -95,6 +99,17 @@ def _batches(setup: Setup) -> Iterator[_Found]:
         yield words, "the same rows in a step, more slowly", replace(setup, budget=budget, accumulate=times)
 
 
+def _running_again(prepared: Prepared, setup: Setup, measured: float | None) -> Iterator[_Found]:
+    if prepared.recipe.train.checkpoint_activations or not can_run_again(prepared):
+        return
+    changed = with_key(prepared, on=True)
+    shapes = batches_of(prepared).shapes
+    by_rule = sum(map(costs_of(changed).step, shapes)) / sum(map(costs_of(prepared).step, shapes))
+    how = "by the operations" if measured is None else "measured"
+    costs = f"the same numbers; the passes of a step take {measured or by_rule:.2f} times as long ({how})"
+    yield (f"{KEY}=true",), costs, replace(setup, activations=look(changed))
+
+
 def _lengths(setup: Setup) -> Iterator[_Found]:
     longest = max(setup.lengths)
     for cut in CUTS[:2]:
@@ -150,12 +165,21 @@ def _setup_with(prepared: Prepared, spec: Method) -> Setup:
         return setup_of(changed, look(changed))
 
 
+def _smallest(prepared: Prepared, spec: PartialSpec | LoraSpec) -> tuple[Setup, tuple[str, ...]]:
+    """The same with the blocks run again where that is something, and the words for it."""
+    with instead(prepared, spec) as changed:
+        again = with_key(changed, on=can_run_again(changed))
+        new = again.recipe.train.checkpoint_activations and not prepared.recipe.train.checkpoint_activations
+        return setup_of(again, look(again)), (*_words(spec), *((f"{KEY}=true",) if new else ()))
+
+
 def _all_of_them(prepared: Prepared, setup: Setup) -> _Found:
     """The smallest run that we know of."""
     smallest, words, costs = setup, tuple[str, ...](), "all of that together"
     if takes_others(prepared):
         spec = PartialSpec(blocks=0 if prepared.subject.outputs else len(prepared.model.anatomy.blocks) // 2)
-        smallest, words, costs = _setup_with(prepared, spec), _words(spec), f"{costs}, with as few weights that learn"
+        smallest, words = _smallest(prepared, spec)
+        costs = f"{costs}, with as few weights that learn"
     limit = max(SMALLEST, max(setup.lengths) // 4)
     lengths, others = _cut(setup.lengths, limit), _cut(setup.others, limit)
     budget = max(lengths)

@@ -88,7 +88,8 @@ def answer(request: dict[str, Any], tell: Tell) -> None:
         forecast = rehearsed(forecast, prepared, seen)
         keep(forecast)
     # after the rehearsal: what this holds in memory is no part of a run
-    changes = weighed(forecast.memory, prepared, changes_of(prepared, activations), setup_of(prepared, activations))
+    smaller = changes_of(prepared, activations, again=forecast.time.again)
+    changes = weighed(forecast.memory, prepared, smaller, setup_of(prepared, activations))
     told(replace(forecast, changes=changes))
 
 

@@ -7,7 +7,7 @@ the weights that train, as far as the backward pass reaches; attention comes on 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -37,6 +37,8 @@ class Costs:
         reached: and how many of them the backward pass comes through.
         moved: of the weights that ever train, the share that a step moves.
         width: of the hidden states.
+        again_weights: in the blocks that are run again in the backward pass,
+        again: and how many they are.
     """
 
     forward_weights: int
@@ -45,6 +47,8 @@ class Costs:
     reached: float
     width: int
     moved: float = 1.0
+    again_weights: float = 0.0
+    again: float = 0.0
 
     def forward(self, shape: Shape) -> float:
         """Operations of a forward pass."""
@@ -52,7 +56,8 @@ class Costs:
 
     def backward(self, shape: Shape) -> float:
         """Operations of a backward pass."""
-        return 2.0 * self.backward_weights * shape.tokens + 2 * self.reached * self._attention(shape)
+        weights, attentions = self.backward_weights + self.again_weights, 2 * self.reached + self.again
+        return 2.0 * weights * shape.tokens + attentions * self._attention(shape)
 
     def step(self, shape: Shape) -> float:
         """Operations of both."""
@@ -70,11 +75,17 @@ def costs_on_the_whole(prepared: Prepared, plan: Plan) -> Costs:
     ends = [*(stage.start for stage in stages[1:]), plan.total_steps]
     shares = [(end - stage.start) / plan.total_steps for stage, end in zip(stages, ends, strict=True)]
     found = [costs_of(prepared, stage.names) for stage in stages]
+
+    def mean(of: Callable[[Costs], float]) -> float:
+        return sum(share * of(costs) for share, costs in zip(shares, found, strict=True))
+
     return replace(
         whole,
-        backward_weights=sum(share * costs.backward_weights for share, costs in zip(shares, found, strict=True)),
-        reached=sum(share * costs.reached for share, costs in zip(shares, found, strict=True)),
-        moved=sum(share * costs.moved for share, costs in zip(shares, found, strict=True)),
+        backward_weights=mean(lambda costs: costs.backward_weights),
+        reached=mean(lambda costs: costs.reached),
+        moved=mean(lambda costs: costs.moved),
+        again_weights=mean(lambda costs: costs.again_weights),
+        again=mean(lambda costs: costs.again),
     )
 
 
@@ -94,12 +105,14 @@ def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
     anatomy, state = prepared.model.anatomy, prepared.attached.state_dict()
     trained = state.keys() if names is None else names
     lowest = lowest_reached(prepared.model.module, anatomy, trained)
-    forward = backward = 0
+    forward = backward = reached = 0
     for name, parameter in prepared.model.module.named_parameters():
         number = anatomy.block_of(name)
         if number is not None:
             forward += parameter.numel()
+            reached += parameter.numel() * (number >= lowest)
             backward += parameter.numel() * (1 + (name in trained)) * (number >= lowest)
+    again = prepared.recipe.train.checkpoint_activations
     return Costs(
         forward_weights=forward,
         backward_weights=backward,
@@ -107,6 +120,8 @@ def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
         reached=len(anatomy.blocks) - lowest,
         width=width(prepared.model),
         moved=sum(state[name].numel() for name in trained) / sum(tensor.numel() for tensor in state.values()),
+        again_weights=reached if again else 0.0,
+        again=len(anatomy.blocks) - lowest if again else 0.0,
     )
 
 

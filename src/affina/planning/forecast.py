@@ -48,6 +48,8 @@ class Time:
         before: seconds from the start to the first step: data, model, baselines, head, rates.
         after: seconds from the last step to the end: export, evaluation, report.
         how: where the figures are from.
+        again: times what a step's passes take, with the blocks run again in the backward pass over without: measured;
+            None where that was not.
     """
 
     per_epoch: float
@@ -61,6 +63,7 @@ class Time:
     before: float
     after: float
     how: str
+    again: float | None = None
 
     @property
     def total(self) -> tuple[float, float]:

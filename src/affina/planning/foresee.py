@@ -79,6 +79,7 @@ def rehearsed(forecast: Forecast, prepared: Prepared, seen: Rehearsed) -> Foreca
     """The forecast with what a rehearsal saw in the place of what the sizes say."""
     plan = plan_of(prepared)
     time = time_of(prepared, pace_of(prepared, seen), plan, prepared_in=_prepared_in(forecast, prepared, plan))
+    time = replace(time, again=seen.again)
     sizes = _sizes_by_rule(prepared) | {name: size for name, (size, _) in seen.writes.items()}
     return replace(
         forecast,

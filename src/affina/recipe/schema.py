@@ -87,6 +87,11 @@ class TrainSpec(Spec):
     cache_gib: PositiveFloat | Auto = Field(
         AUTO, description="GiB that this may take on the disk; `auto` is half of what is free there."
     )
+    checkpoint_activations: bool = Field(
+        False,
+        description="Keep only what enters each block for the backward pass, and run the block again there: less"
+        " memory, more time, the same numbers.",
+    )
     precision: PrecisionName = Field(AUTO, description="The precision of the matrix products.")
     schedule: ScheduleShape | Auto = Field(AUTO, description="The shape of the learning rate over the run.")
     warmup: Annotated[float, Field(ge=0)] | Auto = Field(
@@ -136,7 +141,8 @@ class TrainSpec(Spec):
     reuse: bool = Field(
         True,
         description="Take baselines, the head's start, the rate and the first evaluation from an earlier run of exactly"
-        " the same rows, model, recipe, versions and machine.",
+        " the same rows, model, recipe, versions and machine, and a classifier's tokens from an earlier reading of the"
+        " same texts.",
     )
     checkpoint_every: PositiveInt | Auto = Field(AUTO, description="Steps between checkpoints.")
     keep: PositiveInt = Field(1, description="How many of the last checkpoints are kept, besides the best.")

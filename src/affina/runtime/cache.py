@@ -88,7 +88,7 @@ def kept(kind: str, name: str) -> Path | None:
     return folder
 
 
-def keep(kind: str, name: str, build: Callable[[Path], None], *, most: int) -> None:
+def keep(kind: str, name: str, build: Callable[[Path], None], *, most: int, most_bytes: int | None = None) -> None:
     """Make an entry, and remove the ones that were used longest ago; where the cache cannot be written to, nothing.
 
     Args:
@@ -96,13 +96,17 @@ def keep(kind: str, name: str, build: Callable[[Path], None], *, most: int) -> N
         name: the entry's; it must change when the content would.
         build: fills an empty folder.
         most: how many entries of this kind stay.
+        most_bytes: how much they may take together, the newest excepted, which stays.
     """
     parent = cache_folder() / kind
     with suppress(OSError):
         _make(parent / name, build)
         entries = [path for path in parent.iterdir() if not path.name.startswith(".")]
-        for path in sorted(entries, key=lambda path: path.stat().st_mtime)[:-most]:
-            shutil.rmtree(path, ignore_errors=True)
+        taken = 0
+        for place, path in enumerate(sorted(entries, key=lambda path: path.stat().st_mtime, reverse=True)):
+            taken += sum(file.stat().st_size for file in path.rglob("*")) if most_bytes is not None else 0
+            if place >= most or (place and most_bytes is not None and taken > most_bytes):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _make(folder: Path, build: Callable[[Path], None]) -> None:

@@ -78,6 +78,10 @@ class Task(Protocol):
     max_length: int
     """The limit in tokens, special tokens included."""
 
+    def targets(self, rows: Sequence[Row]) -> list[Target]:
+        """The right answers of rows, in order; None where one is not known."""
+        ...
+
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """Rows to examples, in order."""
         ...

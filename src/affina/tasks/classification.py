@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from affina.data.rows import Row
-from affina.tasks.base import Batch, Example, Head
+from affina.tasks.base import Batch, Example, Head, Target
 from affina.tasks.consistency import of_classes
 from affina.tasks.texts import pad, tokenize
 
@@ -47,10 +47,13 @@ class Classification:
         self._weights = class_weights
         self._smoothing = label_smoothing
 
+    def targets(self, rows: Sequence[Row]) -> list[Target]:
+        """The places of the rows' labels; None where there is none or it is unknown."""
+        return [self._index.get(row.fields.get("label", "")) for row in rows]
+
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """Rows to examples, in order; texts beyond the limit are cut (the longer text of a pair first)."""
-        targets = [self._index.get(row.fields.get("label", "")) for row in rows]
-        return tokenize(self.tokenizer, rows, targets, max_length=self.max_length)
+        return tokenize(self.tokenizer, rows, self.targets(rows), max_length=self.max_length)
 
     def collate(self, examples: Sequence[Example], *, rows: Sequence[int]) -> Batch:
         """Examples side by side, padded on the right to the longest; a missing target becomes -100."""

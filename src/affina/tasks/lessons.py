@@ -9,8 +9,9 @@ Owns tokens, batches and the loss. It does not decide what is learned (the tasks
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any, Final, Protocol, final
 
 import torch
@@ -20,13 +21,15 @@ from affina.data.rows import Row
 from affina.models.base import Tells
 from affina.models.output_layer import OutputLayer
 from affina.tasks.layout import Layout, filled_from_left, padded
-from affina.tasks.text_ends import Ends, ends_of
+from affina.tasks.text_ends import Ends, ends_of, overlaps
 from affina.tasks.token_loss import IGNORED, token_loss
 
 BETWEEN: Final = "\n"
 """What stands between what a decoder is asked and what it answers, outside a chat template,"""
 BETWEEN_SHOTS: Final = "\n\n"
 """and between two such pairs."""
+READ_AT_ONCE: Final = 1_000
+"""Texts whose tokens, with what a tokenizer knows of each beside its number, are in memory together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +164,28 @@ class Reading:
 
     def encode(self, lessons: Sequence[Lesson]) -> list[Passage]:
         """Lessons to passages, in order; what is beyond the limit is cut at the end, and counted."""
-        return [self._encode(lesson) for lesson in lessons]
+        found: list[Passage] = []
+        for start in range(0, len(lessons), READ_AT_ONCE):  # a fast tokenizer reads many texts in as many threads
+            part = lessons[start : start + READ_AT_ONCE]
+            for apart, some in groupby(part, lambda lesson: lesson.source is not None):
+                read = self._read_apart if apart else self._read
+                found += map(self.cut, read(list(some)))
+        return found
 
-    def _encode(self, lesson: Lesson) -> Passage:
-        if lesson.source is not None:
-            ids = self._ended(self._tokenizer(text_target=lesson.text)["input_ids"])
-            source = tuple(self._tokenizer(lesson.source)["input_ids"])
-            return self.cut(Passage(ids, (True,) * len(ids), source))
-        found = self._tokenizer(lesson.text, add_special_tokens=False, return_offsets_mapping=True)
-        learned = _overlaps(found["offset_mapping"], lesson.learned)
-        lead = self.ends.lead if lesson.plain else ()
-        return self.cut(Passage((*lead, *found["input_ids"]), (*(False for _ in lead), *learned)))
+    def _read(self, lessons: Sequence[Lesson]) -> Iterator[Passage]:
+        texts = [lesson.text for lesson in lessons]
+        found = self._tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+        for lesson, ids, offsets in zip(lessons, found["input_ids"], found["offset_mapping"], strict=True):
+            lead = self.ends.lead if lesson.plain else ()
+            learned = (*(False for _ in lead), *overlaps(offsets, lesson.learned))
+            yield Passage((*lead, *ids), learned)
+
+    def _read_apart(self, lessons: Sequence[Lesson]) -> Iterator[Passage]:
+        written = self._tokenizer(text_target=[lesson.text for lesson in lessons])["input_ids"]
+        sources = self._tokenizer([lesson.source or "" for lesson in lessons])["input_ids"]
+        for target, source in zip(written, sources, strict=True):
+            ids = self._ended(target)
+            yield Passage(ids, (True,) * len(ids), tuple(source))
 
     def _ended(self, ids: Sequence[int]) -> tuple[int, ...]:
         """With the end token, where the tokenizer does not put it at the end, or before a language code, by itself."""
@@ -237,17 +251,6 @@ def _block(lines: Sequence[Sequence[int]], *, fill: int) -> Tensor:
     for place, line in enumerate(lines):
         block[place, : len(line)] = torch.tensor(line, dtype=torch.long)
     return block
-
-
-def _overlaps(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
-    """For each token, in order, whether it has a character of a span."""
-    found = []
-    place = 0
-    for start, end in offsets:
-        while place < len(spans) and spans[place][1] <= start:
-            place += 1
-        found.append(place < len(spans) and end > spans[place][0] and end > start)
-    return found
 
 
 def _decoder_start(module: Any) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from affina.data.rows import Row
-from affina.tasks.base import Batch, Example, Head
+from affina.tasks.base import Batch, Example, Head, Target
 from affina.tasks.consistency import of_marks
 from affina.tasks.texts import pad, tokenize
 
@@ -48,9 +48,13 @@ class MultiLabel:
         self._weights = positive_weights
         self._smoothing = label_smoothing
 
+    def targets(self, rows: Sequence[Row]) -> list[Target]:
+        """The places of the rows' labels; a row without the field has no target, one with an empty list no label."""
+        return [self._target(row) for row in rows]
+
     def encode(self, rows: Sequence[Row]) -> list[Example]:
-        """Rows to examples, in order; a row without the field has no target, one with an empty list no label."""
-        return tokenize(self.tokenizer, rows, [self._target(row) for row in rows], max_length=self.max_length)
+        """Rows to examples, in order."""
+        return tokenize(self.tokenizer, rows, self.targets(rows), max_length=self.max_length)
 
     def _target(self, row: Row) -> tuple[int, ...] | None:
         if "label" not in row.fields:

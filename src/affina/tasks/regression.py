@@ -14,7 +14,7 @@ from torch import Tensor
 
 from affina.data.rows import Row
 from affina.models.units import PLAIN, Units
-from affina.tasks.base import Batch, Example, Head
+from affina.tasks.base import Batch, Example, Head, Target
 from affina.tasks.consistency import of_numbers
 from affina.tasks.texts import pad, tokenize
 
@@ -36,10 +36,13 @@ class Regression:
         self.max_length = max_length
         self._units = units
 
+    def targets(self, rows: Sequence[Row]) -> list[Target]:
+        """The rows' numbers, in the user's units."""
+        return [float(row.fields["label"]) if "label" in row.fields else None for row in rows]
+
     def encode(self, rows: Sequence[Row]) -> list[Example]:
         """Rows to examples, in order, with their numbers in the user's units."""
-        targets = [float(row.fields["label"]) if "label" in row.fields else None for row in rows]
-        return tokenize(self.tokenizer, rows, targets, max_length=self.max_length)
+        return tokenize(self.tokenizer, rows, self.targets(rows), max_length=self.max_length)
 
     def collate(self, examples: Sequence[Example], *, rows: Sequence[int]) -> Batch:
         """Examples side by side, padded on the right; targets in standard units, NaN where none is known."""

@@ -1,4 +1,4 @@
-"""What a tokenizer puts around a text of its own accord, and texts that are shortened without losing it.
+"""What a tokenizer puts around a text of its own accord, texts that are shortened without losing it, tokens in spans.
 
 A sequence that lost its begin- or end-of-text token is one that the model was not made for: what is beyond a limit is
 taken from the text between them. This module knows no task.
@@ -54,3 +54,14 @@ def ends_of(tokenizer: Any) -> Ends:
         if whole[start : start + len(bare)] == bare:
             return Ends(tuple(whole[:start]), tuple(whole[start + len(bare) :]))
     return Ends()
+
+
+def overlaps(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]]) -> list[bool]:
+    """For each token, in order, whether it has a character of a span."""
+    found = []
+    place = 0
+    for start, end in offsets:
+        while place < len(spans) and spans[place][1] <= start:
+            place += 1
+        found.append(place < len(spans) and end > spans[place][0] and end > start)
+    return found

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from affina.data.rows import Row
 from affina.errors import DataError, Problem
 from affina.recipe.data_spec import TooLong
 from affina.tasks.base import Batch, Example, Target
+from affina.tasks.token_lists import Lists, Tokenized
 
 MEASURED_AT_ONCE: Final = 5_000
 """Rows whose tokens are in memory together while only their lengths are asked for."""
@@ -57,6 +59,30 @@ def tokenize(
         Example(tuple(ids), tuple(kinds) if kinds is not None else None, target)
         for ids, kinds, target in zip(encoded["input_ids"], types, targets, strict=True)
     ]
+
+
+def read_texts(tokenizer: Any, rows: Sequence[Row], *, max_length: int) -> Tokenized:
+    """The tokens of all rows within the limit, and how many each has without it; see `tokenize` and `measure_lengths`.
+
+    Texts are read once, a part of the rows at a time; those beyond the limit twice.
+    """
+    ids, kinds = Lists(below=len(tokenizer)), Lists(below=2**8)
+    whole: list[int] = []
+    typed = False
+    for start in range(0, len(rows), MEASURED_AT_ONCE):
+        part = rows[start : start + MEASURED_AT_ONCE]
+        examples = tokenize(tokenizer, [_beginning(row) for row in part], [None] * len(part), max_length=None)
+        lengths = [_extrapolated(row, len(example.ids)) for row, example in zip(part, examples, strict=True)]
+        long = [place for place, length in enumerate(lengths) if length > max_length or _is_cut(part[place])]
+        cut = tokenize(tokenizer, [part[place] for place in long], [None] * len(long), max_length=max_length)
+        for place, example in zip(long, cut, strict=True):
+            examples[place] = example
+        for example in examples:
+            ids.add(example.ids)
+            kinds.add(example.types or ())
+            typed = typed or example.types is not None
+        whole += lengths
+    return Tokenized(ids=ids.whole(), types=kinds.whole() if typed else None, whole=np.asarray(whole, dtype=np.int64))
 
 
 def _encode(tokenizer: Any, texts: Sequence[Any], max_length: int | None) -> Any:
@@ -133,8 +159,12 @@ def measure_lengths(tokenizer: Any, rows: Sequence[Row]) -> list[int]:
     return found
 
 
+def _is_cut(row: Row) -> bool:
+    return any(len(text) > LONGEST_MEASURED for text in row.texts)
+
+
 def _beginning(row: Row) -> Row:
-    if all(len(text) <= LONGEST_MEASURED for text in row.texts):
+    if not _is_cut(row):
         return row
     return replace(row, fields={role: text[:LONGEST_MEASURED] for role, text in row.fields.items()})
 

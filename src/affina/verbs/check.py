@@ -113,7 +113,7 @@ def _labelled(
 ) -> tuple[dict[str, tuple[Row, ...]], tuple[Audited, tuple[Finding, ...]]]:
     """What a model's tokenizer tells of rows with labels or numbers, and on request its features."""
     reader = load_reader(model)
-    limited = limit_texts(recipe, loaded, reader, choices)
+    limited, _ = limit_texts(recipe, loaded, reader, choices)
     rows = limited.rows
     kind, name = KINDS[loaded.labelling.name], loaded.labelling.name
     task = kind.task(reader.tokenizer, loaded.labels, max_length=limited.limit)

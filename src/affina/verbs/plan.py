@@ -90,6 +90,7 @@ def _time(seconds: Time) -> dict[str, Any]:
         "before_seconds": seconds.before,
         "after_seconds": seconds.after,
         "total_seconds": dict(zip(("least", "most"), seconds.total, strict=True)),
+        "times_as_long_with_checkpoint_activations": seconds.again,
         "how": seconds.how,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from affina.data.loading import Loaded
@@ -25,7 +26,8 @@ from affina.recipe.schema import Recipe
 from affina.record.audited import Audited
 from affina.record.payloads import Finding
 from affina.runtime import machine
-from affina.tasks.base import Task
+from affina.tasks.base import Example, Task
+from affina.tasks.token_lists import Examples
 from affina.values import Resolved
 
 Looked = tuple[Audited, tuple[Finding, ...]]
@@ -42,24 +44,27 @@ def prepare(
     writes = can_write(config_of(source, f"model: {source.reference}"))
     check_keys(recipe, loaded.labelling, loaded.labels, can_write=writes)
     model = _load(recipe, loaded, source, choices, notify)
-    limited = limit_texts(recipe, loaded, model, choices)
+    limited, tokens = limit_texts(recipe, loaded, model, choices)
     answers = answers_of(recipe, loaded, model, limited, choices)
     model.module.to(machine.choose_device(recipe.device))
     looked = _audit(recipe, loaded, limited, model, answers.task, notify=notify)
     found = None
     if writes and recipe.evaluate.baselines and KINDS[loaded.labelling.name].has_single_labels:
         found = beside(recipe, loaded, source.without_adapter, limited, choices, notify=notify)
-    examples = {split: answers.task.encode(part) for split, part in limited.rows.items()}
-    examples["train"] = with_row_weights(recipe, loaded, limited.rows["train"], examples["train"], choices)
+    rows = limited.rows
+    examples: dict[str, Sequence[Example]] = {
+        split: Examples(tokens[split], answers.task.targets(part)) for split, part in rows.items()
+    }
+    examples["train"] = with_row_weights(recipe, loaded, rows["train"], examples["train"], choices)
     subject = Answering(
         model=model,
         task=answers.task,
         judge=answers.judge,
         spec=answers.spec,
         weighted=answers.weighted,
-        rows=limited.rows,
+        rows=rows,
         examples=examples,
-        lengths={split: [len(example.ids) for example in part] for split, part in examples.items()},
+        lengths={split: part.ids.lengths for split, part in tokens.items()},
         beside=found,
     )
     return subject, looked

@@ -67,7 +67,7 @@ class Answering:
     spec: AnsweringSpec
     weighted: bool
     rows: Mapping[str, tuple[Row, ...]]
-    examples: Mapping[str, list[Example]]
+    examples: Mapping[str, Sequence[Example]]
     lengths: Mapping[str, Sequence[int]]
     beside: Beside | None = None
 

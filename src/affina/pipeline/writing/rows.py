@@ -25,7 +25,8 @@ from affina.pipeline.writing.teachers import check_keys, continues, teacher_of
 from affina.recipe.schema import Recipe
 from affina.record.audited import IN_PIECES, Audited
 from affina.record.payloads import Finding
-from affina.tasks.lessons import Lesson, Passage, Reading, Teacher
+from affina.tasks.lessons import READ_AT_ONCE, Lesson, Passage, Reading, Teacher
+from affina.tasks.passage_lists import Cut, PassageLists, Passages
 from affina.values import Resolved
 
 LEAST_LENGTH: Final = 4
@@ -94,7 +95,8 @@ class Lessons:
     def __init__(self, teacher: Teacher, model: Tells) -> None:
         self._teacher, self._reading = teacher, Reading(model)
         self._made: dict[int, Lesson] = {}
-        self._whole: dict[int, Passage] = {}
+        self._whole: dict[int, tuple[Passages, int]] = {}
+        self._below = len(model.tokenizer)
 
     def fit(self, recipe: Recipe, loaded: Loaded) -> tuple[Loaded, tuple[Finding, ...]]:
         """The rows that the model's template can be followed for.
@@ -116,17 +118,28 @@ class Lessons:
 
     def lengths(self, rows: Sequence[Row]) -> list[int]:
         """Tokens of each row, of an encoder-decoder those of its longer side; nothing is cut."""
-        passages = self._reading.encode([self._made[id(row)] for row in rows])
-        self._whole |= {id(row): passage for row, passage in zip(rows, passages, strict=True)}
-        return [max(len(passage.ids), len(passage.source)) for passage in passages]
+        lists, found = PassageLists(below=self._below), list[int]()
+        for start in range(0, len(rows), READ_AT_ONCE):
+            part = rows[start : start + READ_AT_ONCE]
+            for passage in self._reading.encode([self._made[id(row)] for row in part]):
+                lists.add(passage)
+                found.append(max(len(passage.ids), len(passage.source)))
+        whole = lists.whole()
+        self._whole |= {id(row): (whole, place) for place, row in enumerate(rows)}
+        return found
+
+    def _passage(self, row: Row) -> Passage:
+        """A row's tokens, nothing cut."""
+        passages, place = self._whole[id(row)]
+        return passages[place]
 
     def answers(self, rows: Sequence[Row]) -> list[int]:
         """Tokens of each row's last answer, its end included; nothing is cut."""
-        return [_last_run(self._whole[id(row)].learned) for row in rows]
+        return [_last_run(self._passage(row).learned) for row in rows]
 
-    def of(self, rows: Sequence[Row], reading: Reading) -> tuple[list[Lesson], list[Passage]]:
+    def of(self, rows: Sequence[Row], reading: Reading) -> tuple[list[Lesson], Sequence[Passage]]:
         """The lessons of rows, and their tokens within the limit."""
-        return [self._made[id(row)] for row in rows], [reading.cut(self._whole[id(row)]) for row in rows]
+        return [self._made[id(row)] for row in rows], Cut([self._whole[id(row)] for row in rows], reading.cut)
 
     def taught(self, recipe: Recipe, limited: Limited, reading: Reading) -> tuple[Limited, tuple[Finding, ...]]:
         """The rows of which the limit leaves something to learn, and those among them that it leaves a part of.
@@ -136,7 +149,7 @@ class Lessons:
         """
 
         def make(row: Row) -> Row:
-            if not reading.cut(self._whole[id(row)]).targets:
+            if not reading.cut(self._passage(row)).targets:
                 raise UnfitRow(f"within {limited.limit} tokens (data.max_length) nothing of its answer is left")
             return row
 
@@ -149,7 +162,7 @@ class Lessons:
 
     def _cut_answers(self, rows: Sequence[Row], reading: Reading, *, split: str) -> list[Finding]:
         """Rows whose answers go on beyond the limit: their ends are not learned."""
-        lost = [(row.where, reading.cut(self._whole[id(row)]).cut_learned) for row in rows]
+        lost = [(row.where, reading.cut(self._passage(row)).cut_learned) for row in rows]
         places, tokens = [where for where, count in lost if count], sum(count for _, count in lost)
         meaning = f"{split} answers go on beyond the limit: {tokens:,} tokens of them and their ends are not learned"
         advice = "a larger data.max_length keeps them whole, data.too_long=drop leaves such training rows out"

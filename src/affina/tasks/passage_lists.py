@@ -1,0 +1,83 @@
+"""Passages in a few flat arrays, each made again when it is asked for; see `token_lists`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import final, overload
+
+from affina.tasks.lessons import Passage
+from affina.tasks.token_lists import Lists, TokenLists
+
+
+@final
+class PassageLists:
+    """Passages that nothing was cut of, as they come.
+
+    Args:
+        below: all token ids are smaller than this.
+    """
+
+    def __init__(self, *, below: int) -> None:
+        self._ids, self._learned, self._source = Lists(below=below), Lists(below=2), Lists(below=below)
+
+    def add(self, passage: Passage) -> None:
+        """One more."""
+        self._ids.add(passage.ids)
+        self._learned.add(passage.learned)
+        self._source.add(passage.source)
+
+    def whole(self) -> Passages:
+        """All of them; nothing may be added any more."""
+        return Passages(self._ids.whole(), self._learned.whole(), self._source.whole())
+
+
+@final
+class Passages(Sequence[Passage]):
+    """Passages, in the order in which they came.
+
+    Args:
+        ids: of each.
+        learned: 1 for each of them that is learned, else 0.
+        source: what an encoder reads of each.
+    """
+
+    def __init__(self, ids: TokenLists, learned: TokenLists, source: TokenLists) -> None:
+        self._ids, self._learned, self._source = ids, learned, source
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Passage: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Passage]: ...
+    def __getitem__(self, place: int | slice) -> Passage | list[Passage]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        return Passage(self._ids[place], tuple(map(bool, self._learned[place])), self._source[place])
+
+
+@final
+class Cut(Sequence[Passage]):
+    """Some passages within a limit.
+
+    Args:
+        whole: each with the place that it has in a longer list.
+        cut: leaves of a passage what is within the limit.
+    """
+
+    def __init__(self, whole: Sequence[tuple[Passages, int]], cut: Callable[[Passage], Passage]) -> None:
+        self._whole, self._cut = whole, cut
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    @overload
+    def __getitem__(self, place: int) -> Passage: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Passage]: ...
+    def __getitem__(self, place: int | slice) -> Passage | list[Passage]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        passages, one = self._whole[place]
+        return self._cut(passages[one])

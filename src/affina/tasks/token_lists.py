@@ -1,0 +1,172 @@
+"""Rows as tokens in a few flat arrays, where as Python's numbers each token would take forty bytes.
+
+An array may be in memory or be read from a file as it is needed; nobody who reads a row sees which. Owns the arrays and
+their files. What makes tokens of texts is `texts`; which files may be trusted is whoever keeps them.
+"""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affina.tasks.base import Example, Target
+
+NARROW: Final = 2**16
+"""Token ids below this take two bytes."""
+
+
+@final
+class TokenLists(Sequence[tuple[int, ...]]):
+    """Lists of small numbers, one after the other.
+
+    Args:
+        numbers: all of them.
+        ends: where in `numbers` each list ends, one for each.
+
+    Raises:
+        ValueError: the two do not belong together.
+    """
+
+    def __init__(self, numbers: NDArray[Any], ends: NDArray[np.int64]) -> None:
+        if len(numbers) != (ends[-1] if len(ends) else 0) or (np.diff(ends, prepend=0) < 0).any():
+            raise ValueError("lists that do not end where their numbers do")
+        self._numbers, self._ends = numbers, ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[int, ...]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[tuple[int, ...]]: ...
+    def __getitem__(self, place: int | slice) -> tuple[int, ...] | list[tuple[int, ...]]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        one = range(len(self))[place]
+        start = self._ends[one - 1] if one else 0
+        return tuple(self._numbers[start : self._ends[one]].tolist())
+
+    @property
+    def lengths(self) -> list[int]:
+        """How many numbers each list has."""
+        found: list[int] = np.diff(self._ends, prepend=0).tolist()
+        return found
+
+    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
+        """What a file needs."""
+        return {name: self._numbers, f"{name}-ends": self._ends}
+
+
+@final
+class Lists:
+    """Lists that come in parts, as `TokenLists` in memory.
+
+    Args:
+        below: all numbers are smaller than this.
+    """
+
+    def __init__(self, *, below: int) -> None:
+        self._numbers = array.array("B" if below <= 2**8 else "H" if below <= NARROW else "I")
+        self._ends = array.array("q")
+
+    def add(self, numbers: Iterable[int]) -> None:
+        """One list more."""
+        self._numbers.extend(numbers)
+        self._ends.append(len(self._numbers))
+
+    def whole(self) -> TokenLists:
+        """All of them; nothing may be added any more."""
+        numbers = np.frombuffer(self._numbers, dtype=f"u{self._numbers.itemsize}") if self._numbers else _EMPTY
+        ends = np.frombuffer(self._ends, dtype=np.int64) if self._ends else np.zeros(0, np.int64)
+        return TokenLists(numbers, ends)
+
+
+_EMPTY: Final = np.zeros(0, np.uint8)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokenized:
+    """Texts as a model reads them, within a limit.
+
+    Attributes:
+        ids: token ids of each row, special tokens included.
+        types: segment ids; None where the model has none.
+        whole: tokens that each row has without the limit.
+    """
+
+    ids: TokenLists
+    types: TokenLists | None
+    whole: NDArray[np.int64]
+
+    def of(self, places: Sequence[int]) -> Tokenized:
+        """Those of some rows, in this order."""
+        types = None if self.types is None else _some(self.types, places)
+        return Tokenized(ids=_some(self.ids, places), types=types, whole=self.whole[list(places)])
+
+    def save(self, folder: Path) -> None:
+        """Write it into an empty folder, a file for each array."""
+        arrays = self.ids.arrays("ids") | {"whole": self.whole}
+        for name, values in (arrays | (self.types.arrays("types") if self.types is not None else {})).items():
+            np.save(folder / f"{name}.npy", values, allow_pickle=False)
+
+
+def _some(lists: TokenLists, places: Sequence[int]) -> TokenLists:
+    found = Lists(below=2**32)
+    for place in places:
+        found.add(lists[place])
+    return found.whole()
+
+
+def opened(folder: Path) -> Tokenized:
+    """What `save` wrote, read from its files as it is needed.
+
+    Raises:
+        OSError: a file is not there.
+        ValueError: what is there is no such array, or they do not belong together.
+    """
+
+    def read(name: str) -> NDArray[Any]:
+        found: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        return found
+
+    ids = TokenLists(read("ids"), read("ids-ends"))
+    types = TokenLists(read("types"), read("types-ends")) if (folder / "types.npy").is_file() else None
+    found = Tokenized(ids=ids, types=types, whole=read("whole"))
+    if len(found.whole) != len(ids) or (types is not None and types.lengths != ids.lengths):
+        raise ValueError("arrays of different rows")
+    return found
+
+
+@final
+class Examples(Sequence[Example]):
+    """Rows with their right answers; each is made when it is asked for.
+
+    Args:
+        tokens: of the rows.
+        targets: of the same rows.
+    """
+
+    def __init__(self, tokens: Tokenized, targets: Sequence[Target]) -> None:
+        if len(tokens.ids) != len(targets):
+            raise ValueError(f"{len(tokens.ids)} rows with {len(targets)} targets")
+        self._tokens, self._targets = tokens, targets
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    @overload
+    def __getitem__(self, place: int) -> Example: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Example]: ...
+    def __getitem__(self, place: int | slice) -> Example | list[Example]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        types = self._tokens.types
+        return Example(self._tokens.ids[place], None if types is None else types[place], self._targets[place])
