@@ -48,3 +48,9 @@ def test_keys_of_a_method_that_nobody_named_say_whose_they_are(word, added):
 
 def test_a_key_that_no_method_has_asks_for_one():
     assert refused("method.nonsense=4").fix.startswith("add method=NAME")
+
+
+def test_a_key_without_a_default_that_is_not_written_is_named():
+    problem = refused("risks.bias.honest.templates=mine.csv")
+    assert problem.expected == "risks.bias.honest.lexicon, which risks.bias.honest is not without"
+    assert problem.fix == "write risks.bias.honest.lexicon=..., or leave risks.bias.honest out"

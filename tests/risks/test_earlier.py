@@ -47,8 +47,8 @@ def test_what_was_answered_right_and_no_longer_is_decides():
     assert value(found, "accuracy", "tuned model").value == pytest.approx(0.5)
     assert found.outcome == "flagged"
     assert "30 that were told right no longer are, 0 others now are" in found.notes
-    better = answered(after, rows.targets, rows)
-    assert value(better, "earlier_lost").value == pytest.approx(-0.5)
+    better = answered([*rows.targets[:40], *wrong[40:]], rows.targets, rows)
+    assert value(better, "earlier_lost").value == pytest.approx(-1 / 3)
     assert better.outcome == "within"
 
 
@@ -58,6 +58,15 @@ def test_answers_that_are_the_same_to_the_last_bit_lose_nothing_and_the_most_fre
     assert (value(found, "earlier_lost").low, value(found, "earlier_lost").high) == (0, 0)
     assert SAME in found.notes
     assert "its most frequent label alone would be right in 33.3%" in found.notes
+
+
+def test_what_a_model_could_not_do_before_it_cannot_forget_and_is_not_called_kept():
+    rows = earlier(60)
+    guess = [0] * 60
+    found = answered(guess, guess, rows)
+    assert found.outcome == "open"
+    assert "there is nothing to forget" in found.why
+    assert answered(rows.targets, guess, rows).outcome == "flagged"
 
 
 def test_a_decoder_answers_with_the_label_that_it_holds_likeliest():

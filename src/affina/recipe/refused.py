@@ -105,6 +105,8 @@ def _explain(path: Sequence[str], details: Sequence[Any], tree: Mapping[str, Any
             found=f"the unknown key {path[-1]!r}",
             fix=fix,
         )
+    if missing := [str(detail["loc"][-1]) for detail in details if detail["type"] == "missing"]:
+        return _missing(where, key, missing, details[0]["input"])
     expected = dict.fromkeys(_expectation(detail, tree) for detail in details)
     if any(words.startswith(f"{AUTO}, ") for words in expected):  # the names of the tasks hold it already
         expected.pop(repr(AUTO), None)
@@ -115,6 +117,14 @@ def _explain(path: Sequence[str], details: Sequence[Any], tree: Mapping[str, Any
         found=repr(_typed(value))[:200],
         fix=_lacks_name(key, value) or _nearest(key, _typed(value), details),
     )
+
+
+def _missing(where: str, key: str, names: Sequence[str], value: Any) -> Problem:
+    """Keys without a default that were not written."""
+    wanted = " and ".join(f"{key}.{name}" for name in names)
+    given = ", ".join(map(str, value)) if isinstance(value, Mapping) and value else "nothing"
+    fix = f"write {' '.join(f'{key}.{name}=...' for name in names)}, or leave {key} out"
+    return Problem(where=where, expected=f"{wanted}, which {key} is not without", found=f"only {given}", fix=fix)
 
 
 def _typed(value: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affina.evaluation.baselines import STRENGTHS, Floats, cross_entropy, fit_probe
-from affina.record.risks import Risk
+from affina.record.risks import UNTOUCHED, Risk
 from affina.risks.earlier_file import Earlier
 from affina.risks.preferring import fewer_right
 from affina.risks.probe import Found
@@ -28,6 +28,10 @@ IN_WORDS: Final = "asked for its label in words, of which the likeliest counts"
 BY_PROBE: Final = (
     f"answered by a linear probe on the model's mean states, fitted on the other rows ({FOLDS} parts in turn): what of"
     " the task can still be read off them"
+)
+NOTHING_KNOWN: Final = (
+    "on the rows of the {probe} the untouched model is not clearly better than their most frequent label alone, so that"
+    " there is nothing to forget"
 )
 
 Look = Callable[[], Floats]
@@ -63,12 +67,17 @@ class Answered:
         before, after = (right(found, targets) for found in (self._base, tuned))
         still = np.array_equal(self._base, tuned)
         found = fewer_right(LOST, before, after, still=still, confidence=self._confidence)
+        guess = float(np.bincount(targets).max() / len(targets))
         notes = (
             f"{len(targets):,} rows of the file, {self._earlier.told}, with {len(self._earlier.labels):,} labels",
             *self._how,
-            f"its most frequent label alone would be right in {np.bincount(targets).max() / len(targets):.1%}",
+            f"its most frequent label alone would be right in {guess:.1%}",
         )
-        return replace(found, notes=(*notes, *found.notes))
+        found = replace(found, notes=(*notes, *found.notes))
+        known = next(figure.found for figure in found.figures if figure.of == UNTOUCHED)
+        if found.outcome == "flagged" or known.low > guess:
+            return found
+        return replace(found, outcome="open", why=NOTHING_KNOWN.format(probe=self.name))
 
 
 def right(found: Floats, targets: NDArray[np.int64]) -> list[bool]:
