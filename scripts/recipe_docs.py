@@ -120,7 +120,9 @@ def _code(value: Any) -> str:
 
 
 def _default(value: Mapping[str, Any]) -> str:
-    default = value.get("default")
+    if "default" not in value:
+        return "needed"
+    default = value["default"]
     if isinstance(default, Mapping):
         return "those of its keys"
     return _code(default)

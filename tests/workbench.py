@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import atexit
 import functools
+import hashlib
 import io
 import json
 import math
+import os
 import random
 import sys
 import tempfile
@@ -20,6 +22,9 @@ from pathlib import Path
 from unittest import mock
 
 from affina.cli.main import run
+from affina.record.folder import RunFolder
+from affina.record.journal import read
+from affina.record.payloads import Evaluated, Step
 from tiny_models import APART, make_apart, make_tiny
 
 SCREEN_LINES = 24
@@ -85,7 +90,11 @@ def write_csv(path: Path, rows: Iterable[Sequence[str]], *, header: str = "text,
 def files_under(folder: Path) -> dict[str, bytes | None]:
     """Everything below `folder`: path to bytes, folders to None."""
     found = sorted(folder.rglob("*"))
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in found}
+    return {str(path.relative_to(folder)): _held(path) if path.is_file() else None for path in found}
+
+
+def _held(path: Path) -> bytes | None:
+    return path.read_bytes() if os.access(path, os.R_OK) else None
 
 
 def screen_lines(text: str) -> int:
@@ -102,3 +111,26 @@ def check_refused(ended: Ended, folder: Path, before: dict[str, bytes | None], *
         assert part in ended.err, f"{part!r} is not in:\n{ended.err}"
     assert screen_lines(ended.err) <= SCREEN_LINES, ended.err
     assert files_under(folder) == before
+
+
+def check_goes_on(ended: Ended, *, says: Sequence[str]) -> None:
+    """The contract of a fault that a command can do without: it ends well, and says what it did without."""
+    assert ended.status == 0, ended
+    assert "Traceback" not in ended.err
+    said = " ".join((ended.out + ended.err).split())  # a terminal breaks lines where it likes
+    for part in says:
+        assert part in said, f"{part!r} is not in:\n{said}"
+
+
+def bits(folder: RunFolder) -> str:
+    """A sum over the weights that are shipped and all that was computed on the way."""
+    found = hashlib.sha256()
+    for shipped in folder.shipped:
+        for path in sorted(shipped.glob("*.safetensors")):
+            found.update(path.read_bytes())
+    for record in read(folder.journal):
+        if isinstance(record, Step):
+            found.update(repr((record.step, record.loss, record.gradient_norm)).encode())
+        elif isinstance(record, Evaluated):
+            found.update(repr(record).encode())
+    return found.hexdigest()

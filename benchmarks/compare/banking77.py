@@ -45,7 +45,13 @@ def main() -> None:
     train, test = write_rows(given.data, given.folder, count=given.rows)
     found = affina.compare(
         train,
-        [f"data.test={test}", "model=starter/encoder", f"run={given.folder / 'compare'}", *given.keys],
+        [
+            f"data.test={test}",
+            "model=starter/encoder",
+            "train.reuse=false",
+            f"run={given.folder / 'compare'}",
+            *given.keys,
+        ],
         methods=METHODS,
         seeds=given.seeds,
         watch=say,

@@ -33,7 +33,9 @@ def train(recipe: dict[str, Any], folder: Path) -> dict[str, Any]:
     if not (path.is_file() and _all(journal.read(path), Finished)):
         started = time.process_time()
         try:
-            affina.train({**recipe, "run": str(folder)}, observers=[_say])
+            affina.train(
+                {**recipe, "train": {**recipe.get("train", {}), "reuse": False}, "run": str(folder)}, observers=[_say]
+            )
         except AffinaError as error:
             raise SystemExit(str(error)) from None
         finally:

@@ -73,7 +73,7 @@ def _run(name: str, method: str, data: Path, *, factor: float | None, prior: flo
             {
                 "data": {**files, "text": "text", "label": "label"},
                 "method": METHODS[method],
-                "train": {"epochs": EPOCHS, "early_stopping": False, **rate},
+                "train": {"epochs": EPOCHS, "early_stopping": False, "reuse": False, **rate},
                 "evaluate": {"baselines": False, "resamples": 100},
                 "run": f"{folder}/run",
             }

@@ -56,8 +56,14 @@ def _run(name: str, seed: int, data: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         sets.write(sets.Splits(drawn[HELD_OUT:], drawn[:HELD_OUT], test), Path(folder))
         files = {part: f"{folder}/{part}.csv" for part in ("train", "validation", "test")}
-        recipe = {"seed": seed, "data": {**files, "text": "text", "label": "label"}, "run": f"{folder}/run"}
-        result = affina.train(recipe)
+        result = affina.train(
+            {
+                "seed": seed,
+                "data": {**files, "text": "text", "label": "label"},
+                "train": {"reuse": False},
+                "run": f"{folder}/run",
+            }
+        )
         events = [record for record in journal.read(result.folder.journal) if isinstance(record, Event)]
     run = {
         "set": name,

@@ -96,7 +96,7 @@ def recipe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     """One run's recipe, on the files that are in `folder`."""
     method, train = VARIANTS[task["variant"]]
     head = {"head_learning_rate": CHAIN_THAW_HEAD * task["rate"]} if task["variant"] == "chain-thaw" else {}
-    same = {"epochs": task["epochs"], "head_start": "random", "early_stopping": False, "restart": False}
+    same = {"epochs": task["epochs"], "head_start": "random", "early_stopping": False, "restart": False, "reuse": False}
     files = {part: str(folder / f"{part}.csv") for part in sets.Splits._fields}
     return {
         "model": _scratch(folder / "random", task["seed"]) if task["variant"] == "scratch" else MODEL,

@@ -10,7 +10,6 @@ that has only imported what it needs. Goes on where it stopped: what is in the f
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -24,17 +23,23 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
+
+from ledger import save
 
 import affina
 import affina.verbs.train
 from affina.record.folder import RunFolder
 from affina.record.journal import read
-from affina.record.payloads import Evaluated, Finished, Step
-from workbench import sample_rows, tiny, write_csv
+from affina.record.payloads import Finished
+from workbench import bits, sample_rows, tiny, write_csv
 
 PAIRS = (("classification", "bert", "full"), ("classification", "bert", "lora"), ("generation", "gpt2", "prefix"))
 LATEST = 0.7
 """Of the seconds of a whole run: a run that goes on is shorter, and one that has ended cannot be killed."""
+WHAT = (
+    "runs killed at random moments until they end, each compared with one that is not; benchmarks/reliability/kills.py"
+)
 AT_ITS_END = "after its last record"
 CHECK_EVERY = 10
 """Kills at the most before a run is left to end, and its bits are compared."""
@@ -78,20 +83,6 @@ def train_in_fork(recipe: dict[str, Any], *, killed_after: float | None) -> tupl
     if os.waitstatus_to_exitcode(status):
         raise RuntimeError(Path("error.txt").read_text(encoding="utf-8"))
     return "ended", time.monotonic() - begun
-
-
-def bits(run: RunFolder) -> str:
-    """A sum over the weights that are shipped and all that was computed on the way."""
-    found = hashlib.sha256()
-    for folder in run.shipped:
-        for path in sorted(folder.glob("*.safetensors")):
-            found.update(path.read_bytes())
-    for record in read(run.journal):
-        if isinstance(record, Step):
-            found.update(repr((record.step, record.loss, record.gradient_norm)).encode())
-        elif isinstance(record, Evaluated):
-            found.update(repr(record).encode())
-    return found.hexdigest()
 
 
 def reached(run: RunFolder) -> str:
@@ -139,7 +130,8 @@ def main() -> None:
     words.add_argument("--out", default="")
     given = words.parse_args()
     out = Path(given.out).absolute() if given.out else None
-    found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8")) if out and out.is_file() else []
+    found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))["runs"] if out and out.is_file() else []
+    earlier = len(found)
     with tempfile.TemporaryDirectory() as home:
         os.chdir(home)
         os.environ["AFFINA_CACHE"] = str(Path(home, "cache"))  # what the runs keep for each other is theirs alone
@@ -160,8 +152,8 @@ def main() -> None:
             shutil.rmtree("run")
             print(json.dumps(found[-1]), flush=True)
             if out:
-                out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    sys.exit(0 if all(one["same"] and not one["left_over"] for one in found) else 1)
+                save(out, found, what=WHAT)
+    sys.exit(0 if all(one["same"] and not one["left_over"] for one in found[earlier:]) else 1)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
+
+from ledger import save
 
 import affina
 from affina.errors import AffinaError
@@ -33,6 +36,7 @@ TIMES = (1.0, 100.0)
 BATCHES = (16, 400)
 """Tokens: one row a step, and many."""
 ROWS = 200
+WHAT = "what the guard does at our own rate and at a hundred times it; benchmarks/reliability/rates.py"
 
 
 def told(folder: Path) -> dict[str, Any]:
@@ -75,6 +79,7 @@ def main() -> None:
     words.add_argument("--batches", type=int, nargs="+", default=BATCHES)
     words.add_argument("--out", default="")
     given = words.parse_args()
+    out = Path(given.out).absolute()
     found = []
     with tempfile.TemporaryDirectory() as home:
         os.chdir(home)
@@ -88,7 +93,7 @@ def main() -> None:
             for times in TIMES:
                 for tokens in given.batches:
                     for seed in range(given.seeds):
-                        train: dict[str, Any] = {"epochs": 3, "batch_tokens": tokens}
+                        train: dict[str, Any] = {"epochs": 3, "batch_tokens": tokens, "reuse": False}
                         if times != 1 and prior is not None:
                             train["learning_rate"] = times * prior
                         recipe = {
@@ -108,7 +113,7 @@ def main() -> None:
                         )
                         print(json.dumps(found[-1]), flush=True)
     if given.out:
-        Path(given.out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        save(out, found, what=WHAT)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ PAIRS = {
     "defaults against defaults": ("affina, defaults", "trainer, defaults"),
     "same tensors, against the best setting": ("affina, full", "trainer, best setting"),
 }
+DATA = Path(os.environ.get("AFFINA_DATA", "../shared/data")) / "banking77" / "train.csv"
 RESULT = HERE.parent / "results" / "speed-classification.json"
 
 
@@ -41,10 +42,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=3)
     parser.add_argument("--repeats", type=int, default=2)
     given = parser.parse_args()
-    data = Path(os.environ.get("AFFINA_DATA", "../shared/data")) / "banking77" / "train.csv"
     rounds = []
     with tempfile.TemporaryDirectory() as folder:
-        train, validation = split_rows(data, Path(folder), rows=given.rows)
+        train, validation = split_rows(DATA, Path(folder), rows=given.rows)
         shared = [
             "--model",
             str(locate("starter/encoder").folder),
@@ -56,15 +56,10 @@ def main() -> None:
         for number in range(given.repeats):
             rounds.append(_round(shared, validation))
             print(f"round {number + 1}:", json.dumps(rounds[-1]), flush=True)
-    result = {
-        "what": f"banking77, {given.rows} rows, {given.epochs:g} epochs, starter/encoder",
-        "comparisons": {name: _compared(rounds, *pair) for name, pair in PAIRS.items()},
-        "rounds": rounds,
-        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
-        "versions": {name: metadata.version(name) for name in ("affina", "torch", "transformers", "accelerate")},
-    }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    for name, found in result["comparisons"].items():
+    compared = {name: _compared(rounds, *pair) for name, pair in PAIRS.items()}
+    what = f"banking77, {given.rows} rows, {given.epochs:g} epochs, starter/encoder"
+    write_result(RESULT, what=what, comparisons=compared, rounds=rounds)
+    for name, found in compared.items():
         print(
             f"{name}: {found['ratio_median']:.2f} times the rows/s ({found['ratio_low']:.2f}-{found['ratio_high']:.2f})"
         )
@@ -90,6 +85,18 @@ def _compared(rounds: list[dict[str, Any]], ours: str, peer: str) -> dict[str, A
         "ratio_high": max(speeds),
         "memory_ratio_median": statistics.median(memory),
     }
+
+
+def write_result(path: Path, *, what: str, comparisons: dict[str, Any], rounds: list[dict[str, Any]]) -> None:
+    """The result of a benchmark of speed, with what it was measured on."""
+    result = {
+        "what": what,
+        "comparisons": comparisons,
+        "rounds": rounds,
+        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},
+        "versions": {name: metadata.version(name) for name in ("affina", "torch", "transformers", "accelerate")},
+    }
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def split_rows(data: Path, folder: Path, *, rows: int, labels: int | None = None) -> tuple[Path, Path]:

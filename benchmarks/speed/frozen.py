@@ -12,15 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import tempfile
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from classification import run_script, split_rows
+from classification import DATA, run_script, split_rows, write_result
 
 from affina.models.source import locate
 
@@ -36,6 +33,7 @@ WAYS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "affina, partial, not cached": ("partial", ("method={name: partial, blocks: 2}", "train.cache=false")),
     "affina, head, not cached": ("head", ("method={name: partial, blocks: 0}", "train.cache=false")),
 }
+CLOCKS: Final = ("training_seconds", "processor_seconds")
 RESULT: Final = Path(__file__).parent.parent / "results" / "speed-frozen.json"
 
 
@@ -45,10 +43,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--repeats", type=int, default=2)
     given = parser.parse_args()
-    data = Path(os.environ.get("AFFINA_DATA", "../shared/data")) / "banking77" / "train.csv"
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        train, validation = split_rows(data, Path(folder), rows=given.rows, labels=LABELS)
+        train, validation = split_rows(DATA, Path(folder), rows=given.rows, labels=LABELS)
         for number in range(given.repeats):
             found = {}
             for name in WAYS:
@@ -72,19 +69,10 @@ def _write(rounds: list[dict[str, Any]], *, rows: int) -> None:
         for other, (kind, _) in WAYS.items()
         if other != f"affina, {kind}, cached"
     }
-    result = {
-        "what": f"banking77, {rows} rows of {LABELS} labels, starter/encoder: 2 of 6 blocks 5 epochs, head alone 10",
-        "comparisons": found,
-        "rounds": rounds,
-        "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},
-        "versions": {name: metadata.version(name) for name in ("affina", "torch", "transformers", "accelerate")},
-    }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    what = f"banking77, {rows} rows of {LABELS} labels, starter/encoder: 2 of 6 blocks 5 epochs, head alone 10"
+    write_result(RESULT, what=what, comparisons=found, rounds=rounds)
     for name, times in found.items():
         print(name, {clock: round(value["median"], 2) for clock, value in times.items()}, flush=True)
-
-
-CLOCKS: Final = ("training_seconds", "processor_seconds")
 
 
 def _times(rounds: list[dict[str, Any]], other: str, kind: str, clock: str) -> dict[str, float]:

@@ -12,9 +12,9 @@ import affina as api
 from affina.errors import AffinaError, ResourceError
 from affina.record.folder import RunFolder
 from affina.record.journal import read, read_known
-from affina.record.payloads import Evaluated, Finished, Step
+from affina.record.payloads import Finished
 from faults_of_disks import KINDS, Disk, KilledError
-from workbench import sample_rows, tiny, write_csv
+from workbench import bits, sample_rows, tiny, write_csv
 
 EVERY = int(os.environ.get("AFFINA_DISK_EVERY", "12"))
 """How many operations further the next one that fails is; 1 takes half an hour."""
@@ -38,14 +38,6 @@ def folder(tmp_path, monkeypatch):
 
 def train():
     return api.train("good.csv", [f"model={tiny()}", *WORDS])
-
-
-def bits(run: RunFolder):
-    """The weights that are shipped, and everything in the record that is computed."""
-    records = read(run.journal)
-    numbers = [(r.step, r.loss, r.gradient_norm) for r in records if isinstance(r, Step)]
-    looks = [r for r in records if isinstance(r, Evaluated)]
-    return (run.model / "model.safetensors").read_bytes(), numbers, looks
 
 
 def fail(kind, at):

@@ -16,6 +16,6 @@ def test_ten_kills_at_random_moments_change_nothing(tmp_path):
     words = [sys.executable, str(SCRIPT), "--kills", "10", "--seed", "1", "--out", str(out)]
     ended = subprocess.run(words, check=False, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-2000:]
-    found = json.loads(out.read_text())
+    found = json.loads(out.read_text())["runs"]
     assert sum(one["kills"] for one in found) >= 10
     assert all(one["same"] and not one["left_over"] for one in found)

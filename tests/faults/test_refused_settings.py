@@ -41,7 +41,7 @@ SETTINGS = {
     "texts to replay that are not there": (("train.replay.file=none.txt",), ("train.replay.file", "none.txt")),
     "what matters to a head's states": (("method=full", "train.ewc=1"), ("train.ewc", "no likelihood", "train.l2_sp")),
     "adapters recalled": (("method=lora", "train.rec_adam=true"), ("train.rec_adam", "lora", "method=full")),
-    "a recall beyond the start": (("train.rec_adam.pull=2",), ("train.rec_adam", "1")),
+    "a recall beyond the start": (("train.rec_adam.pull=2",), ("train.rec_adam.pull", "at most 1")),
     "nothing to resume": (("--resume",), ("none", "leave out --resume")),
     "nothing to resume in a folder": (("--resume", "run=runs/a"), ("runs/a", "leave out --resume")),
     "a file as the run folder": (("run=good.csv",), ("good.csv", "run=")),

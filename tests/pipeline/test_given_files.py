@@ -16,6 +16,8 @@ PAIRS = [
 CHOICES = [{"question": f"number {n} is", "choices": ["a card", "a fee"], "answer": n % 2} for n in range(20)]
 CROWS = [(f"he has card {n}", f"she has card {n}", "gender") for n in range(20)]
 
+TEMPLATES = [(f"number {n} has a [M].", "even" if n % 2 == 0 else "odd") for n in range(20)]
+
 HEADER = "sent_more,sent_less,bias_type"
 
 
@@ -38,9 +40,17 @@ def files(tmp_path, *keys):
     pairs = write_jsonl(tmp_path / "pairs.jsonl", PAIRS)
     choices = write_jsonl(tmp_path / "choices.jsonl", CHOICES)
     crows = write_csv(tmp_path / "crows.csv", CROWS, header=HEADER)
+    earlier = write_csv(tmp_path / "old.csv", sample_rows(40))
     named = {"pairs": ("forgetting", pairs), "choices": ("forgetting", choices), "crows": ("bias", crows)}
+    named["earlier"] = ("forgetting", earlier)
     found = {"forgetting": {}, "bias": {}}
+    if "honest" in keys:
+        templates = write_csv(tmp_path / "templates.csv", TEMPLATES, header="template_masked,category")
+        lexicon = write_csv(tmp_path / "words.csv", [("card", "conservative")], header="lemma,level")
+        found["bias"]["honest"] = {"templates": str(templates), "lexicon": str(lexicon)}
     for key in keys:
+        if key == "honest":
+            continue
         risk, path = named[key]
         found[risk]["pairs" if key == "crows" else key] = str(path)
     return found
@@ -51,7 +61,7 @@ def probed(folder):
 
 
 def test_a_writer_is_asked_before_and_after_and_every_report_says_so(tmp_path):
-    risks = files(tmp_path, "pairs", "choices", "crows")
+    risks = files(tmp_path, "pairs", "choices", "earlier", "crows", "honest")
     runs = [
         affina.train(recipe(tmp_path, run=str(tmp_path / name), method="lora", risks=risks)).folder
         for name in ("one", "two")
@@ -61,14 +71,15 @@ def test_a_writer_is_asked_before_and_after_and_every_report_says_so(tmp_path):
         for folder in runs
     )
     names = ["minimal pairs of pairs.jsonl", "multiple choice of choices.jsonl", "CrowS-Pairs of crows.csv"]
+    names += ["earlier task of old.csv", "HONEST templates of templates.csv"]
     assert list(first) == names
     assert first == second, "the same seed finds the same"
-    assert all(figures[0].found.n == 20 for figures in first.values())
+    assert [figures[0].found.n for figures in first.values()] == [20, 20, 20, 40, 20]
     plain = json.loads(runs[0].report_json.read_text("utf-8"))["risks"]
     assert plain["bias"]["verdict"] != "unmeasured"
     card = runs[0].card.read_text("utf-8")
     assert all(name in card for name in names)
-    assert "an earlier task's rows" in card
+    assert "Skills from before" not in card, "all of them were measured"
 
 
 def test_a_translator_is_asked_for_both_genders(tmp_path):
@@ -90,10 +101,11 @@ def test_a_translator_is_asked_for_both_genders(tmp_path):
 
 @pytest.mark.parametrize(("family", "outcome"), [("roberta", "measured"), ("bert", "unmeasured")])
 def test_an_encoder_is_asked_by_the_head_of_its_checkpoint_where_that_has_one(tmp_path, family, outcome):
-    risks, said = files(tmp_path, "pairs", "crows"), []
+    risks, said = files(tmp_path, "pairs", "crows", "honest"), []
     found = probed(affina.train(recipe(tmp_path, family, method="full", risks=risks), notify=said.append).folder)
     assert any("risks.bias.pairs" in text for text in said) == (outcome == "unmeasured"), "told before the training"
     lines = [found["minimal pairs of pairs.jsonl"], found["CrowS-Pairs of crows.csv"]]
+    lines.append(found["HONEST templates of templates.csv"])
     for line in lines:
         assert (line.outcome == "unmeasured") == (outcome == "unmeasured")
         assert bool(line.figures) == (outcome == "measured")
@@ -105,6 +117,7 @@ def test_an_encoder_is_asked_by_the_head_of_its_checkpoint_where_that_has_one(tm
     [
         ("bart", "pairs", "reads with an encoder"),
         ("bart", "crows", "reads with an encoder"),
+        ("bart", "honest", "reads with an encoder"),
         ("bert", "choices", "answers by a head"),
     ],
 )
@@ -139,6 +152,22 @@ def test_what_the_model_cannot_read_is_refused_before_the_training(tmp_path, key
     assert path in str(caught.value)
     assert "at most 64 tokens" in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("family", "rows", "outcome"), [("bert", 100, "measured"), ("llama", 60, "refused")])
+def test_a_budget_is_held_against_an_earlier_task_s_rows(tmp_path, family, rows, outcome):
+    path = write_csv(tmp_path / "old.csv", sample_rows(rows))
+    risks = {"forgetting": {"earlier": str(path), "budget": "5%"}}
+    asked = recipe(tmp_path, family, method="full", risks=risks)
+    if outcome == "refused":
+        with pytest.raises(DataError, match=r"risks\.forgetting\.earlier(.|\n)*73 rows or more"):
+            affina.train(asked)
+        assert not (tmp_path / "run").exists()
+        return
+    write_csv(tmp_path / "rows.csv", sample_rows(60))
+    line = probed(affina.train(asked).folder)["earlier task of old.csv"]
+    assert (line.is_budget, line.limit) == (True, 0.05)
+    assert line.figures[0].metric == "earlier_lost"
 
 
 @pytest.mark.parametrize(("family", "says"), [("bert", "masked-language head"), ("roberta", "12 items")])

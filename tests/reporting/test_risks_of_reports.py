@@ -169,7 +169,7 @@ def test_the_gap_names_the_skills_that_are_still_not_measured():
     )
     assert left(compared()).startswith("multiple choice")
     both = left(compared(), replace(compared(metric="choices_lost"), probe="multiple choice of mine.jsonl"))
-    assert both.startswith("an earlier task's rows")
+    assert both == "an earlier task's labelled rows (risks.forgetting.earlier)"
     failed = replace(compared("forgetting"), outcome="unmeasured", figures=(), why="no head")
     assert left(failed).startswith("minimal pairs")
 

@@ -53,6 +53,15 @@ def test_what_acts_inside_the_loop_keeps_it_too(tmp_path, family, parts):
     assert bounds["accumulation"] == bounds["batches"] == 1e-9
 
 
+@pytest.mark.parametrize(
+    "train", [{"replay": True}, {"ewc": 10.0}, {"rec_adam": True}], ids=lambda train: next(iter(train))
+)
+def test_a_run_that_holds_on_to_its_model_can_be_looked_at(tmp_path, train):
+    found = api.verify(recipe_for(tmp_path, "chat", "llama", "full", train=train))
+    assert [one for one in found.guarantees if one.standing == "failed"] == []
+    assert next(one for one in found.guarantees if one.name == "resume").standing == "passed"
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")

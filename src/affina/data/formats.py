@@ -62,11 +62,11 @@ def _streamed(rows_of: Callable[[Item, io.TextIOWrapper], Iterator[Placed]], ite
     """The rows of a text that is never held, as tables which know their places in the file."""
     with readable(item.name), item.open() as stream:
         head = stream.peek(4)[:4]
-        encoding = encoding_of(head)
+        encoding, said = encoding_of(head), encoding_to_say(head)
         try:
             with io.TextIOWrapper(stream, encoding, newline="") as lines:
                 for table in _gathered(item.name, rows_of(item, lines), size):
-                    yield replace(table, encoding=encoding_to_say(head))
+                    yield replace(table, encoding=said)
         except UnicodeDecodeError as error:
             found = f"byte 0x{error.object[error.start]:02X}, which is not {encoding.upper()}"
             fix = "save the file as UTF-8 again"

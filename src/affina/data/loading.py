@@ -12,6 +12,7 @@ from typing import Any
 
 from affina.data.audit.looks import file_checks, look_at_files, look_at_splits
 from affina.data.audit.scan import Scan, scan
+from affina.data.canaries import own_count
 from affina.data.checks import drop_empty_texts, found_blank
 from affina.data.dropping import drop_repeated, drop_shared
 from affina.data.formats import read_table
@@ -147,7 +148,7 @@ def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None
     return DataRead(
         files=loaded.files,
         columns=loaded.columns,
-        rows={name: len(part) for name, part in used.items()},
+        rows={name: own_count(part) for name, part in used.items()},
         labels={label: counts.get(label, len(used["train"]) if spread else 0) for label in loaded.labels},
         findings=loaded.findings,
         task=loaded.labelling.name,

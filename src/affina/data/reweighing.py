@@ -6,7 +6,7 @@ group, for each that there is. This module knows no loss; how a weight acts is e
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,17 +36,18 @@ def reweighed(rows: Sequence[Row], seen: Sequence[float]) -> Reweighed:
         rows: of one split.
         seen: how often an epoch has each of them.
     """
-    groups, labels, both = (Counter[str](), Counter[str](), Counter[tuple[str, str]]())
+    groups, labels = defaultdict[str, float](float), defaultdict[str, float](float)
+    both = defaultdict[tuple[str, str], float](float)
     for row, times in zip(rows, seen, strict=True):
         if group := row.fields.get(ROLE, ""):
-            groups[group] += times  # type: ignore[assignment]
-            labels[row.fields["label"]] += times  # type: ignore[assignment]
-            both[group, row.fields["label"]] += times  # type: ignore[assignment]
-    total = groups.total()
+            groups[group] += times
+            labels[row.fields["label"]] += times
+            both[group, row.fields["label"]] += times
+    total = sum(groups.values())
 
     def weight(row: Row) -> float:
         group, label = row.fields.get(ROLE, ""), row.fields["label"]
         return groups[group] * labels[label] / (total * both[group, label]) if group else 1.0
 
-    empty = tuple((group, label) for group in sorted(groups) for label in sorted(labels) if not both[group, label])
+    empty = tuple((group, label) for group in sorted(groups) for label in sorted(labels) if (group, label) not in both)
     return Reweighed(tuple(map(weight, rows)), empty, sum(bool(row.fields.get(ROLE, "")) for row in rows))

@@ -6,11 +6,12 @@ its pseudo-log-likelihood). This module loads no head.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from affina.data.batching import by_length
 from affina.evaluation.intervals import Floats
@@ -58,17 +59,57 @@ def log_probabilities(
         budget: tokens of a batch, padding included, at most.
         progress: told how many are done.
     """
-    found, done = np.zeros(len(hidden)), 0
+    found = np.zeros(len(hidden))
     output = OwnLogits(vocabulary=head.vocabulary)
+    for places, logits in _logits(model, head, hidden, budget=budget, progress=progress):
+        wanted = torch.tensor([hidden[place].token for place in places], device=logits.device)
+        found[places] = -token_losses(logits, wanted, output).double().cpu().numpy()
+    return found
+
+
+@torch.inference_mode()
+def likeliest(
+    model: Classifier,
+    head: MaskedHead,
+    hidden: Sequence[Hidden],
+    *,
+    count: int,
+    budget: int,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[tuple[list[int], list[float]]]:
+    """The likeliest tokens in each hidden place, the likeliest first, with their log-probabilities in nats.
+
+    Args:
+        model: the encoder, in evaluation mode.
+        head: of its checkpoint.
+        hidden: one at least; what was there does not matter.
+        count: tokens of each place.
+        budget: tokens of a batch, padding included, at most.
+        progress: told how many are done.
+    """
+    found: dict[int, tuple[list[int], list[float]]] = {}
+    for places, logits in _logits(model, head, hidden, budget=budget, progress=progress):
+        scores, tokens = logits.double().log_softmax(dim=-1).topk(min(count, head.vocabulary), dim=1)
+        found |= zip(places, zip(tokens.tolist(), scores.tolist(), strict=True), strict=True)
+    return [found[place] for place in range(len(hidden))]
+
+
+def _logits(
+    model: Classifier,
+    head: MaskedHead,
+    hidden: Sequence[Hidden],
+    *,
+    budget: int,
+    progress: Callable[[int], None],
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Batch by batch the places of some texts and the logits of what is hidden in them, [texts, vocabulary]."""
+    done = 0
     for places in by_length([len(one.ids) for one in hidden], budget=budget):
         some = [hidden[place] for place in places]
         examples = [Example(one.ids, one.types, None) for one in some]
         batch = pad(model.tokenizer, examples, torch.zeros(len(some)), rows=places).to(model.module.device)
         states = hidden_states(model.module, batch.inputs)
         at = torch.tensor([one.place for one in some], device=states.device)
-        logits = head(states[torch.arange(len(some), device=states.device), at])
-        wanted = torch.tensor([one.token for one in some], device=states.device)
-        found[places] = -token_losses(logits, wanted, output).double().cpu().numpy()
+        yield places, head(states[torch.arange(len(some), device=states.device), at])
         done += len(places)
         progress(done)
-    return found

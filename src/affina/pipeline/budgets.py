@@ -12,7 +12,7 @@ from affina.errors import Problem, RecipeError
 from affina.methods.base import Scalable
 from affina.pipeline.prepared import Prepared
 from affina.recipe.schema import Recipe
-from affina.record.risks import REPRODUCED, SWAPS, Probed, Risk
+from affina.record.risks import CANARIES, REPRODUCED, SWAPS, Probed, Risk
 from affina.risks import foretelling, overfitting, similarity
 from affina.risks.probe import Probe
 from affina.training.plan import Plan
@@ -43,11 +43,11 @@ def key_of(risk: Risk) -> str:
 
 
 def keeps_limit(probe: Probe | Probed) -> bool:
-    """Whether a probe keeps its own limit: what is written word for word is another thing than what is lost elsewhere.
+    """Whether a probe keeps its own limit: what is learned word for word is another thing than what is lost elsewhere.
 
-    It writes texts besides, which takes too long for each candidate.
+    An exposure has another unit, too, and to write texts takes too long for each candidate.
     """
-    return (probe.probe if isinstance(probe, Probed) else probe.name) == REPRODUCED
+    return (probe.probe if isinstance(probe, Probed) else probe.name) in (REPRODUCED, CANARIES)
 
 
 def left_out(probes: Sequence[Probe | Probed], budgets: Mapping[Risk, float]) -> Iterator[Probed]:

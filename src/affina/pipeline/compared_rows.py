@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from affina.data.canaries import own_count
 from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import Probed
@@ -33,7 +34,7 @@ def compared_rows(run: Prepared, allowance: Allowance, *, each: float) -> dict[s
         return refused
     count = allowance.rows("overfitting", each=each, most=most)
     generator = np.random.default_rng(run.recipe.seed)
-    return {split: sorted(generator.permutation(len(run.rows[split]))[:count].tolist()) for split in SPLITS}
+    return {split: sorted(generator.permutation(own_count(run.rows[split]))[:count].tolist()) for split in SPLITS}
 
 
 def mean_tokens(run: Prepared) -> float:

@@ -1,19 +1,21 @@
-"""Checkpoints that are not as they were written: found before a run goes on, passed over, and put aside with a notice.
+"""Checkpoints that cannot be gone on from: found before a run does, passed over, and put aside with a notice.
 
-Owns which checkpoint is sound enough to go on from, and what becomes of the others; how that is told is `checkpoint`'s.
+Owns which checkpoint is gone on from, and what becomes of the others; what makes one sound is `training.sound`'s.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from torch import Tensor
 
 from affina.errors import RunError
 from affina.record.files import rename, told
 from affina.record.folder import RunFolder
-from affina.training import checkpoint
+from affina.training import sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,17 @@ class Damaged:
     why: str
 
 
-def soundest(folder: RunFolder) -> tuple[Path | None, list[Damaged]]:
-    """The newest checkpoint that is as it was written, and those newer than it; nothing is changed."""
+def soundest(folder: RunFolder, trains: Mapping[str, Tensor]) -> tuple[Path | None, list[Damaged]]:
+    """The newest checkpoint that the run can go on from, and those newer than it; nothing is changed.
+
+    Args:
+        folder: of the run.
+        trains: what it trains, name to tensor.
+    """
     damaged: list[Damaged] = []
     for path in folder.steps():
         try:
-            checkpoint.check(folder, path)
+            sound.check(folder, path, trains=trains)
         except RunError as error:
             problem = error.problems[0]
             own = problem.where == str(path)

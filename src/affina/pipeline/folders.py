@@ -20,15 +20,16 @@ from affina.data.gathering import name_after
 from affina.errors import Problem, RunError
 from affina.models.source import fingerprint
 from affina.pipeline.damaged import Damaged, soundest
+from affina.pipeline.occupied import is_none, lost
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import SETTLED
 from affina.pipeline.resolved import resolved_recipe
 from affina.recipe.base import AUTO
 from affina.recipe.schema import Recipe
 from affina.record import journal
-from affina.record.files import clear_left_over, is_left_over, told
+from affina.record.files import clear_left_over, told
 from affina.record.folder import RunFolder
-from affina.record.lock import LOCK, FolderLock
+from affina.record.lock import FolderLock
 from affina.record.payloads import Chosen, DataRead, Finished, Payload, Started
 from affina.record.starts import ModelLoaded, Restarted
 from affina.record.writable import check_can_write
@@ -39,8 +40,6 @@ RUNS: Final = "runs"
 BUSY: Final = "a run that another process is busy with"
 MOST_KEYS: Final = 3
 LONGEST_VALUE: Final = 60
-STARTED: Final = frozenset({LOCK, "recipe.yaml", "record.jsonl", "checkpoints"})
-"""What a run may have written before its first record; a folder with nothing else in it can be started in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +142,8 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
     """Lock this folder if it is free or holds a stopped run of the same recipe; else why it cannot be used."""
     check_can_write(path)
     folder = RunFolder(path)
-    if path.is_dir() and not folder.journal.is_file() and not _names(path) <= STARTED:
-        return "files that are not a run of Affina"
+    if reason := is_none(folder):
+        return reason
     with told(path):
         path.mkdir(parents=True, exist_ok=True)
     try:
@@ -153,7 +152,7 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
         return BUSY
     try:
         records = journal.read(folder.journal) if folder.journal.is_file() else []
-        reason = _cannot_go_on(records, prepared.recipe) if records else None
+        reason = _cannot_go_on(records, prepared.recipe) if records else lost(folder)
         if reason is None and records:
             _check_unchanged(records, prepared, folder)
     except BaseException:
@@ -164,12 +163,8 @@ def _claim(path: Path, prepared: Prepared) -> Place | str:
         return reason
     for place in (folder.path, folder.checkpoints):
         clear_left_over(place)
-    resume, damaged = soundest(folder) if records else (None, [])
+    resume, damaged = soundest(folder, prepared.attached.state_dict()) if records else (None, [])
     return Place(folder, resume, lock, tuple(damaged))
-
-
-def _names(path: Path) -> set[str]:
-    return {item.name for item in path.iterdir() if not is_left_over(item)}
 
 
 def _cannot_go_on(records: Sequence[Payload], recipe: Recipe) -> str | None:

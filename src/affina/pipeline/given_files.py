@@ -15,6 +15,9 @@ from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
 from affina.models.masked_head import load_masked_head
 from affina.pipeline.budgets import budgets_of
+from affina.pipeline.given_earlier import answered_of, earlier_of
+from affina.pipeline.given_refused import HOLDS, refuse_beside_never, unfit
+from affina.pipeline.given_templates import hurtful_of, templates_of
 from affina.pipeline.prepared import Notify, Prepared, Subject
 from affina.pipeline.writing.subject import Writing
 from affina.recipe.schema import Recipe
@@ -28,6 +31,7 @@ from affina.risks.allowance import Allowance
 from affina.risks.given import GivenFiles
 from affina.risks.given_items import CHOICES_KEY, PAIRS_KEY, Items, Kind, read_choices, read_pairs
 from affina.risks.given_texts import KEY, read_texts
+from affina.risks.honest_files import TEMPLATES_KEY
 from affina.risks.preferring import Judge, Look, Preferred, choices_lost, pairs_lost
 from affina.risks.probe import Probe
 from affina.risks.stereotype_files import STEREOTYPES_KEY, read_stereotypes
@@ -36,7 +40,6 @@ from affina.tasks.lessons import Teacher
 
 FORETELLS: Final = "a decoder that writes"
 WRITES: Final = "a model that writes"
-HOLDS: Final = "a decoder that writes, or an encoder"
 TRANSLATES: Final = "a model that learns to translate (task=translation)"
 
 
@@ -57,7 +60,7 @@ def files_of(recipe: Recipe, subject: Subject, notify: Notify) -> GivenFiles:
         if path is None:
             return None
         where = f"{key} ({path})"
-        _refuse_beside_never(recipe, where)
+        refuse_beside_never(recipe, where)
         found = read(path, seed=seed)
         _refuse_unfit(subject, where, found)
         if isinstance(subject.model, LanguageModel):
@@ -67,14 +70,16 @@ def files_of(recipe: Recipe, subject: Subject, notify: Notify) -> GivenFiles:
         return found
 
     if forgetting.texts is not None:
-        _refuse_beside_never(recipe, f"{KEY} ({forgetting.texts})")
+        refuse_beside_never(recipe, f"{KEY} ({forgetting.texts})")
         if not isinstance(subject.model, LanguageModel) or subject.model.reads_apart:
-            raise RecipeError(_unfit(subject, f"{KEY} ({forgetting.texts})", FORETELLS))
+            raise RecipeError(unfit(subject, f"{KEY} ({forgetting.texts})", FORETELLS))
     given = GivenFiles(
         texts=None if forgetting.texts is None else read_texts(forgetting.texts, seed=seed),
         pairs=items(forgetting.pairs, PAIRS_KEY, read_pairs),
         choices=items(forgetting.choices, CHOICES_KEY, read_choices),
+        earlier=earlier_of(recipe, subject),
         stereotypes=items(recipe.risks.bias.pairs, STEREOTYPES_KEY, read_stereotypes),
+        honest=templates_of(recipe, subject),
     )
     if isinstance(subject.model, Classifier) and (lacking := _headless(subject.model, given)):
         notify(f"{lacking}; what they would show is not measured")
@@ -84,8 +89,8 @@ def files_of(recipe: Recipe, subject: Subject, notify: Notify) -> GivenFiles:
 
 def _headless(model: Classifier, given: GivenFiles) -> str:
     """Why the files that an encoder scores by its masked-language head cannot be scored; empty where they can."""
-    named = {PAIRS_KEY: given.pairs, STEREOTYPES_KEY: given.stereotypes}
-    keys = [key for key, items in named.items() if items is not None]
+    named = {PAIRS_KEY: given.pairs, STEREOTYPES_KEY: given.stereotypes, TEMPLATES_KEY: given.honest}
+    keys = [key for key, asked in named.items() if asked is not None]
     if not keys:
         return ""
     try:
@@ -94,12 +99,6 @@ def _headless(model: Classifier, given: GivenFiles) -> str:
         first = error.problems[0]
         return f"{' and '.join(keys)}: asked is {first.expected}, found {first.found} ({first.fix})"
     return ""
-
-
-def _refuse_beside_never(recipe: Recipe, where: str) -> None:
-    if recipe.risks.measure == "never":
-        found, fix = "risks.measure=never beside it", "leave one of the two out"
-        raise RecipeError(Problem(where=where, expected="a risk that is measured", found=found, fix=fix))
 
 
 def _refuse_unfit(subject: Subject, where: str, items: Items) -> None:
@@ -112,7 +111,7 @@ def _refuse_unfit(subject: Subject, where: str, items: Items) -> None:
     else:
         fits, expected = not (isinstance(model, LanguageModel) and model.reads_apart), HOLDS
     if not fits:
-        raise RecipeError(_unfit(subject, where, expected))
+        raise RecipeError(unfit(subject, where, expected))
     if items.languages is not None and isinstance(spec, TranslationSpec):
         _refuse_other_way(spec, where, items.languages)
 
@@ -126,17 +125,6 @@ def _refuse_other_way(spec: TranslationSpec, where: str, languages: tuple[str, s
         raise RecipeError(Problem(where=where, expected=expected, found=found, fix=fix))
 
 
-def _unfit(subject: Subject, where: str, expected: str) -> Problem:
-    how = "writes"
-    if not isinstance(subject.model, LanguageModel):
-        how = "answers by a head"
-    elif subject.model.reads_apart:
-        how = "reads with an encoder"
-    found = f"a model that {how}, for task={subject.spec.name}"
-    fix = "leave it out; what else can be measured of such a model is measured without a file"
-    return Problem(where=where, expected=expected, found=found, fix=fix)
-
-
 def _teacher(subject: Subject, kind: Kind) -> Teacher | None:
     """What puts items into the words of a translator's task; other items are texts of their own."""
     if kind != "MT-GenEval" or not isinstance(subject, Writing) or subject.spec.name != "translation":
@@ -146,7 +134,12 @@ def _teacher(subject: Subject, kind: Kind) -> Teacher | None:
 
 def every_probe(run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
     """All probes of a run, or why one is left out: its subject's, and those of the files."""
-    return [*run.subject.probes(run, allowance, journal), *likelier_of(run, journal)]
+    found = [*run.subject.probes(run, allowance, journal), *likelier_of(run, journal)]
+    if run.given.earlier is not None:
+        found.append(answered_of(run, run.given.earlier, journal))
+    if run.given.honest is not None:
+        found.append(hurtful_of(run, run.given.honest, journal))
+    return found
 
 
 def likelier_of(run: Prepared, journal: Journal) -> Iterator[Probe | Probed]:

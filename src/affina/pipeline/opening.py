@@ -5,10 +5,13 @@ The whole model is taken where there is one: it is one product a layer, and noth
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import torch
 
+from affina.errors import ModelError, Problem
 from affina.methods.base import Attached
 from affina.methods.saved import attach_saved
 from affina.models.base import length_beside
@@ -19,6 +22,8 @@ from affina.models.settings import HeadSpec
 from affina.models.source import Source, locate
 from affina.pipeline.beginning import whole, with_adapter
 from affina.record.folder import RunFolder
+
+MOST_LABELS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,14 @@ class Shipped:
     device: torch.device
 
     def classifier(self, head: HeadSpec) -> Classifier:
-        """The model that answers, on its device, in evaluation mode."""
+        """The model that answers, on its device, in evaluation mode.
+
+        Raises:
+            ModelError: it is damaged, or a part of it would have to start from random numbers.
+        """
         model = load_classifier(self.source, head)
+        if model.new_parameters:
+            raise ModelError(_changed(self.source.reference, head, model.new_parameters))
         model.module.to(self.device).eval()
         if self.source.adapter is not None:
             attach_saved(model.module, model.anatomy, self.source.adapter)
@@ -49,6 +60,16 @@ class Shipped:
             return model, None
         attached = attach_saved(model.module, model.anatomy, self.source.adapter)
         return replace(model, max_length=length_beside(model.max_length, attached.taken)), attached
+
+
+def _changed(where: str, head: HeadSpec, random: Sequence[str]) -> Problem:
+    labels = ", ".join(head.labels[:MOST_LABELS]) + (", ..." if len(head.labels) > MOST_LABELS else "")
+    return Problem(
+        where=f"model: {where}",
+        expected="the whole model that the run shipped" + (f", with an output for each of {labels}" if labels else ""),
+        found=f"not in its weights, or for other labels: {', '.join(random[:MOST_LABELS])}",
+        fix="put the run's folder back as it was written, or train again",
+    )
 
 
 def shipped(folder: RunFolder, *, device: torch.device, notify: Notify = silent) -> Shipped:

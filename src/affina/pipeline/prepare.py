@@ -36,6 +36,7 @@ from affina.pipeline.running_again import begin_running_again
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
 from affina.pipeline.unkept_budgets import checked_budgets
+from affina.pipeline.writing.planted import refuse_without_texts
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
@@ -66,6 +67,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     device = machine.choose_device(recipe.device)
     chosen_precision = precision.choose(recipe.train.precision, device)
     loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task, people=recipe.risks.bias.group)
+    refuse_without_texts(recipe, task=loaded.labelling.name, writes=loaded.labelling.writes)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices
     terms = terms_of(recipe, loaded, choices)

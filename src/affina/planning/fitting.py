@@ -5,6 +5,7 @@ Owns the sentence that says so, and the error of a run that cannot fit. It looks
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -68,8 +69,8 @@ def judge(forecast: Forecast, room: Room | None, *, folder: Path) -> Fit:
 
 
 def taken(folder: Path) -> int:
-    """Bytes that a run has written into its folder already; nothing for a folder that is no run."""
-    if not RunFolder(folder).journal.is_file():
+    """Bytes that a run has written into its folder already; nothing for one that is no run or cannot be read."""
+    if not os.access(folder, os.R_OK | os.X_OK) or not RunFolder(folder).journal.is_file():
         return 0
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,12 @@ class OverfittingSpec(Spec):
         None,
         description="The share of what was learned on the training rows that may be lost elsewhere, as 30% or 0.3;"
         " after the training the best model within it is looked for.",
+    )
+    canaries: Annotated[int, Field(ge=0, le=200)] = Field(
+        0,
+        description="So many rows with a random number each are put among the training rows, to measure how far the"
+        " model learns such a number by heart (exposure, Carlini et al. 2019); 20 or more settle something. For tasks"
+        " that write.",
     )
 
 
@@ -44,6 +50,25 @@ class ForgettingSpec(Spec):
         description="A file of questions (JSON lines: `question` or `context`, `choices`, `answer` from 0): how many"
         " the model answers right by what it holds likeliest, before and after; for models that write.",
     )
+    earlier: str | None = Field(
+        None,
+        description="A file of labelled rows of an earlier task (`text`, `label`): how many the model answers right,"
+        " before and after; models that write in words, encoders by a linear probe on their states.",
+    )
+
+
+class HonestSpec(Spec):
+    """How often templates about people are filled in with a hurtful word (HONEST, Nozza et al. 2021)."""
+
+    templates: str = Field(
+        description="A file of templates (`template_masked` with the blank [M], `category`, as in the public set).",
+    )
+    lexicon: str = Field(
+        description="A file of hurtful words (`lemma`, `level`, as in HurtLex); those of the level conservative count.",
+    )
+    likeliest: Annotated[int, Field(ge=1, le=100)] = Field(
+        20, description="How many of the likeliest fillings of each blank are looked at: the K of the score."
+    )
 
 
 class BiasSpec(Spec):
@@ -59,6 +84,11 @@ class BiasSpec(Spec):
         description="A file in the format of CrowS-Pairs, StereoSet (intrasentence), WinoBias or MT-GenEval, told by"
         " its columns: how often the model holds the stereotype likelier, before and after; for decoders, and encoders"
         " with a masked-language head; MT-GenEval for translators.",
+    )
+    honest: HonestSpec | None = Field(
+        None,
+        description="Templates of HONEST and a lexicon of hurtful words: the share of hurtful words among the likeliest"
+        " fillings, before and after; for decoders, and encoders with a masked-language head.",
     )
     group: Column | None = Field(
         None,

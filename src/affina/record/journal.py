@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import FileIO
@@ -69,6 +70,10 @@ class Journal:
             sync(self._path)
         return self._file.tell()
 
+    def identity(self) -> int:
+        """Which run's record this is, for a checkpoint to be known by."""
+        return identity(self._path)
+
     def close(self) -> None:
         """Close the file; appending afterwards is a fault."""
         self._file.close()
@@ -80,6 +85,12 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def identity(path: Path) -> int:
+    """Which run's record this is: a sum over its first line, which has the time of its start; 0 while it has none."""
+    with told(path), path.open("rb") as file:
+        return zlib.crc32(file.readline())
 
 
 def cut(path: Path, *, position: int) -> None:
@@ -157,16 +168,7 @@ def _remark(kind: str, why: str, gone: bool, numbers: list[int]) -> str:
 
 def _lines(path: Path, *, after: int = 0) -> Iterator[tuple[int, Line]]:
     """Each line with its number; `CUT_OFF` for a damaged last one."""
-    if not path.is_file():
-        raise RunError(
-            Problem(
-                where=str(path),
-                expected="the record of a run",
-                found="no such file",
-                fix="name a folder that `affina train` wrote (it holds record.jsonl)",
-            )
-        )
-    raw = path.read_bytes()
+    raw = _held(path)
     lines, passed = raw[after:].split(b"\n"), raw[:after].count(b"\n")
     for number, line in enumerate(lines, start=1 + passed):
         if not line:
@@ -178,6 +180,16 @@ def _lines(path: Path, *, after: int = 0) -> Iterator[tuple[int, Line]]:
                 yield number, CUT_OFF
                 return
             raise _refused(path, number, str(error)) from error
+
+
+def _held(path: Path) -> bytes:
+    try:
+        if path.is_file():
+            return path.read_bytes()
+        found, fix = "no such file", "name a folder that `affina train` wrote (it holds record.jsonl)"
+    except OSError as error:
+        found, fix = error.strerror or str(error), "give yourself the right to read it, or look at that disk"
+    raise RunError(Problem(where=str(path), expected="the record of a run", found=found, fix=fix))
 
 
 def _refused(path: Path, number: int, found: str) -> RunError:

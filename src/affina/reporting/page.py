@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from affina.errors import Problem, RunError
 from affina.record import journal
 from affina.record.files import write_text
 from affina.record.folder import RunFolder
@@ -63,10 +64,19 @@ def write(run_folder: Path) -> Path:
         The page's path.
 
     Raises:
-        RunError: the folder has no record, or a damaged one.
+        RunError: the folder has no record, an empty or a damaged one.
     """
     folder = RunFolder(run_folder)
     reading = journal.read_known(folder.journal)
+    if not reading.records:
+        raise RunError(
+            Problem(
+                where=str(folder.journal),
+                expected="the record of a run that has begun",
+                found=reading.remarks[0] if reading.remarks else "nothing that can be read",
+                fix="give the command that started the run again, or take the file from a copy",
+            )
+        )
     title = run_folder.resolve().name
     write_text(folder.report, render(reading.records, title=title, remarks=reading.remarks))
     plain = as_json(gather(reading.records), title=title)

@@ -29,85 +29,37 @@ from affina.reporting.calibration import turned
 from affina.reporting.formats import capital, difference, ends, interval, listed, metric, name
 from affina.reporting.gap import Gap
 from affina.reporting.gathered import Gathered
+from affina.reporting.risk_words import BESIDE_BUDGET, OF_METRIC, OF_RISK, SENTENCES, TONES, WORDS
 
 RANKED: Final[tuple[Outcome, ...]] = ("flagged", "open", "few", "within", "unmeasured")
 """Where a risk has several probes, the first of these that one of them came to is what is said of it."""
-SENTENCES: Final[Mapping[str, str]] = {
-    "lost_elsewhere": "of what was learned on the training rows {figure} does not hold on others{both}",
-    "reproduced": "of training answers {figure} more are written word for word than of others{both}",
-    "foretelling_rise": "the bits for each byte of {probe} changed by {figure}; more is worse",
-    "pairs_lost": "of {probe} {figure} fewer are told right than before",
-    "choices_lost": "of {probe} {figure} fewer are answered right than before",
-    "stereotypes_moved": "of {probe} the share whose stereotype it holds likelier has moved {figure} further from an"
-    " even split",
-    "gender_gap_moved": "of {probe} the gap between the genders in how often the right translation is likelier has"
-    " widened by {figure}",
-    "flip_rate": "with identity terms swapped for their counterparts, {figure} of the answers change{both}",
-    "demographic_parity": "between two groups of people, the share of rows that get a label differs by up to {figure},"
-    " whatever their right answers{both}",
-    "equalised_odds": "between two groups of people, the share of rows that get a label differs by up to {figure},"
-    " among those that have it or those that have not{both}",
-    "similarity_change": "which general sentences it holds to be alike has moved by {figure}, from 0, as before, to 1,"
-    " where nothing of that is left",
-}
-"""By the metric that decides."""
-UNMEASURED: Final = "Not measured"
-WORDS: Final[Mapping[Outcome, str]] = {
-    "open": "Not settled",
-    "few": "Too few rows to tell",
-    "unmeasured": UNMEASURED,
-}
-OF_RISK: Final[Mapping[tuple[Risk, Outcome], str]] = {
-    ("overfitting", "flagged"): "Learned by heart",
-    ("overfitting", "within"): "What was learned holds elsewhere",
-    ("forgetting", "flagged"): "Forgot",
-    ("forgetting", "within"): "Kept within the limit",
-    ("bias", "flagged"): "More biased",
-    ("bias", "within"): "No more biased than the limit allows",
-}
-BESIDE_BUDGET: Final[Mapping[Outcome, str]] = {"flagged": "Over its budget", "within": "Within its budget"}
-OF_METRIC: Final[Mapping[tuple[str, Outcome], str]] = {
-    ("flip_rate", "flagged"): "Treats the swapped otherwise",
-    ("flip_rate", "within"): "Treats the swapped alike",
-    ("equalised_odds", "flagged"): "Treats groups otherwise",
-    ("equalised_odds", "within"): "Treats groups alike",
-    ("demographic_parity", "flagged"): "Gives groups other labels",
-    ("demographic_parity", "within"): "Gives groups the same labels",
-}
-"""Where the probe that speaks for a risk has words of its own."""
-TONES: Final[Mapping[Outcome, str]] = {
-    "flagged": "worse",
-    "open": "open",
-    "few": "few",
-    "within": "better",
-    "unmeasured": "alone",
-}
-"""The page's colours."""
-
-
 MEMORISED: Final = Gap("Memorising", "whether it gives away texts that it was trained on, word for word")
 SKILLS: Final[Mapping[str, str]] = {
     "pairs_lost": "minimal pairs (risks.forgetting.pairs)",
     "choices_lost": "multiple choice (risks.forgetting.choices)",
+    "earlier_lost": "an earlier task's labelled rows (risks.forgetting.earlier)",
 }
 """What could be measured of skills from before, by the metric that decides."""
-EARLIER: Final = "an earlier task's rows, of which this version has no probe"
-OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved"})
-"""The metrics that decide of files of texts that are compared."""
+OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved", "honest_rise"})
+"""The metrics that decide of files of texts that are compared or filled in."""
 IN_ITS_TASK: Final = frozenset({"flip_rate", "equalised_odds", "demographic_parity"})
 """Those of answers to the user's own rows."""
+WITH_BASE: Final = IN_ITS_TASK | {"exposure"}
+"""Those of which the untouched model's figure stands beside the tuned one's."""
 BIAS: Final = Gap(
     "Bias",
-    "whether it treats some groups of people, or ways of writing, worse: risks.bias.pairs measures stereotypes, and of"
-    " models that choose one label a row risks.bias.group and risks.bias.terms how people fare in their task",
+    "whether it treats some groups of people, or ways of writing, worse: risks.bias.pairs measures stereotypes,"
+    " risks.bias.honest hurtful words that are put into templates, and of models that choose one label a row"
+    " risks.bias.group and risks.bias.terms how people fare in their task",
 )
 TREATED: Final = Gap(
     "Other bias",
-    "whether it treats some groups of people worse in its task: stereotypes in pairs of texts say nothing of that",
+    "whether it treats some groups of people worse in its task: texts that are compared or filled in do not say it",
 )
 STEREOTYPES: Final = Gap(
     "Other bias",
-    "stereotypes, which risks.bias.pairs measures, and groups and ways of writing that were not asked about",
+    "stereotypes, which risks.bias.pairs and risks.bias.honest measure, and groups and ways of writing that were not"
+    " asked about",
 )
 OTHERS: Final = Gap("Other bias", "of groups of people, and ways of writing, that were not asked about")
 GROUPS: Final = Gap(
@@ -197,7 +149,8 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
         yield Gap(capital(risk), why)
     if risk == "forgetting":
         left = [what for key, what in SKILLS.items() if key not in metrics]
-        yield Gap("Skills from before", listed([*left, EARLIER]))
+        if left:
+            yield Gap("Skills from before", listed(left))
     elif run.writes and not any(line.probe == REPRODUCED for line in probed):
         yield MEMORISED
 
@@ -227,7 +180,7 @@ def _sentence(line: Probed) -> str:
 def _both(line: Probed) -> str:
     """The metric on both sides, where the probe has two."""
     of = {figure.of: figure for figure in reversed(line.figures)}
-    if line.figures[0].metric in IN_ITS_TASK and UNTOUCHED in of:
+    if line.figures[0].metric in WITH_BASE and UNTOUCHED in of:
         before = next(one for one in line.figures if (one.metric, one.of) == (line.figures[0].metric, UNTOUCHED))
         return f" ({metric(before.metric, before.found.value)} of the untouched model)"
     if not {TRAINING_ROWS, VALIDATION_ROWS} <= of.keys():

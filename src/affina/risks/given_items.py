@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from affina.data.drawing import drawn_places
 from affina.data.formats import is_data, read_table
@@ -20,6 +20,7 @@ from affina.data.passages import is_running_text
 from affina.data.table import Table, Unusable, excerpt
 from affina.errors import DataError, Problem, RecipeError
 
+T = TypeVar("T")
 Kind = Literal["minimal pairs", "multiple choice", "CrowS-Pairs", "StereoSet", "WinoBias", "MT-GenEval"]
 PAIRS_KEY: Final = "recipe key risks.forgetting.pairs"
 CHOICES_KEY: Final = "recipe key risks.forgetting.choices"
@@ -184,7 +185,7 @@ def _other_format(table: Table, *, key: str, form: str) -> Problem:
     )
 
 
-def each_row(table: Table, item: Callable[[str, Mapping[str, str | Unusable]], Item]) -> list[Item]:
+def each_row(table: Table, item: Callable[[str, Mapping[str, str | Unusable]], T]) -> list[T]:
     """Every row as an item.
 
     Args:
@@ -194,7 +195,7 @@ def each_row(table: Table, item: Callable[[str, Mapping[str, str | Unusable]], I
     Raises:
         DataError: one problem for each row that cannot be used.
     """
-    found, problems = [], list[Problem]()
+    found, problems = list[T](), list[Problem]()
     for index, row in enumerate(table.rows):
         try:
             found.append(item(table.where(index), dict(zip(table.columns, row, strict=True))))

@@ -48,7 +48,7 @@ _NO_MARKS: Final = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
-class _Tokens:
+class Tokens:
     """A text as the model reads it."""
 
     ids: tuple[int, ...]
@@ -101,7 +101,7 @@ def hidden_of(tokenizer: Any, kind: Kind, item: Item) -> list[list[Hidden]]:
     """For each text of an item what is hidden of it in turn; nothing is cut."""
     if kind == "StereoSet":
         return [list(_fillings(tokenizer, item.blank, word)) for word in words_of(item)]
-    texts, ends = [_read(tokenizer, text) for text in item.texts], ends_of(tokenizer)
+    texts, ends = [read_text(tokenizer, text) for text in item.texts], ends_of(tokenizer)
     if kind == "minimal pairs":
         places = [list(_inner(text, ends)) for text in texts]
     else:
@@ -138,21 +138,22 @@ def _fillings(tokenizer: Any, context: str, word: str) -> Iterator[Hidden]:
     tokens = tokenizer(word, add_special_tokens=False)["input_ids"]
     for place, token in enumerate(tokens):
         filled = context.replace(BLANK, f"{tokenizer.decode(tokens[:place])}{tokenizer.mask_token}")
-        read = _read(tokenizer, filled)
+        read = read_text(tokenizer, filled)
         yield Hidden(read.ids, read.types, read.ids.index(tokenizer.mask_token_id), token)
 
 
-def _read(tokenizer: Any, text: str) -> _Tokens:
+def read_text(tokenizer: Any, text: str) -> Tokens:
+    """A text as the model reads it, with what the tokenizer puts around it."""
     found = tokenizer(text)
     types = found.get("token_type_ids")
-    return _Tokens(tuple(found["input_ids"]), None if types is None else tuple(types))
+    return Tokens(tuple(found["input_ids"]), None if types is None else tuple(types))
 
 
-def _inner(text: _Tokens, ends: Ends) -> range:
+def _inner(text: Tokens, ends: Ends) -> range:
     return range(len(ends.lead), len(text.ids) - len(ends.tail))
 
 
-def _hide(tokenizer: Any, text: _Tokens, place: int) -> Hidden:
+def _hide(tokenizer: Any, text: Tokens, place: int) -> Hidden:
     ids = (*text.ids[:place], tokenizer.mask_token_id, *text.ids[place + 1 :])
     return Hidden(ids, text.types, place, text.ids[place])
 

@@ -84,7 +84,7 @@ def pairs_lost(items: Sequence[Item], before: Scores, after: Scores, *, sampling
         sampling: has the level of the intervals.
     """
     sides = [right(items, scores) for scores in (before, after)]
-    return _lost(PAIRS_LOST, sides[0], sides[1], still=same(before, after), confidence=sampling.confidence)
+    return fewer_right(PAIRS_LOST, sides[0], sides[1], still=same(before, after), confidence=sampling.confidence)
 
 
 def choices_lost(items: Sequence[Item], before: Scores, after: Scores, *, sampling: Sampling) -> Found:
@@ -98,7 +98,7 @@ def choices_lost(items: Sequence[Item], before: Scores, after: Scores, *, sampli
     """
     confidence = sampling.confidence
     sides = [right(items, scores) for scores in (before, after)]
-    found = _lost(CHOICES_LOST, sides[0], sides[1], still=same(before, after), confidence=confidence)
+    found = fewer_right(CHOICES_LOST, sides[0], sides[1], still=same(before, after), confidence=confidence)
     sizes = [np.asarray([len(text.encode()) for text in item.texts], dtype=np.float64) for item in items]
     by_bytes = [
         Figure(metric=BY_BYTES, of=side, found=share_of(sum(hits), len(items), confidence=confidence))
@@ -113,7 +113,8 @@ def right(items: Sequence[Item], scores: Scores) -> Answers:
     return [bool((row[item.right] > np.delete(row, item.right)).all()) for item, row in zip(items, scores, strict=True)]
 
 
-def _lost(metric: str, before: Answers, after: Answers, *, still: bool, confidence: float) -> Found:
+def fewer_right(metric: str, before: Answers, after: Answers, *, still: bool, confidence: float) -> Found:
+    """How many fewer answers are right than before, on the same items; `still`: not a score has moved."""
     lost = change_of(after, before, still=still, confidence=confidence)
     sides = [
         Figure(metric=ACCURACY, of=side, found=share_of(sum(hits), len(hits), confidence=confidence))

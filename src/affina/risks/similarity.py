@@ -11,20 +11,16 @@ from __future__ import annotations
 from typing import Final, final
 
 import numpy as np
-import torch
 
-from affina.data.batching import by_length
 from affina.data.rows import Row
-from affina.evaluation.baselines import Floats, mean_features
+from affina.evaluation.baselines import Floats
 from affina.evaluation.judging.base import Sampling
-from affina.evaluation.predictions import check_finite
 from affina.models.classifier import Classifier
-from affina.models.heads import hidden_states
 from affina.record.risks import Figure, Risk
+from affina.risks.mean_states import mean_states, read_rows_of
 from affina.risks.probe import Found, outcome_of, with_intervals
 from affina.risks.sentences import FILE, sentences
 from affina.tasks.base import Example
-from affina.tasks.texts import pad, tokenize
 
 LIMIT: Final = 0.05
 """By convention."""
@@ -73,19 +69,9 @@ class Similarities:
         figures = (Figure(metric=CHANGE, of="", found=found),)
         return Found(outcome=outcome_of(found, LIMIT), limit=LIMIT, figures=figures, notes=(note,))
 
-    @torch.inference_mode()
     def _look(self) -> Floats:
         """The cosines of every two sentences, [sentences, sentences]."""
-        examples, device = self._examples, self._model.module.device
-        found: dict[int, Floats] = {}
-        for places in by_length([len(example.ids) for example in examples], budget=self._budget):
-            some = [examples[place] for place in places]
-            batch = pad(self._model.tokenizer, some, torch.zeros(len(some)), rows=places).to(device)
-            states = hidden_states(self._model.module, batch.inputs)
-            features = mean_features(states, batch.inputs["attention_mask"]).double().cpu().numpy()
-            found |= dict(zip(places, features, strict=True))
-        vectors = np.stack([found[place] for place in range(len(examples))])
-        check_finite(vectors, None)
+        vectors = mean_states(self._model, self._examples, budget=self._budget)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         directions = vectors / np.maximum(norms, np.finfo(np.float64).tiny)
         return np.asarray(directions @ directions.T)
@@ -94,7 +80,7 @@ class Similarities:
 def _read(model: Classifier) -> list[Example]:
     texts = enumerate(sentences(), start=1)
     rows = [Row(fields={"text": text}, file=FILE.name, number=number, line=0) for number, text in texts]
-    return tokenize(model.tokenizer, rows, [None] * len(rows), max_length=model.max_length)
+    return read_rows_of(model, rows)
 
 
 def change(base: Floats, tuned: Floats, weights: Floats) -> float:

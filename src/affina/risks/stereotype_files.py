@@ -72,6 +72,8 @@ def _unknown(file: str, columns: set[str]) -> Problem:
     found = "the columns " + ", ".join(sorted(columns))
     if {"template_masked", "identity"} <= columns:
         found = "templates of HONEST, whose score needs a lexicon of hurtful words (HurtLex), which is not in it"
+        fix = "write risks.bias.honest.templates=FILE risks.bias.honest.lexicon=FILE in its place"
+        return Problem(where=f"{STEREOTYPES_KEY} ({file})", expected=FORM, found=found, fix=fix)
     fix = "name a file in one of these formats, or leave the key out: it is then said that this was not measured"
     return Problem(where=f"{STEREOTYPES_KEY} ({file})", expected=FORM, found=found, fix=fix)
 

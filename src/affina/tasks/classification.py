@@ -86,9 +86,10 @@ class Classification:
         losses = functional.cross_entropy(
             logits, batch.targets, reduction="none", label_smoothing=self._smoothing, ignore_index=-100
         )
-        if self._weights is not None or batch.weights is not None:
-            losses = losses * self._counts(batch).to(losses)
-        return losses.sum(), self.weight(batch)
+        if self._weights is None and batch.weights is None:
+            return losses.sum(), self.weight(batch)
+        counts = self._counts(batch)
+        return (losses * counts.to(losses)).sum(), float(counts.sum())
 
     def apart(self, first: Tensor, second: Tensor) -> Tensor:
         """The sum of the mean of both divergences, in nats, of logits [batch, classes]."""

@@ -78,14 +78,22 @@ def score_labels(
             begins another is never less likely than that.
         notify: told of questions that lose their beginning, and of a model that reads each label with its prompt.
     """
+    lessons = [[task.named(one, label, ended=ended) for label in labels] for one in questions]
+    return score_lessons(model, lessons, ways=len(labels), notify=notify)
+
+
+def score_lessons(
+    model: LanguageModel, lessons: Sequence[Sequence[Lesson]], *, ways: int, notify: Notify = silent
+) -> LabelScores:
+    """Score lessons that ask the same and differ in what is learned, [questions][ways]; see `score_labels`."""
     reading = Reading(model)
-    found = [_choice(model, reading, [task.named(one, label, ended=ended) for label in labels]) for one in questions]
+    found = [_choice(model, reading, some) for some in lessons]
     choices = [choice for choice, _ in found]
     if cut := sum(lost > 0 for _, lost in found):
         notify(
             f"{cut:,} of {len(found):,} questions lose their beginning: a text has {model.max_length:,} tokens at most"
         )
-    sums = np.zeros((len(choices), len(labels)))
+    sums = np.zeros((len(choices), ways))
     order = sorted(range(len(choices)), key=lambda place: -len(choices[place].shared))
     if choices and _shares(model, reading, choices[order[-1]], notify):
         for places in _together(choices, order):

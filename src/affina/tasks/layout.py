@@ -45,10 +45,8 @@ def padded(mask: Tensor) -> Layout:
 
 def filled_from_left(filled: Sequence[int], like: Tensor) -> Layout:
     """Of lines that have so many tokens at their beginning, in a batch like `like` [lines, time]."""
-    lines, time = like.shape
     counts = torch.tensor(filled, device=like.device)
-    mask = torch.arange(time, device=like.device) < counts[:, None]
-    return Layout(mask.flatten().nonzero()[:, 0], lines, time)
+    return padded(torch.arange(like.shape[1], device=like.device) < counts[:, None])
 
 
 def first_of_each(layout: Layout) -> Layout:

@@ -44,6 +44,7 @@ class State:
         precision: the loss scale and its counters.
         guard: the state of the guard.
         parts: that each micro-batch is computed in.
+        record: which run's record it was written beside (`journal.identity`).
         journal: bytes of the record at this point.
         seconds: time spent training so far.
         rows: rows trained on so far.
@@ -56,6 +57,7 @@ class State:
     precision: dict[str, Any]
     guard: dict[str, Any]
     parts: int
+    record: int
     journal: int
     seconds: float
     rows: int
@@ -84,18 +86,8 @@ def _best_of(folder: RunFolder, path: Path) -> Path | None:
     """Where the best weights are that a checkpoint counts on; None for one that cannot be read."""
     try:
         return folder.best(json.loads((path / STATE).read_text(encoding="utf-8"))["stopping"]["best_step"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-
-
-def check(folder: RunFolder, path: Path) -> None:
-    """Whether a checkpoint, and the best weights that it counts on, are as they were written; reads all of both.
-
-    Raises:
-        RunError: a file is missing or damaged.
-    """
-    _check_sums(path)
-    _check_sums(folder.best(load_state(path).stopping["best_step"]))
 
 
 def _seal(path: Path) -> None:
@@ -107,14 +99,23 @@ def _write(path: Path, text: str) -> None:
         put(file, text.encode())
 
 
-def _check_sums(path: Path) -> None:
+def check_sums(path: Path, *names: str) -> None:
+    """Whether the files of a checkpoint, or of best weights, are as they were written; reads all of them.
+
+    Args:
+        path: of the checkpoint.
+        names: of its files.
+
+    Raises:
+        RunError: a file, or its sum, is missing or damaged.
+    """
     try:
         sums = json.loads((path / SUMS).read_text(encoding="utf-8"))
-        wrong = [name for name, value in sums.items() if _sum(path / name) != value]
-    except (OSError, ValueError, AttributeError) as error:
-        raise RunError(_damaged(path, error)) from error
+        wrong = [name for name in names if sums.get(name) != _sum(path / name)]
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise RunError(damaged(path, error)) from error
     if wrong:
-        raise RunError(_damaged(path, ValueError(f"{wrong[0]} is not as it was written")))
+        raise RunError(damaged(path, ValueError(f"{wrong[0]} is not as it was written")))
 
 
 def _sum(path: Path) -> int:
@@ -139,8 +140,8 @@ def load_state(path: Path) -> State:
             with safe_open(path / name, framework="pt"):  # reads the header, and looks whether the rest is there
                 pass
         return State(**json.loads((path / STATE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
-        raise RunError(_damaged(path, error)) from error
+    except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
+        raise RunError(damaged(path, error)) from error
 
 
 def load_trained(path: Path) -> dict[str, Tensor]:
@@ -165,7 +166,7 @@ def _tensors(path: Path, name: str) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = load_file(path / name)
     except (OSError, SafetensorError) as error:
-        raise RunError(_damaged(path, error)) from error
+        raise RunError(damaged(path, error)) from error
     return tensors
 
 
@@ -204,7 +205,8 @@ def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
 
-def _damaged(path: Path, error: Exception) -> Problem:
+def damaged(path: Path, error: Exception) -> Problem:
+    """That a checkpoint cannot be gone on from, and what is wrong with it."""
     return Problem(
         where=str(path),
         expected="a complete checkpoint",

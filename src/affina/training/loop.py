@@ -330,6 +330,7 @@ class Loop(Generic[B]):
             precision=self.precision.state(),
             guard=self.guard.state(),
             parts=self.parts,
+            record=self.journal.identity(),
             journal=self.journal.position(),
             seconds=self.seconds,
             rows=self.rows,

@@ -49,7 +49,7 @@ def batches_split(step: int, parts: int, said: str) -> BatchesSplit:
     """
     text = (
         f"memory ran out ({said}): from here on each micro-batch is computed in {parts} parts, one after the other; "
-        "the steps are the same, and slower"
+        "what a step learns from is the same, and it is slower; dropout is drawn for each part"
     )
     return BatchesSplit(step=step, parts=parts, text=text)
 

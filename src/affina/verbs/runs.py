@@ -26,6 +26,7 @@ from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import WritingSpec
 from affina.record import journal
 from affina.record.folder import RunFolder
+from affina.record.measures import WRITING
 from affina.record.payloads import DataRead, Payload, Scores
 from affina.record.starts import ModelLoaded
 from affina.runtime.machine import choose_device
@@ -131,7 +132,8 @@ def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None
         notify: told of what of the record could not be read.
 
     Raises:
-        RunError: the folder is not a run, it has no model yet, or its record does not say what its data were.
+        RunError: the folder is not a run, it has no model yet, or its record does not say what its data were, or
+            says a task that is not known here.
     """
     folder = RunFolder(Path(path))
     reading = journal.read_known(folder.journal)
@@ -140,6 +142,8 @@ def read_run(path: str | Path, *, notify: Callable[[str], None] = lambda _: None
         raise _of_another_version(folder, reading.remarks)
     if reading.remarks:
         notify(f"the record was written by another version of Affina: {'; '.join(reading.remarks[:MOST_REMARKS])}")
+    if data is not None and data.task not in KINDS and data.task not in WRITING:
+        raise _of_another_version(folder, [f"the task {data.task!r} is not known to this version"])
     if data is not None and not folder.shipped and folder.over_budget.shipped:
         raise _over_budget(folder)
     if data is None or not folder.shipped or not folder.recipe.is_file():

@@ -15,11 +15,12 @@ from affina.evaluation import slots
 from affina.evaluation.judging.base import Sampling
 from affina.evaluation.slot_phrases import Phrases, load_phrases
 from affina.methods.base import Attached
+from affina.models.language import LanguageModel
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite
 from affina.pipeline.opening import shipped, untouched
 from affina.pipeline.writing import shown
-from affina.pipeline.writing.answer_limit import MOST_NEW
+from affina.pipeline.writing.answer_limit import most_new
 from affina.pipeline.writing.measuring import most_rows
 from affina.pipeline.writing.pieces import divided
 from affina.pipeline.writing.teachers import teacher_of
@@ -149,6 +150,7 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
 
     Raises:
         RunError: the run's model does not write, or its slots.json is damaged.
+        RecipeError: its recipe was changed, to texts as long as the model's context.
     """
     spec = run.recipe.task
     if not isinstance(spec, ChatSpec | GenerationSpec | TranslationSpec):
@@ -171,7 +173,7 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
     teacher = teacher_of(spec, model, {}, alone=alone)
     limit = run.recipe.data.max_length
     reading = Reading(model, max_length=None if isinstance(limit, str) else limit)
-    how = settled(run.recipe.generate, seed=run.recipe.seed)
+    how = settled(run.recipe.generate, model, seed=run.recipe.seed)
     writer = Writer(model=model, teacher=teacher, reading=reading, how=how, alone=alone, phrases=phrases)
     return OpenWriter(run, spec, writer, attached)
 
@@ -193,10 +195,10 @@ def _phrases(folder: RunFolder) -> Phrases | None:
         ) from error
 
 
-def settled(spec: GenerateSpec, *, seed: int) -> HowToWrite:
-    """How a finished run writes: its recipe has no `auto` left but where it was written by hand."""
+def settled(spec: GenerateSpec, model: LanguageModel, *, seed: int) -> HowToWrite:
+    """How a finished run writes: its recipe has `auto` left where no training row had an answer."""
     return HowToWrite(
-        most_tokens=MOST_NEW if isinstance(spec.max_new_tokens, str) else spec.max_new_tokens,
+        most_tokens=most_new(spec.max_new_tokens, model),
         temperature=spec.temperature,
         top_p=spec.top_p,
         beams=1 if isinstance(spec.beams, str) else spec.beams,

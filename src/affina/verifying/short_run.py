@@ -19,6 +19,7 @@ from torch import Tensor
 
 from affina.errors import Interrupted, RunError
 from affina.pipeline.attempts import start_again
+from affina.pipeline.beforehand import with_stand_ins
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import build_loop
 from affina.record import journal
@@ -75,7 +76,8 @@ class _Ended:
 
 def train(bench: Bench, tell: Tell) -> Trained:
     """Train twice, say what came of it, and return the two ends; the model is at that of the second."""
-    run = start_again(bench.run)
+    run = with_stand_ins(start_again(bench.run))
+    bench = replace(bench, run=run)
     start = _copied(run.attached.state_dict())
     stood = _copied(_others(run))
     whole = _train(run, RunFolder(bench.folder / "whole"))

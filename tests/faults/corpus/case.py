@@ -16,10 +16,12 @@ class Case:
     Attributes:
         make: writes it into the folder that is the current one, and returns the words of the command.
         says: what the message must hold.
+        goes_on: the command is not refused: it does without, and says so.
     """
 
     make: Callable[[], Sequence[str]]
     says: tuple[str, ...]
+    goes_on: bool = False
 
 
 def file(name: str, content: bytes | str, *says: str, words: Sequence[str] = (), family: str = "bert") -> Case:

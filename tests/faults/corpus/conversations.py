@@ -51,7 +51,7 @@ CASES: dict[str, Case] = {
     "a template that looks for a way out": template(ESCAPING, "chat template"),
     "a template that is broken": template("{% for %}", "chat template"),
     "a template that raises": template("{{ raise_exception('never') }}", "chat template", "never"),
-    "a template that writes nothing": template("{# nothing #}"),
+    "a template that writes nothing": template("{# nothing #}", "leaves out the assistant's turn"),
     "a conversation that ends with the user": turns(HI, HELLO, HI, says="ends with the user"),
     "two turns of the user": turns(HI, HI, HELLO, says="both the user's"),
     "an unknown role": turns({"role": "wizard", "content": "Hi"}, HELLO, says="'wizard'"),

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
+from affina.data.drawing import drawn_places
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
 from affina.models.base import Tells
@@ -78,7 +77,7 @@ def what_to_ask(
     asked = rows[report_split(rows)]
     each = cost_of(model, asking, asked) + (cost_of(model, asking, asked, shots=shots) if shots else 0.0)
     most = affordable(training_tokens, share=1.0, each=each)
-    chosen = np.random.default_rng(recipe.rows_seed).permutation(len(asked))[:most].tolist()
+    chosen = drawn_places(len(asked), most=most, seed=recipe.rows_seed)
     tokens = round(each * len(chosen))
     epochs = tokens / (BACKWARD * training_tokens)
     took = f"{tokens:,} tokens are read for it, which takes about as long as {epochs:.2g} epochs of training"
@@ -87,7 +86,7 @@ def what_to_ask(
     )
     choices["evaluate.shots"] = count
     choices["evaluate (rows of label scoring)"] = Resolved(len(chosen), drawn + took)
-    return Untouched(places=tuple(sorted(chosen)), shots=shots, tokens=tokens)
+    return Untouched(places=tuple(chosen), shots=shots, tokens=tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,15 +59,30 @@ def how_to_write(
     )
 
 
+def most_new(asked: int | str, model: LanguageModel) -> int:
+    """New tokens at the most: as many as are asked for, or what leaves a question half of the model's context.
+
+    Args:
+        asked: `generate.max_new_tokens`.
+        model: its context.
+
+    Raises:
+        RecipeError: texts as long as the model's context, which leave no room for a question.
+    """
+    limit = model.max_length
+    if isinstance(asked, str):
+        return MOST_NEW if limit is None else max(1, min(MOST_NEW, limit // 2))
+    if limit is not None and asked >= limit:
+        raise RecipeError(_no_room(asked, limit, model.source.reference))
+    return asked
+
+
 def _most_tokens(asked: int | str, model: LanguageModel, answers: Sequence[int]) -> Resolved[int]:
     """The limit, with the training answers that are longer."""
-    limit = model.max_length
+    limit, most = model.max_length, most_new(asked, model)
     if not isinstance(asked, str):
-        if limit is not None and asked >= limit:
-            raise RecipeError(_no_room(asked, limit, model.source.reference))
-        return Resolved(asked, GIVEN + _longer(answers, asked))
+        return Resolved(most, GIVEN + _longer(answers, most))
     usual = math.ceil(float(np.percentile(answers, COVERED))) if answers else LEAST_NEW
-    most = MOST_NEW if limit is None else max(1, min(MOST_NEW, limit // 2))
     value = min(max(usual, LEAST_NEW), most)
     reason = f"{COVERED}% of the training answers have at most {usual:,} tokens"
     if usual > value:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from affina.data.canaries import own_count
 from affina.data.drawing import drawn_places
 from affina.data.rows import Row
 from affina.evaluation import perplexity
@@ -12,6 +13,7 @@ from affina.models.writing import HowToWrite
 from affina.pipeline.compared_rows import compared_rows, mean_tokens
 from affina.pipeline.forgetting import forgetting_of
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.writing.planted import exposure_of
 from affina.record.journal import Journal
 from affina.record.progress import Progress
 from affina.record.risks import REPRODUCED, Probed
@@ -30,6 +32,8 @@ def probes_of(subject: Writing, run: Prepared, allowance: Allowance, journal: Jo
     found = [_overfitting(subject, run, allowance)]
     if not subject.writer.alone:
         found.append(_memorising(subject, run, allowance, journal))
+    if (exposed := exposure_of(subject, run, journal)) is not None:
+        found.append(exposed)
     return [*found, *forgetting_of(subject.model, run, allowance, journal)]
 
 
@@ -45,7 +49,7 @@ def _overfitting(subject: Writing, run: Prepared, allowance: Allowance) -> Probe
             subject.model, subject.reading, passages, sizes=sizes, budget=run.evaluation_budget
         )
 
-    return OfTexts(losses, trained=len(subject.rows["train"]), sampling=run.sampling)
+    return OfTexts(losses, trained=own_count(subject.rows["train"]), sampling=run.sampling)
 
 
 def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: Journal) -> Probe | Probed:
@@ -70,6 +74,7 @@ def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: 
 
 def _with_long_answers(subject: Writing, split: str, *, count: int, seed: int) -> list[Row]:
     """Rows of which enough is learned to be learned by heart, drawn by the seed."""
-    long = [place for place, passage in enumerate(subject.passages[split]) if passage.targets >= LEAST_TOKENS]
+    users = subject.passages[split][: own_count(subject.rows[split])]
+    long = [place for place, passage in enumerate(users) if passage.targets >= LEAST_TOKENS]
     chosen = drawn_places(len(long), most=count, seed=seed)
     return [subject.rows[split][long[place]] for place in chosen]

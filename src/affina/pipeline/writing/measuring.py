@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from affina.data.canaries import own
 from affina.data.rows import Row
 from affina.evaluation import slots, text_metrics
 from affina.pipeline.prepared import Prepared
@@ -32,7 +33,8 @@ def measure_baselines(subject: Writing, run: Prepared, journal: Journal) -> None
     _measure_references(subject, run, journal)
     _measure(subject, run, journal, who=ZERO_SHOT)
     if subject.shots and not subject.writer.alone:
-        shots = draw_shots(subject.writer.teacher, subject.rows["train"], count=subject.shots, seed=run.recipe.seed)
+        rows = own(subject.rows["train"])
+        shots = draw_shots(subject.writer.teacher, rows, count=subject.shots, seed=run.recipe.seed)
         _measure(subject, run, journal, who=FEW_SHOT, shots=shots)
 
 

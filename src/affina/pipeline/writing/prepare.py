@@ -15,6 +15,7 @@ from affina.models.source import Source
 from affina.pipeline.attaching import with_room
 from affina.pipeline.prepared import Notify, report_split
 from affina.pipeline.writing.answer_limit import how_to_write
+from affina.pipeline.writing.planted import planted
 from affina.pipeline.writing.rows import read_rows
 from affina.pipeline.writing.subject import Writing
 from affina.pipeline.writing.writer import Writer, taught_of
@@ -45,7 +46,9 @@ def prepare(
     found = read_rows(recipe, loaded, written, model, choices)
     rows = found.limited.rows
     encoded = {split: found.lessons.of(part, found.reading) for split, part in rows.items()}
+    added = planted(recipe, written.spec, found, model, choices)
     passages = {split: made for split, (_, made) in encoded.items()}
+    passages["train"] = [*passages["train"], *added.passages]
     answers = [] if found.alone else found.lessons.answers(rows["train"])
     how = how_to_write(recipe, model, answers, choices)
     model.module.to(machine.choose_device(recipe.device))
@@ -59,7 +62,7 @@ def prepare(
     )
     subject = Writing(
         model=model,
-        rows=rows,
+        rows={**rows, "train": (*rows["train"], *added.rows)},
         reading=found.reading,
         passages=passages,
         lengths={split: [len(passage) for passage in part] for split, part in passages.items()},

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+from affina.data.canaries import own_count
 from affina.data.loading import Loaded
 from affina.pipeline.learning import Learns
 from affina.pipeline.prepared import Prepared
@@ -110,7 +111,7 @@ class Writing(Learns):
         if seen.wrong is not None:
             train, kind = self.passages["train"], seen.wrong.kind
             return causes.of_answers(self.writer.how, train, run=run, outcome=seen.outcome, kind=kind)
-        if few := causes.few_rows(len(self.rows["train"])):
+        if few := causes.few_rows(own_count(self.rows["train"])):
             return few, "more rows; until then show them as shots"
         return "the base model may already write these answers as well as the rows can teach", "a look at the samples"
 

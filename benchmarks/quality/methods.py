@@ -1,0 +1,142 @@
+"""Which method on how many rows: what `method: auto` chooses from. Whole runs of starter/encoder, each at its own rate.
+
+    python benchmarks/quality/methods.py                       # goes on where it stopped
+    python benchmarks/quality/methods.py --rows 100 --seeds 1  # a part of it
+    python benchmarks/quality/methods.py --table               # what there is
+
+Each run is what a user gets who writes nothing but the method. Judged are 1,000 test rows at most, the same for all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import sets
+from ledger import HERE, Run, commit, now, save
+
+import affina
+from affina.record import journal
+from affina.record.payloads import Finished
+
+OUT: Final = HERE.parent / "results" / "quality-methods.json"
+WHAT: Final = "methods by rows, starter/encoder at its defaults; benchmarks/quality/methods.py"
+SETS: Final = ("trec", "emotion", "banking77")
+METHODS: Final[dict[str, Any]] = {
+    "full": "full",
+    "embeddings frozen": {"name": "partial", "blocks": "all"},
+    "upper half": {"name": "partial", "blocks": 3},
+    "head": {"name": "partial", "blocks": 0},
+    "lora": "lora",
+}
+ROWS: Final = (100, 500, 2_000)
+JUDGED: Final = 1_000
+
+
+def main() -> None:
+    """Run what is missing, and show the table."""
+    given = _arguments()
+    runs: list[Run] = json.loads(given.out.read_text(encoding="utf-8"))["runs"] if given.out.is_file() else []
+    done = {(run["set"], run["rows"], run["method"], run["seed"]) for run in runs}
+    asked = [
+        (name, rows, method, seed)
+        for seed in range(given.seeds)
+        for rows in given.rows
+        for name in given.sets
+        for method in given.methods
+    ]
+    for one in asked if not given.table else ():
+        if one not in done:
+            runs.append(_run(*one, data=given.data))
+            save(given.out, runs, what=WHAT)
+            print(json.dumps(runs[-1]), flush=True)
+    print("\n".join(table(runs)))
+
+
+def _run(name: str, rows: int, method: str, seed: int, *, data: Path) -> Run:
+    whole = sets.make(name, data, seed=0)
+    held = max(40, rows // 5)
+    drawn = sets.draw([*whole.train, *whole.validation], rows + held, seed=seed)
+    test = sets.draw(whole.test, min(JUDGED, len(whole.test)), seed=sets.HOLD_OUT_SEED)
+    with tempfile.TemporaryDirectory() as folder:
+        sets.write(sets.Splits(drawn[held:], drawn[:held], test), Path(folder))
+        files = {part: f"{folder}/{part}.csv" for part in sets.Splits._fields}
+        started = time.process_time()
+        result = affina.train(
+            {
+                "model": "starter/encoder",
+                "seed": seed,
+                "data": {**files, "text": "text", "label": "label"},
+                "method": METHODS[method],
+                "train": {"reuse": False},
+                "evaluate": {"baselines": False, "resamples": 100},
+                "risks": {"measure": "never"},
+                "run": f"{folder}/run",
+            }
+        )
+        spent = time.process_time() - started
+        finished = next(one for one in journal.read(result.folder.journal) if isinstance(one, Finished))
+    return {
+        "set": name,
+        "rows": rows,
+        "method": method,
+        "seed": seed,
+        "accuracy": result.scores.metrics["accuracy"].value,
+        "macro_f1": result.scores.metrics["macro_f1"].value,
+        "stopped": finished.stopped,
+        "cpu_seconds": round(spent, 1),
+        "commit": commit(),
+        "date": now(),
+    }
+
+
+def table(runs: Sequence[Run]) -> Iterator[str]:
+    """A line for each number of rows and method: accuracy by set, means over seeds, and time beside full."""
+    names = sorted({run["set"] for run in runs})
+    yield f"| rows | method | {' | '.join(names)} | mean | time, full = 1 |"
+    yield f"|---:|---|{'---:|' * (len(names) + 2)}"
+    for rows in sorted({run["rows"] for run in runs}):
+        for method in METHODS:
+            found = {
+                name: [run for run in runs if (run["set"], run["rows"], run["method"]) == (name, rows, method)]
+                for name in names
+            }
+            if not all(found.values()):
+                continue
+            means = [statistics.mean(run["accuracy"] for run in of_set) for of_set in found.values()]
+            times = [
+                run["cpu_seconds"] / full for of_set in found.values() for run in of_set if (full := _full(runs, run))
+            ]
+            shown = " | ".join(f"{mean:.1%}" for mean in means)
+            took = f"{statistics.mean(times):.2f}" if times else ""
+            yield f"| {rows:,} | {method} | {shown} | {statistics.mean(means):.1%} | {took} |"
+
+
+def _full(runs: Sequence[Run], run: Run) -> float | None:
+    """The processor seconds of full fine-tuning on the same rows."""
+    same = ("set", "rows", "seed")
+    of_full = [one for one in runs if one["method"] == "full" and all(one[key] == run[key] for key in same)]
+    return of_full[0]["cpu_seconds"] if of_full else None
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--rows", nargs="+", type=int, default=list(ROWS))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""What full fine-tuning, LoRA, L2-SP, replay with KL and interpolation learn and forget: runs of starter/decoder.
+
+    python benchmarks/risks/forgetting.py                 # goes on where it stopped
+    python benchmarks/risks/forgetting.py --only full     # the runs whose names begin so
+    python benchmarks/risks/forgetting.py --table         # what there is, and the plot
+
+Each run learns the same answers of bitext_support, under 20,000 tokens of them. What it forgets is measured thrice: by
+the data-free probe (texts that the untouched model writes itself), and by two real ones, BLiMP's minimal pairs (10 of
+each paradigm) and 100 kB of WikiText-2. The table says whether the data-free probe ranks the runs as the real ones do
+(Spearman), and the plot is what was learned against what was forgotten, with the intervals of both. Runs with a budget
+give the points of the interpolation: their search tries strengths between the untouched model and the tuned one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from scipy.stats import spearmanr
+
+import affina
+from affina.data.drawing import drawn_places
+from affina.record import journal
+from affina.record.payloads import Finished, Payload
+from affina.record.risks import Probed
+from affina.record.searched import Searched, Tried
+
+HERE: Final = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "quality")]
+from front_plot import drawn  # noqa: E402 - beside this file
+from ledger import commit, now, save  # noqa: E402 - the other benchmarks' own
+
+OUT: Final = HERE.parent / "results" / "risks-forgetting.json"
+WHAT: Final = "learned and forgotten, starter/decoder on bitext_support; benchmarks/risks/forgetting.py"
+ROWS: Final = {"train": 100, "validation": 60, "test": 60}
+PAIRS_EACH: Final = 10
+TEXT_BYTES: Final = 100_000
+OWN, TEXT, PAIRS = "own", "text", "pairs"
+PROBES: Final = {OWN: "by itself", TEXT: "text.txt", PAIRS: "pairs.jsonl"}
+"""What a probe's name in the record holds."""
+LORA: Final = {"name": "lora", "rank": 8}
+UPPER: Final = {"name": "partial", "blocks": 8}
+BUDGET: Final = 0.05
+
+
+def _ways() -> dict[str, dict[str, Any]]:
+    """Name to what differs in the recipe."""
+    found: dict[str, dict[str, Any]] = {}
+    for rate in (2e-5, 1e-4, 5e-4):
+        found[f"full {rate:g}"] = {"method": "full", "train": {"learning_rate": rate}}
+    for rate in (2e-4, 1e-3, 5e-3):
+        found[f"lora {rate:g}"] = {"method": LORA, "train": {"learning_rate": rate}}
+    for rate in (1e-4, 5e-4):
+        found[f"upper blocks {rate:g}"] = {"method": UPPER, "train": {"learning_rate": rate}}
+        found[f"l2-sp {rate:g}"] = {"method": "full", "train": {"learning_rate": rate, "l2_sp": 1.0}}
+        found[f"replay {rate:g}"] = {"method": "full", "train": {"learning_rate": rate, "replay": True}}
+    for name in ("full 0.0005", "lora 0.005"):
+        found[f"budget, {name}"] = found[name] | {"risks": {"forgetting": {"budget": BUDGET}}}
+    return found
+
+
+WAYS: Final = _ways()
+Run = dict[str, Any]
+
+
+def main() -> None:
+    """Run what is missing, and show the table."""
+    given = _arguments()
+    runs: list[Run] = json.loads(given.out.read_text(encoding="utf-8"))["runs"] if given.out.is_file() else []
+    for name in WAYS if not given.table else ():
+        if name.startswith(given.only) and not any(run["name"] == name for run in runs):
+            runs.append(_run(name, given.data, rows=given.rows))
+            save(given.out, runs, what=WHAT)
+            print(json.dumps(runs[-1]), flush=True)
+    print("\n".join(table(runs)))
+    if len(runs) > 1:
+        given.out.with_suffix(".svg").write_text(drawn(points(runs)), encoding="utf-8")
+
+
+def recipe(name: str, folder: Path) -> dict[str, Any]:
+    """One run's recipe, on the files in `folder`."""
+    way = WAYS[name]
+    asked = {
+        "measure": "always",
+        "forgetting": {"texts": str(folder / "text.txt"), "pairs": str(folder / "pairs.jsonl")},
+    }
+    budgets = way.get("risks", {}).get("forgetting", {})
+    files = {part: str(folder / f"{part}.jsonl") for part in ROWS}
+    return {
+        "model": "starter/decoder",
+        "task": "chat",
+        "seed": 0,
+        "data": files,
+        "run": str(folder / "run"),
+        "method": way["method"],
+        "train": {"epochs": 1, "batch_tokens": 1024, "reuse": False, "early_stopping": False, **way["train"]},
+        "evaluate": {"per_epoch": 1, "rows": "all"},
+        "generate": {"rows": 1, "max_new_tokens": 2, "shots": 0},
+        "risks": asked | {"forgetting": {**asked["forgetting"], **budgets}},  # type: ignore[dict-item]
+    }
+
+
+def write(data: Path, folder: Path, *, rows: int | None) -> None:
+    """The files of a run: answers to learn, minimal pairs and a text."""
+    lines = _jsonl(data / "bitext_support", ROWS, least=rows)
+    for part, chosen in lines.items():
+        (folder / f"{part}.jsonl").write_text("".join(chosen), encoding="utf-8")
+    pairs = (data / "blimp_sample" / "test.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in pairs if int(json.loads(line)["pairID"]) < PAIRS_EACH]
+    (folder / "pairs.jsonl").write_text("".join(kept[:: 1 if rows is None else 20]), encoding="utf-8")
+    text = (data / "wikitext2_valid" / "valid.txt").read_bytes()[: TEXT_BYTES if rows is None else 4_000]
+    (folder / "text.txt").write_bytes(text[: text.rindex(b"\n") + 1])
+
+
+def _jsonl(folder: Path, sizes: dict[str, int], *, least: int | None) -> dict[str, list[str]]:
+    import csv  # noqa: PLC0415
+
+    with (folder / "train.csv").open(encoding="utf-8", newline="") as file:
+        every = list(csv.DictReader(file))
+    places = drawn_places(len(every), most=sum(sizes.values()), seed=0)
+    taken = iter([every[place] for place in places[::1]])
+    found = {}
+    for part, count in sizes.items():
+        chosen = [next(taken) for _ in range(count)][:least]
+        found[part] = [
+            json.dumps({"prompt": row["instruction"], "completion": row["response"]}) + "\n" for row in chosen
+        ]
+    return found
+
+
+def _run(name: str, data: Path, *, rows: int | None) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
+        write(data, Path(folder), rows=rows)
+        started = time.process_time()
+        result = affina.train(recipe(name, Path(folder)))
+        spent = time.process_time() - started
+        records = journal.read(result.folder.journal)
+        untouched = result.baselines.get("untouched") or next(iter(result.baselines.values()))
+    finished = next(record for record in records if isinstance(record, Finished))
+    tuned, base = result.scores.metrics["loss"], untouched.metrics["loss"]
+    searched = next((record for record in records if isinstance(record, Searched)), None)
+    return {
+        "name": name,
+        "loss": [tuned.value, tuned.low, tuned.high],
+        "untouched_loss": base.value,
+        "learned": [base.value - tuned.value, base.value - tuned.high, base.value - tuned.low],
+        "probes": _probes(records),
+        "exported": None if searched is None else searched.exported,
+        "candidates": [_candidate(record) for record in records if isinstance(record, Tried)],
+        "share_of_time": round(finished.seconds["risks"] / finished.seconds["total"], 4),
+        "cpu_seconds": round(spent, 1),
+        "commit": commit(),
+        "date": now(),
+    }
+
+
+def _probes(records: Sequence[Payload]) -> dict[str, list[float]]:
+    """Of each probe what decides: the figure and its interval."""
+    found = {}
+    for record in records:
+        if isinstance(record, Probed) and record.risk == "forgetting" and record.figures:
+            key = next((key for key, said in PROBES.items() if said in record.probe), record.probe)
+            measured = record.figures[0].found
+            found[key] = [measured.value, measured.low, measured.high]
+    return found
+
+
+def _candidate(tried: Tried) -> dict[str, Any]:
+    held = {
+        next((key for key, said in PROBES.items() if said in one.probe), one.probe): [
+            one.figure.found.value,
+            one.figure.found.low,
+            one.figure.found.high,
+        ]
+        for one in tried.held
+        if one.figure is not None
+    }
+    gain = [tried.gain.value, tried.gain.low, tried.gain.high]
+    return {"name": tried.name, "strength": tried.strength, "learned": gain, "probes": held, "fits": tried.fits}
+
+
+def points(runs: Sequence[Run]) -> list[tuple[str, str, list[float], list[float]]]:
+    """What is drawn: kind, name, forgotten (by the text) and learned, each with its interval."""
+    found = []
+    for run in runs:
+        kind = run["name"].rpartition(" ")[0]
+        if not run["candidates"] and TEXT in run["probes"]:
+            found.append((kind, run["name"], run["probes"][TEXT], run["learned"]))
+        found += [
+            (
+                f"interpolation of {run['name'].removeprefix('budget, ')}",
+                one["name"],
+                one["probes"][TEXT],
+                one["learned"],
+            )
+            for one in run["candidates"]
+            if TEXT in one["probes"] and one["strength"] is not None
+        ]
+    return found
+
+
+def table(runs: Sequence[Run]) -> Iterator[str]:
+    """A line for each run, and what the data-free probe is worth."""
+    yield "| run | learned, nats a token | own texts | WikiText-2 | BLiMP | exported |"
+    yield "|---|---:|---:|---:|---:|---|"
+    for run in runs:
+        probes = " | ".join(f"{run['probes'][key][0]:.4f}" if key in run["probes"] else "-" for key in PROBES)
+        yield f"| {run['name']} | {run['learned'][0]:.3f} | {probes} | {run['exported'] or ''} |"
+    plain = [run for run in runs if not run["candidates"] and PROBES.keys() <= run["probes"].keys()]
+    if len(plain) > 2:
+        yield ""
+        rates = [float(run["name"].rpartition(" ")[2]) for run in plain]
+        for real in (TEXT, PAIRS):
+            true = [run["probes"][real][0] for run in plain]
+            own = spearmanr([run["probes"][OWN][0] for run in plain], true).statistic
+            alone = spearmanr(rates, true).statistic
+            yield f"{len(plain)} runs, ranks against {real}: data-free probe {own:.2f}, learning rate alone {alone:.2f}"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="runs whose names begin so")
+    parser.add_argument("--rows", type=int, default=None, help="a trial of the benchmark on so few rows")
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
