@@ -41,6 +41,7 @@ PROBE_CODE: Final = 104 * 2**20
 MOMENTS: Final = 2
 """AdamW keeps two numbers for each weight that trains."""
 ASKING: Final = "label scoring"
+RISKS: Final = "risks"
 HISTORY: Final = 25
 """Vectors of the size of the weights that L-BFGS keeps while a probe is fitted (ten pairs and its work space)."""
 
@@ -189,7 +190,7 @@ def memory_of(prepared: Prepared, activations: Activations, plan: Plan, *, held:
     stages |= _asking(prepared, loaded=later, interpreter=interpreter if on_cpu else 0)
     stages["loading"] = loaded
     if reads_base(prepared):
-        stages["risks"] = later + weight_bytes(prepared.model.module) + (BESIDE if on_cpu else 0)
+        stages[RISKS] = later + weight_bytes(prepared.model.module) + (BESIDE if on_cpu else 0)
     if isinstance(prepared.attached, Mergeable):  # the updated matrices are there twice while they are written
         stages["export"] = later + prepared.attached.merge_bytes
     parts["gaps of the heap, buffers"] = stages["training"] - later - added["training"]
