@@ -67,6 +67,17 @@ def test_what_must_not_load_torch(name):
     assert ended.returncode == 0, ended.stderr
 
 
+def test_a_run_loads_no_library_of_probes_before_it_fits_one():
+    code = """
+import sys
+import affina.pipeline.execute, affina.pipeline.prepare, affina.planning.starting, affina.verbs.train
+heavy = sorted({"sklearn", "pandas", "scipy.stats", "pyarrow", "datasets"} & set(sys.modules))
+sys.exit(f"loaded {heavy}" if heavy else 0)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_all_is_sorted_and_everything_in_it_is_there():
     assert list(affina.__all__) == sorted(affina.__all__)
     for name in affina.__all__:

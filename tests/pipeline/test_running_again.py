@@ -15,6 +15,7 @@ from affina.planning import activations
 from affina.planning.activations import Shape, look
 from affina.planning.changes import changes_of
 from affina.planning.costs import costs_of
+from affina.planning.running_again import times_as_long
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from bench_of_loops import prepared_run, start_loop
@@ -148,6 +149,15 @@ def test_nothing_to_run_again_is_said(tmp_path):
     prepared = prepared_run(tmp_path, method=method, train={"checkpoint_activations": True})
     assert "without effect" in prepared.choices[KEY].reason
     assert costs_of(prepared).again == 0
+
+
+def test_its_price_is_measured_and_the_model_is_left_as_it_was(tmp_path):
+    for on in (False, True):
+        prepared = run_of(tmp_path, "bert, full", on=on)
+        assert times_as_long(prepared) > 0
+        assert prepared.model.module.is_activation_checkpointing == on
+        assert not prepared.model.module.training
+    assert times_as_long(prepared_run(tmp_path, family="albert")) is None
 
 
 @pytest.mark.parametrize("name", ["bert, full", "llama writes, lora and replay", "t5 writes, full"])

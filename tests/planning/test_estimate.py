@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from affina.models.language import load_language_model
 from affina.pipeline.training import plan_of
@@ -130,6 +131,7 @@ def test_no_stage_of_the_rehearsed_run_is_a_floor_for_a_smaller_one(tmp_path):
     prepared = prepared_run(tmp_path, "method=full", "train.learning_rate=1e-4")
     mib = 2**20
     stages = {"loading": 200 * mib, "evaluation": 260 * mib, "training": 645 * mib, "export": 545 * mib}
+    stages |= {"risks": 595 * mib}
     own = replace(forecast().memory, peak=645 * mib, stages=stages, parts={"weights, rows, libraries": 200 * mib})
     whole, half, head = (Change(words=(name,), peak=0, costs="") for name in ("whole", "half", "head"))
     sizes = {whole: 100 * mib, half: 50 * mib, head: 0}
@@ -138,6 +140,9 @@ def test_no_stage_of_the_rehearsed_run_is_a_floor_for_a_smaller_one(tmp_path):
     assert set(found) == {"half", "head"}
     assert found["half"] == pytest.approx(245 + 400 / 2, rel=0.01), "45 MiB are added whatever trains"
     assert found["head"] == pytest.approx(260, rel=0.01), "the evaluation's"
+    prepared.model.module.more = torch.nn.Parameter(torch.zeros(100 * mib // 4))
+    found = {change.words[0]: change.peak / mib for change in weighed(own, prepared, changes, changes[whole])}
+    assert found["head"] == pytest.approx(345, rel=0.01), "to measure risks, the model as it came is there twice"
 
 
 def test_by_the_sizes_a_change_has_the_peak_that_its_own_forecast_has(tmp_path):
@@ -228,10 +233,25 @@ def test_a_plan_says_in_words_what_trains_when(tmp_path):
         (("method=full", "risks.measure=never"), False),
     ],
 )
-def test_the_base_that_is_read_beside_the_tuned_model_is_counted(tmp_path, words, reads):
+def test_the_base_that_is_read_beside_the_tuned_model_is_counted(tmp_path, monkeypatch, words, reads):
+    monkeypatch.setattr(estimate, "PROBE_CODE", 0)
     prepared = prepared_run(tmp_path, *words)
     stages = foresee(prepared, interpreter=0, prepared_in=0.0)[0].memory.stages
     assert ("risks" in stages) == reads
     if reads:
         weights = estimate.weight_bytes(prepared.model.module)
         assert stages["risks"] == stages["loading"] + weights + BESIDE
+
+
+def test_the_library_of_probes_counts_where_it_is_still_to_be_loaded(tmp_path, monkeypatch):
+    fitted = prepared_run(tmp_path, "method=full")
+    none = prepared_run(tmp_path, "method=full", "evaluate.baselines=false", "train.head_start=random")
+    peaks = {}
+    for loaded in (True, False):
+        monkeypatch.setattr(estimate, "PROBE_LIBRARY", "torch" if loaded else "a library that is not there")
+        for name, prepared in (("fitted", fitted), ("none", none)):
+            found = memory_of(prepared, look(prepared), plan_of(prepared), held=10**8, interpreter=0)
+            peaks[name, loaded] = found.stages["training"]
+            assert found.stages["loading"] == 10**8
+    assert peaks["fitted", False] - peaks["fitted", True] == estimate.PROBE_CODE > 0
+    assert estimate.fits_probes(none) == (peaks["none", False] != peaks["none", True])

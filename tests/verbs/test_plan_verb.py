@@ -135,6 +135,15 @@ def test_a_change_of_every_kind_is_shown_where_all_fit(tmp_path):
         assert word in out.getvalue(), word
 
 
+def test_a_long_key_is_shown_whole_on_a_narrow_terminal(tmp_path):
+    long = Change(words=("train.checkpoint_activations=true",), peak=100 * MIB, costs="a few words that are wrapped")
+    found = replace(forecast(), changes=(long,))
+    out = io.StringIO()
+    fit = judge(found, Room("free RAM", 500 * MIB), folder=tmp_path)
+    show_plan(Planned(found, fit, "", 1.0), Console(file=out, width=72))
+    assert "train.checkpoint_activations=true" in out.getvalue()
+
+
 @pytest.mark.slow
 def test_a_process_of_its_own_gives_the_same_and_its_errors(data):
     notices: list[str] = []

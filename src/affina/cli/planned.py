@@ -121,12 +121,14 @@ def _table(planned: Planned, fitting: set[Change]) -> Table:
     found = planned.forecast
     title = "What would make it fit" if fitting and not planned.fits else "What would make it smaller"
     table = Table(title=title, title_justify="left")
-    table.add_column("write")
+    shown = _shown(found.changes, fitting)
+    longest = max(len(part) for change in shown for part in shell(change).split())
+    table.add_column("write", min_width=longest)  # what is to be typed is never shortened
     table.add_column("needs in all", justify="right", no_wrap=True)
     if not planned.fits:
         table.add_column("fits")
     table.add_column("costs")
-    for change in _shown(found.changes, fitting):
+    for change in shown:
         cells = [Text(shell(change)), Text(mebibytes(below(found, planned.fit) + change.peak))]
         cells += [] if planned.fits else [Text(_mark(change, fitting))]
         table.add_row(*cells, Text(change.costs))

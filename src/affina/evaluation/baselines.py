@@ -14,8 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 STRENGTHS: Final = (0.001, 0.01, 0.1, 1.0)
@@ -95,14 +93,29 @@ def fit_probe(
     if len(set(targets)) == 1:
         return LinearProbe(np.zeros((1, features.shape[1])), np.zeros(1), (targets[0],), classes)
     scale = scale_of(features)
-    model = LogisticRegression(C=strength, max_iter=iterations, fit_intercept=intercept)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly converged is a fair baseline
-        model.fit(features.astype(np.float64) / scale, np.asarray(targets))
+    scaled = features.astype(np.float64) / scale
+    model = fit_logistic(scaled, np.asarray(targets), strength=strength, intercept=intercept, iterations=iterations)
     weight, bias = model.coef_ / scale, np.broadcast_to(model.intercept_, len(model.coef_)).copy()
     if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes: the difference of their logits
         weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
     return LinearProbe(weight, np.asarray(bias), tuple(int(label) for label in model.classes_), classes)
+
+
+def fit_logistic(
+    features: Floats, targets: NDArray[Any], *, strength: float, intercept: bool, iterations: int = ITERATIONS
+) -> Any:
+    """scikit-learn's logistic regression (L2, lbfgs), fitted; see `fit_probe`.
+
+    The library is imported here: with what comes along it takes two seconds and a hundred MiB, and a run whose start is
+    kept fits no probe.
+    """
+    from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415 - heavy, and needed for probes alone
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    model = LogisticRegression(C=strength, max_iter=iterations, fit_intercept=intercept)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly converged is a fair baseline
+        return model.fit(features, targets)
 
 
 def scale_of(features: NDArray[np.float32]) -> float:

@@ -5,16 +5,13 @@ Features are scaled to a root mean square of 1, as in `baselines`, and the scale
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 
-from affina.evaluation.baselines import ITERATIONS, Floats, LinearProbe, scale_of
+from affina.evaluation.baselines import Floats, LinearProbe, fit_logistic, scale_of
 
 RIDGE_STRENGTHS: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 """A closed form is cheap: more of them than a logistic regression tries, and further apart."""
@@ -49,10 +46,7 @@ def fit_one_vs_rest(
             odds = np.log(len(targets) + 1.0)
             bias[label] = (odds if positives else -odds) * intercept
             continue
-        model = LogisticRegression(C=strength, max_iter=ITERATIONS, fit_intercept=intercept)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a probe that is nearly converged is a fair baseline
-            model.fit(scaled, targets[:, label])
+        model = fit_logistic(scaled, targets[:, label], strength=strength, intercept=intercept)
         weight[label], bias[label] = model.coef_[0] / scale, float(np.ravel(model.intercept_)[0])
     return LinearProbe(weight, bias, tuple(range(len(bias))), len(bias), sigmoid)
 

@@ -18,7 +18,7 @@ from affina.pipeline.prepared import Prepared
 from affina.pipeline.running_again import KEY, can_run_again, with_key
 from affina.planning.activations import Activations, look
 from affina.planning.costs import batches_of, costs_of
-from affina.planning.estimate import BESIDE, Setup, evaluation_bytes, parts_of, setup_of
+from affina.planning.estimate import BESIDE, RISKS, Setup, evaluation_bytes, parts_of, setup_of, weight_bytes
 from affina.planning.forecast import Change, Memory
 from affina.recipe.method_specs import LoraSpec
 from affina.recipe.schema import Method
@@ -57,11 +57,13 @@ def weighed(memory: Memory, prepared: Prepared, changes: Mapping[Change, Setup],
     """
     own = _added(prepared, setup)
     below = memory.parts["weights, rows, libraries"] + (BESIDE if prepared.device.type == "cpu" else 0)
+    twice = below + weight_bytes(prepared.model.module)  # the model as it came beside the model, whatever trains
     found = []
     for change, smaller in changes.items():
         added = _added(prepared, smaller)
         peak = max(
-            _scaled(held, below, own.get(stage, 0), added.get(stage, 0)) for stage, held in memory.stages.items()
+            max(_scaled(held, below, own.get(stage, 0), added.get(stage, 0)), twice if stage == RISKS else 0)
+            for stage, held in memory.stages.items()
         )
         if peak < 0.99 * memory.peak:
             found.append(replace(change, peak=peak))
@@ -81,6 +83,7 @@ def _added(prepared: Prepared, setup: Setup) -> dict[str, int]:
         "evaluation": evaluation_bytes(setup),
         "checkpoint": training,  # the heap keeps what the steps held, and the best weights are as large as what trains
         "export": training,
+        RISKS: training,
         "range test": training + setup.trained,
     }
 

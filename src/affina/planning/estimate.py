@@ -6,6 +6,7 @@ now. How far it is off, `benchmarks/plan` measures; `LEAST` and `MOST` say it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -34,9 +35,13 @@ HEAP: Final = 1.25
 """Times what a stage adds to the loaded model: the gaps of the heap (docs/log.md)."""
 BESIDE: Final = 45 * 2**20
 """Bytes that a stage adds whatever the model: code that is loaded when it is first used, buffers of the kernels."""
+PROBE_LIBRARY: Final = "sklearn"
+PROBE_CODE: Final = 104 * 2**20
+"""Bytes of the library that fits probes, with what comes along; it is loaded with the first of them."""
 MOMENTS: Final = 2
 """AdamW keeps two numbers for each weight that trains."""
 ASKING: Final = "label scoring"
+RISKS: Final = "risks"
 HISTORY: Final = 25
 """Vectors of the size of the weights that L-BFGS keeps while a probe is fitted (ten pairs and its work space)."""
 
@@ -180,14 +185,15 @@ def memory_of(prepared: Prepared, activations: Activations, plan: Plan, *, held:
         added["probe"] = probe_bytes(prepared)
     if on_cpu and steps_of_test(prepared, plan):
         added["range test"] = added["training"] + setup.trained
-    stages = {stage: loaded + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
-    stages |= _asking(prepared, loaded=loaded, interpreter=interpreter if on_cpu else 0)
+    later = loaded + (PROBE_CODE if on_cpu and fits_probes(prepared) and PROBE_LIBRARY not in sys.modules else 0)
+    stages = {stage: later + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
+    stages |= _asking(prepared, loaded=later, interpreter=interpreter if on_cpu else 0)
     stages["loading"] = loaded
     if reads_base(prepared):
-        stages["risks"] = loaded + weight_bytes(prepared.model.module) + (BESIDE if on_cpu else 0)
+        stages[RISKS] = later + weight_bytes(prepared.model.module) + (BESIDE if on_cpu else 0)
     if isinstance(prepared.attached, Mergeable):  # the updated matrices are there twice while they are written
-        stages["export"] = loaded + prepared.attached.merge_bytes
-    parts["gaps of the heap, buffers"] = stages["training"] - loaded - added["training"]
+        stages["export"] = later + prepared.attached.merge_bytes
+    parts["gaps of the heap, buffers"] = stages["training"] - later - added["training"]
     peak = max(stages.values())
     return Memory(
         peak=peak,
@@ -195,6 +201,6 @@ def memory_of(prepared: Prepared, activations: Activations, plan: Plan, *, held:
         most=round(MOST * peak),
         interpreter=interpreter,
         stages=stages,
-        parts={"weights, rows, libraries": loaded, **parts},
+        parts={"weights, rows, libraries": later, **parts},
         how="from the sizes of the model and the batches; no step was run",
     )

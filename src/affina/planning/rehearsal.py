@@ -20,22 +20,20 @@ import torch
 from affina.data.batching import by_length
 from affina.evaluation.baselines import MOST_ROWS, START_STRENGTH, fit_probe
 from affina.models.base import width
-from affina.models.checkpointing import checkpointing
 from affina.pipeline.beforehand import with_stand_ins
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import probe_rates, steps_of_test
 from affina.pipeline.risks import reads_base
-from affina.pipeline.running_again import can_run_again
 from affina.pipeline.shipping import put
 from affina.pipeline.training import build_loop
 from affina.planning.costs import batches_of, costs_of, evaluation_cost
-from affina.planning.estimate import ASKING, fits_probes, shapes
+from affina.planning.estimate import ASKING, RISKS, fits_probes, shapes
+from affina.planning.running_again import times_as_long
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.runtime import heap, memory
 from affina.training import checkpoint
 from affina.training.loop import Loop
-from affina.training.precision import Precision
 
 STEPS: Final = 10
 """Training steps, those of a range test included."""
@@ -47,8 +45,6 @@ LEAST_TIMED: Final = 3
 STILL: Final = 1e-3
 """Of the peak rates: the weights hardly move."""
 PROBE_ITERATIONS: Final = 2
-TIMED_PAIRS: Final = 3
-"""Passes over a part of a batch, with its blocks run again and without."""
 
 
 @dataclass(slots=True)
@@ -153,31 +149,10 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
             put(prepared, checkpoint.load_best(run, step=0))
             prepared.subject.export(prepared, run)
     if reads_base(prepared):
-        with found.stage("risks", prepared.device), prepared.attached.as_it_came():
+        with found.stage(RISKS, prepared.device), prepared.attached.as_it_came():
             pass  # to hold both models is what counts
-    found.again = _again(prepared)  # after all stages: what it holds in memory is no part of a run
+    found.again = times_as_long(prepared)  # after all stages: what it holds in memory is no part of a run
     return found
-
-
-def _again(prepared: Prepared) -> float | None:
-    """How many times as long a pass takes with its blocks run again, by a quarter of a batch from the middle."""
-    if not can_run_again(prepared):
-        return None
-    work, precision = prepared.subject.work(prepared), Precision(prepared.precision, prepared.device)
-    epoch, weighing = batches_of(prepared), costs_of(prepared)
-    middle = sorted(zip(map(weighing.step, epoch.shapes), epoch.places, strict=True))[len(epoch.places) // 2][1]
-    batch = work.batch(middle[: max(1, len(middle) // 4)])
-    seconds: dict[bool, list[float]] = {True: [], False: []}
-    prepared.attached.train()
-    for on in (True, False) * TIMED_PAIRS:
-        started = time.perf_counter()
-        with checkpointing(prepared.model.module, on=on):
-            with precision.autocast():
-                loss = work.loss(batch)
-            loss.backward()  # type: ignore[no-untyped-call]
-        seconds[on].append(time.perf_counter() - started)
-    prepared.attached.eval()
-    return min(seconds[True]) / min(seconds[False])
 
 
 def _evaluate(prepared: Prepared, found: Rehearsed) -> None:

@@ -29,7 +29,7 @@ BETWEEN: Final = "\n"
 BETWEEN_SHOTS: Final = "\n\n"
 """and between two such pairs."""
 READ_AT_ONCE: Final = 1_000
-"""Texts whose tokens, with what a tokenizer knows of each beside its number, are in memory together."""
+"""Texts that are turned into tokens together: a tokenizer holds much of each meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,7 @@ class Reading:
         found = self._tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
         for lesson, ids, offsets in zip(lessons, found["input_ids"], found["offset_mapping"], strict=True):
             lead = self.ends.lead if lesson.plain else ()
-            learned = (*(False for _ in lead), *overlaps(offsets, lesson.learned))
-            yield Passage((*lead, *ids), learned)
+            yield Passage((*lead, *ids), (*(False for _ in lead), *overlaps(offsets, lesson.learned)))
 
     def _read_apart(self, lessons: Sequence[Lesson]) -> Iterator[Passage]:
         written = self._tokenizer(text_target=[lesson.text for lesson in lessons])["input_ids"]
