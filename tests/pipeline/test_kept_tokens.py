@@ -185,3 +185,8 @@ def test_a_run_with_kept_tokens_is_the_run_without(tmp_path, monkeypatch):
     assert found[1][0] == ["taken over"]
     assert found[0][1] == found[1][1]
     assert found[0][2] == found[1][2]
+
+
+def test_a_look_at_the_data_keeps_nothing(tmp_path):
+    affina.check(write_csv(tmp_path / "good.csv", sample_rows(40)), [f"model={tiny()}"])
+    assert entries() == []

@@ -113,7 +113,8 @@ def _labelled(
 ) -> tuple[dict[str, tuple[Row, ...]], tuple[Audited, tuple[Finding, ...]]]:
     """What a model's tokenizer tells of rows with labels or numbers, and on request its features."""
     reader = load_reader(model)
-    limited, _ = limit_texts(recipe, loaded, reader, choices)
+    unkept = recipe.model_copy(update={"train": recipe.train.model_copy(update={"reuse": False})})
+    limited, _ = limit_texts(unkept, loaded, reader, choices)  # a look writes nothing, not into the cache either
     rows = limited.rows
     kind, name = KINDS[loaded.labelling.name], loaded.labelling.name
     task = kind.task(reader.tokenizer, loaded.labels, max_length=limited.limit)
