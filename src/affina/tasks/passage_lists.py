@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import final, overload
+from typing import final
 
+from affina.data.on_access import OnAccess
 from affina.tasks.lessons import Passage
 from affina.tasks.token_lists import Lists, TokenLists
 
@@ -32,7 +33,7 @@ class PassageLists:
 
 
 @final
-class Passages(Sequence[Passage]):
+class Passages(OnAccess[Passage]):
     """Passages, in the order in which they came.
 
     Args:
@@ -47,18 +48,13 @@ class Passages(Sequence[Passage]):
     def __len__(self) -> int:
         return len(self._ids)
 
-    @overload
-    def __getitem__(self, place: int) -> Passage: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Passage]: ...
-    def __getitem__(self, place: int | slice) -> Passage | list[Passage]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(len(self))[place]]
+    def at(self, place: int) -> Passage:
+        """One of them."""
         return Passage(self._ids[place], tuple(map(bool, self._learned[place])), self._source[place])
 
 
 @final
-class Cut(Sequence[Passage]):
+class Cut(OnAccess[Passage]):
     """Some passages within a limit.
 
     Args:
@@ -72,12 +68,7 @@ class Cut(Sequence[Passage]):
     def __len__(self) -> int:
         return len(self._whole)
 
-    @overload
-    def __getitem__(self, place: int) -> Passage: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Passage]: ...
-    def __getitem__(self, place: int | slice) -> Passage | list[Passage]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(len(self))[place]]
+    def at(self, place: int) -> Passage:
+        """One of them."""
         passages, one = self._whole[place]
         return self._cut(passages[one])

@@ -10,11 +10,12 @@ import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, final, overload
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affina.data.on_access import OnAccess
 from affina.tasks.base import Example, Target
 
 NARROW: Final = 2**16
@@ -22,7 +23,7 @@ NARROW: Final = 2**16
 
 
 @final
-class TokenLists(Sequence[tuple[int, ...]]):
+class TokenLists(OnAccess[tuple[int, ...]]):
     """Lists of small numbers, one after the other.
 
     Args:
@@ -41,16 +42,10 @@ class TokenLists(Sequence[tuple[int, ...]]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    @overload
-    def __getitem__(self, place: int) -> tuple[int, ...]: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[tuple[int, ...]]: ...
-    def __getitem__(self, place: int | slice) -> tuple[int, ...] | list[tuple[int, ...]]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(len(self))[place]]
-        one = range(len(self))[place]
-        start = self._ends[one - 1] if one else 0
-        return tuple(self._numbers[start : self._ends[one]].tolist())
+    def at(self, place: int) -> tuple[int, ...]:
+        """The numbers of one list."""
+        start = self._ends[place - 1] if place else 0
+        return tuple(self._numbers[start : self._ends[place]].tolist())
 
     @property
     def lengths(self) -> list[int]:
@@ -145,7 +140,7 @@ def opened(folder: Path) -> Tokenized:
 
 
 @final
-class Examples(Sequence[Example]):
+class Examples(OnAccess[Example]):
     """Rows with their right answers; each is made when it is asked for.
 
     Args:
@@ -161,12 +156,7 @@ class Examples(Sequence[Example]):
     def __len__(self) -> int:
         return len(self._targets)
 
-    @overload
-    def __getitem__(self, place: int) -> Example: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Example]: ...
-    def __getitem__(self, place: int | slice) -> Example | list[Example]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(len(self))[place]]
+    def at(self, place: int) -> Example:
+        """One row."""
         types = self._tokens.types
         return Example(self._tokens.ids[place], None if types is None else types[place], self._targets[place])

@@ -11,7 +11,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, overload
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from affina.data.audit.damage import damage_of
 from affina.data.audit.personal import personal_kinds
 from affina.data.labelling.numbers import is_number
+from affina.data.on_access import OnAccess
 from affina.data.rows import Row, text_key
 from affina.data.table import MOST_EXAMPLES, row_address
 
@@ -93,7 +94,7 @@ class Scan:
         return dict(zip(self.names, np.bincount(self.labels, minlength=len(self.names)).tolist(), strict=True))
 
 
-class ScannedRows(Sequence[Row]):
+class ScannedRows(OnAccess[Row]):
     """The rows of a scan as far as their labels and places go, made anew whenever they are asked for."""
 
     def __init__(self, scanned: Scan) -> None:
@@ -102,13 +103,8 @@ class ScannedRows(Sequence[Row]):
     def __len__(self) -> int:
         return len(self._scanned)
 
-    @overload
-    def __getitem__(self, place: int) -> Row: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Row]: ...
-    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
-        if isinstance(place, slice):
-            return [self[one] for one in range(*place.indices(len(self)))]
+    def at(self, place: int) -> Row:
+        """One of them."""
         one = self._scanned
         label = one.names[one.labels[place]]
         return Row({"label": label}, one.file_of(place), int(one.numbers[place]), int(one.lines[place]))
