@@ -6,8 +6,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# One thread for each of two processes; the tests of a file stay together, since they share what it has trained.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# One thread for each of two processes; the tests of a file stay together, since they share what it has trained, and
+# files keep their order, in which the longest is first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # With COVERED=1 every process of the tests notes which lines of src it runs; `make coverage` counts them. The variables
 # reach the processes that tests start, wherever these run: coverage's own .pth file reads them. From Python 3.12 on it

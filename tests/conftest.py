@@ -12,6 +12,14 @@ settings.register_profile("ours", deadline=None)  # a busy machine is no fault o
 settings.load_profile("ours")
 
 
+LONGEST = "test_commands_of_documents.py"
+
+
+def pytest_collection_modifyitems(items):
+    """The file that takes longest goes first: a file's tests stay in one process, and none is to be waited for alone."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
+
+
 @pytest.fixture(autouse=True)
 def _close_journals():
     """A loop that a test started leaves its record open; an open file is a warning, and a warning an error."""
