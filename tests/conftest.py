@@ -16,7 +16,7 @@ LONGEST = "test_commands_of_documents.py"
 
 
 def pytest_collection_modifyitems(items):
-    """The file that takes longest goes first: a file's tests stay in one process, and none is to be waited for alone."""
+    """The file that takes longest goes first, so that none waits for it alone at the end."""
     items.sort(key=lambda item: item.path.name != LONGEST)
 
 
