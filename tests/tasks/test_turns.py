@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from affina.data.conversations import Turn
 from affina.errors import ModelError, UnfitRow
 from affina.tasks import turns as turns_module
-from affina.tasks.turns import DEFAULT_TEMPLATE, has_system_place, prompt, render
+from affina.tasks.turns import DEFAULT_TEMPLATE, end_of_turn, has_system_place, prompt, render
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
@@ -249,3 +249,19 @@ def test_a_template_without_an_end_is_an_error_of_the_model(monkeypatch: pytest.
     endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     with pytest.raises(ModelError, match="not done with 2 turns"):
         prompt(speaks(endless), (ASK, SAY))
+
+
+@pytest.mark.parametrize(
+    ("template", "end"),
+    [(CHATML, "<|im_end|>"), (LLAMA3, "<|eot_id|>"), (GEMMA, "<end_of_turn>"), (MISTRAL, "</s>"), (PLAIN, "</s>")],
+)
+def test_a_turn_ends_with_the_templates_own_token_or_else_the_tokenizers(template: str, end: str) -> None:
+    assert end_of_turn(speaks(template)) == end
+
+
+def test_of_two_special_tokens_that_begin_alike_the_whole_one_ends_the_answer() -> None:
+    tokenizer = speaks(CHATML.replace("<|im_end|>", "<|end|><|x|>"))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>", "<|end|><|x|>"]})
+    found = render(tokenizer, (ASK, SAY))
+
+    assert found.text[slice(*found.answers[0])] == "Hello.<|end|><|x|>"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from affina.training.guard import LOSS_TIMES, LOWER, MOST_REWINDS, Guard, Running
+from affina.training.guard import LOSS_TIMES, LOWER, Guard, Running
 
 
 def said(steps):
@@ -39,7 +39,7 @@ def test_the_rate_is_as_planned_until_a_way_back_and_rises_to_a_fifth_over_ten_s
 
 def test_after_three_ways_back_there_is_none_left():
     guard = Guard()
-    for number in range(MOST_REWINDS):
+    for number in range(3):
         assert not guard.is_spent
         guard.rewound(number)
     assert guard.is_spent
