@@ -62,7 +62,7 @@ coverage: $(VENV)/.for-development
 audit: $(VENV)/.for-development
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit
-	$(VENV)/audit/bin/pip-audit --no-deps --disable-pip --requirement constraints.txt
+	$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 format: $(VENV)/.for-development
 	$(BIN)/ruff check --fix .

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 from test_prompt import bits, check_likeliest, greedy, tokenizer_of
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from affina.errors import ModelError, RecipeError
 from affina.methods import prefix
 from affina.models.anatomy_of_writers import describe_writer
+from affina.models.attended_prefix import AttendedPrefix
 from affina.models.first_position import states_for_head
 from affina.models.heads import head_logits
 from affina.models.language import load_language_model
@@ -309,3 +310,16 @@ def reordered(key: str, tensor: torch.Tensor, order: torch.Tensor) -> torch.Tens
     if key == "embedding.weight" and tensor.shape[1] == len(order):
         return tensor[:, order]
     return tensor[order] if key.startswith("transform.2") else tensor
+
+
+def test_a_prefix_that_is_taken_off_leaves_nothing_that_runs():
+    part = AutoModel.from_pretrained(tiny("bert"))
+    made = []
+    attended = AttendedPrefix(part, [], lambda: made.append(1) or torch.zeros(0))
+    read = {"input_ids": torch.ones(1, 3, dtype=torch.long)}
+    attended.attach()
+    part(**read)
+    assert made == [1]
+    attended.detach()
+    part(**read)
+    assert made == [1]

@@ -143,3 +143,18 @@ def test_logits_that_are_no_plain_product_are_told_of_and_the_loss_is_the_same(
     assert len(told) == 1
     assert "is no plain product: its logits are computed for every token" in told[0]
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_the_layout_of_a_batch_takes_each_passages_own_tokens_out(model: LanguageModel) -> None:
+    reading = Reading(model)
+    passages = reading.encode(lessons(model))
+    batch = reading.collate(passages, rows=range(len(passages)))
+    *apart, own = batch.layouts
+    read = batch.inputs["decoder_input_ids" if model.reads_apart else "input_ids"]
+
+    assert len(apart) == model.reads_apart
+    assert len(own.places) == sum(len(passage.ids) for passage in passages)
+    if not model.reads_apart:
+        assert own.gathered(read[:, :, None])[:, 0].tolist() == [token for one in passages for token in one.ids]
+    for layout in apart:
+        assert len(layout.places) == int(batch.inputs["attention_mask"].sum())

@@ -103,3 +103,8 @@ def test_packing_pays_where_few_texts_leave_much_padding() -> None:
 def test_no_text_is_no_padding() -> None:
     assert not worth_packing([], budget=10).value
     assert worth_packing([3, 3, 3, 9], budget=100).reason.startswith("batches of texts of like length are 50% padding")
+
+
+def test_a_passage_of_one_token_takes_one_and_an_empty_one_as_much():
+    for length in (1, 0):
+        assert sorted(map(len, plan_packs([length] * 24, budget=8, row=4, seed=1, epoch=0))) == [8, 8, 8]

@@ -260,3 +260,26 @@ def test_in_bfloat16_autocast_the_loss_is_close_and_is_float32() -> None:
     assert loss.item() == pytest.approx(exact.item(), rel=0.01)
     assert weight.grad is not None
     assert weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_without_a_graph_the_loss_is_the_same(smoothing: float) -> None:
+    output = LinearOutput(weight=torch.randn(50, 8, dtype=torch.float64))
+    hidden, targets = torch.randn(3, 5, 8, dtype=torch.float64), torch.randint(0, 50, (3, 5))
+    targets[0, 1] = IGNORED
+    with_graph = token_loss(hidden, targets, output, label_smoothing=smoothing)
+    with torch.no_grad():
+        without = token_loss(hidden, targets, output, label_smoothing=smoothing)
+    torch.testing.assert_close(without, with_graph, rtol=1e-12, atol=0.0)
+
+
+def test_in_bfloat16_autocast_the_output_layer_is_trained_as_without() -> None:
+    hidden, targets = torch.randn(4, 6, 16), torch.randint(0, 50, (4, 6))
+    found = []
+    for low in (False, True):
+        weight = torch.nn.Parameter(torch.linspace(-1, 1, 800).reshape(50, 16))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=low):
+            token_loss(hidden, targets, LinearOutput(weight=weight), chunk=200).backward()
+        assert weight.grad is not None
+        found.append(weight.grad)
+    assert float((found[1] - found[0]).norm() / found[0].norm()) < 0.05

@@ -9,8 +9,9 @@ from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
 from affina.data.conversations import Turn
-from affina.errors import UnfitRow
-from affina.tasks.turns import DEFAULT_TEMPLATE, has_system_place, prompt, render
+from affina.errors import ModelError, UnfitRow
+from affina.tasks import turns as turns_module
+from affina.tasks.turns import DEFAULT_TEMPLATE, end_of_turn, has_system_place, prompt, render
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
@@ -203,3 +204,64 @@ def test_outer_blanks_that_the_template_trims_are_not_trained() -> None:
 def test_what_cannot_be_followed_is_said(template: str, turns: tuple[Turn, ...], said: str) -> None:
     with pytest.raises(UnfitRow, match=said):
         render(speaks(template), turns)
+
+
+@pytest.mark.parametrize("family", [name for name in HAND if name != "no markers"])
+def test_no_end_is_said_to_be_added_where_the_template_has_its_own(family: str) -> None:
+    assert not render(speaks(HAND[family][0]), (ASK, SAY, MORE, END)).ended
+
+
+@pytest.mark.parametrize("family", HAND)
+def test_texts_that_look_like_our_own_marks_are_followed(family: str) -> None:
+    template, _, _ = HAND[family]
+    marks = (Turn("user", "turnx0x turnnx1x"), Turn("assistant", "as good as turnx1x"), MORE, END)
+
+    assert "as good as turnx1x" in answers(template, *marks)[0]
+
+
+MOVES = (
+    "{% for m in messages %}{% if m['role'] == 'user' %}"
+    "{{ 'Q:' + (messages[0]['content'] if loop.last or loop.index0 == messages | length - 2 else '') + m['content'] }}"
+    "{% elif m['role'] == 'assistant' %}{{ 'A: ' + m['content'] + eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'A:' }}{% endif %}"
+)
+
+
+def test_where_the_prompt_is_written_otherwise_an_answer_begins_behind_its_own_prompt() -> None:
+    assert answers(MOVES, TOLD, ASK, SAY, MORE, END) == [" Hello.</s>", " Bye\nthen.</s>"]
+
+
+def test_a_template_that_refuses_the_system_has_no_place_for_it() -> None:
+    assert not has_system_place(speaks(GEMMA))
+
+
+def test_a_template_that_rewrites_a_text_is_said_with_the_turn() -> None:
+    shouting = "{% for m in messages %}{{ m['role'] + ':' + m['content'] | upper + eos_token }}{% endfor %}"
+    with pytest.raises(UnfitRow, match=r"changes the text of turn 1|changes its texts"):
+        render(speaks(shouting), (ASK, SAY))
+    cutting = "{% for m in messages %}{{ m['role'] + ':' + m['content'][:8] + eos_token }}{% endfor %}"
+    with pytest.raises(UnfitRow, match="changes the text of turn 2"):
+        render(speaks(cutting), (Turn("user", "Hi"), Turn("assistant", "Hello there.")))
+
+
+def test_a_template_without_an_end_is_an_error_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "MOST_SECONDS", 0.2)
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+    with pytest.raises(ModelError, match="not done with 2 turns"):
+        prompt(speaks(endless), (ASK, SAY))
+
+
+@pytest.mark.parametrize(
+    ("template", "end"),
+    [(CHATML, "<|im_end|>"), (LLAMA3, "<|eot_id|>"), (GEMMA, "<end_of_turn>"), (MISTRAL, "</s>"), (PLAIN, "</s>")],
+)
+def test_a_turn_ends_with_the_templates_own_token_or_else_the_tokenizers(template: str, end: str) -> None:
+    assert end_of_turn(speaks(template)) == end
+
+
+def test_of_two_special_tokens_that_begin_alike_the_whole_one_ends_the_answer() -> None:
+    tokenizer = speaks(CHATML.replace("<|im_end|>", "<|end|><|x|>"))
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|end|>", "<|end|><|x|>"]})
+    found = render(tokenizer, (ASK, SAY))
+
+    assert found.text[slice(*found.answers[0])] == "Hello.<|end|><|x|>"

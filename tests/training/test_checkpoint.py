@@ -142,6 +142,11 @@ def test_a_file_beyond_one_piece_is_under_its_sum(folder, monkeypatch):
         ({"seconds": -0.5}, "seconds is -0.5"),
         ({"parts": 0}, "parts is 0"),
         ({"record": 7}, "of another run"),
+        ({"rows": "many"}, "rows: Input should be"),
+        ({"guard": Guard().state() | {"skipped": ["no"]}}, r"skipped\.0: Input should be"),
+        ({"stopping": EarlyStopping(True, 3).state() | {"best": "good"}}, "best: Input should be"),
+        ({"stopping": EarlyStopping(True, 3).state() | {"moon": 1}}, "moon"),
+        ({"random": {}}, "python"),
     ],
 )
 def test_a_state_that_is_not_this_runs_does_not_pass(folder, changes, says):

@@ -144,3 +144,10 @@ def test_nothing_ends_a_run_before_all_its_layers_train():
     for one in (stopping, again):
         one.update(0.1, step=6)
         assert one.is_over
+
+
+def test_a_way_back_leaves_one_evaluation_that_was_waited_for_at_most():
+    for waited in (0, 1, 4):
+        stopping = EarlyStopping(higher_is_better=True, patience=5, waited=waited, worse=1)
+        stopping.rewound()
+        assert (stopping.waited, stopping.worse) == (min(waited, 1), 0)
