@@ -170,6 +170,8 @@ def test_one_key_may_be_enough(keys, task, found):
         (["verse"], {"text": "verse"}),
         (["question", "answer"], {"prompt": "question", "completion": "answer"}),
         (["article", "highlights"], {"prompt": "article", "completion": "highlights"}),
+        (["input", "target"], {"prompt": "input", "completion": "target"}),
+        (["input_text", "target_text"], {"prompt": "input_text", "completion": "target_text"}),
     ],
 )
 def test_generation_goes_on_with_texts_where_there_is_no_output(columns, found):

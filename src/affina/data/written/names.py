@@ -43,8 +43,15 @@ TRANSLATION_PAIRS: Final[tuple[Pair, ...]] = (
     ("source_text", "target_text"),
     ("source_sentence", "target_sentence"),
 )
-TEXT_PAIRS: Final[tuple[Pair, ...]] = (("article", "highlights"), ("document", "summary"), ("text", "summary"))
-"""Of summaries: generation where that is asked for."""
+TEXT_PAIRS: Final[tuple[Pair, ...]] = (
+    ("article", "highlights"),
+    ("document", "summary"),
+    ("text", "summary"),
+    ("input", "target"),
+    ("inputs", "targets"),
+    ("input_text", "target_text"),
+)
+"""Summaries, and what T5's users have, whose targets may be labels as well: generation where that is asked for."""
 SYSTEM: Final = ("system", "system_prompt", "system_message")
 CONTEXT: Final = ("context", "input")
 PREFERENCES: Final = ("chosen", "rejected")
