@@ -12,14 +12,12 @@ Runs are kept in FOLDER: the same command goes on.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any, Final
 
 import run as sets
 import runs as records
-import yaml
 
 OUT: Final = records.RESULTS / "language-prefixes.json"
 WHAT: Final = "prefixes and prompts on few rows of E2E, starter/decoder; benchmarks/language/prefixes.py"
@@ -55,18 +53,12 @@ def main() -> None:
 
 def _recipe(rows: int, method: dict[str, Any], given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """The committed recipe of E2E with so many training rows."""
-    recipe: dict[str, Any] = yaml.safe_load((records.HERE / "e2e.yaml").read_text("utf-8"))
-    files = {split: str(folder / f"{split}.jsonl") for split in ("train", "validation", "test")}
-    if not Path(files["test"]).is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        drawn = sets.draw(sets.SETS["e2e"], given.data, given, seed=recipe["seed"])
-        for split, found in drawn.items():
-            kept = found[:rows] if split == "train" else found
-            lines = [json.dumps(row, ensure_ascii=False) for row in kept]
-            Path(files[split]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    recipe = sets.committed("e2e")
+    data = recipe["data"] | sets.drawn("e2e", given, folder, seed=recipe["seed"], rows=rows)
     train = recipe["train"] | {"epochs": EPOCHS.get(rows, 3), "batch_tokens": "auto", "precision": "fp32"}
-    more = {"generate": recipe["generate"] | {"rows": given.written, "shots": 0}, "risks": {"measure": "never"}}
-    return recipe | {"data": recipe["data"] | files, "method": method, "train": train} | more
+    generate = recipe["generate"] | {"rows": given.written, "shots": 0}
+    more = {"train": train, "generate": generate, "risks": {"measure": "never"}}
+    return recipe | {"data": data, "method": method, **more}
 
 
 def _arguments() -> argparse.Namespace:

@@ -92,15 +92,26 @@ def main() -> int:
 
 def _recipe(name: str, given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """The committed recipe with drawn rows."""
-    recipe: dict[str, Any] = yaml.safe_load((records.HERE / f"{name}.yaml").read_text("utf-8"))
+    recipe = committed(name)
+    data = recipe["data"] | drawn(name, given, folder, seed=recipe["seed"])
+    return recipe | {"data": data, "generate": recipe["generate"] | {"rows": given.written}}
+
+
+def committed(name: str) -> dict[str, Any]:
+    """The recipe of a set, without rows."""
+    found: dict[str, Any] = yaml.safe_load((records.HERE / f"{name}.yaml").read_text("utf-8"))
+    return found
+
+
+def drawn(name: str, given: argparse.Namespace, folder: Path, *, seed: int, rows: int | None = None) -> dict[str, str]:
+    """Split to the file of its drawn rows, written unless it is there; with `rows` so many training rows at most."""
     files = {split: str(folder / f"{split}.jsonl") for split in ("train", "validation", "test")}
     if not Path(files["test"]).is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        for split, rows in draw(SETS[name], given.data, given, seed=recipe["seed"]).items():
-            lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+        for split, found in draw(SETS[name], given.data, given, seed=seed).items():
+            lines = [json.dumps(row, ensure_ascii=False) for row in (found[:rows] if split == "train" else found)]
             Path(files[split]).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    generate = recipe["generate"] | {"rows": given.written}
-    return recipe | {"data": recipe["data"] | files, "generate": generate}
+    return files
 
 
 def draw(chosen: Set, data: Path, given: argparse.Namespace, *, seed: int) -> dict[str, list[Row]]:

@@ -5,6 +5,7 @@ A run's identity is what was asked (`IDENTITY`); a new run replaces the one with
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -49,8 +50,7 @@ class Results:
     def __init__(self, path: Path, conditions: Mapping[str, Any]) -> None:
         self._path = path
         self._conditions = dict(conditions)
-        runs = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
-        self._runs: dict[Key, Run] = {key(run): run for run in runs}
+        self._runs: dict[Key, Run] = {key(run): run for run in runs_of(path)}
 
     def is_done(self, identity: Key) -> bool:
         """Whether that run finished; one that failed or was skipped is tried again the next time."""
@@ -89,6 +89,26 @@ def conditions(*, threads: int, jobs: int) -> dict[str, Any]:
         "threads": threads,
         "jobs": jobs,
     }
+
+
+def runs_of(path: Path) -> list[Run]:
+    """The runs of a results file; none where it is not there."""
+    found: list[Run] = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
+    return found
+
+
+def words(doc: str | None, *, out: Path) -> argparse.ArgumentParser:
+    """What each benchmark takes that saves run by run: where the data sets and the results are, and to run nothing.
+
+    Args:
+        doc: the benchmark's own, shown by --help.
+        out: the results file where the user names none.
+    """
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
+    return parser
 
 
 def save(out: Path, runs: Sequence[Run], *, what: str) -> None:

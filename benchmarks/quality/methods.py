@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sets
-from ledger import HERE, Run, commit, now, save
+from ledger import HERE, Run, commit, now, runs_of, save, words
 
 import affina
 from affina.record import journal
@@ -43,7 +42,7 @@ JUDGED: Final = 1_000
 def main() -> None:
     """Run what is missing, and show the table."""
     given = _arguments()
-    runs: list[Run] = json.loads(given.out.read_text(encoding="utf-8"))["runs"] if given.out.is_file() else []
+    runs = runs_of(given.out)
     done = {(run["set"], run["rows"], run["method"], run["seed"]) for run in runs}
     asked = [
         (name, rows, method, seed)
@@ -127,14 +126,11 @@ def _full(runs: Sequence[Run], run: Run) -> float | None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = words(__doc__, out=OUT)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--rows", nargs="+", type=int, default=list(ROWS))
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
     return parser.parse_args()
 
 

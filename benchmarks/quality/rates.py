@@ -12,14 +12,13 @@ has been chosen on: a standard error of a share of 0.9 over 4,000 rows is 0.5 po
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 import sets
-from ledger import HERE, now, save
+from ledger import HERE, now, runs_of, save
 
 import affina
 from affina.record import journal
@@ -45,7 +44,7 @@ ROUNDING: Final = 4
 def main() -> None:
     """Run what is missing, and say what the rate cost against the best of the sweep."""
     given = _arguments()
-    found = json.loads(OUT.read_text(encoding="utf-8"))["runs"] if OUT.is_file() else []
+    found = runs_of(OUT)
     for name in given.sets:
         for method in given.methods:
             _sweep(name, method, given.data, found)

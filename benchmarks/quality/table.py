@@ -7,12 +7,13 @@ python benchmarks/quality/table.py --check    # exit 1 where the README says som
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from ledger import runs_of
 
 from plan import GRID, best_of_grid
 
@@ -49,12 +50,6 @@ def main() -> int:
         print("the README's table is not that of the results: run python benchmarks/quality/table.py", file=sys.stderr)
         return 1
     return 0
-
-
-def runs_of(path: Path) -> list[Run]:
-    """The runs of a results file; none where it is not there."""
-    found: list[Run] = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.is_file() else []
-    return found
 
 
 def replaced(page: str, text: str) -> str:

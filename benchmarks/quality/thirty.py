@@ -9,14 +9,13 @@ what it reached stands beside it.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 import sets
-from ledger import HERE, now, save
+from ledger import HERE, now, runs_of, save
 
 import affina
 from affina.record import journal
@@ -37,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
     data = parser.parse_args().data
-    found = json.loads(OUT.read_text(encoding="utf-8"))["runs"] if OUT.is_file() else []
+    found = runs_of(OUT)
     done = {(run["set"], run["seed"]) for run in found}
     for seed in range(SEEDS):
         for name in SETS:

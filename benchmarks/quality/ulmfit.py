@@ -12,8 +12,6 @@ rate; no run is stopped early, so that all variants have the same steps.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
 import tempfile
 import time
@@ -22,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sets
-from ledger import HERE, commit, now, save
+from ledger import HERE, commit, now, runs_of, save, words
 from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
 
 import affina
@@ -62,7 +60,7 @@ Run = dict[str, Any]
 def main() -> None:
     """Run what is missing, and show the table."""
     given = _arguments()
-    runs: list[Run] = json.loads(given.out.read_text(encoding="utf-8"))["runs"] if given.out.is_file() else []
+    runs = runs_of(given.out)
     done = {tuple(run[name] for name in IDENTITY) for run in runs}
     tasks = [] if given.table else list(_tasks(given))
     for number, task in enumerate(tasks, start=1):
@@ -172,15 +170,12 @@ def _line(run: Run) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = words(__doc__, out=OUT)
     parser.add_argument("--rows", type=int, help="training rows, drawn anew for each seed; all where left out")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rates", type=float, nargs="+", default=list(RATES))
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
     given = parser.parse_args()
     if not given.table and not (given.data / "trec").is_dir():
         parser.error(f"no data sets in {given.data}: name their folder with --data or AFFINA_DATA")

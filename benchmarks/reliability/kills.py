@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "quality"))
 
-from ledger import save
+from ledger import runs_of, save
 
 import affina
 import affina.verbs.train
@@ -130,7 +130,7 @@ def main() -> None:
     words.add_argument("--out", default="")
     given = words.parse_args()
     out = Path(given.out).absolute() if given.out else None
-    found: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))["runs"] if out and out.is_file() else []
+    found = runs_of(out) if out else []
     earlier = len(found)
     with tempfile.TemporaryDirectory() as home:
         os.chdir(home)

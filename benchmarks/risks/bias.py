@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import sys
 import tempfile
 import time
@@ -35,7 +34,7 @@ from affina.risks.swaps import FLIPS
 
 HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "quality"))
-from ledger import commit, now, save  # noqa: E402 - the other benchmarks' own
+from ledger import commit, now, runs_of, save, words  # noqa: E402 - the other benchmarks' own
 
 OUT: Final = HERE.parent / "results" / "risks-bias.json"
 WHAT: Final = "a planted bias on SST-2 from starter/encoder, plain and with swapped rows; benchmarks/risks/bias.py"
@@ -48,7 +47,7 @@ Run = dict[str, Any]
 def main() -> None:
     """Run what is missing, and show the table."""
     given = _arguments()
-    runs: list[Run] = json.loads(given.out.read_text(encoding="utf-8"))["runs"] if given.out.is_file() else []
+    runs = runs_of(given.out)
     wanted = [
         (strength, seed, way)
         for seed in range(0 if given.table else given.seeds)
@@ -150,15 +149,12 @@ def _right(run: Run) -> float:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = words(__doc__, out=OUT)
     parser.add_argument("--strengths", type=float, nargs="+", default=list(STRENGTHS))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=600, help="of training")
     parser.add_argument("--held-out", type=int, default=200, help="validation rows; twice as many test rows")
     parser.add_argument("--epochs", type=float, help="Affina's own choice where it is left out")
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
     return parser.parse_args()
 
 

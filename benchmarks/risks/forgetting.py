@@ -7,15 +7,17 @@
 Each run learns the same answers of bitext_support, under 20,000 tokens of them. What it forgets is measured thrice: by
 the data-free probe (texts that the untouched model writes itself), and by two real ones, BLiMP's minimal pairs (10 of
 each paradigm) and 100 kB of WikiText-2. The table says whether the data-free probe ranks the runs as the real ones do
-(Spearman), and the plot is what was learned against what was forgotten, with the intervals of both. Runs with a budget
-give the points of the interpolation: their search tries strengths between the untouched model and the tuned one.
+(Spearman), and the plot is what was learned against what was forgotten, with the intervals of both. Learned is how far
+the loss of the test answers fell, row by row. Runs with a budget give the points of the interpolation: their search
+tries strengths between the untouched model and the tuned one, whose gains are those of the validation answers.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import itertools
 import json
-import os
 import sys
 import tempfile
 import time
@@ -27,15 +29,19 @@ from scipy.stats import spearmanr
 
 import affina
 from affina.data.drawing import drawn_places
+from affina.pipeline.writing.measuring import TUNED, ZERO_SHOT
 from affina.record import journal
+from affina.record.figures import Measured
 from affina.record.payloads import Finished, Payload
 from affina.record.risks import Probed
-from affina.record.searched import Searched, Tried
+from affina.record.searched import Tried
+from affina.reporting.gathered import gather
+from affina.reporting.paired import against
 
 HERE: Final = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "quality")]
 from front_plot import drawn  # noqa: E402 - beside this file
-from ledger import commit, now, save  # noqa: E402 - the other benchmarks' own
+from ledger import commit, now, runs_of, save, words  # noqa: E402 - the other benchmarks' own
 
 OUT: Final = HERE.parent / "results" / "risks-forgetting.json"
 WHAT: Final = "learned and forgotten, starter/decoder on bitext_support; benchmarks/risks/forgetting.py"
@@ -62,7 +68,7 @@ def _ways() -> dict[str, dict[str, Any]]:
         found[f"l2-sp {rate:g}"] = {"method": "full", "train": {"learning_rate": rate, "l2_sp": 1.0}}
         found[f"replay {rate:g}"] = {"method": "full", "train": {"learning_rate": rate, "replay": True}}
     for name in ("full 0.0005", "lora 0.005"):
-        found[f"budget, {name}"] = found[name] | {"risks": {"forgetting": {"budget": BUDGET}}}
+        found[f"budget, {name}"] = found[name] | {"forgetting": {"budget": BUDGET}}
     return found
 
 
@@ -73,7 +79,7 @@ Run = dict[str, Any]
 def main() -> None:
     """Run what is missing, and show the table."""
     given = _arguments()
-    runs: list[Run] = json.loads(given.out.read_text(encoding="utf-8"))["runs"] if given.out.is_file() else []
+    runs = runs_of(given.out)
     for name in WAYS if not given.table else ():
         if name.startswith(given.only) and not any(run["name"] == name for run in runs):
             runs.append(_run(name, given.data, rows=given.rows))
@@ -87,52 +93,35 @@ def main() -> None:
 def recipe(name: str, folder: Path) -> dict[str, Any]:
     """One run's recipe, on the files in `folder`."""
     way = WAYS[name]
-    asked = {
-        "measure": "always",
-        "forgetting": {"texts": str(folder / "text.txt"), "pairs": str(folder / "pairs.jsonl")},
-    }
-    budgets = way.get("risks", {}).get("forgetting", {})
-    files = {part: str(folder / f"{part}.jsonl") for part in ROWS}
+    asked = {"texts": str(folder / "text.txt"), "pairs": str(folder / "pairs.jsonl")}
     return {
         "model": "starter/decoder",
         "task": "chat",
         "seed": 0,
-        "data": files,
+        "data": {part: str(folder / f"{part}.jsonl") for part in ROWS},
         "run": str(folder / "run"),
         "method": way["method"],
         "train": {"epochs": 1, "batch_tokens": 1024, "reuse": False, "early_stopping": False, **way["train"]},
         "evaluate": {"per_epoch": 1, "rows": "all"},
         "generate": {"rows": 1, "max_new_tokens": 2, "shots": 0},
-        "risks": asked | {"forgetting": {**asked["forgetting"], **budgets}},  # type: ignore[dict-item]
+        "risks": {"measure": "always", "forgetting": {**asked, **way.get("forgetting", {})}},
     }
 
 
 def write(data: Path, folder: Path, *, rows: int | None) -> None:
-    """The files of a run: answers to learn, minimal pairs and a text."""
-    lines = _jsonl(data / "bitext_support", ROWS, least=rows)
-    for part, chosen in lines.items():
-        (folder / f"{part}.jsonl").write_text("".join(chosen), encoding="utf-8")
+    """The files of a run: answers to learn, minimal pairs and a text; of a trial, a few of each."""
+    with (data / "bitext_support" / "train.csv").open(encoding="utf-8", newline="") as file:
+        every = list(csv.DictReader(file))
+    drawn = iter(drawn_places(len(every), most=sum(ROWS.values()), seed=0))
+    for part, count in ROWS.items():
+        chosen = [every[place] for place in itertools.islice(drawn, count)][:rows]
+        lines = [json.dumps({"prompt": row["instruction"], "completion": row["response"]}) for row in chosen]
+        (folder / f"{part}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     pairs = (data / "blimp_sample" / "test.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in pairs if int(json.loads(line)["pairID"]) < PAIRS_EACH]
-    (folder / "pairs.jsonl").write_text("".join(kept[:: 1 if rows is None else 20]), encoding="utf-8")
-    text = (data / "wikitext2_valid" / "valid.txt").read_bytes()[: TEXT_BYTES if rows is None else 4_000]
+    (folder / "pairs.jsonl").write_text("".join(kept if rows is None else kept[::20]), encoding="utf-8")
+    text = (data / "wikitext2_valid" / "valid.txt").read_bytes()[: TEXT_BYTES if rows is None else TEXT_BYTES // 20]
     (folder / "text.txt").write_bytes(text[: text.rindex(b"\n") + 1])
-
-
-def _jsonl(folder: Path, sizes: dict[str, int], *, least: int | None) -> dict[str, list[str]]:
-    import csv  # noqa: PLC0415
-
-    with (folder / "train.csv").open(encoding="utf-8", newline="") as file:
-        every = list(csv.DictReader(file))
-    places = drawn_places(len(every), most=sum(sizes.values()), seed=0)
-    taken = iter([every[place] for place in places[::1]])
-    found = {}
-    for part, count in sizes.items():
-        chosen = [next(taken) for _ in range(count)][:least]
-        found[part] = [
-            json.dumps({"prompt": row["instruction"], "completion": row["response"]}) + "\n" for row in chosen
-        ]
-    return found
 
 
 def _run(name: str, data: Path, *, rows: int | None) -> Run:
@@ -142,48 +131,55 @@ def _run(name: str, data: Path, *, rows: int | None) -> Run:
         result = affina.train(recipe(name, Path(folder)))
         spent = time.process_time() - started
         records = journal.read(result.folder.journal)
-        untouched = result.baselines.get("untouched") or next(iter(result.baselines.values()))
-    finished = next(record for record in records if isinstance(record, Finished))
-    tuned, base = result.scores.metrics["loss"], untouched.metrics["loss"]
-    searched = next((record for record in records if isinstance(record, Searched)), None)
+    run = gather(records)
+    seconds = next(record.seconds for record in records if isinstance(record, Finished))
+    by_row = against(run.rows[TUNED], run.rows[ZERO_SHOT], "loss")
+    if by_row is None:
+        raise SystemExit(f"{name}: the tuned and the untouched model were not measured on the same rows")
     return {
         "name": name,
-        "loss": [tuned.value, tuned.low, tuned.high],
-        "untouched_loss": base.value,
-        "learned": [base.value - tuned.value, base.value - tuned.high, base.value - tuned.low],
+        "learned": _negated(by_row.difference),
         "probes": _probes(records),
-        "exported": None if searched is None else searched.exported,
+        "exported": None if run.searched is None else run.searched.exported,
         "candidates": [_candidate(record) for record in records if isinstance(record, Tried)],
-        "share_of_time": round(finished.seconds["risks"] / finished.seconds["total"], 4),
+        "share_of_time": round(seconds["risks"] / seconds["total"], 4),
         "cpu_seconds": round(spent, 1),
         "commit": commit(),
         "date": now(),
     }
 
 
+def _negated(found: Measured) -> list[float]:
+    """How far a loss fell: value, low, high."""
+    return [-found.value, -found.high, -found.low]
+
+
+def _ends(found: Measured) -> list[float]:
+    return [found.value, found.low, found.high]
+
+
 def _probes(records: Sequence[Payload]) -> dict[str, list[float]]:
-    """Of each probe what decides: the figure and its interval."""
-    found = {}
-    for record in records:
-        if isinstance(record, Probed) and record.risk == "forgetting" and record.figures:
-            key = next((key for key, said in PROBES.items() if said in record.probe), record.probe)
-            measured = record.figures[0].found
-            found[key] = [measured.value, measured.low, measured.high]
-    return found
+    """Of each probe of forgetting what decides: the figure and its interval."""
+    return {
+        _key(record.probe): _ends(record.figures[0].found)
+        for record in records
+        if isinstance(record, Probed) and record.risk == "forgetting" and record.figures
+    }
 
 
 def _candidate(tried: Tried) -> dict[str, Any]:
-    held = {
-        next((key for key, said in PROBES.items() if said in one.probe), one.probe): [
-            one.figure.found.value,
-            one.figure.found.low,
-            one.figure.found.high,
-        ]
-        for one in tried.held
-        if one.figure is not None
+    held = {_key(one.probe): _ends(one.figure.found) for one in tried.held if one.figure is not None}
+    return {
+        "name": tried.name,
+        "strength": tried.strength,
+        "learned": _ends(tried.gain),
+        "probes": held,
+        "fits": tried.fits,
     }
-    gain = [tried.gain.value, tried.gain.low, tried.gain.high]
-    return {"name": tried.name, "strength": tried.strength, "learned": gain, "probes": held, "fits": tried.fits}
+
+
+def _key(probe: str) -> str:
+    return next((key for key, said in PROBES.items() if said in probe), probe)
 
 
 def points(runs: Sequence[Run]) -> list[tuple[str, str, list[float], list[float]]]:
@@ -225,12 +221,9 @@ def table(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = words(__doc__, out=OUT)
     parser.add_argument("--only", default="", help="runs whose names begin so")
     parser.add_argument("--rows", type=int, default=None, help="a trial of the benchmark on so few rows")
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
     return parser.parse_args()
 
 

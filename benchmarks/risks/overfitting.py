@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
 import sys
 import tempfile
 import time
@@ -32,7 +31,7 @@ from affina.record.risks import Probed
 
 HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "quality"))
-from ledger import commit, now, save  # noqa: E402 - the other benchmarks' own
+from ledger import commit, now, runs_of, save, words  # noqa: E402 - the other benchmarks' own
 
 OUT: Final = HERE.parent / "results" / "risks-overfitting.json"
 WHAT: Final = "whether overfitting is flagged, on SST-2 from starter/encoder; benchmarks/risks/overfitting.py"
@@ -47,7 +46,7 @@ Run = dict[str, Any]
 def main() -> None:
     """Run what is missing, and show the table."""
     given = _arguments()
-    runs: list[Run] = json.loads(given.out.read_text(encoding="utf-8"))["runs"] if given.out.is_file() else []
+    runs = runs_of(given.out)
     for seed in range(0 if given.table else given.seeds):
         for kind in given.kinds:
             if not any((run["kind"], run["seed"]) == (kind, seed) for run in runs):
@@ -114,12 +113,9 @@ def table(runs: Sequence[Run]) -> Iterator[str]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = words(__doc__, out=OUT)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
-    parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--table", action="store_true", help="run nothing")
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
     return parser.parse_args()
 
 

@@ -5,39 +5,25 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 import shutil
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+from affina_run import Clock
+from contender import tell, words
 
 import affina
 from affina.record import journal
-from affina.record.payloads import Evaluated, Finished, Payload, Step
-from affina.record.starts import Predicted
+from affina.record.payloads import Finished, Step
 
 
 def main() -> None:
     """Train once and print tokens per second, seconds and peak memory."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--train", type=Path, required=True)
+    parser = words(__doc__)
     parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--adapter", type=Path, required=True)
-    parser.add_argument("--epochs", type=float, required=True)
-    parser.add_argument("--rate", type=float, required=True)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_args()
-    used: dict[str, float] = {}
-
-    def observe(record: Payload) -> None:
-        if isinstance(record, Predicted | Evaluated):
-            used[type(record).__name__] = time.process_time()
-
+    clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         recipe = {
             "model": str(given.model),
@@ -59,23 +45,17 @@ def main() -> None:
             "generate": {"rows": 1, "max_new_tokens": 2, "shots": 0},
             "risks": {"measure": "never"},
         }
-        result = affina.train(recipe, given.overrides, observers=(observe,))
+        result = affina.train(recipe, given.overrides, observers=(clock,))
         records = journal.read(result.folder.journal)
         shutil.copytree(result.folder.adapter, given.adapter, dirs_exist_ok=True)
     finished = next(record for record in records if isinstance(record, Finished))
     steps = [record for record in records if isinstance(record, Step)]
-    seconds = finished.seconds["training"]
-    tokens = sum(step.tokens for step in steps)
-    found = {
-        "tokens": tokens,
-        "steps": len(steps),
-        "tokens_per_second": tokens / seconds,
-        "steps_only_tokens_per_second": finished.tokens_per_second,
-        "training_seconds": seconds,
-        "processor_seconds": used["Evaluated"] - used["Predicted"],
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
-    sys.stdout.write(json.dumps(found) + "\n")
+    tell(
+        tokens=sum(step.tokens for step in steps),
+        steps=len(steps),
+        seconds=finished.seconds["training"],
+        processor_seconds=clock.seconds,
+    )
 
 
 if __name__ == "__main__":

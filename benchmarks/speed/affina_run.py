@@ -22,6 +22,23 @@ from affina.record.payloads import Evaluated, Finished, Payload
 from affina.record.starts import Predicted
 
 
+class Clock:
+    """Watches a run for the processor's time from its forecast to its last evaluation."""
+
+    def __init__(self) -> None:
+        self._at: dict[type[Payload], float] = {}
+
+    def __call__(self, record: Payload) -> None:
+        """The time of the records that count, the last one of each kind."""
+        if isinstance(record, Predicted | Evaluated):
+            self._at[type(record)] = time.process_time()
+
+    @property
+    def seconds(self) -> float:
+        """Of the processor."""
+        return self._at[Evaluated] - self._at[Predicted]
+
+
 def main() -> None:
     """Train once and print rows per second, seconds and peak memory."""
     parser = argparse.ArgumentParser()
@@ -31,12 +48,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, required=True)
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_args()
-    used: dict[str, float] = {}
-
-    def observe(record: Payload) -> None:
-        if isinstance(record, Predicted | Evaluated):
-            used[type(record).__name__] = time.process_time()
-
+    clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         result = affina.train(
             {
@@ -47,7 +59,7 @@ def main() -> None:
                 "evaluate": {"baselines": False},
             },
             given.overrides,
-            observers=(observe,),
+            observers=(clock,),
         )
         finished = next(record for record in journal.read(result.folder.journal) if isinstance(record, Finished))
     trained = given.epochs * sum(1 for _ in _rows(given.train))
@@ -56,7 +68,7 @@ def main() -> None:
         "rows_per_second": trained / seconds,
         "steps_only_rows_per_second": finished.rows_per_second,
         "training_seconds": seconds,
-        "processor_seconds": used["Evaluated"] - used["Predicted"],
+        "processor_seconds": clock.seconds,
         "seconds": finished.seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }

@@ -14,15 +14,12 @@ import argparse
 import csv
 import json
 import os
-import platform
 import random
-import statistics
-import subprocess
-import sys
 import tempfile
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
+
+from classification import compared, run_script, write_result
 
 from affina.models.source import locate
 
@@ -57,16 +54,10 @@ def main() -> None:
         for number in range(given.repeats):
             found = {way: _run(way, folder, model, given, seed=number) for way in WAYS}
             rounds.append(found)
-            result = {
-                "what": f"bitext_support, {given.rows} rows, {given.epochs:g} epochs, starter/decoder, LoRA rank 8",
-                "untouched": base,
-                "comparisons": {way: _compared(rounds, way) for way in WAYS if way != "affina"},
-                "rounds": rounds,
-                "machine": {"system": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()},
-                "versions": {name: metadata.version(name) for name in ("affina", "torch", "transformers", "peft")},
-            }
-            given.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-            print(json.dumps(result["comparisons"]), flush=True)
+            what = f"bitext_support, {given.rows} rows, {given.epochs:g} epochs, starter/decoder, LoRA rank 8"
+            comparisons = {way: _compared(rounds, way) for way in WAYS if way != "affina"}
+            write_result(given.out, what=f"{what}; untouched loss {base:.3f}", comparisons=comparisons, rounds=rounds)
+            print(json.dumps(comparisons), flush=True)
 
 
 def _split(data: Path, folder: Path, *, rows: int) -> None:
@@ -86,9 +77,9 @@ def _run(way: str, folder: Path, model: str, given: argparse.Namespace, *, seed:
     if way == "affina":
         steps = f"train.batch_tokens={_tokens_a_step(folder, model)}"
         words += ["--validation", str(folder / "validation.jsonl"), steps]
-        found = _json(sys.executable, "affina_chat_run.py", *words)
+        found = run_script("affina_chat_run.py", *words)
     else:
-        found = _json(str(given.trl_python), "trl_run.py", *words, *WAYS[way])
+        found = run_script("trl_run.py", *words, *WAYS[way], python=str(given.trl_python))
     found |= {"validation_loss": _loss(folder, model, adapter)}
     print(way, json.dumps(found), flush=True)
     return found
@@ -100,45 +91,24 @@ def _tokens_a_step(folder: Path, model: str) -> int:
 
     tokenizer = AutoTokenizer.from_pretrained(model)
     rows = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
-    lengths = [
-        len(tokenizer(f"{row['question']}{row['answer']}")["input_ids"]) + len(tokenizer("system")["input_ids"]) + 30
-        for row in rows
-    ]
+    lengths = []
+    for row in rows:
+        turns = [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}]
+        lengths.append(len(tokenizer(tokenizer.apply_chat_template(turns, tokenize=False))["input_ids"]))
     return round(ROWS_A_STEP * sum(lengths) / len(lengths))
 
 
 def _loss(folder: Path, model: str, adapter: Path | None) -> float:
     words = ["--model", model, "--validation", str(folder / "validation.jsonl")]
-    return float(
-        _json(sys.executable, "chat_loss.py", *words, *([] if adapter is None else ["--adapter", str(adapter)]))["loss"]
-    )
-
-
-def _json(python: str, script: str, *words: str) -> dict[str, Any]:
-    done = subprocess.run([python, str(HERE / script), *words], check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    return float(run_script("chat_loss.py", *words, *([] if adapter is None else ["--adapter", str(adapter)]))["loss"])
 
 
 def _compared(rounds: list[dict[str, Any]], peer: str) -> dict[str, Any]:
-    """How our run stands to the peer's: times the tokens a second, times the memory, the losses' difference."""
-    speeds = [found["affina"]["tokens_per_second"] / found[peer]["tokens_per_second"] for found in rounds]
+    """How our run stands to the peer's: tokens a second by both clocks, memory, and the losses' differences."""
+    by_processor = compared(rounds, "affina", peer, speed="tokens_per_processor_second")
     return {
-        "ratio_median": statistics.median(speeds),
-        "ratio_low": min(speeds),
-        "ratio_high": max(speeds),
-        "processor_ratio_median": statistics.median(
-            [
-                found[peer]["processor_seconds"]
-                / found[peer]["tokens"]
-                * found["affina"]["tokens"]
-                / found["affina"]["processor_seconds"]
-                for found in rounds
-            ]
-        ),
-        "memory_ratio_median": statistics.median(
-            [found["affina"]["peak_memory_bytes"] / found[peer]["peak_memory_bytes"] for found in rounds]
-        ),
+        **compared(rounds, "affina", peer, speed="tokens_per_second"),
+        "processor_ratio_median": by_processor["ratio_median"],
         "loss_difference": [found["affina"]["validation_loss"] - found[peer]["validation_loss"] for found in rounds],
     }
 

@@ -77,7 +77,12 @@ def _round(shared: list[str], validation: Path) -> dict[str, Any]:
 
 
 def _compared(rounds: list[dict[str, Any]], ours: str, peer: str) -> dict[str, Any]:
-    speeds = [found[ours]["rows_per_second"] / found[peer]["rows_per_second"] for found in rounds]
+    return compared(rounds, ours, peer, speed="rows_per_second")
+
+
+def compared(rounds: list[dict[str, Any]], ours: str, peer: str, *, speed: str) -> dict[str, Any]:
+    """How often our speed is the peer's, round by round, and our peak memory its."""
+    speeds = [found[ours][speed] / found[peer][speed] for found in rounds]
     memory = [found[ours]["peak_memory_bytes"] / found[peer]["peak_memory_bytes"] for found in rounds]
     return {
         "ratio_median": statistics.median(speeds),
@@ -116,9 +121,9 @@ def split_rows(data: Path, folder: Path, *, rows: int, labels: int | None = None
     return folder / "train.csv", folder / "validation.csv"
 
 
-def run_script(script: str, *words: str) -> dict[str, Any]:
+def run_script(script: str, *words: str, python: str = sys.executable) -> dict[str, Any]:
     """What a contender's process prints last, as JSON."""
-    command = [sys.executable, str(HERE / script), *words]
+    command = [python, str(HERE / script), *words]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found

@@ -7,15 +7,12 @@ trl-requirements.txt.
 
 from __future__ import annotations
 
-import argparse
 import json
-import resource
-import sys
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import torch
+from contender import tell, words
 from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -30,13 +27,7 @@ BEST: Final[dict[str, Any]] = {
 
 def main() -> None:
     """Train once and print tokens per second, seconds and peak memory."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--train", type=Path, required=True)
-    parser.add_argument("--adapter", type=Path, required=True)
-    parser.add_argument("--epochs", type=float, required=True)
-    parser.add_argument("--rate", type=float, required=True)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = words(__doc__)
     parser.add_argument("--setting", choices=("defaults", "best"), default="defaults")
     given = parser.parse_args()
     rows = [json.loads(line) for line in given.train.read_text(encoding="utf-8").splitlines()]
@@ -73,15 +64,7 @@ def main() -> None:
     trainer.train()
     seconds, used = time.perf_counter() - started, time.process_time() - used
     trainer.save_model(str(given.adapter))
-    found = {
-        "tokens": tokens,
-        "steps": trainer.state.global_step,
-        "tokens_per_second": tokens / seconds,
-        "training_seconds": seconds,
-        "processor_seconds": used,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-    }
-    sys.stdout.write(json.dumps(found) + "\n")
+    tell(tokens=tokens, steps=trainer.state.global_step, seconds=seconds, processor_seconds=used)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 import csv
+import io
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,16 @@ def tickets():
         _write(folder / "answers.csv", answers)
 
     return write
+
+
+@pytest.fixture
+def elsewhere(tmp_path, tickets, monkeypatch):
+    """A folder with these files, which is the current one; nobody types there."""
+    tickets(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    return tmp_path
 
 
 def _write(path: Path, rows: list[dict[str, str]]) -> None:

@@ -1,0 +1,34 @@
+"""What every contender of the chat's comparison is asked, and how it answers. It imports neither Affina nor TRL."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+from pathlib import Path
+
+
+def words(doc: str | None) -> argparse.ArgumentParser:
+    """The model, the rows and the settings that are the same for all."""
+    parser = argparse.ArgumentParser(description=doc)
+    for name in ("--model", "--train", "--adapter"):
+        parser.add_argument(name, type=Path, required=True)
+    for name in ("--epochs", "--rate"):
+        parser.add_argument(name, type=float, required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
+
+
+def tell(*, tokens: float, steps: int, seconds: float, processor_seconds: float) -> None:
+    """Print what a training took as one JSON line, the process's peak memory with it."""
+    found = {
+        "tokens": tokens,
+        "steps": steps,
+        "tokens_per_second": tokens / seconds,
+        "tokens_per_processor_second": tokens / processor_seconds,
+        "training_seconds": seconds,
+        "processor_seconds": processor_seconds,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    sys.stdout.write(json.dumps(found) + "\n")
