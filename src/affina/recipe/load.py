@@ -20,6 +20,7 @@ from affina.recipe.schema import Recipe
 
 RECIPE_SUFFIXES: Final = (".yaml", ".yml")
 TOO_DEEP: Final = "brackets or blocks nested too deeply"
+DEEPEST: Final = 100  # brackets within brackets; a recipe has three
 
 
 def load_recipe(path: Path | None, *, overrides: Sequence[str] = (), base: Mapping[str, Any] | None = None) -> Recipe:
@@ -70,7 +71,15 @@ def dump_recipe(recipe: Recipe) -> str:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key written twice, where plain YAML keeps the last one silently."""
+    """Safe YAML that refuses a key written twice, where plain YAML keeps the last one silently.
+
+    Brackets deeper than any recipe's are refused as they open: the scanner's time grows with the square of their depth.
+    """
+
+    def fetch_flow_collection_start(self, TokenClass: type[yaml.Token]) -> None:  # noqa: N803 - the library's name
+        if self.flow_level == DEEPEST:
+            raise RecursionError(TOO_DEEP)
+        super().fetch_flow_collection_start(TokenClass)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
