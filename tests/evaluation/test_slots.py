@@ -25,6 +25,12 @@ ROWS = [
         ("name[Zizzi] | rating[5 out of 5] | family[yes]", STARS),
         ("name: Zizzi | rating: 5 out of 5 | family: yes", STARS),
         ("name = Zizzi; rating = 5 out of 5; family = yes", STARS),
+        ("name: Zizzi\nrating: 5 out of 5\nfamily: yes\n", STARS),
+        ("name: Zizzi, rating: 5 out of 5, family: yes", STARS),
+        ("name=Zizzi,rating=5 out of 5,family=yes", STARS),
+        ("name: Blue Spice, the, area: city centre", (("name", "Blue Spice, the"), ("area", "city centre"))),
+        ("opens: 10:30\nname:\narea: x", (("opens", "10:30"), ("name", ""), ("area", "x"))),
+        ("name: Zizzi, " * 600, ()),
         ("name[Blue Spice, the], area[city centre]", (("name", "Blue Spice, the"), ("area", "city centre"))),
         ("name: ", (("name", ""),)),
         ("name[Zizzi], name[Zizzi], name[Aromi]", (("name", "Zizzi"), ("name", "Aromi"))),
@@ -140,7 +146,7 @@ def test_the_figures_by_hand() -> None:
         "slot_unjudged": 2 / 6,
     }
     assert [told(one) for one in found] == [
-        "missed: rating[5 out of 5]; invented: rating[1 out of 5]; not judged: kids[yes]",
+        "stated: name[Zizzi]; missed: rating[5 out of 5]; invented: rating[1 out of 5]; not judged: kids[yes]",
         "all 2 stated; not judged: kids[no]",
         "",
     ]
@@ -153,6 +159,24 @@ def test_without_a_slot_to_judge_there_is_no_figure() -> None:
 
     assert score(found, resamples=5, confidence=0.9, seed=0) == {}
     assert told(coverages(learn(ROWS[:3]), ["kids[yes]"], ["yes"])[0]) == "not judged: kids[yes]"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "Summarize: the quick brown fox",
+        "Question: what is the time?",
+        "https://example.com/page",
+        "Title: the fox\nText: the quick brown fox jumps over the lazy dog and away it runs",
+    ],
+)
+def test_texts_with_a_heading_are_no_attributes(given: str) -> None:
+    assert phrases_of([(f"{given} {number}", "a text") for number in range(100)]) is None
+
+
+def test_one_attribute_in_brackets_is_one() -> None:
+    assert phrases_of([("name[Zizzi]", "Zizzi is here")] * 20) is not None
+    assert phrases_of([("name: Zizzi\narea: riverside", "Zizzi is by the river")] * 20) is not None
 
 
 def test_inputs_that_are_no_attributes_teach_nothing() -> None:

@@ -122,16 +122,22 @@ def test_plain_transformers_writes_the_same_with_the_saved_template(finished):
 def test_plain_transformers_translates_the_same(tmp_path):
     rows = [(f"number {k}", f"Nummer {k}") for k in range(24)]
     write_csv(tmp_path / "train.csv", rows, header="en,de")
-    ended = affina("train", tmp_path / "train.csv", f"model={tiny('t5')}", f"run={tmp_path / 'run'}", *SHORT)
+    words = (f"model={tiny('t5')}", f"run={tmp_path / 'run'}", *SHORT)
+    refused = affina("train", tmp_path / "train.csv", *words)
+    assert refused.status == 2
+    assert "generate.shots" in refused.err  # it would be asked as without them, and that called few-shot
+    ended = affina("train", tmp_path / "train.csv", *words, "generate.shots=0")
     assert ended.status == 0, ended.err
     folder = tmp_path / "run" / "model"
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)
 
     said = affina("predict", tmp_path / "run", "number 3", "--json")
     inputs = tokenizer("translate English to German: number 3", return_tensors="pt", return_token_type_ids=False)
-    made = model.generate(**inputs, max_new_tokens=6, num_beams=4, do_sample=False)
+    made = model.generate(**inputs, max_new_tokens=6)  # the beams of the run are in the model's folder
 
     assert json.loads(said.out)[0]["output"] == tokenizer.decode(made[0], skip_special_tokens=True)
+    card = (folder / "README.md").read_text("utf-8")
+    assert "tokenizer('translate English to German: a text'" in card
 
 
 def test_texts_alone_are_learned_whole_and_nothing_is_written(tmp_path):

@@ -33,7 +33,12 @@ LEAST_SHARE: Final = 0.9
 """Of the inputs must read as attributes with values, for slots to be counted."""
 _WORD: Final = re.compile(r"\w+")
 _BRACKETS: Final = re.compile(r"\s*([^\[\],|]+)\[([^\]]*)\]\s*[,|]?")
-_PAIR: Final = re.compile(r"\s*([^:=|;]+?)\s*[:=]\s*([^|;]*?)\s*(?:[|;]|$)")
+_PAIR: Final = re.compile(r"\s*([^:=|;\n]+?)[^\S\n]*[:=][^\S\n]*([^|;\n]*?)\s*(?:[|;\n]|,(?=[^:=|;,\n]+[:=])|$)")
+"""A comma ends a value where another attribute follows it."""
+LONGEST_INPUT: Final = 5_000
+"""Letters: a longer text is no list of attributes."""
+SHORT_VALUE: Final = 10
+"""Words: with longer values, `a: x` is a heading and its text."""
 _SAYS_NOTHING: Final = frozenset({"yes", "no", "true", "false", "none", "null", "unknown", "on", "off", "0", "1"})
 """Values that mean nothing without their attribute."""
 _SHORT: Final = 3
@@ -45,9 +50,11 @@ _SHOWN: Final = 60
 def parse_slots(given: str) -> tuple[Slot, ...]:
     """Attributes with values as people write them, each once; nothing where the text is not made of such alone.
 
-    Read are `a[x], b[y]`, `a: x | b: y`, `a = x; b = y`, and a JSON object: a list there is a slot for each of its
-    values, an object inside it has names with a point, and null is no slot.
+    Read are `a[x], b[y]`; `a: x` and `a = x` with `|`, `;`, a comma or a new line before the next; and a JSON object: a
+    list there is a slot for each of its values, an object inside it has names with a point, and null is no slot.
     """
+    if len(given) > LONGEST_INPUT:
+        return ()
     if given.lstrip().startswith("{"):
         return tuple(dict.fromkeys(_of_object(given)))
     for pattern in (_BRACKETS, _PAIR):
@@ -170,7 +177,21 @@ def phrases_of(pairs: Sequence[tuple[str, str]]) -> Phrases | None:
     with_slots = [(slots, text) for slots, text in parsed if slots]
     if not parsed or len(with_slots) < LEAST_SHARE * len(parsed):
         return None
-    return learn(with_slots)
+    plain = [slots for (given, _), (slots, _) in zip(pairs, parsed, strict=True) if slots and _is_plain(given)]
+    return None if _are_headings(plain) else learn(with_slots)
+
+
+def _is_plain(given: str) -> bool:
+    """Whether the attributes are written with `:` or `=`, which texts of other kinds have too."""
+    return not given.lstrip().startswith("{") and not _BRACKETS.match(given)
+
+
+def _are_headings(found: Sequence[Sequence[Slot]]) -> bool:
+    """Whether these are rather texts such as `Summarize: …` than attributes: mostly one alone, or with long values."""
+    alone = sum(len(slots) == 1 for slots in found)
+    values = [value for slots in found for _, value in slots]
+    long = sum(len(value.split()) > SHORT_VALUE for value in values)
+    return 2 * alone > len(found) or long > (1 - LEAST_SHARE) * len(values)
 
 
 def learn(rows: Sequence[tuple[Sequence[Slot], str]]) -> Phrases:

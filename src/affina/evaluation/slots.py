@@ -85,12 +85,17 @@ def score(rows: Counts, *, resamples: int, confidence: float, seed: int) -> dict
 
 
 def told(found: Coverage | None) -> str:
-    """What a text misses, invents, and what of its input is not judged, in words; empty where there are no slots."""
+    """What a text states, misses and invents of its input, and what is not judged; empty where there are no slots."""
     if found is None:
         return ""
-    parts = {"missed": found.missed, "invented": found.invented, "not judged": found.unjudged}
-    said = [f"{what}: {', '.join(map(written, slots))}" for what, slots in parts.items() if slots]
     right = found.stated and not found.missed and not found.invented
+    parts = {
+        "stated": () if right else found.stated,
+        "missed": found.missed,
+        "invented": found.invented,
+        "not judged": found.unjudged,
+    }
+    said = [f"{what}: {', '.join(map(written, slots))}" for what, slots in parts.items() if slots]
     return "; ".join([f"all {len(found.stated)} stated", *said] if right else said)
 
 

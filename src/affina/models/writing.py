@@ -205,3 +205,8 @@ def _devices(module: Any) -> list[torch.device]:
 def begin_with(module: Any, token: int) -> None:
     """Have every text of an encoder-decoder begin with a token: the code of its language."""
     module.generation_config.forced_bos_token_id = token
+
+
+def search_with(module: Any, beams: int) -> None:
+    """Have whoever loads the model search with so many beams where he says nothing else, as the run did."""
+    module.generation_config.num_beams = beams

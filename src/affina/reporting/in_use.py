@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from affina.record.measures import WRITING
-from affina.record.payloads import ADAPTER, MERGED, PEFT, SHIPPED_UNITS
+from affina.record.payloads import ADAPTER, ASKED, MERGED, PEFT, SHIPPED_UNITS
 from affina.record.starts import STARTER
 from affina.reporting.gathered import Gathered
 
@@ -111,6 +111,8 @@ def _asked(run: Gathered) -> str:
     """Something that the model is asked, as Python text."""
     if in_words(run):
         return '"a text\\nLabel:"'
+    if ASKED in run.chosen:
+        return repr(run.chosen[ASKED].value)
     if _reads_apart(run):
         return '"a text"'
     return '[{"role": "user", "content": "a question"}]' if run.task == "chat" else '"a text\\n"'

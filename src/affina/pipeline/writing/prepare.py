@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from affina.data.conversations import parse
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded
 from affina.data.rows import Row
+from affina.data.written.composing import composed
+from affina.errors import Problem, RecipeError
 from affina.evaluation.slot_phrases import Phrases, phrases_of
 from affina.evaluation.slots import not_judged
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import Source
+from affina.models.writing import search_with
 from affina.pipeline.attaching import with_room
 from affina.pipeline.prepared import Notify, report_split
 from affina.pipeline.writing.answer_limit import how_to_write
@@ -22,10 +26,11 @@ from affina.pipeline.writing.writer import Writer, taught_of
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import Recipe
-from affina.recipe.task_specs import GenerationSpec
+from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
 from affina.record.audited import Audited
-from affina.record.payloads import Finding
+from affina.record.payloads import ASKED, Finding
 from affina.runtime import machine
+from affina.tasks.lessons import Teacher
 from affina.values import Resolved
 
 SHOTS: Final = 4
@@ -51,6 +56,8 @@ def prepare(
     passages["train"] = [*passages["train"], *added.passages]
     answers = [] if found.alone else found.lessons.answers(rows["train"])
     how = how_to_write(recipe, model, answers, choices)
+    search_with(model.module, how.beams)
+    choices[ASKED] = _asked(written.spec, found.teacher, as_turns=not model.reads_apart, alone=found.alone)
     model.module.to(machine.choose_device(recipe.device))
     writer = Writer(
         model=model,
@@ -68,7 +75,7 @@ def prepare(
         lengths={split: [len(passage) for passage in part] for split, part in passages.items()},
         max_length=found.limited.limit,
         writer=writer,
-        shots=_shots(recipe, model, choices, alone=found.alone),
+        shots=_shots(recipe, model, written.spec, choices, alone=found.alone),
         spec=written.spec,
         reported=taught_of(model, *encoded[report_split(rows)]),
     )
@@ -87,12 +94,40 @@ def _phrases(written: Written, rows: Sequence[Row], choices: Choices) -> Phrases
     return found
 
 
-def _shots(recipe: Recipe, model: LanguageModel, choices: Choices, *, alone: bool) -> int:
-    """Training rows that the base model is shown."""
-    if recipe.generate.shots != AUTO:
-        choices["generate.shots"] = Resolved(recipe.generate.shots, GIVEN)
-        return recipe.generate.shots
-    if alone or model.reads_apart:
+def _asked(spec: WritingSpec, teacher: Teacher, *, as_turns: bool, alone: bool) -> Resolved[Any]:
+    """What the model is asked for a stand-in, so that nobody has to guess it."""
+    role = {"chat": "prompt", "translation": "source"}.get(spec.name, "text" if alone else "prompt")
+    cells = {role: "a question" if spec.name == "chat" else "a text"}
+    row = composed(Row(cells, "", 0, 0), spec, answered=False)
+    if isinstance(spec, ChatSpec) and as_turns:
+        turns = [{"role": turn.role, "content": turn.content} for turn in parse(row.fields["messages"])]
+        return Resolved(turns, "in the model's chat template, for `a question`")
+    return Resolved(teacher.question(row).text, f"for `{'a question' if spec.name == 'chat' else 'a text'}`")
+
+
+def _shots(recipe: Recipe, model: LanguageModel, spec: WritingSpec, choices: Choices, *, alone: bool) -> int:
+    """Training rows that the base model is shown.
+
+    Raises:
+        RecipeError: some are asked for where none can be shown.
+    """
+    given, why = recipe.generate.shots, ""
+    if alone:
+        why = "texts that are gone on with have no answers to be shown"
+    elif model.reads_apart and isinstance(spec, TranslationSpec):
+        why = f"{model.source.reference}, an encoder-decoder, reads one text to translate"
+    if given != AUTO:
+        if given and why:
+            fix = "leave it out, or write generate.shots=0"
+            found = f"{given}; {why}"
+            raise RecipeError(Problem(where="recipe key generate.shots", expected="0 or auto", found=found, fix=fix))
+        choices["generate.shots"] = Resolved(given, GIVEN)
+        return given
+    if why or model.reads_apart:
+        reason = (
+            why or "an encoder-decoder was made to read one text; write generate.shots=4 to show it rows all the same"
+        )
+        choices["generate.shots"] = Resolved(0, reason)
         return 0
     choices["generate.shots"] = Resolved(SHOTS, "what the untouched model can do when it is shown examples")
     return SHOTS
