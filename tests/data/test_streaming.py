@@ -13,13 +13,14 @@ import pyarrow.parquet
 import pytest
 
 import affina
-from affina.data import streaming
+from affina.data import streaming, taking
 from affina.data.audit.scan import ScannedRows, scan
 from affina.data.formats import read_tables
 from affina.data.gathering import files_of
 from affina.data.loading import load
 from affina.data.rows import Row
-from affina.data.streaming import is_streamed, load_streamed
+from affina.data.streaming import load_streamed
+from affina.data.taking import is_large
 from affina.errors import DataError
 from affina.recipe.data_spec import DataSpec
 from workbench import tiny
@@ -38,7 +39,7 @@ ROWS = [
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(streaming, "_PART", 7)
+    monkeypatch.setattr(taking, "_PART", 7)
 
 
 def write(name, rows):
@@ -108,13 +109,13 @@ def test_a_file_is_streamed_by_what_it_holds_and_not_by_its_packed_size(monkeypa
     columns = {"text": ["the same"] * 100_000, "label": ["a"] * 100_000}
     pyarrow.parquet.write_table(pyarrow.table(columns), "a.parquet")
     packed = Path("a.csv.gz").stat().st_size
-    monkeypatch.setattr(streaming, "STREAMED_BYTES", 2 * packed)
-    monkeypatch.setattr(streaming, "STREAMED_ROWS", 99_999)
+    monkeypatch.setattr(taking, "LARGE_BYTES", 2 * packed)
+    monkeypatch.setattr(taking, "LARGE_ROWS", 99_999)
     assert Path("a.parquet").stat().st_size < packed
     for name in ("a.csv.gz", "a.parquet"):
-        assert is_streamed(files_of(DataSpec(train=name)))
-    monkeypatch.setattr(streaming, "STREAMED_BYTES", 100 * packed)
-    assert not is_streamed(files_of(DataSpec(train="a.csv.gz")))
+        assert is_large(files_of(DataSpec(train=name)))
+    monkeypatch.setattr(taking, "LARGE_BYTES", 100 * packed)
+    assert not is_large(files_of(DataSpec(train="a.csv.gz")))
 
 
 @pytest.mark.parametrize(("name", "fix"), [("a.parquet", "write or download"), ("a.csv.gz", "rename it to a.csv")])
@@ -122,7 +123,7 @@ def test_a_file_of_another_kind_is_refused_as_such_before_its_size_is_foreseen(n
     write("a.csv", ROWS)
     Path(name).write_bytes(Path("a.csv").read_bytes())
     with pytest.raises(DataError, match=fix):
-        is_streamed(files_of(DataSpec(train=name)))
+        is_large(files_of(DataSpec(train=name)))
 
 
 def test_a_file_of_many_that_is_a_json_list_is_held_on_its_way():
@@ -185,10 +186,10 @@ def test_only_large_files_that_can_be_read_in_parts_are_streamed(monkeypatch):
     write("a.csv", ROWS)
     Path("a.json").write_text("[]")
     of = {name: files_of(DataSpec(train=name)) for name in ("a.csv", "a.json")}
-    assert not is_streamed(of["a.csv"])
-    monkeypatch.setattr(streaming, "STREAMED_BYTES", 100)
-    assert is_streamed(of["a.csv"])
-    assert not is_streamed(of["a.json"])
+    assert not is_large(of["a.csv"])
+    monkeypatch.setattr(taking, "LARGE_BYTES", 100)
+    assert is_large(of["a.csv"])
+    assert not is_large(of["a.json"])
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_what_cannot_be_learnt_from_is_refused_in_the_same_words(rows, test):
 
 
 def test_what_a_run_would_leave_out_is_said(monkeypatch):
-    monkeypatch.setattr(streaming, "STREAMED_BYTES", 10)
+    monkeypatch.setattr(taking, "LARGE_BYTES", 10)
     write("train.csv", [*ROWS[:300], ROWS[0], ROWS[1]])
     write("test.csv", [("new", "a"), ("newer", "b"), ROWS[5]])
     told: list[str] = []

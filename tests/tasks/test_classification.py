@@ -84,7 +84,7 @@ def test_the_limit_cuts_drops_or_refuses_and_says_which_rows(classifier):
     assert beyond.rows == (1,)
     with pytest.raises(DataError, match=r"t\.csv, row 2 \(line 3\)"):
         apply_limit(given, lengths, limit=8, too_long="error")
-    assert apply_limit(given, lengths, limit=lengths[1], too_long="error")[0] == tuple(given)
+    assert apply_limit(given, lengths, limit=lengths[1], too_long="error")[0] is given
 
 
 def test_balanced_weights_average_one_over_the_rows():

@@ -11,7 +11,7 @@ import pytest
 
 import affina as package
 import affina.verbs.check as verb
-from affina.data import streaming
+from affina.data import streaming, taking
 from affina.errors import ModelError, Problem
 from affina.record import journal
 from affina.record.audited import Audited
@@ -178,7 +178,7 @@ def test_a_run_records_the_same_audit():
 def test_a_large_file_is_gone_over_without_being_held(monkeypatch):
     write_csv(Path("train.csv"), [*different(), different()[0]])
     held = check("train.csv", "data.validation=0.2", "data.test=none")
-    monkeypatch.setattr(streaming, "STREAMED_BYTES", 100)
+    monkeypatch.setattr(taking, "LARGE_BYTES", 100)
     monkeypatch.setattr(streaming, "_sample_size", lambda _: 20)
     ended = affina("check", "train.csv", f"model={tiny()}", "--json")
     assert ended.status == 0, ended.err

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
 
 from affina.data.rows import Row, is_blank
 from affina.data.table import MOST_EXAMPLES, excerpt
@@ -26,12 +27,21 @@ def drop_empty_texts(rows: Sequence[Row], *, file: str, split: str) -> tuple[tup
     kept = tuple(row for row in rows if _has_text(row))
     dropped = [row.where for row in rows if not _has_text(row)]
     if not kept:
-        found = f"{len(rows)} row{'s' * (len(rows) != 1)}, and no text in any of them"
-        fix = "check that data.text names the column with the texts"
-        raise DataError(Problem(where=file, expected="at least one row with a text", found=found, fix=fix))
+        refuse_no_rows(file, of=len(rows))
     if not dropped:
         return kept, ()
     return kept, (found_empty(len(dropped), dropped, split=split),)
+
+
+def refuse_no_rows(file: str, *, of: int) -> NoReturn:
+    """Stop at files of so many rows of which none has a text.
+
+    Raises:
+        DataError: naming the files.
+    """
+    found = f"{of:,} row{'s' * (of != 1)}, and no text in any of them"
+    fix = "check that data.text names the column with the texts"
+    raise DataError(Problem(where=file, expected="at least one row with a text", found=found, fix=fix))
 
 
 def name_in(name: str, split: str) -> str:

@@ -11,13 +11,14 @@ import numpy as np
 
 from affina.data.audit.repeats import repeated_rows, shared_rows
 from affina.data.audit.scan import Scan
+from affina.data.row_arrays import those
 from affina.data.rows import Row
 from affina.data.table import MOST_EXAMPLES
 from affina.errors import DataError, Problem
 from affina.record.payloads import Finding
 
 
-def drop_repeated(rows: Sequence[Row], scanned: Scan) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+def drop_repeated(rows: Sequence[Row], scanned: Scan) -> tuple[Sequence[Row], tuple[Finding, ...]]:
     """The rows without those that have the text and the label of an earlier one.
 
     Args:
@@ -31,7 +32,7 @@ def drop_repeated(rows: Sequence[Row], scanned: Scan) -> tuple[tuple[Row, ...], 
 
 def drop_shared(
     rows: Sequence[Row], scanned: Scan, held_out: Sequence[Scan]
-) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+) -> tuple[Sequence[Row], tuple[Finding, ...]]:
     """The rows without those whose text is in a validation or test file.
 
     Args:
@@ -60,10 +61,10 @@ def drop_shared(
 
 def _without(
     rows: Sequence[Row], places: set[int], scanned: Scan, *, name: str, meaning: str
-) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
+) -> tuple[Sequence[Row], tuple[Finding, ...]]:
     if not places:
-        return tuple(rows), ()
+        return rows, ()
     examples = tuple(scanned.where(place) for place in sorted(places)[:MOST_EXAMPLES])
-    kept = tuple(row for place, row in enumerate(rows) if place not in places)
+    kept = those(rows, [place for place in range(len(rows)) if place not in places])
     advice = "there is nothing to do"
     return kept, (Finding(name=name, count=len(places), meaning=meaning, advice=advice, examples=examples),)

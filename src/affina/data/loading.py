@@ -11,20 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from affina.data.audit.looks import file_checks, look_at_files, look_at_splits
-from affina.data.audit.scan import Scan, scan
+from affina.data.audit.scan import Scan, ScannedRows, scan
 from affina.data.canaries import own_count
-from affina.data.checks import drop_empty_texts, found_blank
 from affina.data.dropping import drop_repeated, drop_shared
-from affina.data.formats import read_table
 from affina.data.gathering import HELD_OUT, Files, files_of, mixed
 from affina.data.labelling.base import Labelling, count_labels
 from affina.data.labelling.guess import Asked
-from affina.data.meaning import cells_of, label_column, meaning_of, or_else
+from affina.data.meaning import label_column, or_else
 from affina.data.mixing import Weight, weight_choices
-from affina.data.people import check_groups
-from affina.data.rows import Row, Splits, named
+from affina.data.row_arrays import Rows
+from affina.data.rows import Row, Splits
 from affina.data.shares import divide
-from affina.data.table import Table
+from affina.data.taking import Taken, is_large, take_at_once, take_in_parts
 from affina.recipe.base import AUTO
 from affina.recipe.data_spec import DataSpec
 from affina.record.audited import Check, Lengths
@@ -79,22 +77,21 @@ def load(
         DataError: a file, its columns or its rows cannot be used; nothing was written.
     """
     files = files_of(spec) if files is None else files
-    tables = {split: [read_table(item) for item in items] for split, items in files.items.items()}
-    meaning = meaning_of(tables, spec, task, files, people=people)
+    large = is_large(files)
+    taken: Taken[Any]
+    if large:
+        taken = take_in_parts(spec, task, files, lambda _: Rows(), people=people)
+    else:
+        taken = take_at_once(spec, task, files, people=people)
+    meaning, scans = taken.meaning, taken.scans
     labelling, columns = meaning.labelling, meaning.columns
-    given: dict[str, tuple[Row, ...]] = {}
-    findings: tuple[Finding, ...] = ()
-    for name, part in tables.items():
-        given[name], noticed = _read_rows(part, meaning.by_file, labelling, split=name)
-        findings += noticed
-    check_groups(given, people)
-    called = {name: named(table.file for table in part) for name, part in tables.items()}
-    scans = {name: scan(part, split=name, file=called[name], written=labelling.writes) for name, part in given.items()}
-    findings += _drop(spec, given, scans)
+    given: dict[str, Sequence[Row]] = dict(taken.rows)
+    findings = taken.findings + _drop(spec, given, scans)
     rows, column = given["train"], label_column(columns)
     held_out = [name for name in HELD_OUT if name in given]
     with or_else(meaning, rows):
-        labels = checked(given, labelling, column=column, train=called["train"])
+        read = {name: ScannedRows(one) for name, one in scans.items()} if large and not labelling.writes else given
+        labels = checked(read, labelling, column=column, train=scans["train"].file)
     findings += look_at_files(tuple(scans.values()), given, labelling)
     made, chosen = divide(rows, _asked(spec, held_out), labelling, seed=seed)
     held = {"train": rows, "validation": (), "test": (), **given, **made}
@@ -104,7 +101,7 @@ def load(
         labelling=labelling,
         labels=labels,
         columns=columns,
-        files={table.file: table.sha256 for part in tables.values() for table in part},
+        files=taken.files,
         findings=findings + near,
         checks=(*file_checks(tuple(scans.values())), check),
         lengths=lengths,
@@ -156,23 +153,12 @@ def data_read(loaded: Loaded, *, rows: Mapping[str, Sequence[Row]] | None = None
     )
 
 
-def _read_rows(
-    tables: Sequence[Table], columns: Mapping[str, Mapping[str, str]], labelling: Labelling, *, split: str
-) -> tuple[tuple[Row, ...], tuple[Finding, ...]]:
-    """The rows of a split's files that have a text, with their answers read."""
-    called = named(table.file for table in tables)
-    every = [row for table in tables for row in cells_of(table, columns[table.file], labelling)]
-    rows, findings = (tuple(every), ()) if labelling.writes else drop_empty_texts(every, file=called, split=split)
-    rows, noticed = labelling.read(rows, split=split)
-    return rows, findings + noticed + found_blank(called, sum(table.blank for table in tables), split=split)
-
-
 def _asked(spec: DataSpec, held_out: Sequence[str]) -> DataSpec:
     """The recipe's part where splits that were found beside the training files are as if they had been named."""
     return spec.model_copy(update={name: "none" for name in held_out if getattr(spec, name) == AUTO})
 
 
-def _drop(spec: DataSpec, given: dict[str, tuple[Row, ...]], scans: dict[str, Scan]) -> tuple[Finding, ...]:
+def _drop(spec: DataSpec, given: dict[str, Sequence[Row]], scans: dict[str, Scan]) -> tuple[Finding, ...]:
     """Leave out the training rows that the recipe asks to, in both arguments."""
     findings: tuple[Finding, ...] = ()
     if spec.drop_duplicates:

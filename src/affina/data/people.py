@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from affina.data.column_problems import missing_column
@@ -110,6 +110,30 @@ def check_counts(counts: Mapping[str, int], people: str, *, file: str, until: st
         found = f"{excerpt(next(iter(counts)))} in every row that has a value" if counts else "no value at all"
         fix = f"name a column with several values, or leave {KEY} out"
         raise DataError(Problem(where=where, expected=expected, found=found, fix=fix))
+
+
+@dataclass(slots=True)
+class Groups:
+    """The groups of people in the files of all splits, which stay few: a column with too many ends the pass."""
+
+    column: str
+    file: str
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: Row) -> None:
+        """Count the row's group.
+
+        Raises:
+            DataError: it is one too many.
+        """
+        if group := row.fields.get(ROLE):
+            self.counts[group] += 1
+            if len(self.counts) > MOST_GROUPS:
+                check_counts(self.counts, self.column, file=self.file, until=row.where)
+
+    def check(self) -> None:
+        """Stop at a column that forms no groups; after the last file."""
+        check_counts(self.counts, self.column, file=self.file)
 
 
 def groups_of(rows: Iterable[Row]) -> dict[str, int]:

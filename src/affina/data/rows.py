@@ -6,7 +6,7 @@ This module does not read files (`formats`), find columns (`columns`) or judge r
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,12 +45,12 @@ class Row:
 class Splits:
     """The rows to train on, to choose with and to report on; no row is in two of them."""
 
-    train: tuple[Row, ...]
-    validation: tuple[Row, ...]
-    test: tuple[Row, ...]
+    train: Sequence[Row]
+    validation: Sequence[Row]
+    test: Sequence[Row]
 
     @property
-    def by_name(self) -> dict[str, tuple[Row, ...]]:
+    def by_name(self) -> dict[str, Sequence[Row]]:
         """All three."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 

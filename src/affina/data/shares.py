@@ -34,7 +34,7 @@ def is_file(value: str | float | None) -> bool:
 
 def divide(
     rows: Sequence[Row], spec: DataSpec, labelling: Labelling = ONE_LABEL, *, seed: int
-) -> tuple[dict[str, tuple[Row, ...]], dict[str, Resolved[str | float]]]:
+) -> tuple[dict[str, Sequence[Row]], dict[str, Resolved[str | float]]]:
     """The training file's rows by split, and for each `auto` what it came to, under its recipe key.
 
     A split whose rows come from a file of its own is not in the result.

@@ -10,15 +10,20 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from affina.data.row_arrays import those
 from affina.data.rows import Row
-from affina.data.units import units_of
+from affina.data.units import Units, units_of
 
 LARGEST_UNIT: Final = 0.5
 """The share of all rows up to which one unit is held out whole where no smaller one is to be had."""
+_PART: Final = 10_000
 
 
 @dataclass(slots=True)
@@ -55,7 +60,7 @@ class _Unit:
 
 def hold_out(
     rows: Sequence[Row], wanted: Mapping[str, int], strata: Sequence[Sequence[str]] | None = None, *, seed: int
-) -> dict[str, tuple[Row, ...]]:
+) -> dict[str, Sequence[Row]]:
     """The rows divided into `train` and the splits of `wanted`, each in the file's order.
 
     A split may come out empty where no unit can leave the training rows; the caller judges that.
@@ -66,40 +71,92 @@ def hold_out(
         strata: the labels of each row; its label field where this is not given.
         seed: decides which rows are drawn.
     """
-    units = units_of(rows, seed=seed)
     each = strata if strata is not None else [(row.fields["label"],) for row in rows]
-    labels = [_Unit(len(unit), Counter(label for index in unit for label in each[index])) for unit in units]
+    names = ("train", *wanted)
+    units = _Labelled(units_of(rows, seed=seed), each)
     left = Counter(label for found in each for label in found)
     rooms = _rooms(left, wanted, seed, rows=len(rows))
-    rarest = [_rarest(unit, dict(left)) for unit in labels]
-    # Units of several rows first: the single rows then fill up what those leave, those with the rarest labels first
-    # (iterative stratification, Sechidis et al. 2011), those without any label last.
-    order = sorted(range(len(units)), key=lambda place: (len(units[place]) == 1, rarest[place][0]))
-    homes: dict[int, str] = {}
+    homes = np.zeros(len(units), dtype=np.int8)
     kept = len(rows)
-    for place in order:
-        if len(units[place]) == 1 and all(room.rows <= 0 for room in rooms.values()):
+    refused: set[tuple[str, ...]] = set()  # rooms and what is left only shrink: a row like a refused one is refused too
+    for place in units.in_turn():
+        single = units.sizes[place] == 1
+        if single and all(room.rows <= 0 for room in rooms.values()):
             break
-        if kept > labels[place].rows and _leaves_all(left, labels[place]):
-            asking = [name for name, room in rooms.items() if room.wants(labels[place], rarest[place][1])]
-            if asking:
-                name = max(asking, key=lambda name: rooms[name].gain(labels[place]))
-                homes[place] = name
-                rooms[name].take(labels[place])
-                left.subtract(labels[place].labels)
-                kept -= labels[place].rows
+        if single and tuple(each[units.first(place)]) in refused:
+            continue
+        unit, asking = units.at(place), list[str]()
+        if kept > unit.rows and _leaves_all(left, unit):
+            rarest = units.rarest(place)
+            asking = [name for name, room in rooms.items() if room.wants(unit, rarest)]
+        if asking:
+            name = max(asking, key=lambda name: rooms[name].gain(unit))
+            homes[place] = names.index(name)
+            rooms[name].take(unit)
+            left.subtract(unit.labels)
+            kept -= unit.rows
+        elif single:
+            refused.add(tuple(each[units.first(place)]))
     for name in wanted:
-        if name not in homes.values():
-            _force(name, homes, labels, left, rooms[name])
-    return _gather(rows, units, homes, ("train", *wanted))
+        if not (homes == names.index(name)).any():
+            _force(names.index(name), homes, units, left, rooms[name])
+    home_of = np.empty(len(rows), dtype=np.int8)
+    home_of[units.members] = np.repeat(homes, units.sizes)
+    return {name: those(rows, np.flatnonzero(home_of == number)) for number, name in enumerate(names)}
 
 
-def _rarest(unit: _Unit, counts: Mapping[str, int]) -> tuple[float, str | None]:
-    """Of a single row how many rows have the rarest of its labels, and that label; else nothing to sort by."""
-    if unit.rows > 1:
-        return 0.0, None
-    label = min(unit.labels, key=lambda label: (counts[label], label), default=None)
-    return (math.inf if label is None else float(counts[label])), label
+@final
+class _Labelled:
+    """Units with their labels; each is made as it is asked for.
+
+    Args:
+        units: of the rows.
+        each: the labels of each row.
+    """
+
+    def __init__(self, units: Units, each: Sequence[Sequence[str]]) -> None:
+        self._units, self._each = units, each
+        self.members, self.sizes = units.members, units.sizes
+        self._counts = Counter(label for found in each for label in found)
+
+    def __len__(self) -> int:
+        return len(self._units)
+
+    def at(self, place: int) -> _Unit:
+        """One of them."""
+        members = self._units[place]
+        return _Unit(len(members), Counter(label for index in members for label in self._each[index]))
+
+    def first(self, place: int) -> int:
+        """The first row of a unit."""
+        return int(self.members[self._units.ends[place] - self.sizes[place]])
+
+    def rarest(self, place: int) -> str | None:
+        """Of a single row the label that the fewest rows have; else nothing to sort by."""
+        if self.sizes[place] > 1:
+            return None
+        return self._rarest(self._each[self.first(place)])
+
+    def _rarest(self, labels: Sequence[str]) -> str | None:
+        return min(set(labels), key=lambda label: (self._counts[label], label), default=None)
+
+    def in_turn(self) -> Iterator[int]:
+        """The places of units of several rows first: the single rows then fill up what those leave.
+
+        Those with the rarest labels come first (iterative stratification, Sechidis et al. 2011), those without any
+        label last.
+        """
+        counts: dict[Sequence[str], float] = {}
+        keys = np.full(len(self), -1.0)
+        for place in np.flatnonzero(self.sizes == 1).tolist():
+            labels = tuple(self._each[self.first(place)])
+            if labels not in counts:
+                label = self._rarest(labels)
+                counts[labels] = math.inf if label is None else float(self._counts[label])
+            keys[place] = counts[labels]
+        order = np.argsort(keys, kind="stable")
+        for start in range(0, len(order), _PART):
+            yield from order[start : start + _PART].tolist()
 
 
 def _rooms(counts: Counter[str], wanted: Mapping[str, int], seed: int, *, rows: int) -> dict[str, _Room]:
@@ -129,26 +186,16 @@ def _leaves_all(left: Counter[str], unit: _Unit) -> bool:
     return all(left[label] > count for label, count in unit.labels.items())
 
 
-def _force(name: str, homes: dict[int, str], labels: Sequence[_Unit], left: Counter[str], room: _Room) -> None:
+def _force(home: int, homes: NDArray[np.int8], units: _Labelled, left: Counter[str], room: _Room) -> None:
     """Give an empty split the unit that overshoots its size least, where none fitted in."""
-    total = sum(unit.rows for unit in labels)
-    kept = total - sum(labels[place].rows for place in homes)
-    able = [
-        place
-        for place, unit in enumerate(labels)
-        if place not in homes and _leaves_all(left, unit) and unit.rows <= LARGEST_UNIT * total and unit.rows < kept
-    ]
+    total = int(units.sizes.sum())
+    kept = int(units.sizes[homes == 0].sum())
+    able = {
+        place: unit
+        for place in np.flatnonzero(homes == 0).tolist()
+        if (unit := units.at(place)).rows <= LARGEST_UNIT * total and unit.rows < kept and _leaves_all(left, unit)
+    }
     if able:
-        place = max(able, key=lambda place: room.gain(labels[place]))
-        homes[place] = name
-        left.subtract(labels[place].labels)
-
-
-def _gather(
-    rows: Sequence[Row], units: Sequence[Iterable[int]], homes: Mapping[int, str], names: Sequence[str]
-) -> dict[str, tuple[Row, ...]]:
-    home_of = {index: homes.get(place, "train") for place, unit in enumerate(units) for index in unit}
-    found: dict[str, list[Row]] = {name: [] for name in names}
-    for index, row in enumerate(rows):
-        found[home_of[index]].append(row)
-    return {name: tuple(members) for name, members in found.items()}
+        place = max(able, key=lambda place: room.gain(able[place]))
+        homes[place] = home
+        left.subtract(able[place].labels)

@@ -57,7 +57,7 @@ class Learns(ABC):
     """
 
     model: LanguageModel
-    rows: Mapping[str, tuple[Row, ...]]
+    rows: Mapping[str, Sequence[Row]]
     reading: Reading
     passages: Mapping[str, Sequence[Passage]]
     lengths: Mapping[str, Sequence[int]]

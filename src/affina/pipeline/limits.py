@@ -37,7 +37,7 @@ class Limited:
         findings: what the limit did.
     """
 
-    rows: dict[str, tuple[Row, ...]]
+    rows: dict[str, Sequence[Row]]
     limit: int
     lengths: dict[str, list[int]]
     findings: tuple[Finding, ...]
@@ -76,7 +76,7 @@ def within_limit(
     """
     limit, most = limit_of(recipe, reader, least=measure.least)
     splits = {"train": loaded.splits.train, "validation": loaded.splits.validation, "test": loaded.splits.test}
-    kept: dict[str, tuple[Row, ...]] = {}
+    kept: dict[str, Sequence[Row]] = {}
     findings: list[Finding] = []
     measured: dict[str, list[int]] = {}
     for split, rows in splits.items():

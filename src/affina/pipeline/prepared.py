@@ -61,7 +61,7 @@ class Subject(RunsOnce, Protocol):
         """The recipe's `task`, settled."""
 
     @property
-    def rows(self) -> Mapping[str, tuple[Row, ...]]:
+    def rows(self) -> Mapping[str, Sequence[Row]]:
         """Split to the rows that are used, after the length limit."""
 
     @property
@@ -210,7 +210,7 @@ class Prepared:
         return self.subject.model
 
     @property
-    def rows(self) -> Mapping[str, tuple[Row, ...]]:
+    def rows(self) -> Mapping[str, Sequence[Row]]:
         """Split to the rows that are used."""
         return self.subject.rows
 

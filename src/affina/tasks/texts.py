@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from affina.data.row_arrays import those
 from affina.data.rows import Row
 from affina.errors import DataError, Problem
 from affina.recipe.data_spec import TooLong
@@ -196,7 +197,7 @@ def refuse_nothing(rows: Sequence[Row], lengths: Sequence[int]) -> None:
 
 def apply_limit(
     rows: Sequence[Row], lengths: Sequence[int], *, limit: int, too_long: TooLong
-) -> tuple[tuple[Row, ...], TooLongRows]:
+) -> tuple[Sequence[Row], TooLongRows]:
     """What `data.too_long` says of rows beyond `limit` tokens: all rows (to be cut when encoded), or those that fit.
 
     Raises:
@@ -218,5 +219,6 @@ def apply_limit(
         )
     if too_long == "drop":
         gone = set(beyond)
-        return tuple(row for place, row in enumerate(rows) if place not in gone), TooLongRows(beyond, tokens)
-    return tuple(rows), TooLongRows(beyond, tokens)
+        within = [place for place in range(len(rows)) if place not in gone]
+        return those(rows, within), TooLongRows(beyond, tokens)
+    return rows, TooLongRows(beyond, tokens)

@@ -12,7 +12,8 @@ from affina.data.gathering import files_of
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, data_read, load
 from affina.data.rows import Row
-from affina.data.streaming import is_streamed, load_streamed
+from affina.data.streaming import load_streamed
+from affina.data.taking import is_large
 from affina.errors import ModelError
 from affina.models.classifier import load_classifier
 from affina.models.reader import load_reader, load_writer_reader
@@ -110,7 +111,7 @@ def _labelled(
     model: Location,
     choices: dict[str, Resolved[Any]],
     notify: Callable[[str], None],
-) -> tuple[dict[str, tuple[Row, ...]], tuple[Audited, tuple[Finding, ...]]]:
+) -> tuple[dict[str, Sequence[Row]], tuple[Audited, tuple[Finding, ...]]]:
     """What a model's tokenizer tells of rows with labels or numbers, and on request its features."""
     reader = load_reader(model)
     unkept = recipe.model_copy(update={"train": recipe.train.model_copy(update={"reuse": False})})
@@ -144,7 +145,7 @@ def _locate(recipe: Recipe, loaded: Loaded, notify: Callable[[str], None]) -> Lo
 def _load(recipe: Recipe, notify: Callable[[str], None]) -> tuple[Loaded, DataRead | None]:
     """The rows; or of a file that is too large to be held a sample of them, and the counts of all."""
     files, people = files_of(recipe.data), recipe.risks.bias.group
-    if not is_streamed(files):
+    if not is_large(files):
         return load(recipe.data, seed=recipe.rows_seed, task=recipe.task, files=files, people=people), None
     streamed = load_streamed(recipe.data, seed=recipe.rows_seed, task=recipe.task, files=files, people=people)
     splits, total = streamed.loaded.splits, sum(streamed.rows.values())

@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from affina.data import streaming
+from affina.data import taking
 from affina.data.conversations import Turn, dump, parse
 from affina.data.gathering import read_again
 from affina.data.items import Item
@@ -285,7 +285,7 @@ def test_answers_are_looked_through_and_measured_too():
 
 @pytest.mark.parametrize("policy", ["error", "drop"])
 def test_what_is_gone_over_gives_what_is_held(monkeypatch, policy):
-    monkeypatch.setattr(streaming, "_PART", 7)
+    monkeypatch.setattr(taking, "_PART", 7)
     rows = [{"messages": said(number)} for number in [*range(60), 5, 6]]
     long = "word " * 100
     rows += [{"messages": [said(7)[0], {"role": "assistant", "content": long + end}]} for end in ("a", "b", "b")]
@@ -307,7 +307,7 @@ def test_what_is_gone_over_gives_what_is_held(monkeypatch, policy):
 
 
 def test_mixed_formats_are_found_in_what_is_gone_over(monkeypatch):
-    monkeypatch.setattr(streaming, "_PART", 7)
+    monkeypatch.setattr(taking, "_PART", 7)
     jsonl([*({"messages": said(number)} for number in range(30)), {"prompt": "Hi", "completion": "x"}])
     with pytest.raises(DataError, match="1 rows with prompt and completion in their place"):
         load_streamed(check_recipe({"data": {"train": "a.jsonl"}}).data, seed=0)

@@ -165,7 +165,8 @@ class Numbers:
         """The band that each row's number falls in; equal numbers fall in the same one."""
         values = values_of(rows)
         edges = np.unique(np.quantile(values, np.linspace(0, 1, BANDS + 1)[1:-1]))
-        return [(str(band),) for band in np.searchsorted(edges, values, side="right").tolist()]
+        bands = [(str(band),) for band in range(len(edges) + 1)]
+        return [bands[band] for band in np.searchsorted(edges, values, side="right").tolist()]
 
     def check_known(self, rows: Sequence[Row], *, known: Iterable[str], train: str) -> None:
         """Any number may stand in any file."""

@@ -179,7 +179,9 @@ class LabelSets:
 
     def strata(self, rows: Sequence[Row]) -> list[tuple[str, ...]]:
         """Each row's labels."""
-        return [self.labels_of(row.fields["label"]) for row in rows]
+        found: dict[str, tuple[str, ...]] = {}
+        cells = (row.fields["label"] for row in rows)
+        return [found.setdefault(cell, self.labels_of(cell)) for cell in cells]
 
     def check_known(self, rows: Sequence[Row], *, known: Iterable[str], train: str) -> None:
         """Stop at labels that are not in training; a row without a label is one."""

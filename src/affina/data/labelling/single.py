@@ -65,7 +65,8 @@ class SingleLabels:
 
     def strata(self, rows: Sequence[Row]) -> list[tuple[str, ...]]:
         """Each row's label."""
-        return [(row.fields["label"],) for row in rows]
+        found: dict[str, tuple[str, ...]] = {}
+        return [found.setdefault(label, (label,)) for label in (row.fields["label"] for row in rows)]
 
     def check_known(self, rows: Sequence[Row], *, known: Iterable[str], train: str) -> None:
         """Stop at labels that are not in training, and at empty ones."""

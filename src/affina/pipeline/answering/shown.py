@@ -44,7 +44,7 @@ class Answered(Protocol):
         ...
 
     @property
-    def rows(self) -> Mapping[str, tuple[Row, ...]]:
+    def rows(self) -> Mapping[str, Sequence[Row]]:
         """Split to the rows that are used."""
         ...
 

@@ -66,7 +66,7 @@ class Answering:
     judge: Judge
     spec: AnsweringSpec
     weighted: bool
-    rows: Mapping[str, tuple[Row, ...]]
+    rows: Mapping[str, Sequence[Row]]
     examples: Mapping[str, Sequence[Example]]
     lengths: Mapping[str, Sequence[int]]
     beside: Beside | None = None

@@ -103,7 +103,7 @@ class _Part:
         return self.whole.judge
 
     @property
-    def rows(self) -> Mapping[str, tuple[Row, ...]]:
+    def rows(self) -> Mapping[str, Sequence[Row]]:
         """The chosen ones."""
         return {self.split: tuple(self.whole.rows[self.split][place] for place in self.places)}
 

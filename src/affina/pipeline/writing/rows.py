@@ -109,7 +109,7 @@ class Lessons:
             self._made[id(row)] = self._teacher.lesson(row)
             return row
 
-        kept: dict[str, tuple[Row, ...]] = {}
+        kept: dict[str, Sequence[Row]] = {}
         findings: tuple[Finding, ...] = ()
         for split, rows in loaded.splits.by_name.items():
             kept[split], found = settle(rows, make, policy=recipe.data.unfit, split=split, name="rows_refused")
@@ -153,7 +153,7 @@ class Lessons:
                 raise UnfitRow(f"within {limited.limit} tokens (data.max_length) nothing of its answer is left")
             return row
 
-        kept: dict[str, tuple[Row, ...]] = {}
+        kept: dict[str, Sequence[Row]] = {}
         findings: tuple[Finding, ...] = ()
         for split, rows in limited.rows.items():
             kept[split], found = settle(rows, make, policy=recipe.data.unfit, split=split, name="answers_cut_away")

@@ -1,0 +1,138 @@
+"""Rows in a few flat arrays: as Python's objects each would take a kilobyte, here hardly more than its letters.
+
+A row is made when somebody asks for it, equal to the one that was added. What reads files is `taking`; few rows are
+held as they are, since those are found faster.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affina.data.on_access import OnAccess
+from affina.data.rows import Row
+
+_FEW: Final = 1_000
+"""Different cells of a role, such as labels, of which each row has a number in the place of its letters."""
+_SURROGATES: Final = "surrogatepass"
+
+
+@final
+class _Cells:
+    """The cells of one role, in the rows' order."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._few: list[str] = []
+        self._codes = array("H")
+        self._letters: bytearray | None = None
+        self._ends = array("q")
+
+    def add(self, cell: str) -> None:
+        """One more."""
+        if self._letters is not None:
+            self._spell(self._letters, cell)
+        elif (number := self._numbers.get(cell)) is not None:
+            self._codes.append(number)
+        elif len(self._few) < _FEW:
+            self._codes.append(self._numbers.setdefault(cell, len(self._few)))
+            self._few.append(cell)
+        else:
+            self._letters = bytearray()
+            for before in self._codes:
+                self._spell(self._letters, self._few[before])
+            self._spell(self._letters, cell)
+            self._numbers, self._few, self._codes = {}, [], array("H")
+
+    def at(self, place: int) -> str:
+        """The cell of a row."""
+        if self._letters is None:
+            return self._few[self._codes[place]]
+        start = self._ends[place - 1] if place else 0
+        return self._letters[start : self._ends[place]].decode("utf-8", _SURROGATES)
+
+    def _spell(self, letters: bytearray, cell: str) -> None:
+        letters += cell.encode("utf-8", _SURROGATES)
+        self._ends.append(len(letters))
+
+
+@final
+class Rows(OnAccess[Row]):
+    """Rows one after the other, added as they are read."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, _Cells] = {}
+        self._roles: list[tuple[str, ...]] = []
+        self._files: list[str] = []
+        self._shapes: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._shape_of = array("H")
+        self._numbers, self._lines = array("I"), array("I")
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def add(self, row: Row) -> None:
+        """One more; its roles are those of its file's other rows, or it is the first that has them."""
+        roles = tuple(row.fields)
+        shape = self._shapes.get((row.file, roles))
+        if shape is None:
+            shape = self._shapes[row.file, roles] = len(self._roles)
+            self._roles.append(roles)
+            self._files.append(row.file)
+        before = len(self)
+        for role in roles:
+            cells = self._cells.get(role)
+            self._cells.setdefault(role, cells or self._none(before)).add(row.fields[role])
+        for role in self._cells.keys() - row.fields.keys():
+            self._cells[role].add("")
+        self._shape_of.append(shape)
+        self._numbers.append(row.number)
+        self._lines.append(row.line)
+
+    def at(self, place: int) -> Row:
+        """One of them."""
+        shape = self._shape_of[place]
+        fields = {role: self._cells[role].at(place) for role in self._roles[shape]}
+        return Row(fields, self._files[shape], self._numbers[place], self._lines[place])
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self.at, range(len(self)))
+
+    @staticmethod
+    def _none(rows: int) -> _Cells:
+        cells = _Cells()
+        for _ in range(rows):
+            cells.add("")
+        return cells
+
+
+@final
+class _Some(OnAccess[Row]):
+    """Some of the rows, in an order of their own."""
+
+    def __init__(self, rows: Rows, places: NDArray[np.int64]) -> None:
+        self.rows, self.places = rows, array("q", places.tobytes())
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def at(self, place: int) -> Row:
+        """One of them."""
+        return self.rows.at(self.places[place])
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self.rows.at, self.places)
+
+
+def those(rows: Sequence[Row], places: Iterable[int] | NDArray[np.integer]) -> Sequence[Row]:
+    """The rows of some places, in their order; of rows in arrays without making any."""
+    if not isinstance(rows, Rows | _Some):
+        return tuple(rows[place] for place in places)
+    found = np.asarray(places if isinstance(places, np.ndarray) else list(places), dtype=np.int64)
+    if isinstance(rows, Rows):
+        return _Some(rows, found)
+    return _Some(rows.rows, np.frombuffer(rows.places, dtype=np.int64)[found])
