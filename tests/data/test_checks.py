@@ -167,6 +167,8 @@ def test_labels_that_training_lacks():
 
 
 def test_blank_rows():
-    assert found_blank("a.csv", 0, split="train") == ()
-    (finding,) = found_blank("a.csv", 3, split="test")
+    assert found_blank("a.csv", 0, [], split="train") == ()
+    (finding,) = found_blank("a.csv", 3, ["a.csv, line 2"], split="train")
+    assert (finding.name, finding.count, finding.examples) == ("blank_rows", 3, ("a.csv, line 2",))
+    (finding,) = found_blank("a.csv", 3, [], split="test")
     assert (finding.name, finding.count, finding.examples) == ("blank_rows_in_test", 3, ("a.csv",))

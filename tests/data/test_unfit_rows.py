@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from affina.data import unfit
 from affina.data.rows import Row
 from affina.data.unfit import settle
 from affina.errors import DataError, UnfitRow
@@ -55,9 +56,24 @@ def test_some_rows_must_be_left(policy):
     assert "data.unfit=drop" not in caught.value.problems[0].fix
 
 
-def test_many_reasons_are_cut_short_and_none_is_lost():
+def test_every_reason_has_its_first_row_and_none_is_lost(monkeypatch):
     def never(row):
         raise UnfitRow(f"the role {chr(96 + int(row.fields['text'])) * 3!r}")
 
-    with pytest.raises(DataError, match=r"and 5 for other reasons"):
+    with pytest.raises(DataError) as caught:
         settle(ROWS[:10], never, policy="error", split="train")
+    found = caught.value.problems[0].found
+    assert all(f"row {number} (line {number + 1}): the role" in found for number in range(1, 11)), found
+    monkeypatch.setattr(unfit, "_MOST_REASONS", 7)
+    with pytest.raises(DataError, match=r"and 3 for other reasons"):
+        settle(ROWS[:10], never, policy="error", split="train")
+
+
+def test_what_a_trained_model_is_given_has_no_recipe_to_be_changed():
+    def never(row):
+        raise UnfitRow("nothing")
+
+    for split, said in (("train", True), (unfit.GIVEN, False)):
+        with pytest.raises(DataError) as caught:
+            settle([*ROWS[:10]], lambda row: never(row) if row.number == 3 else row, policy="error", split=split)
+        assert ("data.unfit=drop" in caught.value.problems[0].fix) is said

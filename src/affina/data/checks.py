@@ -83,8 +83,15 @@ def found_empty(count: int, places: Sequence[str], *, split: str) -> Finding:
     )
 
 
-def found_blank(file: str, blank: int, *, split: str) -> tuple[Finding, ...]:
-    """Wholly blank rows, which the reader leaves out."""
+def found_blank(file: str, blank: int, places: Sequence[str], *, split: str) -> tuple[Finding, ...]:
+    """Wholly blank rows, which the reader leaves out.
+
+    Args:
+        file: what the split's files are called.
+        blank: how many.
+        places: the addresses of those that have the form of a row.
+        split: the split.
+    """
     if not blank:
         return ()
     meaning = "wholly blank rows, which were left out"
@@ -94,7 +101,7 @@ def found_blank(file: str, blank: int, *, split: str) -> tuple[Finding, ...]:
             count=blank,
             meaning=meaning,
             advice="there is nothing to do",
-            examples=(file,),
+            examples=tuple(places[:MOST_EXAMPLES]) or (file,),
         ),
     )
 

@@ -122,6 +122,14 @@ def in_words(turns: Sequence[Turn]) -> str:
     return "\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in spoken)
 
 
+def told_in(fields: Mapping[str, str]) -> tuple[str, ...]:
+    """What the system says in a row's conversation; `in_words` leaves it out."""
+    text = fields.get("messages", "")
+    if f'"{SYSTEM}"' not in text:
+        return ()
+    return tuple(turn.content for turn in parse(text) if turn.role == SYSTEM)
+
+
 def dump(turns: Sequence[Turn]) -> str:
     """The conversation as one line of text: the same for the same conversation, whatever format it came in."""
     return json.dumps([{"role": turn.role, "content": turn.content} for turn in turns], ensure_ascii=False)

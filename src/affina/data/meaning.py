@@ -233,7 +233,7 @@ def cells_of(table: Table, columns: Mapping[str, str], labelling: Labelling) -> 
     Raises:
         DataError: a cell that is no text where one is needed, or conversations in several formats.
     """
-    if labelling.name == "chat":
+    if labelling.writes:
         refuse_mixed(table, columns)
     return rows_of(table, columns, lists=labelling.takes_lists)
 

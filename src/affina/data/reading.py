@@ -154,21 +154,32 @@ def _refuse_running_text(table: Table) -> None:
         )
 
 
-def _refuse_blank_texts(table: Table, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
-    """Stop at rows that a model has nothing to read in; wholly blank ones too, but for those at the end of the file."""
+def refuse_blank_rows(table: Table, among: Iterable[tuple[int, str, str]] = ()) -> None:
+    """Stop at rows that are wholly blank, but for those at the end of the file: results would not line up with it.
+
+    Args:
+        table: the file.
+        among: other rows that cannot be read, each with its line, its address and what was found.
+
+    Raises:
+        DataError: one problem for each.
+    """
     last = table.lines[-1] if table.lines else 0
     blank = [(line, f"{table.file}, line {line}", "a wholly blank row") for line in table.blank_rows if line <= last]
-    blank += [
+    if blank := sorted([*blank, *among]):
+        fix = "write the text there, or remove the row"
+        raise DataError(*(Problem(where=where, expected="a text", found=found, fix=fix) for _, where, found in blank))
+
+
+def _refuse_blank_texts(table: Table, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+    """Stop at rows that a model has nothing to read in."""
+    blank = [
         (row.line, f"{row.where}, column {columns[role]}", "nothing but blanks")
         for row in rows
         for role in ("text", "text_pair")
         if role in columns and is_blank(row.fields[role])
     ]
-    if blank:
-        fix = "write the text there, or remove the row"
-        raise DataError(
-            *(Problem(where=where, expected="a text", found=found, fix=fix) for _, where, found in sorted(blank))
-        )
+    refuse_blank_rows(table, blank)
 
 
 def _well_known(table: Table, role: str, found: Mapping[str, str]) -> str | None:

@@ -87,6 +87,11 @@ class Table:
         """The address of row `index`, counted from 0, as messages show it."""
         return row_address(self.file, self.before + index + 1, self.lines[index])
 
+    @property
+    def blank_places(self) -> list[str]:
+        """The addresses of the wholly blank rows."""
+        return [f"{self.file}, line {line}" for line in self.blank_rows]
+
     def column(self, name: str) -> list[Cell]:
         """All cells of one column, in the rows' order."""
         place = self.columns.index(name)

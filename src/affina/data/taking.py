@@ -110,7 +110,12 @@ def _read(
     every = [row for table in tables for row in cells_of(table, columns[table.file], labelling)]
     rows, findings = (tuple(every), ()) if labelling.writes else drop_empty_texts(every, file=called, split=split)
     rows, noticed = labelling.read(rows, split=split)
-    return rows, findings + noticed + found_blank(called, sum(table.blank for table in tables), split=split)
+    return rows, findings + noticed + _blank(called, tables, split=split)
+
+
+def _blank(called: str, tables: Sequence[Table], *, split: str) -> tuple[Finding, ...]:
+    places = [place for table in tables for place in table.blank_places]
+    return found_blank(called, sum(table.blank for table in tables), places, split=split)
 
 
 def take_in_parts(
@@ -167,6 +172,7 @@ class _Pass:
     keeper: Keeper
     groups: Groups | None = None
     blank: int = 0
+    blank_places: list[str] = field(default_factory=list)
     noticed: dict[str, Finding] = field(default_factory=dict)
     empty: int = 0
     empty_places: list[str] = field(default_factory=list)
@@ -177,6 +183,7 @@ class _Pass:
         """The rows that have a text."""
         for table in tables:
             self.blank += table.blank
+            self.blank_places += table.blank_places[: MOST_EXAMPLES - len(self.blank_places)]
             for row in self._read(cells_of(table, columns[table.file], self.labelling)):
                 if self.groups is not None:
                     self.groups.add(row)
@@ -197,7 +204,8 @@ class _Pass:
         if not self.seen:
             refuse_no_rows(called, of=self.empty)
         empty = (found_empty(self.empty, self.empty_places, split=self.split),) if self.empty else ()
-        return (*found_blank(called, self.blank, split=self.split), *self.noticed.values(), *empty, *unfit)
+        blank = found_blank(called, self.blank, self.blank_places, split=self.split)
+        return (*blank, *self.noticed.values(), *empty, *unfit)
 
     def _read(self, rows: Sequence[Row]) -> tuple[Row, ...]:
         """Those with a text, their answers read; what is noticed adds up."""

@@ -20,7 +20,9 @@ from affina.recipe.data_spec import Unfit
 from affina.record.payloads import Finding
 
 Made = TypeVar("Made")
-_MOST_REASONS: Final = 5
+GIVEN: Final = "given"
+"""Stands for a split where rows are given to a trained model, whose recipe is settled."""
+_MOST_REASONS: Final = 20
 _NUMBERS: Final = re.compile(r"\d+")
 
 
@@ -30,7 +32,7 @@ class UnfitRows:
 
     Attributes:
         reasons: with their numbers left out, to the rows that have them.
-        examples: the first rows, each with its reason.
+        examples: the first rows, each with its reason, and the first one of each further reason.
     """
 
     reasons: Counter[str] = field(default_factory=Counter)
@@ -38,8 +40,10 @@ class UnfitRows:
 
     def add(self, row: Row, reason: str) -> None:
         """Count a row."""
-        self.reasons[_NUMBERS.sub("…", reason)] += 1
-        if len(self.examples) < MOST_EXAMPLES:
+        in_short = _NUMBERS.sub("…", reason)
+        self.reasons[in_short] += 1
+        is_new = self.reasons[in_short] == 1 and len(self.reasons) <= _MOST_REASONS
+        if is_new or len(self.examples) < MOST_EXAMPLES:
             self.examples.append(f"{row.where}: {reason}")
 
     def settle(self, policy: Unfit, *, split: str, file: str, of: int, name: str = "unfit_rows") -> tuple[Finding, ...]:
@@ -59,16 +63,17 @@ class UnfitRows:
         if not count:
             return ()
         if policy == "error" or count == of:
-            raise DataError(self._problem(file, of=of, policy=policy))
+            raise DataError(self._problem(file, of=of, policy=policy, trains=split != GIVEN))
         meaning = f"{split} rows from which nothing can be learned were left out, as data.unfit says: {self._tally()}"
         advice = "mend them if they should count"
         examples = tuple(self.examples)
         return (Finding(name=name_in(name, split), count=count, meaning=meaning, advice=advice, examples=examples),)
 
-    def _problem(self, file: str, *, of: int, policy: Unfit) -> Problem:
+    def _problem(self, file: str, *, of: int, policy: Unfit, trains: bool) -> Problem:
         count = self.reasons.total()
         more = f"\n            and {count - len(self.examples):,} more" if count > len(self.examples) else ""
-        fix = "mend these rows or remove them, or leave them out and have them counted: data.unfit=drop"
+        fix = "mend these rows or remove them"
+        fix += ", or leave them out and have them counted: data.unfit=drop" if trains else ""
         if count == of:
             fix = "check that the columns are the right ones" + ("" if policy == "drop" else ", and mend the rows")
         return Problem(

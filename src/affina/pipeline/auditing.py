@@ -13,6 +13,7 @@ import numpy as np
 
 from affina.data.audit.lengths import describe_lengths
 from affina.data.audit.personal import personal_kinds
+from affina.data.conversations import told_in
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.evaluation.language import check_language, language_of
@@ -88,6 +89,7 @@ def _cuts(limited: Limited) -> tuple[Cut, ...]:
             rows=int((lengths > limit).sum()),
             tokens=int((lengths - limit).clip(min=0).sum()),
             chosen=limit == limited.limit,
+            of=len(lengths),
         )
         for limit in tried
     )
@@ -113,7 +115,7 @@ def _first_encoded(rows: Sequence[Row], encode: Callable[[Row], Encoding], token
 
 
 def _words(row: Row) -> tuple[str, ...]:
-    return (*row.texts, row.fields.get("label", ""))
+    return (*row.texts, *told_in(row.fields), row.fields.get("label", ""))
 
 
 def _written(tokenizer: Any, token: int) -> str:

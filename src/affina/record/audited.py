@@ -52,6 +52,8 @@ class Cut:
     tokens: int
     chosen: bool
     """Whether it is the limit of this recipe."""
+    of: int = 0
+    """The rows that were looked at, those among them that are left out later; 0 in the records of older versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,10 +20,18 @@ from affina.data.audit.personal import (
     personal_kinds,
 )
 from affina.data.audit.scan import scan
+from affina.data.conversations import Turn, dump, in_words
 from affina.data.rows import Row
 
 SHOWN = {
-    E_MAIL: ["jane.doe@example.com", "a+b@mail.example.co.uk", "(x_1@y-z.org)"],
+    E_MAIL: [
+        "jane.doe@example.com",
+        "a+b@mail.example.co.uk",
+        "(x_1@y-z.org)",
+        "jane@example.com-",
+        "jane@example.com_",
+        "müller@bücher.de",
+    ],
     PHONE: [
         "+39 06 1234 5678",
         "+1 (555) 010-9999",
@@ -42,6 +50,14 @@ SHOWN = {
         "612 34 56 78",
         "301-496-5248",
         "+49 171 1234554",
+        "(089) 123456",
+        "(089) 12 34 56 78",
+        "(0171) 1234567",
+        "(020) 7946 0958",
+        "(02) 9374 4000",
+        "(11) 91234-5678",
+        "044 668 18 00",
+        "079 123 45 67",
     ],
     CARD: [
         "4111 1111 1111 1111",
@@ -49,6 +65,8 @@ SHOWN = {
         "378282246310005",
         "6011111111111117",
         "3530111333300000",
+        "4111.1111.1111.1111",
+        "6250941006528599",
         "4532\u00a00151\u00a01283\u00a00366",
     ],
     IBAN: [
@@ -56,6 +74,7 @@ SHOWN = {
         "GB82WEST12345698765432",
         "IT60X0542811101000000123456",
         "NO9386011117947",
+        "DE89.3704.0044.0532.0130.00",
         "DE89-3704-0044-0532-0130-00",
         "de89 3704 0044 0532 0130 00",
         "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
@@ -66,12 +85,15 @@ FOLLOWED = {
         "DE89 3704 0044 0532 0130 00 BIC COBADEFFXXX",
         "DE89 3704 0044 0532 0130 00 100 EUR",
         "GB29NWBK60161331926819 BIC NWBKGB2L",
+        "IBAN:DE89370400440532013000BIC",
+        "IBANDE89370400440532013000",
     ],
     CARD: [
         "4532 0151 1283 0366 12/27",
         "4532 0151 1283 0366 123",
         "card no.4532 0151 1283 0366",
         "4532015112830366, 12/27",
+        "4532015112830366cvc123",
     ],
     PHONE: ["20892-3655 301-496-5248"],
 }
@@ -81,6 +103,7 @@ CLEAN = [
     "GB82 WEST 1234 5698 7654 3", "ISBN 978-3-16-148410-0", "#0123456", "1990-2024", "00123842", "12345678",
     "5 000 000 000", "#100-200-3000", "100-200-3000", "+100 200 300", "0110011001", "0101 0101 0101",
     "010 020 030 040", "012-345-6789", "sku 0123456789", "1000-2000-3000-4000", "4532 0151 1283 0366 4532 0151 1283 03",
+    "(12) 345678", "(2024) 1234-5678", "4111.1111.1111.1112", "a@b.c-d", "IBANDE89370400440532013001", "(0.5) 123 456",
     "2024 2025 2026 2027", "0612", "12 34 56 78 90",
 ]  # fmt: skip
 
@@ -152,3 +175,10 @@ def test_rows_are_counted_and_labels_looked_at(text, label, written, kinds):
     rows = [Row({"text": text, "label": label}, "a.csv", 1, 2)]
     shown = scan(rows, split="train", file="a.csv", written=written).shown
     assert {kind: tally.count for kind, tally in shown.items()} == kinds
+
+
+def test_what_the_system_says_is_looked_at_too():
+    turns = [Turn("system", "write to boss@example.com"), Turn("user", "Hi"), Turn("assistant", "Hello")]
+    fields = {"text": in_words(turns[:2]), "label": "Hello", "messages": dump(turns)}
+    shown = scan([Row(fields, "a.jsonl", 1, 1)], split="train", file="a.jsonl", written=True).shown
+    assert {kind: tally.count for kind, tally in shown.items()} == {E_MAIL: 1}

@@ -234,7 +234,53 @@ def test_several_formats_in_one_file_are_refused_with_their_rows(other):
     )
     pairs = [{"instruction": f"Hi {number}", "output": "x"} for number in range(20)]
     jsonl([*pairs, {"question": "a", "answer": "b"}])
-    assert "1 rows with question and answer in their place: a.jsonl, row 21" in problem_of("chat").found
+    assert "1 row with question and answer in their place: a.jsonl, row 21" in problem_of("chat").found
+
+
+def test_all_the_formats_of_a_file_are_counted():
+    others = [{"prompt": "Hi", "completion": "x"}] * 3 + [{"instruction": "Hi", "output": "x"}] * 2
+    jsonl([*({"messages": said(number)} for number in range(20)), *others])
+    found = problem_of("chat").found
+    assert "3 rows with prompt and completion in their place: a.jsonl, row 21" in found
+    assert "2 rows with instruction and output in their place: a.jsonl, row 24" in found
+
+
+FLAT = {"en": "a {}", "fr": "b {}"}
+
+
+@pytest.mark.parametrize(
+    ("task", "own", "other", "told"),
+    [
+        (
+            "translation",
+            {"en": "a {}", "fr": "b {}"},
+            {"translation": {"en": "x", "fr": "y"}},
+            "1 row with translation",
+        ),
+        (
+            "translation",
+            {"translation": {"en": "a {}", "fr": "b {}"}},
+            {"en": "x", "fr": "y"},
+            "20 rows with translation",
+        ),
+        ("translation", FLAT, {"translation": {"en": "x", "fr": "y"}}, "1 row with translation"),
+        ("translation", {"translation": FLAT}, {"en": "x", "fr": "y"}, "20 rows with translation"),
+        ("translation", FLAT, {"source": "x", "target": "y"}, "20 rows with en and fr"),
+        ("generation", {"input": "a {}", "output": "b {}"}, {"mr": "x", "ref": "y"}, "1 row with mr and ref"),
+        ("generation", {"input": "a {}", "output": "b {}"}, {"given": "x", "made": "y"}, "1 row with given and made"),
+    ],
+)
+def test_several_formats_are_refused_in_every_task_that_writes(task, own, other, told):
+    rows = [json.loads(json.dumps(own).replace("{}", str(number))) for number in range(20)]
+    jsonl([*rows, other])
+    problem = problem_of({"name": task, "source_language": "en", "target_language": "fr"} if "trans" in task else task)
+    assert told in problem.found, problem
+
+
+def test_a_row_with_a_note_and_no_input_is_no_other_format():
+    rows = [{"input": f"a {number}", "output": "b"} for number in range(20)]
+    jsonl([*rows, {"input": "", "output": "", "note": "to be written"}])
+    assert "once the input is empty" in problem_of("generation").found
 
 
 def test_columns_that_are_filled_beside_the_conversation_are_no_other_format():
@@ -309,7 +355,7 @@ def test_what_is_gone_over_gives_what_is_held(monkeypatch, policy):
 def test_mixed_formats_are_found_in_what_is_gone_over(monkeypatch):
     monkeypatch.setattr(taking, "_PART", 7)
     jsonl([*({"messages": said(number)} for number in range(30)), {"prompt": "Hi", "completion": "x"}])
-    with pytest.raises(DataError, match="1 rows with prompt and completion in their place"):
+    with pytest.raises(DataError, match="1 row with prompt and completion in their place"):
         load_streamed(check_recipe({"data": {"train": "a.jsonl"}}).data, seed=0)
 
 

@@ -24,20 +24,22 @@ KINDS: Final = {E_MAIL: "an e-mail address", PHONE: "a phone number", CARD: "a p
 
 _GAP: Final = "[ \u00a0\u202f\u2009-]"
 """What may stand between the groups of a number, one at a time."""
-_E_MAIL: Final = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w@-])")
-_CARD: Final = re.compile(rf"(?<![\w-])(?<!\d\.)\d(?:{_GAP}?\d){{12,18}}")
+_E_MAIL: Final = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![^\W_]|@|[-_]\w)")
+_CARD: Final = re.compile(rf"(?<![\w-])(?<!\d\.)(?:\d{{4}}(?:\.\d{{4}}){{3}}|\d(?:{_GAP}?\d){{12,18}})")
 _AFTER_CARD: Final = re.compile(
-    rf"(?!\w|{_GAP}\d)|{_GAP}(?:\d\d ?/ ?)?\d{{2,4}}(?!\w|{_GAP}\d)|{_GAP}\d\d/\d{{2,4}}{_GAP}\d{{3,4}}\b"
+    rf"(?!\w|{_GAP}\d)|(?=(?i:cvc|cvv|exp))"
+    rf"|{_GAP}(?:\d\d ?/ ?)?\d{{2,4}}(?!\w|{_GAP}\d)|{_GAP}\d\d/\d{{2,4}}{_GAP}\d{{3,4}}\b"
 )
 """What may follow a card's number: its security code, the month when it ends, no digit."""
 _CARD_LENGTHS: Final = range(19, 12, -1)
 _CARD_BEGINNINGS: Final = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|(?:5[1-5]\d{2}|222[1-9]|22[3-9]\d|2[3-6]\d{2}|27[01]\d|2720)\d{12}|3[47]\d{13}"
-    r"|6(?:011|5\d{2}|4[4-9]\d)\d{12}|35(?:2[89]|[3-8]\d)\d{12}|3(?:0[0-5]|[689]\d)\d{11}"
+    r"|6(?:011|5\d{2}|4[4-9]\d)\d{12}|62\d{14,17}|35(?:2[89]|[3-8]\d)\d{12}|3(?:0[0-5]|[689]\d)\d{11}"
 )
-"""Visa, Mastercard, American Express, Discover, JCB, Diners Club."""
-_IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}")
-_IBAN_LETTERS: Final = re.compile(rf"{_GAP}?[A-Za-z0-9]")
+"""Visa, Mastercard, American Express, Discover, UnionPay, JCB, Diners Club."""
+_IBAN: Final = re.compile(r"(?:(?<![A-Za-z0-9])|(?<=IBAN)|(?<=Iban)|(?<=iban))[A-Za-z]{2}\d{2}")
+_IBAN_LETTERS: Final = re.compile(rf"(?:{_GAP}|\.)?[A-Za-z0-9]")
+_AFTER_IBAN: Final = re.compile(r"(?![A-Za-z0-9])|(?i:bic|swift)")
 _IBAN_LENGTHS: Final = {
     country: length
     for length, countries in {
@@ -70,6 +72,8 @@ _PHONE: Final = re.compile(
     rf"|0[1-9](?:{_GAP}\d\d){{4}}|0[1-9](?:\.\d\d){{4}}|[67]\d\d(?:{_GAP}\d\d){{3}}"  # in pairs
     rf"|0[1-9]\d{{0,3}}(?: ?[/-] ?|[ \u00a0])\d{{3,4}}{_GAP}?\d{{3,4}}"  # with a trunk prefix and blanks
     rf"|(?:0[1-9]\d{{0,2}}|3[2-9]\d)[ \u00a0/]\d{{6,8}}"  # a code and the rest together
+    rf"|\(0[1-9]\d{{0,3}}\) ?\d{{2,5}}(?:{_GAP}?\d{{2,4}}){{1,3}}|\([1-9]\d\) ?9?\d{{4}}-\d{{4}}"  # a code in brackets
+    rf"|0[1-9]\d{_GAP}\d{{3}}(?:{_GAP}\d\d){{2}}"  # in threes and pairs
     rf"|0[1-9]\d{{8,9}}"  # with a trunk prefix, written together
     rf"))(?![\w+-]|\.\d|{_GAP}\d)"
 )
@@ -127,8 +131,7 @@ def _behind(text: str, place: int, *, letters: int) -> int | None:
         if letter is None:
             return None
         place = letter.end()
-    following = text[place : place + 1]
-    return None if following.isascii() and following.isalnum() else place
+    return place if _AFTER_IBAN.match(text, place) else None
 
 
 def _cards(text: str) -> Iterator[Span]:
@@ -166,13 +169,13 @@ def _without(text: str, spans: Sequence[Span], name: str) -> str:
 
 def is_card(text: str) -> bool:
     """Whether digits, with blanks or hyphens between them, are the number of a payment card."""
-    digits = re.sub(_GAP, "", text)
+    digits = re.sub(rf"{_GAP}|\.", "", text)
     return bool(_CARD_BEGINNINGS.fullmatch(digits)) and _luhn(digits)
 
 
 def is_iban(text: str) -> bool:
-    """Whether letters and digits, with blanks or hyphens between them, are an IBAN."""
-    letters = re.sub(_GAP, "", text).upper()
+    """Whether letters and digits, with blanks, hyphens or points between them, are an IBAN."""
+    letters = re.sub(rf"{_GAP}|\.", "", text).upper()
     if _IBAN_LENGTHS.get(letters[:2]) != len(letters):
         return False
     return int("".join(str(int(letter, 36)) for letter in letters[4:] + letters[:4])) % 97 == 1

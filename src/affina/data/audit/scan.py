@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from affina.data.audit.damage import damage_of
 from affina.data.audit.personal import personal_kinds
+from affina.data.conversations import told_in
 from affina.data.labelling.numbers import is_number
 from affina.data.on_access import OnAccess
 from affina.data.rows import Row, text_key
@@ -179,12 +180,13 @@ def _look(row: Row, written: bool) -> Iterator[tuple[str, str]]:
     """What a row shows by itself: the kind, and the example that the user gets to see."""
     label = row.fields["label"]
     told: set[str] = set()
-    for text in (*row.texts, label) if written or not is_number(label) else row.texts:
+    texts = (*row.texts, *told_in(row.fields))
+    for text in (*texts, label) if written or not is_number(label) else texts:
         for kind, masked in personal_kinds(text):
             if kind not in told:
                 told.add(kind)
                 yield kind, f"{row.where}: {masked}"
-    for text in (*row.texts, label) if written else row.texts:
+    for text in (*texts, label) if written else texts:
         if damage := damage_of(text):
             yield damage[0], f"{row.where}: {damage[1]}"
     for role in ("label", "text"):

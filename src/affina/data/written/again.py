@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from affina.data.checks import found_blank
 from affina.data.formats import read_table
 from affina.data.items import Item
 from affina.data.names import match_name
-from affina.data.reading import absent_column, rows_of
+from affina.data.reading import absent_column, refuse_blank_rows, rows_of
 from affina.data.rows import Row
 from affina.data.table import Table
-from affina.data.unfit import settle
+from affina.data.unfit import GIVEN, settle
 from affina.data.written.columns import OPTIONAL, written_columns
 from affina.data.written.composing import composed
 from affina.data.written.problems import refuse_mixed
@@ -74,12 +75,14 @@ def written_rows(
     for item in items:
         table = read_table(item)
         found = written_again(table, columns, task=spec.name, answered=answered)
-        if spec.name == "chat":
-            refuse_mixed(table, found)
+        refuse_mixed(table, found, trains=False)
+        blank = found_blank(table.file, table.blank, table.blank_places, split="train")
+        if not answered:
+            refuse_blank_rows(table)
         made, findings = settle(
-            rows_of(table, found), lambda row: composed(row, spec, answered=answered), policy=unfit, split="given"
+            rows_of(table, found), lambda row: composed(row, spec, answered=answered), policy=unfit, split=GIVEN
         )
         read += made
-        for finding in findings:
+        for finding in (*(blank if answered else ()), *findings):
             notify(f"{table.file}: {finding.count:,} {finding.meaning}")
     return tuple(read)

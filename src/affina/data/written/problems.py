@@ -9,10 +9,21 @@ from affina.data.column_problems import MEANINGS, free_columns, shown_columns
 from affina.data.names import match_name
 from affina.data.rows import is_blank
 from affina.data.table import MOST_EXAMPLES, Table, Unusable
-from affina.data.written.names import CHAT_PAIRS, MESSAGES, languages_in, pairs_in
+from affina.data.written.names import (
+    CHAT_PAIRS,
+    GENERATION_PAIRS,
+    MESSAGES,
+    TEXT_PAIRS,
+    TRANSLATION_PAIRS,
+    languages_in,
+    pairs_in,
+)
 from affina.errors import DataError, Problem
 from affina.values import Resolved
 
+_INPUTS: Final = ("messages", "prompt", "source", "text")
+_ANSWERS: Final = ("completion", "target")
+_PAIRS: Final = (*CHAT_PAIRS, *GENERATION_PAIRS, *TRANSLATION_PAIRS, *TEXT_PAIRS)
 _MEANT: Final = {
     "chat": "conversations (a column with lists of turns), or prompts and answers",
     "generation": "an input and an output, or a text",
@@ -57,25 +68,53 @@ def preferences(table: Table, messages: str | None) -> Problem:
     )
 
 
-def refuse_mixed(table: Table, columns: Mapping[str, str]) -> None:
-    """Stop at a file in which some rows have a conversation and others a prompt, or prompts in other columns.
+def refuse_mixed(table: Table, columns: Mapping[str, str], *, trains: bool = True) -> None:
+    """Stop at a file in which some rows have their inputs in other columns: a conversation here, a prompt there.
 
     Args:
         table: the file, or a part of it.
         columns: role to column, as its rows are read.
+        trains: whether it is a file of a training, which may be several.
 
     Raises:
-        DataError: naming rows of each kind.
+        DataError: naming rows of each other format.
     """
-    used = tuple(columns[role] for role in ("messages", "prompt", "completion") if role in columns)
-    own = {used} | {(name,) for name in used}
-    there = [(name,) for name in (match_name(known, table.columns) for known in MESSAGES) if name is not None]
-    others = [pair for pair in (*there, *pairs_in(CHAT_PAIRS, table.columns)) if pair not in own]
-    lacking = [place for place in range(len(table.rows)) if not _has(table, place, used[:1])] if others else []
-    for other in others:
-        strange = [place for place in lacking if _has(table, place, other)]
-        if strange:
-            raise DataError(_mixed(table, used, other, strange))
+    used = tuple(columns[role] for role in _INPUTS + _ANSWERS if role in columns)
+    asked = used[:1]
+    lacking = [place for place in range(len(table.rows)) if not _has(table, place, asked)]
+    if not lacking:
+        return
+    free = [name for name in table.columns if name and name not in columns.values()]
+    own = _only_in(table, free, lacking)
+    known = [pair for pair in pairs_in(_PAIRS, table.columns) if pair != used[:2]]
+    found: dict[tuple[str, ...], list[int]] = {}
+    for place in lacking:
+        if (other := _format(table, place, known, own)) is not None:
+            found.setdefault(other, []).append(place)
+    if found:
+        raise DataError(_mixed(table, used, found, trains=trains))
+
+
+def _only_in(table: Table, names: Sequence[str], lacking: Sequence[int]) -> list[str]:
+    """The columns that other rows than these have nothing in."""
+    others = set(range(len(table.rows))).difference(lacking)
+    return [name for name in names if not any(_has(table, place, (name,)) for place in others)]
+
+
+def _format(table: Table, place: int, known: Sequence[tuple[str, str]], own: Sequence[str]) -> tuple[str, ...] | None:
+    """The columns that a row has in the place of the file's own ones; None where it has none, but is empty.
+
+    Such are a conversation, a pair with well-known names, and else what rows of the file's own format have nothing in:
+    two columns, or one with lists or objects.
+    """
+    for name in (match_name(known_name, table.columns) for known_name in MESSAGES):
+        if name is not None and name in own and _has(table, place, (name,)):
+            return (name,)
+    if (pair := next((pair for pair in known if _has(table, place, pair)), None)) is not None:
+        return pair
+    filled = tuple(name for name in own if _has(table, place, (name,)))
+    nested = [name for name in filled if isinstance(table.rows[place][table.columns.index(name)], Unusable)]
+    return tuple(nested[:1]) or (filled if len(filled) > 1 else None)
 
 
 def _has(table: Table, place: int, names: Sequence[str]) -> bool:
@@ -83,12 +122,19 @@ def _has(table: Table, place: int, names: Sequence[str]) -> bool:
     return all(not isinstance(cell, str) or not is_blank(cell) for cell in cells)
 
 
-def _mixed(table: Table, used: Sequence[str], other: Sequence[str], strange: Sequence[int]) -> Problem:
-    shown = ", ".join(table.where(place) for place in strange[:MOST_EXAMPLES])
-    more = f" and {len(strange) - MOST_EXAMPLES:,} more" if len(strange) > MOST_EXAMPLES else ""
+def _mixed(
+    table: Table, used: Sequence[str], found: Mapping[tuple[str, ...], Sequence[int]], *, trains: bool
+) -> Problem:
+    told = []
+    for names, places in found.items():
+        shown = ", ".join(table.where(place) for place in places[:MOST_EXAMPLES])
+        more = f" and {len(places) - MOST_EXAMPLES:,} more" if len(places) > MOST_EXAMPLES else ""
+        rows = f"{len(places):,} row{'s' * (len(places) > 1)}"
+        told.append(f"{rows} with {' and '.join(names)} in their place: {shown}{more}")
+    fix = "write all rows alike, or put the others into a file of their own"
     return Problem(
         where=table.file,
         expected=f"all rows in one format, with {' and '.join(used)}",
-        found=f"{len(strange):,} rows with {' and '.join(other)} in their place: {shown}{more}",
-        fix="write all rows alike, or put the others into a file of their own and name both: data.train=[FILE, FILE]",
+        found="\n            ".join(told),
+        fix=f"{fix} and name both: data.train=[FILE, FILE]" if trains else fix,
     )
