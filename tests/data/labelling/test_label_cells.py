@@ -17,6 +17,7 @@ from affina.errors import DataError, RecipeError
 from affina.recipe.base import AUTO
 from affina.recipe.data_spec import DataSpec
 from affina.recipe.task_specs import ClassificationSpec, MultiLabelSpec, RegressionSpec
+from affina.values import Resolved
 
 SETS = [("anger",), ("fear",), ("joy", "fear"), ("anger", "joy"), (), ("fear", "joy", "anger"), ("joy",)] * 12
 
@@ -355,6 +356,43 @@ def test_several_notations_in_one_column_are_refused_by_row_and_no_single_labels
         several.value.check(cells, column="labels", attested=frozenset())
     assert len(caught.value.problems) == 12
     assert caught.value.problems[0].found in {"'anger,fear'", "'joy; trust'"}
+
+
+ODD = (
+    "joy fear",
+    "joy/fear",
+    "joy\nfear",
+    "joy+fear",
+    "joy & fear",
+    "joy and fear",
+    "{'joy', 'fear'}",
+    "('joy','fear')",
+)
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_labels_joined_by_other_signs_are_no_new_label(odd):
+    cells = ["joy|fear", "fear|anger", "anger|joy", "joy", "fear", "anger"] * 3
+    found = LabelSets("|", Resolved("|", "found"))
+    rows, _ = found.read(rows_of(*cells, odd), split="train")
+    with pytest.raises(DataError) as caught:
+        found.check(rows, column="labels", attested=frozenset())
+    [problem] = caught.value.problems
+    assert "row 19" in problem.where
+    assert "task.separator" in problem.fix
+    LabelSets("|").check(rows, column="labels", attested=frozenset())  # who names the notation means what he writes
+
+
+def test_a_name_of_two_words_may_hold_the_names_of_others():
+    cells = [
+        "customer|service",
+        "customer service|fear",
+        "customer service",
+        "service|fear",
+        "customer service|joy",
+    ] * 3
+    found = LabelSets("|", Resolved("|", "found"))
+    found.check(found.read(rows_of(*cells), split="train")[0], column="labels", attested=frozenset())
 
 
 def test_one_list_among_labels_is_no_notation():

@@ -29,6 +29,7 @@ ALONE: Final = "none"
 COLUMNS: Final = "columns"
 """Of 0 and 1, one for each label."""
 DELIMITERS: Final = ("|", ";", ",")
+_JOINING: Final = (" ", "/", "\n", "+", "&", " and ")
 NO_LABEL: Final = "(no label)"
 LABEL_ROLE: Final = "label "
 """Before the label's name in the role of its column of 0 and 1."""
@@ -155,7 +156,7 @@ class LabelSets:
             fix = "add rows with other labels, or check that data.label names the right column and task.separator fits"
             where = f"{rows[0].file}, column {column}"
             raise DataError(Problem(where=where, expected="two or more different labels", found=found, fix=fix))
-        joined = {label for label in counts if _is_joined(label, counts, self.separator)}
+        joined = {label for label in counts if _is_joined(label, counts, self.separator, given=self.found is None)}
         problems = [
             _other_notation(row, self.separator, found=label)
             for row in (rows if joined else ())
@@ -217,10 +218,30 @@ def _ones(row: Row, problems: list[Problem]) -> tuple[str, ...]:
     return tuple(role.removeprefix(LABEL_ROLE) for role, cell in cells.items() if cell in _YES)
 
 
-def _is_joined(label: str, labels: Mapping[str, int], separator: str) -> bool:
-    """Whether a label is put together of other labels by another separator than the file's."""
+def _is_joined(label: str, labels: Mapping[str, int], separator: str, *, given: bool) -> bool:
+    """Whether a label is put together of other labels by another separator than the file's.
+
+    Signs that names of labels have too, such as a blank, count only where they join labels that more rows have, and
+    where nobody said which notation it is.
+    """
     others = [mark for mark in DELIMITERS if mark not in (separator, LIST) and mark in label]
-    return any(len(parts := divided(label, mark)) > 1 and all(part in labels for part in parts) for mark in others)
+    if any(_are_labels(divided(label, mark), labels) for mark in others):
+        return True
+    if given:
+        return False
+    found = [_in_brackets(label), *(divided(label, mark) for mark in _JOINING if mark in label and mark != separator)]
+    return any(_are_labels(parts, labels) and all(labels[part] > labels[label] for part in parts) for parts in found)
+
+
+def _are_labels(parts: Sequence[str], labels: Mapping[str, int]) -> bool:
+    return len(parts) > 1 and all(part in labels for part in parts)
+
+
+def _in_brackets(label: str) -> tuple[str, ...]:
+    """The labels of a set or a tuple as Python writes it; none for any other text."""
+    if label[:1] + label[-1:] not in ("{}", "()"):
+        return ()
+    return tuple(part.strip().strip("'\"") for part in label[1:-1].split(","))
 
 
 def _other_notation(row: Row, separator: str, *, found: str) -> Problem:
