@@ -31,4 +31,4 @@ def test_the_slots_of_a_text_are_masked():
     found = Judged(metrics={}, written=[Written(TEXT, 9, ended=True)], texts=None, losses=None, slots=[missed])
     sample = of_texts._sample(ToWrite(rows=(row,), references=((TEXT,),)), found, 0)
     assert (sample.text, sample.expected, sample.predicted) == (MASKED, MASKED, MASKED)
-    assert sample.slots == "missed: contact[[e-mail]]"
+    assert sample.slots == "stated: contact[[e-mail]]; missed: contact[[e-mail]]"

@@ -70,6 +70,7 @@ class Speaks:
 
     def __init__(self) -> None:
         self.eos_token = "</s>"
+        self.bos_token_id: int | None = None
         self.all_special_tokens = [self.eos_token]
         self.added_tokens_decoder: dict[int, Any] = {}
         self.chat_template: str | None = None
@@ -114,6 +115,22 @@ def test_a_model_without_a_template_gets_one_and_it_is_said() -> None:
     assert tokenizer.chat_template
     assert "saved with it" in chosen.reason
     assert choose_template(tokenizer).value == "the model's own"
+
+
+def test_the_template_begins_as_the_tokenizer_begins_a_text() -> None:
+    class Begins(Speaks):
+        bos_token, begins = "<s>", True
+
+        def __call__(self, text: str) -> dict[str, list[int]]:
+            return {"input_ids": [1, *map(ord, text)][not self.begins :]}
+
+    tokenizer = Begins()
+    tokenizer.bos_token_id = 1
+    assert "<s> in front" in choose_template(tokenizer).reason
+    assert str(tokenizer.chat_template).startswith("{{ bos_token }}")
+    tokenizer.begins, tokenizer.chat_template = False, None
+    assert "in front" not in choose_template(tokenizer).reason
+    assert "bos_token" not in str(tokenizer.chat_template)
 
 
 def translation(*, reads_apart: bool) -> Translation:

@@ -191,6 +191,14 @@ def test_a_large_file_is_gone_over_without_being_held(monkeypatch):
     assert sum(result["labels"].values()) == 61
 
 
+def test_special_tokens_in_texts_are_told():
+    rows = different()
+    write_csv(Path("train.csv"), [*rows[:-2], ("my card [SEP] is late", "a"), ("[MASK] is late [SEP]", "b")])
+    assert found(check("train.csv"))["special_tokens_in_texts"] == 2
+    write_csv(Path("train.csv"), rows)
+    assert "special_tokens_in_texts" not in found(check("train.csv"))
+
+
 def test_errors_are_those_of_every_verb():
     Path("bad.csv").write_text("text,label\nx,a\ny,b,c\n")
     ended = affina("check", "bad.csv")

@@ -5,6 +5,7 @@ What is found without a model is in `data/audit`; which positions of a row are t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,10 +17,11 @@ from affina.data.audit.personal import personal_kinds
 from affina.data.conversations import told_in
 from affina.data.loading import Loaded
 from affina.data.rows import Row
+from affina.data.table import MOST_EXAMPLES
 from affina.evaluation.language import check_language, language_of
 from affina.models.base import Reads
 from affina.pipeline.limits import Limited
-from affina.record.audited import Audited, Cut, Encoded
+from affina.record.audited import Audited, Check, Cut, Encoded
 from affina.record.payloads import Finding
 
 LIMITS: Final = (32, 64, 128, 256, 512, 1024)
@@ -27,6 +29,8 @@ LIMITS: Final = (32, 64, 128, 256, 512, 1024)
 SHOWN_TOKENS: Final = 48
 MOST_BEFORE: Final = 400
 """Tokens before the first target that are shown as well."""
+_MOST_READ: Final = 200_000
+"""Rows of a split that are looked through for special tokens."""
 _ROWS_TRIED: Final = 100
 """Rows among which one without personal data is looked for, to be shown."""
 
@@ -65,17 +69,43 @@ def audit(
     ]
     model = reader.source.reference
     strange, language = check_language(reader.tokenizer, loaded.splits.train, model=model, seed=seed)
-    if loaded.labelling.name == "translation":
+    if loaded.labelling.writes:
         more = check_language(reader.tokenizer, loaded.splits.train, model=model, seed=seed, written=True)
         strange, language = strange + more[0], language + more[1]
+    special, looked = _special_tokens(reader.tokenizer, loaded, model=model)
     audited = Audited(
-        checks=loaded.checks + language,
+        checks=loaded.checks + language + looked,
         lengths=(*loaded.lengths, *lengths),
         cuts=_cuts(limited),
         encoded=_first_encoded(limited.rows["train"], encode, reader.tokenizer),
         language=language_of(loaded.splits.train, seed=seed),
     )
-    return audited, loaded.findings + limited.findings + strange
+    return audited, loaded.findings + limited.findings + strange + special
+
+
+def _special_tokens(tokenizer: Any, loaded: Loaded, *, model: str) -> tuple[tuple[Finding, ...], tuple[Check, ...]]:
+    """Rows whose texts hold a special token of the model in letters, which it reads as that and not as a text."""
+    names = sorted({str(token) for token in tokenizer.all_special_tokens if len(str(token)) > 1})
+    if not names:
+        return (), ()
+    pattern = re.compile("|".join(map(re.escape, names)))
+    rows = [row for part in loaded.splits.by_name.values() for row in part[:_MOST_READ]]
+    found = [(row.where, match[0]) for row in rows for text in _words(row) if (match := pattern.search(text))]
+    places = list(dict.fromkeys(found))
+    total = sum(map(len, loaded.splits.by_name.values()))
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    how = f"texts with what are special tokens to {model}: {shown}"
+    check = Check(name="special tokens", rows=len(rows), of=total, how=how)
+    if not places:
+        return (), (check,)
+    finding = Finding(
+        name="special_tokens_in_texts",
+        count=len({where for where, _ in places}),
+        meaning=f"rows with words that are special tokens to {model}, which reads them as an end, a turn or a gap",
+        advice="take them out of the texts, unless they are meant: whoever writes them can end a text or begin a turn",
+        examples=tuple(f"{where}: {token}" for where, token in places[:MOST_EXAMPLES]),
+    )
+    return (finding,), (check,)
 
 
 def _cuts(limited: Limited) -> tuple[Cut, ...]:

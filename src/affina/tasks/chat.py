@@ -99,8 +99,11 @@ def choose_template(tokenizer: Any) -> Resolved[str]:
     """
     if tokenizer.chat_template:
         return Resolved("the model's own", "it has one")
-    tokenizer.chat_template = DEFAULT_TEMPLATE
-    return Resolved("User: ... Assistant: ...", "the model has no chat template; this one is saved with it")
+    begins = tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+    tokenizer.chat_template = ("{{ bos_token }}" if begins else "") + DEFAULT_TEMPLATE
+    reason = "the model has no chat template; this one is saved with it"
+    said = f", with {tokenizer.bos_token} in front, with which the model's texts begin" if begins else ""
+    return Resolved("User: ... Assistant: ...", reason + said)
 
 
 def _in_words(turns: Sequence[Turn]) -> str:
