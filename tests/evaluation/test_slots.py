@@ -174,6 +174,18 @@ def test_texts_with_a_heading_are_no_attributes(given: str) -> None:
     assert phrases_of([(f"{given} {number}", "a text") for number in range(100)]) is None
 
 
+def test_an_attribute_that_texts_are_written_by_and_do_not_say_is_not_judged() -> None:
+    names, styles = ("Zizzi", "Aromi"), ("formal", "casual")
+    pairs = [(f"name: {name} | style: {style}", f"{name} is here") for name in names for style in styles] * 20
+    phrases = phrases_of(pairs)
+    assert phrases is not None
+    assert phrases.unsaid == {"style"}
+    assert load_phrases(phrases.dump()).unsaid == {"style"}
+    [found] = coverages(phrases, [pairs[0][0]], ["Zizzi is here"])
+    assert told(found) == "all 1 stated; not judged: style[formal]"
+    assert phrases_of([(f"style: {style} | tone: dry", f"text {n}") for n in range(20) for style in styles]) is None
+
+
 def test_one_attribute_in_brackets_is_one() -> None:
     assert phrases_of([("name[Zizzi]", "Zizzi is here")] * 20) is not None
     assert phrases_of([("name: Zizzi\narea: riverside", "Zizzi is by the river")] * 20) is not None

@@ -61,8 +61,14 @@ def named(files: Iterable[str]) -> str:
     return first + (f" and {len(more)} more file{'s' * (len(more) > 1)}" if more else "")
 
 
+CONTROLLED: Final = "controlled"
+"""The field of a row whose text is attributes by which its label, a text, is written: the label is what it is about."""
+
+
 def text_key(row: Row) -> tuple[str, str]:
     """What makes two rows the same text: the text and the second text, without outer blanks."""
+    if CONTROLLED in row.fields:
+        return row.fields["label"].strip(), ""
     return row.fields["text"].strip(), row.fields.get("text_pair", "").strip()
 
 

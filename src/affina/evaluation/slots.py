@@ -114,5 +114,6 @@ def not_judged(phrases: Phrases, inputs: Iterable[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more attributes" if len(names) > MOST_NAMED else ""
     return (
         f"not judged: {names.total():,} of {len(every):,} slots, of {', '.join(named)}{more}: values such as yes or no,"
-        " which say nothing by themselves, and for which the training texts have no phrase of their own"
+        " which say nothing by themselves, and for which the training texts have no phrase of their own, or attributes"
+        " that most training texts do not say"
     )

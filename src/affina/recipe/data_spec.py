@@ -71,7 +71,11 @@ class DataSpec(Spec):
         description="The column with the label, or for multi-label a list of columns of 0 and 1, one for each label.",
     )
     messages: Column | Auto = Field(AUTO, description="For chat: the column with conversations, as lists of turns.")
-    prompt: Column | Auto = Field(AUTO, description="For chat and generation: the column with what is asked.")
+    prompt: Column | Auto | Annotated[tuple[Column, ...], Field(min_length=2)] = Field(
+        AUTO,
+        description="For chat and generation: the column with what is asked, or a list of columns with attributes,"
+        " which are put in front of the text that is written: `style: plain | topic: sport`.",
+    )
     completion: Column | Auto = Field(AUTO, description="For chat and generation: the column with the answer.")
     system: Column | Literal["auto", "none"] = Field(
         AUTO, description="For chat: the column with what the assistant is told first."

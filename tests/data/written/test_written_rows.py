@@ -208,6 +208,36 @@ def test_texts_that_are_gone_on_with_are_only_not_empty():
     assert {finding.name: finding.count for finding in result.findings} == {"empty_texts": 1}
 
 
+CONTROLLED = [
+    {"style": "plain" if number % 2 else "", "topic": "the  sea", "text": f"text {number}"} for number in range(40)
+]
+
+
+def test_attributes_of_several_columns_are_put_in_front_of_the_text():
+    jsonl(CONTROLLED)
+    result = loaded(prompt=["style", "topic"], completion="text")
+    assert result.labelling.name == "generation"
+    assert result.columns == {"prompt style": "style", "prompt topic": "topic", "completion": "text"}
+    found = {row["label"]: row["text"] for row in rows_of(result)}
+    assert found["text 1"] == "style: plain | topic: the sea"
+    assert found["text 2"] == "topic: the sea"
+    assert len(result.splits.validation) in range(4, 9)  # forty texts, not two inputs that stay together
+    assert "several_references" not in {finding.name for finding in result.findings}
+    again = written_rows(
+        [Item("a.jsonl", Path("a.jsonl"))], result.columns, GenerationSpec(), unfit="error", answered=False
+    )
+    assert [row.fields["text"] for row in again[:2]] == ["topic: the sea", "style: plain | topic: the sea"]
+
+
+def test_the_column_with_the_text_is_found_beside_attributes_and_a_wrong_name_is_refused():
+    jsonl(CONTROLLED)
+    assert loaded(prompt=["style", "topic"]).columns["completion"] == "text"
+    assert "style, topic, text" in problem_of(prompt=["style", "tone"]).expected
+    chosen = loaded("generation").choices["data.text"]
+    assert chosen.value == "text"
+    assert "not read: style, topic (data.prompt='[style, topic]'" in chosen.reason
+
+
 def test_the_held_out_files_are_judged_by_their_own_name():
     jsonl([{"messages": said(number)} for number in range(20)])
     jsonl([{"messages": said(50)}, {"messages": said(51)[:1]}], "b.jsonl")

@@ -113,7 +113,7 @@ def _different(
     places: dict[tuple[str, ...], int] = {}
     exact: dict[int, set[tuple[int, int]]] = {}  # text to (split, hash) of its rows' exact texts
     for index, (row, home) in enumerate(zip(rows, homes.tolist(), strict=True)):
-        worded_texts = tuple(worded(text) for text in row.texts)
+        worded_texts = tuple(worded(text) for text in text_key(row) if text)
         place = places.setdefault(tuple(map(compact, worded_texts)), len(words))
         key = hash(text_key(row))
         if place == len(words):

@@ -15,6 +15,7 @@ from affina.data.names import known_columns
 from affina.data.passages import COLUMN, is_running_text
 from affina.data.table import Table, Unusable
 from affina.data.written.names import (
+    ATTRIBUTE_ROLE,
     CHAT_PAIRS,
     CONTEXT,
     GENERATION_PAIRS,
@@ -68,11 +69,19 @@ def written_columns(table: Table, spec: DataSpec, task: TaskName) -> Columns:
         DataError: a named column is not there, or it is unclear which one is meant.
         RecipeError: one column is named for two roles.
     """
-    found = named_columns(table, _named(spec))
+    found = named_columns(table, _named(spec) | _attributes(spec))
     group = {"group": found.pop("group")} if "group" in found else {}
     if task == "translation":
         return _translation(table, found) | group
-    return (_chat if task == "chat" else _generation)(table, spec, found) | group
+    if attributes := [found[role] for role in _attributes(spec)]:
+        found["prompt"] = attributes[0]
+    columns = (_chat if task == "chat" else _generation)(table, spec, found) | group
+    return {role: column for role, column in columns.items() if role != "prompt" or not attributes}
+
+
+def _attributes(spec: DataSpec) -> dict[str, str]:
+    """Role to column of the attributes that are put in front of a text, where the recipe names several columns."""
+    return {f"{ATTRIBUTE_ROLE}{name}": name for name in spec.prompt} if isinstance(spec.prompt, tuple) else {}
 
 
 def messages_in(table: Table, columns: Sequence[str]) -> str | None:
@@ -81,10 +90,10 @@ def messages_in(table: Table, columns: Sequence[str]) -> str | None:
 
 
 def _named(spec: DataSpec) -> dict[str, str]:
-    asked = {
+    asked: dict[str, str | None] = {
         "text": spec.text,
         "messages": spec.messages,
-        "prompt": spec.prompt,
+        "prompt": spec.prompt if isinstance(spec.prompt, str) else None,
         "completion": spec.completion,
         "system": spec.system,
         "context": spec.context,
@@ -124,10 +133,20 @@ def _generation(table: Table, spec: DataSpec, found: Columns) -> Columns:
     free = free_columns(found, table)
     asked = {"prompt", "completion"} & found.keys()
     if not asked and not pairs_in(_GENERATION.pairs, free) and (name := _only_text(table, free)) is not None:
-        return {"text": Resolved(name, "the only column with texts, learned from their first word to the last")}
+        reason = "the only column with texts, learned from their first word to the last"
+        return {"text": Resolved(name, reason + _not_read(name, free))}
     _add_sides(table, found, _GENERATION, task="generation")
     _add_context(table, spec, found)
     return found
+
+
+def _not_read(text: str, free: Sequence[str]) -> str:
+    """What else there is, and how it would be read, after the column with the texts."""
+    others = [name for name in free if name != text]
+    if not others:
+        return ""
+    prompt = others[0] if len(others) == 1 else f"[{', '.join(others)}]"
+    return f"; not read: {', '.join(others)} (data.prompt='{prompt}' data.completion='{text}' puts it in front of them)"
 
 
 def _translation(table: Table, found: Columns) -> Columns:

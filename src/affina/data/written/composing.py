@@ -22,8 +22,9 @@ from affina.data.conversations import (
     in_words,
     with_system,
 )
-from affina.data.rows import Row, is_blank
+from affina.data.rows import CONTROLLED, Row, is_blank
 from affina.data.table import excerpt
+from affina.data.written.names import ATTRIBUTE_ROLE
 from affina.errors import UnfitRow
 from affina.recipe.task_specs import ChatSpec, TranslationSpec, WritingSpec
 
@@ -63,7 +64,7 @@ def _turns(cells: Mapping[str, str], *, answered: bool) -> tuple[Turn, ...]:
         answer = cells.get("completion", "")
         said = (Turn(ASSISTANT, answer),) if "completion" in cells and (answered or not is_blank(answer)) else ()
         return (*from_turns(_parsed(cells["messages"])), *said)
-    turns = from_answer(cells["prompt"], cells.get("completion", ""), extra=cells.get("context", ""))
+    turns = from_answer(_prompt(cells), cells.get("completion", ""), extra=cells.get("context", ""))
     return turns if answered or not is_blank(turns[-1].content) else turns[:-1]
 
 
@@ -78,15 +79,29 @@ def _parsed(cell: str) -> object:
     raise UnfitRow(f"no list of turns but the text {excerpt(cell, 30)}")
 
 
+def _prompt(cells: Mapping[str, str]) -> str:
+    """What is asked: a column's cell, or attributes with their values, those that a row has."""
+    if "prompt" in cells:
+        return cells["prompt"]
+    attributes = {
+        role.removeprefix(ATTRIBUTE_ROLE): " ".join(cell.split())
+        for role, cell in cells.items()
+        if role.startswith(ATTRIBUTE_ROLE)
+    }
+    return " | ".join(f"{name}: {value}" for name, value in attributes.items() if value)
+
+
 def _generation(cells: Mapping[str, str], *, answered: bool) -> dict[str, str]:
-    if "prompt" not in cells:
+    if "text" in cells:
         return {"text": cells["text"], "label": ""}
-    prompt, extra, output = cells["prompt"], cells.get("context", ""), cells.get("completion", "")
+    prompt, extra, output = _prompt(cells), cells.get("context", ""), cells.get("completion", "")
     asked = f"{prompt}\n\n{extra}" if not is_blank(extra) else prompt
     if is_blank(asked):
         raise UnfitRow("the input is empty")
     if answered and is_blank(output):
         raise UnfitRow("the output is empty")
+    if "prompt" not in cells:  # attributes, which many texts share
+        return {"text": asked, "label": output, CONTROLLED: ""}
     return {"text": asked, "label": output}
 
 

@@ -52,6 +52,8 @@ TEXT_PAIRS: Final[tuple[Pair, ...]] = (
     ("input_text", "target_text"),
 )
 """Summaries, and what T5's users have, whose targets may be labels as well: generation where that is asked for."""
+ATTRIBUTE_ROLE: Final = "prompt "
+"""Before the name in the role of a column with an attribute that is put in front of a text."""
 SYSTEM: Final = ("system", "system_prompt", "system_message")
 CONTEXT: Final = ("context", "input")
 PREFERENCES: Final = ("chosen", "rejected")

@@ -10,6 +10,7 @@ from affina.data.names import match_name
 from affina.data.rows import is_blank
 from affina.data.table import MOST_EXAMPLES, Table, Unusable
 from affina.data.written.names import (
+    ATTRIBUTE_ROLE,
     CHAT_PAIRS,
     GENERATION_PAIRS,
     MESSAGES,
@@ -81,6 +82,8 @@ def refuse_mixed(table: Table, columns: Mapping[str, str], *, trains: bool = Tru
     """
     used = tuple(columns[role] for role in _INPUTS + _ANSWERS if role in columns)
     asked = used[:1]
+    if any(role.startswith(ATTRIBUTE_ROLE) for role in columns):
+        return  # a row may lack attributes
     lacking = [place for place in range(len(table.rows)) if not _has(table, place, asked)]
     if not lacking:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from affina.data.conversations import parse
@@ -10,6 +10,7 @@ from affina.data.labelling.written import Written
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.data.written.composing import composed
+from affina.data.written.names import ATTRIBUTE_ROLE
 from affina.errors import Problem, RecipeError
 from affina.evaluation.slot_phrases import Phrases, phrases_of
 from affina.evaluation.slots import not_judged
@@ -57,7 +58,7 @@ def prepare(
     answers = [] if found.alone else found.lessons.answers(rows["train"])
     how = how_to_write(recipe, model, answers, choices)
     search_with(model.module, how.beams)
-    choices[ASKED] = _asked(written.spec, found.teacher, as_turns=not model.reads_apart, alone=found.alone)
+    choices[ASKED] = _asked(written.spec, found.teacher, loaded.columns, as_turns=not model.reads_apart)
     model.module.to(machine.choose_device(recipe.device))
     writer = Writer(
         model=model,
@@ -94,15 +95,16 @@ def _phrases(written: Written, rows: Sequence[Row], choices: Choices) -> Phrases
     return found
 
 
-def _asked(spec: WritingSpec, teacher: Teacher, *, as_turns: bool, alone: bool) -> Resolved[Any]:
+def _asked(spec: WritingSpec, teacher: Teacher, columns: Mapping[str, str], *, as_turns: bool) -> Resolved[Any]:
     """What the model is asked for a stand-in, so that nobody has to guess it."""
-    role = {"chat": "prompt", "translation": "source"}.get(spec.name, "text" if alone else "prompt")
-    cells = {role: "a question" if spec.name == "chat" else "a text"}
+    role = {"chat": "prompt", "translation": "source"}.get(spec.name, "text" if "text" in columns else "prompt")
+    cells = {name: "a value" for name in columns if name.startswith(ATTRIBUTE_ROLE)}
+    cells = cells or {role: "a question" if spec.name == "chat" else "a text"}
     row = composed(Row(cells, "", 0, 0), spec, answered=False)
     if isinstance(spec, ChatSpec) and as_turns:
         turns = [{"role": turn.role, "content": turn.content} for turn in parse(row.fields["messages"])]
         return Resolved(turns, "in the model's chat template, for `a question`")
-    return Resolved(teacher.question(row).text, f"for `{'a question' if spec.name == 'chat' else 'a text'}`")
+    return Resolved(teacher.question(row).text, f"for `{' and '.join(dict.fromkeys(cells.values()))}`")
 
 
 def _shots(recipe: Recipe, model: LanguageModel, spec: WritingSpec, choices: Choices, *, alone: bool) -> int:
