@@ -77,6 +77,7 @@ def _blocks(count: int) -> str:
 
 
 FULL: Final = "method=full"
+WRITES: Final = ("task=generation", "data.text=text")
 CASES: Final = (
     Case("starter/encoder", FULL, None, (5, 30), 600),
     Case("starter/encoder", "method=partial", 1024, (5, 60), 400),
@@ -96,6 +97,11 @@ CASES: Final = (
     Case(_bert(256, 4, 8_000, "deberta-v2"), FULL, 2048, (20, 120), 200),
     Case(_bert(768, 4, 20_000, "roberta"), _blocks(4), 512, (10, 40), 200),
     Case(_bert(64, 2, 1_000), FULL, 1024, (5, 60), 1200),
+    Case("starter/encoder", "method=lora", 1024, (5, 60), 300),
+    Case("starter/encoder", "method=prompt", 1024, (5, 40), 300),
+    Case("starter/decoder", "method=lora", 512, (5, 40), 30, WRITES),
+    Case(_llama(384, 6, 32_000), FULL, 1024, (10, 60), 300, WRITES),
+    Case(_gpt2(256, 6, 16_000), "method=prefix", 1024, (10, 60), 200, WRITES),
 )
 
 
