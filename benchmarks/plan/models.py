@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from affina.models.quiet import quiet
 
@@ -17,14 +17,14 @@ SPECIAL: Final = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LABELS: Final = 4
 
 
-def make_model(folder: Path, family: str, settings: dict[str, Any]) -> Path:
+def make_model(folder: Path, family: str, settings: dict[str, Any], *, writes: bool = False) -> Path:
     """Write a random checkpoint whose tokenizer has one token for each word `w0`, `w1`, ..."""
     vocabulary = settings["vocab_size"]
     ends = {name: SPECIAL.index("[SEP]") for name in ("bos_token_id", "eos_token_id")}
     with quiet():
         config = AutoConfig.for_model(family, **settings, **ends, pad_token_id=0)
         torch.manual_seed(0)
-        AutoModel.from_config(config).save_pretrained(folder)
+        (AutoModelForCausalLM if writes else AutoModel).from_config(config).save_pretrained(folder)
         _tokenizer(vocabulary).save_pretrained(folder)
     return folder
 

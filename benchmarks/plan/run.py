@@ -131,7 +131,11 @@ def _earlier(result: Path) -> dict[int, dict[str, Any]]:
 def _compare(case: Case, folder: Path) -> dict[str, Any]:
     from models import make_model, write_texts  # noqa: PLC0415 - torch, which the table alone does not need
 
-    model = case.model if isinstance(case.model, str) else str(make_model(folder / "model", *case.model))
+    model = (
+        case.model
+        if isinstance(case.model, str)
+        else str(make_model(folder / "model", *case.model, writes=case.more == WRITES))
+    )
     data = write_texts(folder / "texts.csv", rows=case.rows, words=case.words, seed=1)
     budget = () if case.batch_tokens is None else (f"train.batch_tokens={case.batch_tokens}",)
     words = [f"model={model}", case.method, *budget, "train.epochs=1", f"run={folder}/run", *AS_IN_ALL, *case.more]

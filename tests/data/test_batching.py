@@ -57,13 +57,13 @@ def test_evaluation_batches_are_sorted_longest_first_and_full(lengths, budget):
 
 def test_the_plan_depends_on_its_arguments_alone():
     lengths = real_lengths(3000)
-    plan = plan_epoch(lengths, budget=1024, seed=7, epoch=2)
+    plan = list(plan_epoch(lengths, budget=1024, seed=7, epoch=2))
     np.random.default_rng(0).random()
-    assert plan_epoch(lengths, budget=1024, seed=7, epoch=2) == plan
-    assert plan_epoch(np.array(lengths), budget=1024, seed=7, epoch=2) == plan
-    assert plan_epoch(lengths, budget=1024, seed=7, epoch=3) != plan
-    assert plan_epoch(lengths, budget=1024, seed=8, epoch=2) != plan
-    assert plan_epoch(lengths, budget=1024, seed=2, epoch=7) != plan, "seed and epoch are not summed"
+    assert list(plan_epoch(lengths, budget=1024, seed=7, epoch=2)) == plan
+    assert list(plan_epoch(np.array(lengths), budget=1024, seed=7, epoch=2)) == plan
+    assert list(plan_epoch(lengths, budget=1024, seed=7, epoch=3)) != plan
+    assert list(plan_epoch(lengths, budget=1024, seed=8, epoch=2)) != plan
+    assert list(plan_epoch(lengths, budget=1024, seed=2, epoch=7)) != plan, "seed and epoch are not summed"
 
 
 def test_little_is_padding():
@@ -82,8 +82,8 @@ def test_batches_are_in_random_order_and_mix_anew_each_epoch():
 
 
 def test_no_rows_and_no_budget():
-    assert plan_epoch([], budget=10, seed=0, epoch=0) == []
-    assert by_length([], budget=10) == []
+    assert list(plan_epoch([], budget=10, seed=0, epoch=0)) == []
+    assert list(by_length([], budget=10)) == []
     for plan in (lambda: by_length([1], budget=0), lambda: plan_epoch([1], budget=0, seed=0, epoch=0)):
         with pytest.raises(ValueError, match="at least one token"):
             plan()

@@ -18,6 +18,7 @@ from test_odd_records import regression
 
 from affina.record.journal import Reading
 from affina.reporting import candidates_page, comparison_page, page
+from workbench import affina, tiny, write_csv
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +56,23 @@ PAGES = {
     },
 }
 
+SHORT = ("train.max_steps=2", "evaluate.resamples=20")
+BRIEF = ("generate.max_new_tokens=8", "generate.rows=6")
+PLACES = [(f"name: Inn {n % 30} | area: {'river' if n % 2 else 'centre'}", f"Inn {n % 30}, {NASTY}") for n in range(60)]
+SEVERAL = [
+    (f"{NASTY} text {n}", "|".join(name for place, name in enumerate("abc") if n >> place & 1)) for n in range(64)
+]
+RUNS = {
+    "a chat": (
+        "llama",
+        [(f"where is {n}? {ARABIC}", f"it is {NASTY} {n}") for n in range(40)],
+        "question,answer",
+        *BRIEF,
+    ),
+    "attributes": ("gpt2", PLACES, "input,output", "task=generation", *BRIEF),
+    "several labels": ("bert", SEVERAL, "text,labels", "task=multi_label"),
+}
+"""Pages of whole runs, of kinds that no record on paper has."""
 COPIED = """() => {
     const all = document.createRange();
     all.selectNode(document.querySelector('#scores-caption').closest('table'));
@@ -78,11 +96,21 @@ def chromium():
         yield browser
 
 
+def of_a_run(folder, family, rows, header, *words):
+    """The page of a whole, short run."""
+    write_csv(folder / "rows.csv", rows, header=header)
+    ended = affina("train", folder / "rows.csv", f"model={tiny(family)}", f"run={folder / 'run'}", *SHORT, *words)
+    assert ended.status == 0, ended.err
+    return (folder / "run" / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     for name, make in PAGES.items():
         (folder / f"{name}.html").write_text(make(), encoding="utf-8")
+    for name, given in RUNS.items():
+        (folder / f"{name}.html").write_text(of_a_run(tmp_path_factory.mktemp("run"), *given), encoding="utf-8")
     return folder
 
 
@@ -91,7 +119,7 @@ def shot(watched, name, size, scheme):
         watched.page.screenshot(path=Path(folder) / f"{name}-{size[0]}-{scheme}.png", full_page=True)
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, *RUNS])
 @pytest.mark.parametrize(("size", "scheme"), VIEWS, ids=str)
 def test_a_page_is_quiet_alone_and_fits_the_window(chromium, files, name, size, scheme):
     path = files / f"{name}.html"
@@ -104,7 +132,9 @@ def test_a_page_is_quiet_alone_and_fits_the_window(chromium, files, name, size, 
     assert watched.requests == [path.as_uri()]
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if "labels" not in name])  # axe takes a minute for those
+@pytest.mark.parametrize(
+    "name", [*(name for name in PAGES if "labels" not in name), *RUNS]
+)  # axe takes a minute for those
 @pytest.mark.parametrize(("size", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=str)
 def test_a_page_has_no_serious_barrier(chromium, files, name, size, scheme):
     with opened(chromium, files / f"{name}.html", size=size, scheme=scheme) as watched:

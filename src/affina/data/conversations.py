@@ -59,6 +59,13 @@ def from_turns(given: Any) -> tuple[Turn, ...]:
     return tuple(_turn(entry, number) for number, entry in enumerate(given, 1))
 
 
+def are_turns(given: Any) -> bool:
+    """Whether it is a list of objects with a speaker each."""
+    if not isinstance(given, list) or not given:
+        return False
+    return all(isinstance(entry, dict) and any(key in entry for key in SPEAKER) for entry in given)
+
+
 def from_answer(question: str, answer: str, *, extra: str = "", system: str = "") -> tuple[Turn, ...]:
     """A question with its answer as a conversation.
 

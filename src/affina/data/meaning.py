@@ -235,7 +235,7 @@ def cells_of(table: Table, columns: Mapping[str, str], labelling: Labelling) -> 
     """
     if labelling.writes:
         refuse_mixed(table, columns)
-    return rows_of(table, columns, lists=labelling.takes_lists)
+    return rows_of(table, columns, lists=labelling.takes_lists, task=labelling.name)
 
 
 def _column_choices(found: Columns, spec: DataSpec, *, labels: bool) -> dict[str, Resolved[Any]]:

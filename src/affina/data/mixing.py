@@ -60,8 +60,15 @@ def seen_in(weights: Sequence[Weight], *, seed: int, epoch: int) -> list[int]:
     return found
 
 
+def are_plain(by_file: Mapping[str, Weight]) -> bool:
+    """Whether every row is seen once an epoch, so that its place among the rows is its place in the epoch."""
+    return all(weight.value == 1 for weight in by_file.values())
+
+
 def weights_of(rows: Sequence[Row], by_file: Mapping[str, Weight]) -> list[Weight]:
-    """The weight of each row: that of its file."""
+    """The weight of each row: that of its file, or the plain one where every row is seen once."""
+    if are_plain(by_file):
+        return [PLAIN] * len(rows)
     return [by_file.get(row.file, PLAIN) for row in rows]
 
 

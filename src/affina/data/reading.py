@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from affina.data.column_problems import meaning
+from affina.data.conversations import are_turns
 from affina.data.formats import read_table
 from affina.data.items import Item
 from affina.data.names import KNOWN_NAMES, known_columns, known_partner, match_name
@@ -17,20 +19,26 @@ from affina.data.passages import is_running_text
 from affina.data.rows import Row, is_blank
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, Problem
+from affina.recipe.task_specs import TaskName
 
 _STRIPPED: Final = frozenset({"label", "group", "people"})
 """Roles whose outer blanks mean nothing; a text is kept letter by letter."""
+_WRITTEN: Final = ("completion", "target")
+_WITH_REFERENCES: Final = ("generation", "translation")
 
 
-def rows_of(table: Table, columns: Mapping[str, str], *, lists: bool = False) -> tuple[Row, ...]:
+def rows_of(
+    table: Table, columns: Mapping[str, str], *, lists: bool = False, task: TaskName = "classification"
+) -> tuple[Row, ...]:
     """The table's rows with the cells of the given columns; labels and groups without outer blanks.
 
-    Conversations are their JSON text.
+    Conversations are their JSON text. A list of texts to be written is a row for each: references of one input.
 
     Args:
         table: the file.
         columns: role to column, the column as this file writes it.
         lists: whether a label may be a list, which is then handed on as its JSON text.
+        task: what the rows are for.
 
     Raises:
         DataError: a list, an object or no number where a text is expected.
@@ -38,29 +46,38 @@ def rows_of(table: Table, columns: Mapping[str, str], *, lists: bool = False) ->
     if nested := [_nested(table, role, name) for role, name in columns.items() if name in table.unread]:
         raise DataError(*nested)
     places = [(role, table.columns.index(name)) for role, name in columns.items()]
+    answer = next((role for role in columns if role in _WRITTEN), "")
     problems: list[Problem] = []
     rows = []
     for index, cells in enumerate(table.rows):
-        fields = {}
+        fields: dict[str, str] = {}
+        references: tuple[str, ...] = ()
         for role, place in places:
             cell = cells[place]
             if isinstance(cell, Unusable) and lists and role == "label" and cell.items is not None:
                 fields[role] = json.dumps(cell.items, ensure_ascii=False)
-            elif isinstance(cell, Unusable) and _as_json(role, cell):
+            elif isinstance(cell, Unusable) and _as_json(role, cell, task):
                 fields[role] = json.dumps(cell.value, ensure_ascii=False)
+            elif isinstance(cell, Unusable) and cell.items and role in _WRITTEN and task in _WITH_REFERENCES:
+                fields[role], references = cell.items[0], cell.items[1:]
             elif isinstance(cell, Unusable):
                 problems.append(_no_text(f"{table.where(index)}, column {columns[role]}", role, cell))
             else:
                 fields[role] = cell.strip() if role in _STRIPPED else cell
         rows.append(Row(fields, table.file, table.before + index + 1, table.lines[index]))
+        rows += [replace(rows[-1], fields=fields | {answer: text}) for text in references]
     if problems:
         raise DataError(*problems)
     return tuple(rows)
 
 
-def _as_json(role: str, cell: Unusable) -> bool:
+def _as_json(role: str, cell: Unusable, task: TaskName) -> bool:
     """Whether a value is read as its JSON text: a conversation, or attributes with their values that a text is for."""
-    return (role == "messages" and cell.value is not None) or (role == "prompt" and isinstance(cell.value, dict))
+    if role == "messages":
+        return cell.value is not None
+    if role in ("prompt", "completion") and task == "chat" and are_turns(cell.value):
+        return True
+    return role == "prompt" and isinstance(cell.value, dict)
 
 
 def same_columns(table: Table, columns: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -89,13 +90,14 @@ def _special_tokens(tokenizer: Any, loaded: Loaded, *, model: str) -> tuple[tupl
     if not names:
         return (), ()
     pattern = re.compile("|".join(map(re.escape, names)))
-    rows = [row for part in loaded.splits.by_name.values() for row in part[:_MOST_READ]]
-    found = [(row.where, match[0]) for row in rows for text in _words(row) if (match := pattern.search(text))]
+    parts = loaded.splits.by_name.values()
+    rows = (row for part in parts for row in islice(part, _MOST_READ))
+    found = ((row.where, match[0]) for row in rows for text in _words(row) if (match := pattern.search(text)))
     places = list(dict.fromkeys(found))
-    total = sum(map(len, loaded.splits.by_name.values()))
+    total, read = sum(map(len, parts)), sum(min(len(part), _MOST_READ) for part in parts)
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     how = f"texts with what are special tokens to {model}: {shown}"
-    check = Check(name="special tokens", rows=len(rows), of=total, how=how)
+    check = Check(name="special tokens", rows=read, of=total, how=how)
     if not places:
         return (), (check,)
     finding = Finding(

@@ -142,7 +142,7 @@ class Learns(ABC):
         reason = f"{worth.reason if asked == AUTO else GIVEN}; {found.reason}"
         return replace(self, packing=found.value), {PACK: Resolved(found.value is not None, reason)}
 
-    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
+    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> Sequence[list[int]]:
         """Rows that fill a line together, or rows of about the same length."""
         plan = plan_epoch if self.packing is None else self.packing.plan
         return plan(lengths, budget=budget, seed=seed, epoch=epoch)

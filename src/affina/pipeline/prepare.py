@@ -11,7 +11,7 @@ import torch
 
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, load
-from affina.data.mixing import seen_in, weights_of
+from affina.data.mixing import are_plain, seen_in, weights_of
 from affina.errors import Problem, RecipeError
 from affina.methods.base import Attached
 from affina.models.base import Pretrained, width
@@ -219,4 +219,6 @@ def _facts(
 def _as_seen(subject: Subject, loaded: Loaded, *, seed: int) -> Sequence[int]:
     """The training rows' lengths, each as often as the first epoch has the row."""
     lengths = subject.lengths["train"]
+    if are_plain(loaded.weights):
+        return lengths
     return [lengths[place] for place in seen_in(weights_of(subject.rows["train"], loaded.weights), seed=seed, epoch=0)]

@@ -102,7 +102,7 @@ class Subject(RunsOnce, Protocol):
     def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Subject, dict[str, Resolved[Any]]]:
         """The subject with its batches decided, now that their size is known, and recipe key to what was decided."""
 
-    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
+    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> Sequence[list[int]]:
         """The micro-batches of an epoch over rows of these lengths, as places; see `data.batching`."""
 
     def shape_of(self, places: Sequence[int]) -> tuple[int, int]:

@@ -6,8 +6,10 @@ measured, and what was not and why, goes into the record.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from affina.pipeline.attaching import as_exported, is_beside
 from affina.pipeline.budgets import budgets_of, keeps_limit
@@ -22,6 +24,7 @@ from affina.risks.measuring import Looks
 from affina.risks.probe import Probe
 from affina.runtime import heap, machine
 from affina.training.control import Outcome
+from affina.training.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,7 @@ def probing_of(run: Prepared, outcome: Outcome, journal: Journal) -> Probing:
     run.model.module.zero_grad(set_to_none=True)
     heap.give_back()  # the training has left gaps; another model is about to be read
     budgets = budgets_of(run.recipe)
-    bounded = run.recipe.risks.measure == AUTO
-    allowance = Allowance(outcome.tokens, bounded=bounded, budgeted=frozenset(budgets))
-    found = list(_with_room(every_probe(run, allowance, journal), run))
+    found = list(_with_room(every_probe(run, _allowance(run, outcome.tokens), journal), run))
     probes = [probe for probe in found if not isinstance(probe, Probed)]
     lacking = tuple(probe for probe in found if isinstance(probe, Probed))
     return Probing(Looks(probes, run.attached, budgets=budgets, keeps_limit=keeps_limit), lacking)
@@ -75,8 +76,24 @@ def measure_risks(run: Prepared, outcome: Outcome, journal: Journal, probing: Pr
             journal.append(line)
 
 
+def _allowance(run: Prepared, tokens: int) -> Allowance:
+    """What the probes of a run may read whose training read so many tokens."""
+    bounded = run.recipe.risks.measure == AUTO
+    return Allowance(tokens, bounded=bounded, budgeted=frozenset(budgets_of(run.recipe)))
+
+
+def will_read_base(run: Prepared, plan: Plan) -> bool:
+    """Whether a run whose training goes as it was planned reads the model as it came again: for a probe that it may."""
+    if not reads_base(run):
+        return False
+    tokens = round(plan.epoch_after(plan.total_steps) * sum(run.subject.lengths["train"]))
+    with Journal(Path(os.devnull)) as journal:
+        found = every_probe(run, _allowance(run, tokens), journal)
+    return any(not isinstance(probe, Probed) and probe.needs_base for probe in found)
+
+
 def reads_base(run: Prepared) -> bool:
-    """Whether the model as it came is read again, beside the tuned one."""
+    """Whether the model as it came would have to be read again, beside the tuned one."""
     in_the_model = any(group.part == "body" for group in run.attached.parameter_groups())
     return run.recipe.risks.measure != "never" and in_the_model and not is_beside(run.attached)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from affina.data.drawing import drawn_places
-from affina.data.mixing import seen_in, weights_of
+from affina.data.mixing import are_plain, seen_in, weights_of
 from affina.pipeline.budgets import snapshot_steps
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.regularising import annealing_of, holding_keys, recall_of, regularisers_of
@@ -110,7 +110,11 @@ def planner_of(prepared: Prepared) -> EpochPlanner:
     weights = weights_of(prepared.rows["train"], prepared.loaded.weights)
     budget, seed = prepared.hyper.batch_tokens.value, prepared.draws
 
-    def batches(epoch: int) -> list[list[int]]:
+    once = are_plain(prepared.loaded.weights)
+
+    def batches(epoch: int) -> Sequence[list[int]]:
+        if once:
+            return prepared.subject.plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)
         seen = seen_in(weights, seed=seed, epoch=epoch)
         planned = prepared.subject.plan_epoch([lengths[place] for place in seen], budget=budget, seed=seed, epoch=epoch)
         return [[seen[place] for place in batch] for batch in planned]

@@ -129,7 +129,7 @@ def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
 class Batches:
     """The micro-batches of the first epoch: places of rows, and shapes."""
 
-    places: list[list[int]]
+    places: Sequence[list[int]]
     shapes: list[Shape]
 
 

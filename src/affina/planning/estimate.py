@@ -19,7 +19,7 @@ from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
 from affina.pipeline.regularising import held_bytes
 from affina.pipeline.replayed import texts_for
-from affina.pipeline.risks import reads_base
+from affina.pipeline.risks import will_read_base
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape
 from affina.planning.forecast import Memory
@@ -189,7 +189,7 @@ def memory_of(prepared: Prepared, activations: Activations, plan: Plan, *, held:
     stages = {stage: later + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
     stages |= _asking(prepared, loaded=later, interpreter=interpreter if on_cpu else 0)
     stages["loading"] = loaded
-    if reads_base(prepared):
+    if will_read_base(prepared, plan):
         stages[RISKS] = later + weight_bytes(prepared.model.module) + (BESIDE if on_cpu else 0)
     if isinstance(prepared.attached, Mergeable):  # the updated matrices are there twice while they are written
         stages["export"] = later + prepared.attached.merge_bytes

@@ -23,7 +23,7 @@ from affina.models.base import width
 from affina.pipeline.beforehand import with_stand_ins
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import probe_rates, steps_of_test
-from affina.pipeline.risks import reads_base
+from affina.pipeline.risks import will_read_base
 from affina.pipeline.shipping import put
 from affina.pipeline.training import build_loop
 from affina.planning.costs import batches_of, costs_of, evaluation_cost
@@ -143,12 +143,13 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
         if writes:
             with found.stage("checkpoint", prepared.device):
                 _write(loop, found)
+    plan = loop.plan
     del loop  # as in a run, the optimizer is gone before the model is exported
     if writes:
         with found.stage("export", prepared.device), _written(found, "model", run.model, run.adapter):
             put(prepared, checkpoint.load_best(run, step=0))
             prepared.subject.export(prepared, run)
-    if reads_base(prepared):
+    if will_read_base(prepared, plan):
         with found.stage(RISKS, prepared.device), prepared.attached.as_it_came():
             pass  # to hold both models is what counts
     found.again = times_as_long(prepared)  # after all stages: what it holds in memory is no part of a run

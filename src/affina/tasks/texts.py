@@ -5,6 +5,7 @@ What stands beside the texts, the target, is each task's own.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -68,7 +69,7 @@ def read_texts(tokenizer: Any, rows: Sequence[Row], *, max_length: int) -> Token
     Texts are read once, a part of the rows at a time; those beyond the limit twice.
     """
     ids, kinds = Lists(below=len(tokenizer)), Lists(below=2**8)
-    whole: list[int] = []
+    whole = array("q")
     typed = False
     for start in range(0, len(rows), MEASURED_AT_ONCE):
         part = rows[start : start + MEASURED_AT_ONCE]
@@ -82,8 +83,9 @@ def read_texts(tokenizer: Any, rows: Sequence[Row], *, max_length: int) -> Token
             ids.add(example.ids)
             kinds.add(example.types or ())
             typed = typed or example.types is not None
-        whole += lengths
-    return Tokenized(ids=ids.whole(), types=kinds.whole() if typed else None, whole=np.asarray(whole, dtype=np.int64))
+        whole.extend(lengths)
+    every = np.array(memoryview(whole), dtype=np.int64, copy=None)
+    return Tokenized(ids=ids.whole(), types=kinds.whole() if typed else None, whole=every)
 
 
 def _encode(tokenizer: Any, texts: Sequence[Any], max_length: int | None) -> Any:

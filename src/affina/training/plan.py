@@ -10,14 +10,14 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 JUDGED_FROM: Final = 40
 """Steps: a quarter of a shorter run is too soon to judge it."""
 Window = list[list[int]]
-EpochPlanner = Callable[[int], list[list[int]]]
+EpochPlanner = Callable[[int], Sequence[list[int]]]
 """Epoch number to its micro-batches of row places."""
 
 
@@ -51,14 +51,14 @@ class Plan:
     _ends: list[int] = field(init=False)
     _evaluated: frozenset[int] = field(init=False)
     _quarter: int = field(init=False)
-    _cache: tuple[int, list[Window]] | None = field(init=False, default=None)
+    _cache: tuple[int, Sequence[list[int]]] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.steps_per_epoch = len(self._windows(0))
+        self.steps_per_epoch = self._steps(0)
         sizes: list[int] = []
         for epoch in range(math.ceil(self.epochs)):
             share = min(1.0, self.epochs - epoch)
-            sizes.append(max(1, round(len(self._windows(epoch)) * share)))
+            sizes.append(max(1, round(self._steps(epoch) * share)))
             if self.max_steps and sum(sizes) >= self.max_steps:
                 break
         self._ends = list(itertools.accumulate(sizes))
@@ -82,13 +82,14 @@ class Plan:
         """The micro-batches of `step`, counted from 0."""
         epoch = bisect.bisect_right(self._ends, step)
         start = self._ends[epoch - 1] if epoch else 0
-        return self._windows(epoch)[step - start]
+        place = (step - start) * self.accumulate
+        return list(self._batches(epoch)[place : place + self.accumulate])
 
     def epoch_after(self, step: int) -> float:
         """How many passes over the rows `step` steps make, 0.5 for half an epoch."""
         epoch = bisect.bisect_right(self._ends, step - 1) if step else 0
         start = self._ends[epoch - 1] if epoch else 0
-        return epoch + (step - start) / len(self._windows(epoch))
+        return epoch + (step - start) / self._steps(epoch)
 
     def steps_in(self, epochs: float) -> int:
         """Steps that so many passes over the rows take; all steps where the run has no more passes than that."""
@@ -96,7 +97,7 @@ class Plan:
         if whole >= len(self._ends):
             return self.total_steps
         start = self._ends[whole - 1] if whole else 0
-        return min(self.total_steps, start + round((epochs - whole) * len(self._windows(whole))))
+        return min(self.total_steps, start + round((epochs - whole) * self._steps(whole)))
 
     def evaluates_after(self, step: int) -> bool:
         """Whether the validation rows are looked at once `step` steps are done; always at the end."""
@@ -110,9 +111,10 @@ class Plan:
         """Whether a long enough run is still to be judged so, after this step or a later one."""
         return step <= self._quarter and self.total_steps >= JUDGED_FROM
 
-    def _windows(self, epoch: int) -> list[Window]:
+    def _steps(self, epoch: int) -> int:
+        return math.ceil(len(self._batches(epoch)) / self.accumulate)
+
+    def _batches(self, epoch: int) -> Sequence[list[int]]:
         if self._cache is None or self._cache[0] != epoch:
-            batches = self.planner(epoch)
-            windows = [batches[start : start + self.accumulate] for start in range(0, len(batches), self.accumulate)]
-            self._cache = (epoch, windows)
+            self._cache = (epoch, self.planner(epoch))
         return self._cache[1]

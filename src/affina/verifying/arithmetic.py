@@ -85,7 +85,7 @@ def in_batches(bench: Bench) -> Guarantee:
     )
 
 
-def _met(bench: Bench, batches: list[list[int]]) -> list[list[int]]:
+def _met(bench: Bench, batches: Sequence[list[int]]) -> Sequence[list[int]]:
     """The batches; the two shortest rows in one where the user's batches have one row each."""
     if max(map(len, batches)) > 1:
         return batches

@@ -60,7 +60,7 @@ def is_packed(run: Prepared) -> bool:
     return not isinstance(run.subject, Answering) and learns(run.subject).packing is not None
 
 
-def planned(run: Prepared) -> list[list[int]]:
+def planned(run: Prepared) -> Sequence[list[int]]:
     """The batches of an epoch that has each row once, whatever it weighs."""
     lengths, budget = run.subject.lengths["train"], run.hyper.batch_tokens.value
     return run.subject.plan_epoch(lengths, budget=budget, seed=run.draws, epoch=EPOCH)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from affina.data.loading import load
+from affina.data.rows import text_key
 from affina.recipe.data_spec import DataSpec
+from affina.recipe.load import check_recipe
 
 REAL = Path(os.environ.get("AFFINA_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
 pytestmark = pytest.mark.skipif(
@@ -39,6 +41,51 @@ def shared(train, test, **options):
 )
 def test_no_false_alarm(train, test, options, exact, nearly):
     assert shared(train, test, **options)[:2] == (exact, nearly)
+
+
+SETS = {
+    "bitext_support": ("train.csv", "test.csv", "chat", {"prompt": "instruction", "completion": "response"}),
+    "medquad": ("train.jsonl", "test.jsonl", "chat", {"prompt": "question", "completion": "answer"}),
+    "multi30k": ("train.csv", "test_2016_flickr.csv", "auto", {"source": "en", "target": "fr"}),
+    "e2e_nlg": ("train_tok.csv", "test.csv", "generation", {}),
+    "xed_it": ("train.csv", "valid.csv", "auto", {}),
+    "sst2": ("sst5_train.csv", "sst5_test.csv", "auto", {}),
+}
+ALONE = {
+    "sms_spam_272": ("all.csv", "auto"),
+    "tiny_shakespeare": ("input.txt", "auto"),
+    "wikitext2_valid": ("valid.txt", "auto"),
+    "alpaca_demo": ("train.jsonl", "auto"),
+    "self_instruct_seed": ("train.jsonl", "auto"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SETS)
+def test_what_files_share_is_what_they_have_letter_by_letter(name):
+    train, test, task, options = SETS[name]
+    recipe = check_recipe(
+        {"task": task, "data": {"train": f"{REAL / name / train}", "test": f"{REAL / name / test}", **options}}
+    )
+    loaded = load(recipe.data, seed=0, task=recipe.task)
+    there = {text_key(row) for part in (loaded.splits.train, loaded.splits.validation) for row in part}
+    known = sum(text_key(row) in there for row in loaded.splits.test)
+    counts = {finding.name: finding.count for finding in loaded.findings}
+    assert counts.get("test_rows_in_train", 0) == known
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ALONE)
+def test_the_splits_of_one_file_share_nothing(name):
+    file, task = ALONE[name]
+    recipe = check_recipe({"task": task, "data": {"train": f"{REAL / name / file}"}})
+    loaded = load(recipe.data, seed=0, task=recipe.task)
+    keys = [{text_key(row) for row in part} for part in loaded.splits.by_name.values()]
+    assert not keys[0] & keys[1]
+    assert not keys[0] & keys[2]
+    assert not [
+        finding.name for finding in loaded.findings if "_in_train" in finding.name and "nearly" not in finding.name
+    ]
 
 
 def test_short_questions_of_the_same_kind_are_left_alone():

@@ -208,6 +208,34 @@ def test_texts_that_are_gone_on_with_are_only_not_empty():
     assert {finding.name: finding.count for finding in result.findings} == {"empty_texts": 1}
 
 
+def test_prompts_and_answers_that_are_lists_of_turns_are_conversations():
+    def turns(number):
+        asked = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": f"Hi {number}"}]
+        return {"prompt": asked, "completion": [{"role": "assistant", "content": f"Hello {number}."}]}
+
+    jsonl([*map(turns, range(20)), {"prompt": turns(20)["prompt"], "completion": "Hello 20."}])
+    result = loaded()
+    assert result.labelling.name == "chat"
+    found = {row["label"]: row for row in rows_of(result)}
+    assert set(found) == {f"Hello {number}." for number in range(21)}
+    assert found["Hello 20."]["text"] == "Hi 20"
+    assert parse(found["Hello 3."]["messages"])[0] == Turn("system", "Be kind.")
+    jsonl([{"prompt": turns(number)["prompt"], "completion": ["a", "b"]} for number in range(20)])
+    assert "a text" in problem_of("chat").expected
+
+
+@pytest.mark.parametrize("task", ["generation", "translation"])
+def test_a_list_of_texts_to_be_written_is_a_row_for_each(task):
+    names = ("input", "output") if task == "generation" else ("source", "target")
+    jsonl([dict(zip(names, (f"a {number}", [f"b {number}", f"c {number}"]), strict=True)) for number in range(20)])
+    asked = {"name": task, "source_language": "en", "target_language": "fr"} if task == "translation" else task
+    result = loaded(asked)
+    assert sorted((row["text"], row["label"]) for row in rows_of(result)) == sorted(
+        (f"a {number}", f"{letter} {number}") for number in range(20) for letter in "bc"
+    )
+    assert {finding.name: finding.count for finding in result.findings}["several_references"] == 20
+
+
 CONTROLLED = [
     {"style": "plain" if number % 2 else "", "topic": "the  sea", "text": f"text {number}"} for number in range(40)
 ]

@@ -16,7 +16,7 @@ from typing import Any, Final, final
 from affina.data.audit.balance import find_imbalance, find_similar_labels
 from affina.data.checks import check_known_labels, noticed
 from affina.data.labelling.base import in_order
-from affina.data.rows import Row
+from affina.data.rows import Row, named
 from affina.data.table import excerpt
 from affina.errors import DataError, Problem
 from affina.recipe.task_specs import TaskName
@@ -154,7 +154,7 @@ class LabelSets:
         if len(counts) < _FEWEST:
             found = f"{len(counts)} in {len(rows)} rows" + (f": {excerpt(next(iter(counts)))}" if counts else "")
             fix = "add rows with other labels, or check that data.label names the right column and task.separator fits"
-            where = f"{rows[0].file}, column {column}"
+            where = f"{named(row.file for row in rows)}, column {column}"
             raise DataError(Problem(where=where, expected="two or more different labels", found=found, fix=fix))
         joined = {label for label in counts if _is_joined(label, counts, self.separator, given=self.found is None)}
         problems = [

@@ -15,7 +15,7 @@ from affina.data.audit.balance import find_imbalance, find_similar_labels
 from affina.data.checks import check_known_labels
 from affina.data.labelling.base import in_order
 from affina.data.reading import refuse_empty_labels
-from affina.data.rows import Row
+from affina.data.rows import Row, named
 from affina.data.table import excerpt
 from affina.errors import DataError, Problem
 from affina.recipe.task_specs import TaskName
@@ -104,10 +104,10 @@ def check_training_labels(
     """
     refuse_empty_labels(rows)
     counts = Counter(row.fields["label"] for row in rows)
-    where = f"{rows[0].file}, column {column}"
     if len(counts) == 1:
         found = f"one label, {excerpt(next(iter(counts)))}, in all {len(rows)} rows"
         fix = "add rows of the other classes, or check that data.label names the right column"
+        where = _where(rows, column)
         raise DataError(Problem(where=where, expected="two or more different labels", found=found, fix=fix))
     if not asked:
         _refuse_decimals(rows, counts, column)
@@ -115,8 +115,13 @@ def check_training_labels(
     if not asked and 2 * len(counts) > len(rows) >= 10 and 2 * len(counts.keys() & attested) < len(counts):
         found = f"{len(counts)} different labels in {len(rows)} rows, as in a column of free text or ids"
         fix = "name the column with the classes: data.label=COLUMN"
+        where = _where(rows, column)
         raise DataError(Problem(where=where, expected="a few labels that come back", found=found, fix=fix))
     _refuse_single(rows, counts, attested)
+
+
+def _where(rows: Sequence[Row], column: str) -> str:
+    return f"{named(row.file for row in rows)}, column {column}"
 
 
 def _refuse_decimals(rows: Sequence[Row], counts: Counter[str], column: str) -> None:

@@ -79,8 +79,12 @@ def written_rows(
         blank = found_blank(table.file, table.blank, table.blank_places, split="train")
         if not answered:
             refuse_blank_rows(table)
+        rows = rows_of(table, found, task=spec.name)
         made, findings = settle(
-            rows_of(table, found), lambda row: composed(row, spec, answered=answered), policy=unfit, split=GIVEN
+            rows,
+            lambda row: composed(row, spec, answered=answered),
+            policy=unfit,
+            split=GIVEN,
         )
         read += made
         for finding in (*(blank if answered else ()), *findings):

@@ -14,7 +14,9 @@ from dataclasses import replace
 
 from affina.data.conversations import (
     ASSISTANT,
+    USER,
     Turn,
+    are_turns,
     check,
     dump,
     from_answer,
@@ -64,8 +66,22 @@ def _turns(cells: Mapping[str, str], *, answered: bool) -> tuple[Turn, ...]:
         answer = cells.get("completion", "")
         said = (Turn(ASSISTANT, answer),) if "completion" in cells and (answered or not is_blank(answer)) else ()
         return (*from_turns(_parsed(cells["messages"])), *said)
-    turns = from_answer(_prompt(cells), cells.get("completion", ""), extra=cells.get("context", ""))
+    asked, answer = _prompt(cells), cells.get("completion", "")
+    if (before := _own_turns(asked)) is not None or _own_turns(answer) is not None:
+        written = _own_turns(answer) or ((Turn(ASSISTANT, answer),) if answered or not is_blank(answer) else ())
+        return (*(before or (Turn(USER, asked),)), *written)
+    turns = from_answer(asked, answer, extra=cells.get("context", ""))
     return turns if answered or not is_blank(turns[-1].content) else turns[:-1]
+
+
+def _own_turns(cell: str) -> tuple[Turn, ...] | None:
+    """The turns of a prompt or an answer that is a list of such; None for a text."""
+    if not cell.startswith("[{"):
+        return None
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(cell)
+        return from_turns(found) if are_turns(found) else None
+    return None
 
 
 def _parsed(cell: str) -> object:

@@ -118,7 +118,7 @@ class Answering:
         """Rows of about the same length meet in a batch: there is nothing to decide."""
         return self, {}
 
-    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
+    def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> Sequence[list[int]]:
         """Rows of about the same length meet."""
         return plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)
 
