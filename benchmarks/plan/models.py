@@ -25,7 +25,9 @@ def make_model(folder: Path, family: str, settings: dict[str, Any], *, writes: b
         config = AutoConfig.for_model(family, **settings, **ends, pad_token_id=0)
         torch.manual_seed(0)
         (AutoModelForCausalLM if writes else AutoModel).from_config(config).save_pretrained(folder)
-        _tokenizer(vocabulary).save_pretrained(folder)
+        tokenizer = _tokenizer(vocabulary)
+        tokenizer.eos_token = "[SEP]" if writes else None
+        tokenizer.save_pretrained(folder)
     return folder
 
 

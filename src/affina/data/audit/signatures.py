@@ -56,12 +56,12 @@ def signatures(texts: Sequence[str]) -> Hashes:
     return found
 
 
-def candidates(signed: Hashes, *, least: float) -> Iterator[tuple[int, int]]:
+def candidates(signed: Hashes, *, least: NDArray[np.float64]) -> Iterator[tuple[int, int]]:
     """Pairs of texts that are equal in a band, the lower place first; for each later text the likeliest first.
 
     Args:
         signed: [texts, BANDS x ROWS].
-        least: the share of equal entries from which on a pair is a candidate.
+        least: [texts], the share of equal entries from which on a pair is a candidate: the larger one of its two.
     """
     pairs = np.unique(np.concatenate([_in_band(signed, band, least) for band in range(BANDS)]))
     one, other = pairs // len(signed), pairs % len(signed)
@@ -71,7 +71,7 @@ def candidates(signed: Hashes, *, least: float) -> Iterator[tuple[int, int]]:
         yield from zip(one[part].tolist(), other[part].tolist(), strict=True)
 
 
-def _in_band(signed: Hashes, band: int, least: float) -> Places:
+def _in_band(signed: Hashes, band: int, least: NDArray[np.float64]) -> Places:
     """The pairs of one band's buckets whose signatures are alike enough, each as one number."""
     bucket = signed[:, band * ROWS].copy()
     for entry in range(1, ROWS):
@@ -84,7 +84,7 @@ def _in_band(signed: Hashes, band: int, least: float) -> Places:
     for partner in (start, *(places - step for step in range(1, NEIGHBOURS + 1))):
         inside = np.flatnonzero((partner >= start) & (partner < places))
         one, other = order[partner[inside]], order[inside]  # a stable order: the partner's place is the lower one
-        keep = _agreement(signed, one, other) >= least
+        keep = _agreement(signed, one, other) >= np.maximum(least[one], least[other])
         found.append(one[keep] * len(signed) + other[keep])
     return np.unique(np.concatenate(found))
 

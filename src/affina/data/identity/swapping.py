@@ -22,6 +22,8 @@ from affina.data.rows import Row
 
 _NEXT: Final = re.compile(r"\s+(\w+)")
 _SPACE: Final = re.compile(r"\s+")
+_RUN: Final = re.compile(r"[a-z0-9]+")
+"""Letters of English and digits, in lower case."""
 _MARKS: Final = "\u0300-\u036f"
 """Accents that stand behind their letter (NFD); to `re` they are no part of a word."""
 
@@ -62,6 +64,9 @@ class Swapper:
         spellings = {spelling for term, written in self._written.items() for spelling in _spellings(term, written)}
         longest_first = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
         forms = "|".join(_SPACE.sub(r"\\s+", _escaped(spelling)) for spelling in longest_first)
+        runs = [_RUN.search(spelling.lower()) for spelling in spellings]
+        self._beginnings = frozenset(run[0] for run in runs if run is not None)
+        self._may_begin_otherwise = any(run is None for run in runs)
         self._pattern = re.compile(rf"(?<![\w{_MARKS}-])(?:{forms})(?![\w{_MARKS}-])", re.IGNORECASE)
 
     @property
@@ -73,8 +78,16 @@ class Swapper:
         """A term as its list writes it."""
         return self._written[term]
 
+    def _may_have(self, text: str) -> bool:
+        """Whether a text can have a term: the pattern of some hundred terms takes long, and most texts have none."""
+        if self._may_begin_otherwise or not text.isascii():
+            return True
+        return not self._beginnings.isdisjoint(_RUN.findall(text.lower()))
+
     def swap(self, text: str) -> Swapped:
         """The text with all terms swapped."""
+        if not self._may_have(text):
+            return Swapped(text, (0, 0), 0)
         parts, end, unsure, sides = [], 0, 0, [0, 0]
         for match in self._pattern.finditer(text):
             found, term = match.group(), plain(match.group())
@@ -90,7 +103,8 @@ class Swapper:
 
     def terms(self, row: Row) -> tuple[frozenset[str], frozenset[str]]:
         """The terms in a row's texts, those of the first side of their pairs and those of the second."""
-        found = {plain(match.group()) for text in row.texts for match in self._pattern.finditer(text)}
+        texts = filter(self._may_have, row.texts)
+        found = {plain(match.group()) for text in texts for match in self._pattern.finditer(text)}
         first, second = (frozenset(term for term in found if self._side.get(term) == side) for side in (0, 1))
         return first, second
 
