@@ -18,7 +18,7 @@ from test_odd_records import regression
 
 from affina.record.journal import Reading
 from affina.reporting import candidates_page, comparison_page, page
-from workbench import affina, tiny, write_csv
+from workbench import affina, tiny, write_jsonl
 
 pytestmark = pytest.mark.slow
 
@@ -98,8 +98,9 @@ def chromium():
 
 def of_a_run(folder, family, rows, header, *words):
     """The page of a whole, short run."""
-    write_csv(folder / "rows.csv", rows, header=header)
-    ended = affina("train", folder / "rows.csv", f"model={tiny(family)}", f"run={folder / 'run'}", *SHORT, *words)
+    names = header.split(",")
+    write_jsonl(folder / "rows.jsonl", [dict(zip(names, row, strict=True)) for row in rows])
+    ended = affina("train", folder / "rows.jsonl", f"model={tiny(family)}", f"run={folder / 'run'}", *SHORT, *words)
     assert ended.status == 0, ended.err
     return (folder / "run" / "report.html").read_text(encoding="utf-8")
 
