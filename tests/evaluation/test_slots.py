@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from affina.evaluation.slot_phrases import learn, load_phrases, parse_slots, phrases_of
+from affina.evaluation.slot_notation import parse_slots
+from affina.evaluation.slot_phrases import learn, load_phrases, phrases_of
 from affina.evaluation.slots import count, coverages, not_judged, score, told
 
 STARS = (("name", "Zizzi"), ("rating", "5 out of 5"), ("family", "yes"))

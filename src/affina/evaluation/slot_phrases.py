@@ -5,7 +5,7 @@ A value is stated by its own words, or by a phrase that the training texts use f
 for by such phrases alone; where none was learned, it is not judged. The phrases are an approximation, whose error is
 what the references themselves seem to miss and invent; that figure belongs beside every other.
 
-This module counts no rows (`slots`) and reads no file.
+How inputs are written is `slot_notation`. This module counts no rows (`slots`) and reads no file.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
-Slot = tuple[str, str]
-"""An attribute and its value."""
+from affina.evaluation.slot_notation import LEAST_SHARE, Slot, are_headings, is_plain, parse_slots
+
 Words = tuple[str, ...]
 
 LONGEST_PHRASE: Final = 4
@@ -29,71 +29,17 @@ PRECISION: Final = 0.9
 """Share of the texts with a phrase whose input has the slot that it stands for (docs/log.md has other shares)."""
 MOST_ROWS: Final = 5_000
 """Training rows that phrases are learned from."""
-LEAST_SHARE: Final = 0.9
-"""Of the inputs must read as attributes with values, for slots to be counted."""
-_WORD: Final = re.compile(r"\w+")
-_BRACKETS: Final = re.compile(r"\s*([^\[\],|]+)\[([^\]]*)\]\s*[,|]?")
-_PAIR: Final = re.compile(r"\s*([^:=|;\n]+?)[^\S\n]*[:=][^\S\n]*([^|;\n]*?)\s*(?:[|;\n]|,(?=[^:=|;,\n]+[:=])|$)")
-"""A comma ends a value where another attribute follows it."""
-LONGEST_INPUT: Final = 5_000
-"""Letters: a longer text is no list of attributes."""
 MOST_TRIED: Final = 500
 """Training rows on which it is seen whether texts say their attributes."""
 LEAST_SAID: Final = 0.5
 """Share of the texts with an attribute that say it; fewer are written by it. E2E's references say 81% of all."""
-SHORT_VALUE: Final = 10
-"""Words: with longer values, `a: x` is a heading and its text."""
+_WORD: Final = re.compile(r"\w+")
 _SAYS_NOTHING: Final = frozenset({"yes", "no", "true", "false", "none", "null", "unknown", "on", "off", "0", "1"})
 """Values that mean nothing without their attribute."""
 _SHORT: Final = 3
 """Letters of a word that is no sign of a value that the input does not have."""
 _SHOWN: Final = 60
 """Letters of what is no phrase, in an error."""
-
-
-def parse_slots(given: str) -> tuple[Slot, ...]:
-    """Attributes with values as people write them, each once; nothing where the text is not made of such alone.
-
-    Read are `a[x], b[y]`; `a: x` and `a = x` with `|`, `;`, a comma or a new line before the next; and a JSON object: a
-    list there is a slot for each of its values, an object inside it has names with a point, and null is no slot.
-    """
-    if len(given) > LONGEST_INPUT:
-        return ()
-    if given.lstrip().startswith("{"):
-        return tuple(dict.fromkeys(_of_object(given)))
-    for pattern in (_BRACKETS, _PAIR):
-        found = []
-        position = 0
-        while position < len(given.rstrip()) and (match := pattern.match(given, position)) and match.end() > position:
-            found.append((match[1].strip(), match[2].strip()))
-            position = match.end()
-        if found and position >= len(given.rstrip()):
-            return tuple(dict.fromkeys(found))
-    return ()
-
-
-def _of_object(given: str) -> list[Slot]:
-    try:
-        value = json.loads(given)
-    except (ValueError, RecursionError):
-        return []
-    return list(_of_value("", value)) if isinstance(value, dict) else []
-
-
-def _of_value(name: str, value: Any) -> Iterator[Slot]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _of_value(f"{name}.{key}" if name else str(key), inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _of_value(name, inner)
-    elif value is not None:
-        yield (name, str(value).lower() if isinstance(value, bool) else str(value))
-
-
-def written(slot: Slot) -> str:
-    """`rating[5 out of 5]`."""
-    return f"{slot[0]}[{slot[1]}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +133,8 @@ def phrases_of(pairs: Sequence[tuple[str, str]]) -> Phrases | None:
     with_slots = [(slots, text) for slots, text in parsed if slots]
     if not parsed or len(with_slots) < LEAST_SHARE * len(parsed):
         return None
-    plain = [slots for (given, _), (slots, _) in zip(pairs, parsed, strict=True) if slots and _is_plain(given)]
-    if _are_headings(plain):
+    plain = [slots for (given, _), (slots, _) in zip(pairs, parsed, strict=True) if slots and is_plain(given)]
+    if are_headings(plain):
         return None
     found = learn(with_slots)
     unsaid = _unsaid(found, with_slots[:MOST_TRIED])
@@ -202,19 +148,6 @@ def _unsaid(phrases: Phrases, rows: Sequence[tuple[Sequence[Slot], str]]) -> fro
     missed = Counter(name for one in found for name, _ in one.missed)
     stated = Counter(name for one in found for name, _ in one.stated)
     return frozenset(name for name, count in missed.items() if stated[name] < LEAST_SAID * (stated[name] + count))
-
-
-def _is_plain(given: str) -> bool:
-    """Whether the attributes are written with `:` or `=`, which texts of other kinds have too."""
-    return not given.lstrip().startswith("{") and not _BRACKETS.match(given)
-
-
-def _are_headings(found: Sequence[Sequence[Slot]]) -> bool:
-    """Whether these are rather texts such as `Summarize: …` than attributes: mostly one alone, or with long values."""
-    alone = sum(len(slots) == 1 for slots in found)
-    values = [value for slots in found for _, value in slots]
-    long = sum(len(value.split()) > SHORT_VALUE for value in values)
-    return 2 * alone > len(found) or long > (1 - LEAST_SHARE) * len(values)
 
 
 def learn(rows: Sequence[tuple[Sequence[Slot], str]]) -> Phrases:

@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 
 from affina.evaluation.intervals import Floats, bootstrap
-from affina.evaluation.slot_phrases import Coverage, Phrases, Slot, parse_slots, written
+from affina.evaluation.slot_notation import Slot, parse_slots, written
+from affina.evaluation.slot_phrases import Coverage, Phrases
 from affina.record.figures import Measured
 
 ERROR: Final = "slot_error"

@@ -27,8 +27,6 @@ MERGED = "export.merge"
 ADAPTER = "export (adapter)"
 PEFT = "peft"
 """The keys of whether a whole model is shipped and of the layout of an adapter, and PEFT's layout among these."""
-ASKED = "generate (asked)"
-"""The key of a choice: what the model is asked for `a text` or `a question`: a text, or turns with role and content."""
 SHIPPED_UNITS = "task (units of the exported logit)"
 """The key of a choice: a number is `shift` + `scale` * the exported model's logit; absent where it is the logit."""
 Plain = str | int | float | bool | None

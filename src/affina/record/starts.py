@@ -10,6 +10,8 @@ from typing import Final
 
 STARTER: Final = "starter/"
 """What the names of the models begin with that Affina brings itself."""
+ASKED: Final = "generate (asked)"
+"""The key of a choice: what the model is asked for `a text` or `a question`: a text, or turns with role and content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

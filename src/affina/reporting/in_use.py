@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from affina.record.measures import WRITING
-from affina.record.payloads import ADAPTER, ASKED, MERGED, PEFT, SHIPPED_UNITS
-from affina.record.starts import STARTER
+from affina.record.payloads import ADAPTER, MERGED, PEFT, SHIPPED_UNITS
+from affina.record.starts import ASKED, STARTER
 from affina.reporting.gathered import Gathered
 
 LIBRARY: Final = "transformers"

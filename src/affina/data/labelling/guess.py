@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from affina.data.labelling.base import Labelling
+from affina.data.labelling.notations import ALONE, BLANK, COLUMNS, DELIMITERS, LIST, divided, listed
 from affina.data.labelling.numbers import Numbers, decimal_of, is_number, nearly_all
-from affina.data.labelling.several import ALONE, BLANK, COLUMNS, DELIMITERS, LIST, LabelSets, divided, listed
+from affina.data.labelling.several import LabelSets
 from affina.data.labelling.single import SingleLabels
 from affina.data.labelling.written import Written
 from affina.data.table import Cell, excerpt

@@ -6,7 +6,6 @@ have the same text. Which notation a file has is found in `guess`; a file has on
 
 from __future__ import annotations
 
-import ast
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any, Final, final
 from affina.data.audit.balance import find_imbalance, find_similar_labels
 from affina.data.checks import check_known_labels, noticed
 from affina.data.labelling.base import in_order
+from affina.data.labelling.notations import COLUMNS, LIST, divided, is_joined, listed, named_notation
 from affina.data.rows import Row, named
 from affina.data.table import excerpt
 from affina.errors import DataError, Problem
@@ -23,48 +23,12 @@ from affina.recipe.task_specs import TaskName
 from affina.record.payloads import Finding, Spread
 from affina.values import Resolved
 
-LIST: Final = "json"
-BLANK: Final = "blank"
-ALONE: Final = "none"
-COLUMNS: Final = "columns"
-"""Of 0 and 1, one for each label."""
-DELIMITERS: Final = ("|", ";", ",")
-_JOINING: Final = (" ", "/", "\n", "+", "&", " and ")
 NO_LABEL: Final = "(no label)"
 LABEL_ROLE: Final = "label "
 """Before the label's name in the role of its column of 0 and 1."""
 _YES: Final = frozenset({"1", "1.0", "true", "yes"})
 _NO: Final = frozenset({"0", "0.0", "false", "no"})
 _FEWEST: Final = 2
-
-
-def listed(cell: str) -> tuple[str, ...] | None:
-    """The labels of a cell that is a list, as JSON or Python writes it; None for any other cell."""
-    text = cell.strip()
-    if not (text.startswith("[") and text.endswith("]")):
-        return None
-    for parse in (json.loads, ast.literal_eval):
-        try:
-            values = parse(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        if isinstance(values, list) and all(isinstance(value, str | int) for value in values):
-            return tuple(str(value).strip() for value in values)
-    return None
-
-
-def divided(cell: str, separator: str) -> tuple[str, ...]:
-    """The labels of a cell in a notation that is no list; empty ones, as after a last separator, are none."""
-    if separator == ALONE:
-        return tuple(filter(None, (cell.strip(),)))
-    parts = cell.split() if separator == BLANK else [part.strip() for part in cell.split(separator)]
-    return tuple(filter(None, parts))
-
-
-def named_notation(separator: str) -> str:
-    """A notation in words."""
-    words = {LIST: "a list", BLANK: "labels divided by blanks", ALONE: "one label", COLUMNS: "columns of 0 and 1"}
-    return words.get(separator, f"labels divided by {separator!r}")
 
 
 def _are_marks(cells: Sequence[str]) -> bool:
@@ -156,7 +120,7 @@ class LabelSets:
             fix = "add rows with other labels, or check that data.label names the right column and task.separator fits"
             where = f"{named(row.file for row in rows)}, column {column}"
             raise DataError(Problem(where=where, expected="two or more different labels", found=found, fix=fix))
-        joined = {label for label in counts if _is_joined(label, counts, self.separator, given=self.found is None)}
+        joined = {label for label in counts if is_joined(label, counts, self.separator, given=self.found is None)}
         problems = [
             _other_notation(row, self.separator, found=label)
             for row in (rows if joined else ())
@@ -216,32 +180,6 @@ def _ones(row: Row, problems: list[Problem]) -> tuple[str, ...]:
         if cell not in _YES | _NO
     ]
     return tuple(role.removeprefix(LABEL_ROLE) for role, cell in cells.items() if cell in _YES)
-
-
-def _is_joined(label: str, labels: Mapping[str, int], separator: str, *, given: bool) -> bool:
-    """Whether a label is put together of other labels by another separator than the file's.
-
-    Signs that names of labels have too, such as a blank, count only where they join labels that more rows have, and
-    where nobody said which notation it is.
-    """
-    others = [mark for mark in DELIMITERS if mark not in (separator, LIST) and mark in label]
-    if any(_are_labels(divided(label, mark), labels) for mark in others):
-        return True
-    if given:
-        return False
-    found = [_in_brackets(label), *(divided(label, mark) for mark in _JOINING if mark in label and mark != separator)]
-    return any(_are_labels(parts, labels) and all(labels[part] > labels[label] for part in parts) for parts in found)
-
-
-def _are_labels(parts: Sequence[str], labels: Mapping[str, int]) -> bool:
-    return len(parts) > 1 and all(part in labels for part in parts)
-
-
-def _in_brackets(label: str) -> tuple[str, ...]:
-    """The labels of a set or a tuple as Python writes it; none for any other text."""
-    if label[:1] + label[-1:] not in ("{}", "()"):
-        return ()
-    return tuple(part.strip().strip("'\"") for part in label[1:-1].split(","))
 
 
 def _other_notation(row: Row, separator: str, *, found: str) -> Problem:

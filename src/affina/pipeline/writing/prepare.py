@@ -29,7 +29,8 @@ from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
 from affina.record.audited import Audited
-from affina.record.payloads import ASKED, Finding
+from affina.record.payloads import Finding
+from affina.record.starts import ASKED
 from affina.runtime import machine
 from affina.tasks.lessons import Teacher
 from affina.values import Resolved
