@@ -98,7 +98,8 @@ def _lengths_table(lengths: tuple[Lengths, ...]) -> Table:
 def _cut_lines(cuts: tuple[Cut, ...], rows: int) -> Iterator[str]:
     for cut in cuts:
         name = "the limit of this recipe" if cut.chosen else "would cut"
-        share = percent(cut.rows / (cut.of or rows)) if cut.of or rows else ""
+        of = cut.of or rows
+        share = percent(cut.rows / of) if of else ""
         what = f"{counted(cut.rows, 'rows')} ({share}), {counted(cut.tokens, 'tokens')}" if cut.rows else "nothing"
         yield f"{cut.limit:>6,} tokens {f'({name}) cut' if cut.chosen else name} {what}"
 

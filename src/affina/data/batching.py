@@ -23,7 +23,7 @@ POOL_BATCHES: Final = 50
 
 @final
 class RowBatches(OnAccess[list[int]]):
-    """RowBatches of row places; of ten million rows they take a few numbers each.
+    """Batches of row places; of ten million rows they take a few numbers each.
 
     Args:
         rows: the places, batch by batch, in an order of its own.
@@ -70,7 +70,7 @@ def plan_epoch(lengths: Sequence[int], *, budget: int, seed: int, epoch: int) ->
         epoch: from 0; with the seed it decides every draw.
 
     Returns:
-        RowBatches of row indices. A million rows take 0.3 to 0.5 s on one core.
+        Batches of row indices. A million rows take 0.3 to 0.5 s on one core.
     """
     sizes = _sizes(lengths, budget)
     if not sizes.size:

@@ -18,12 +18,12 @@ from affina.data.names import KNOWN_NAMES, known_columns, known_partner, match_n
 from affina.data.passages import is_running_text
 from affina.data.rows import Row, is_blank
 from affina.data.table import Table, Unusable
+from affina.data.written.names import ANSWER_ROLES
 from affina.errors import DataError, Problem
 from affina.recipe.task_specs import TaskName
 
 _STRIPPED: Final = frozenset({"label", "group", "people"})
 """Roles whose outer blanks mean nothing; a text is kept letter by letter."""
-_WRITTEN: Final = ("completion", "target")
 _WITH_REFERENCES: Final = ("generation", "translation")
 
 
@@ -46,7 +46,7 @@ def rows_of(
     if nested := [_nested(table, role, name) for role, name in columns.items() if name in table.unread]:
         raise DataError(*nested)
     places = [(role, table.columns.index(name)) for role, name in columns.items()]
-    answer = next((role for role in columns if role in _WRITTEN), "")
+    answer = next((role for role in columns if role in ANSWER_ROLES), "")
     problems: list[Problem] = []
     rows = []
     for index, cells in enumerate(table.rows):
@@ -58,7 +58,7 @@ def rows_of(
                 fields[role] = json.dumps(cell.items, ensure_ascii=False)
             elif isinstance(cell, Unusable) and _as_json(role, cell, task):
                 fields[role] = json.dumps(cell.value, ensure_ascii=False)
-            elif isinstance(cell, Unusable) and cell.items and role in _WRITTEN and task in _WITH_REFERENCES:
+            elif isinstance(cell, Unusable) and cell.items and role in ANSWER_ROLES and task in _WITH_REFERENCES:
                 fields[role], references = cell.items[0], cell.items[1:]
             elif isinstance(cell, Unusable):
                 problems.append(_no_text(f"{table.where(index)}, column {columns[role]}", role, cell))

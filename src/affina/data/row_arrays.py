@@ -23,14 +23,20 @@ _SURROGATES: Final = "surrogatepass"
 
 @final
 class _Cells:
-    """The cells of one role, in the rows' order."""
+    """The cells of one role, in the rows' order.
 
-    def __init__(self) -> None:
+    Args:
+        blank: rows before the first one with this role.
+    """
+
+    def __init__(self, *, blank: int) -> None:
         self._numbers: dict[str, int] = {}
         self._few: list[str] = []
         self._codes = array("H")
         self._letters: bytearray | None = None
         self._ends = array("q")
+        for _ in range(blank):
+            self.add("")
 
     def add(self, cell: str) -> None:
         """One more."""
@@ -69,8 +75,7 @@ class Rows(OnAccess[Row]):
         self._roles: list[tuple[str, ...]] = []
         self._files: list[str] = []
         self._shapes: dict[tuple[str, tuple[str, ...]], int] = {}
-        self._shape_of = array("H")
-        self._numbers, self._lines = array("I"), array("I")
+        self._shape_of, self._numbers, self._lines = array("I"), array("I"), array("I")
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -83,12 +88,10 @@ class Rows(OnAccess[Row]):
             shape = self._shapes[row.file, roles] = len(self._roles)
             self._roles.append(roles)
             self._files.append(row.file)
-        before = len(self)
-        for role in roles:
-            cells = self._cells.get(role)
-            self._cells.setdefault(role, cells or self._none(before)).add(row.fields[role])
-        for role in self._cells.keys() - row.fields.keys():
-            self._cells[role].add("")
+            for role in roles:
+                self._cells.setdefault(role, _Cells(blank=len(self)))
+        for role, cells in self._cells.items():
+            cells.add(row.fields.get(role, ""))
         self._shape_of.append(shape)
         self._numbers.append(row.number)
         self._lines.append(row.line)
@@ -101,13 +104,6 @@ class Rows(OnAccess[Row]):
 
     def __iter__(self) -> Iterator[Row]:
         return map(self.at, range(len(self)))
-
-    @staticmethod
-    def _none(rows: int) -> _Cells:
-        cells = _Cells()
-        for _ in range(rows):
-            cells.add("")
-        return cells
 
 
 @final

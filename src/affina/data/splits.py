@@ -17,9 +17,10 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from affina.data.flat_lists import FlatLists
 from affina.data.row_arrays import those
 from affina.data.rows import Row
-from affina.data.units import Units, units_of
+from affina.data.units import units_of
 
 LARGEST_UNIT: Final = 0.5
 """The share of all rows up to which one unit is held out whole where no smaller one is to be had."""
@@ -73,21 +74,21 @@ def hold_out(
     """
     each = strata if strata is not None else [(row.fields["label"],) for row in rows]
     names = ("train", *wanted)
-    units = _Labelled(units_of(rows, seed=seed), each)
     left = Counter(label for found in each for label in found)
+    units = _Labelled(units_of(rows, seed=seed), each, left.copy())
     rooms = _rooms(left, wanted, seed, rows=len(rows))
     homes = np.zeros(len(units), dtype=np.int8)
     kept = len(rows)
     refused: set[tuple[str, ...]] = set()  # rooms and what is left only shrink: a row like a refused one is refused too
     for place in units.in_turn():
-        single = units.sizes[place] == 1
-        if single and all(room.rows <= 0 for room in rooms.values()):
+        alone = units.alone(place)
+        if alone is not None and all(room.rows <= 0 for room in rooms.values()):
             break
-        if single and tuple(each[units.first(place)]) in refused:
+        if alone in refused:
             continue
         unit, asking = units.at(place), list[str]()
         if kept > unit.rows and _leaves_all(left, unit):
-            rarest = units.rarest(place)
+            rarest = None if alone is None else units.rarest(alone)
             asking = [name for name, room in rooms.items() if room.wants(unit, rarest)]
         if asking:
             name = max(asking, key=lambda name: rooms[name].gain(unit))
@@ -95,8 +96,8 @@ def hold_out(
             rooms[name].take(unit)
             left.subtract(unit.labels)
             kept -= unit.rows
-        elif single:
-            refused.add(tuple(each[units.first(place)]))
+        elif alone is not None:
+            refused.add(alone)
     for name in wanted:
         if not (homes == names.index(name)).any():
             _force(names.index(name), homes, units, left, rooms[name])
@@ -112,12 +113,12 @@ class _Labelled:
     Args:
         units: of the rows.
         each: the labels of each row.
+        counts: label to the rows that have it.
     """
 
-    def __init__(self, units: Units, each: Sequence[Sequence[str]]) -> None:
-        self._units, self._each = units, each
-        self.members, self.sizes = units.members, units.sizes
-        self._counts = Counter(label for found in each for label in found)
+    def __init__(self, units: FlatLists, each: Sequence[Sequence[str]], counts: Mapping[str, int]) -> None:
+        self._units, self._each, self._counts = units, each, counts
+        self.members, self.sizes = units.numbers, units.sizes
 
     def __len__(self) -> int:
         return len(self._units)
@@ -127,17 +128,12 @@ class _Labelled:
         members = self._units[place]
         return _Unit(len(members), Counter(label for index in members for label in self._each[index]))
 
-    def first(self, place: int) -> int:
-        """The first row of a unit."""
-        return int(self.members[self._units.ends[place] - self.sizes[place]])
+    def alone(self, place: int) -> tuple[str, ...] | None:
+        """The labels of a unit of one row; None where it has several."""
+        return tuple(self._each[self.members[self._units.ends[place] - 1]]) if self.sizes[place] == 1 else None
 
-    def rarest(self, place: int) -> str | None:
-        """Of a single row the label that the fewest rows have; else nothing to sort by."""
-        if self.sizes[place] > 1:
-            return None
-        return self._rarest(self._each[self.first(place)])
-
-    def _rarest(self, labels: Sequence[str]) -> str | None:
+    def rarest(self, labels: Sequence[str]) -> str | None:
+        """The label that the fewest rows have; None where there is none."""
         return min(set(labels), key=lambda label: (self._counts[label], label), default=None)
 
     def in_turn(self) -> Iterator[int]:
@@ -146,14 +142,15 @@ class _Labelled:
         Those with the rarest labels come first (iterative stratification, Sechidis et al. 2011), those without any
         label last.
         """
-        counts: dict[Sequence[str], float] = {}
+        rows: dict[tuple[str, ...], float] = {}
         keys = np.full(len(self), -1.0)
-        for place in np.flatnonzero(self.sizes == 1).tolist():
-            labels = tuple(self._each[self.first(place)])
-            if labels not in counts:
-                label = self._rarest(labels)
-                counts[labels] = math.inf if label is None else float(self._counts[label])
-            keys[place] = counts[labels]
+        for place in range(len(self)):
+            if (alone := self.alone(place)) is None:
+                continue
+            if alone not in rows:
+                label = self.rarest(alone)
+                rows[alone] = math.inf if label is None else float(self._counts[label])
+            keys[place] = rows[alone]
         order = np.argsort(keys, kind="stable")
         for start in range(0, len(order), _PART):
             yield from order[start : start + _PART].tolist()

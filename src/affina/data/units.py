@@ -8,45 +8,19 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections.abc import Sequence
-from typing import Any, Final, final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affina.data.on_access import OnAccess
+from affina.data.flat_lists import FlatLists
 from affina.data.rows import Row, text_key
 
 _DIGEST: Final = np.dtype([("high", ">u8"), ("low", ">u4")])
 """96 bits of a text and the seed: of ten million texts two have the same ones once in 10^15 times."""
 
 
-@final
-class Units(OnAccess[tuple[int, ...]]):
-    """The rows' indices in units, each unit's in order.
-
-    Args:
-        members: [rows], the indices, unit by unit.
-        ends: [units], where in `members` each unit ends.
-    """
-
-    def __init__(self, members: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
-        self.members, self.ends = members, ends
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def at(self, place: int) -> tuple[int, ...]:
-        """One of them."""
-        start = self.ends[place - 1] if place else 0
-        return tuple(self.members[start : self.ends[place]].tolist())
-
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """[units], the rows of each."""
-        return np.diff(self.ends, prepend=0)
-
-
-def units_of(rows: Sequence[Row], *, seed: int) -> Units:
+def units_of(rows: Sequence[Row], *, seed: int) -> FlatLists:
     """The rows' indices in units, in a random order that depends on the seed and the texts alone.
 
     Each text is hashed with the seed, and a unit comes where the least of its hashes comes. So the order of the rows in
@@ -73,9 +47,10 @@ def units_of(rows: Sequence[Row], *, seed: int) -> Units:
     return _cut(order, first)
 
 
-def _cut(members: NDArray[Any], first: NDArray[np.bool_]) -> Units:
+def _cut(members: NDArray[Any], first: NDArray[np.bool_]) -> FlatLists:
     """Units out of their members one after the other, and which of these begin one."""
-    return Units(members, np.append(np.flatnonzero(first)[1:], len(members)))
+    ends = np.append(np.flatnonzero(first)[1:], len(members))
+    return FlatLists(members, ends[: len(members)])
 
 
 def _linked(text_of: NDArray[np.int64], group_of: NDArray[np.int64], *, groups: int) -> NDArray[np.int64]:

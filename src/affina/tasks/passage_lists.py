@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import final
 
+from affina.data.flat_lists import FlatLists
 from affina.data.on_access import OnAccess
 from affina.tasks.lessons import Passage
-from affina.tasks.token_lists import Lists, TokenLists
+from affina.tasks.token_lists import Lists
 
 
 @final
@@ -42,7 +43,7 @@ class Passages(OnAccess[Passage]):
         source: what an encoder reads of each.
     """
 
-    def __init__(self, ids: TokenLists, learned: TokenLists, source: TokenLists) -> None:
+    def __init__(self, ids: FlatLists, learned: FlatLists, source: FlatLists) -> None:
         self._ids, self._learned, self._source = ids, learned, source
 
     def __len__(self) -> int:

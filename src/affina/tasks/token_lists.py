@@ -15,6 +15,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from affina.data.flat_lists import FlatLists
 from affina.data.on_access import OnAccess
 from affina.tasks.base import Example, Target
 
@@ -23,44 +24,8 @@ NARROW: Final = 2**16
 
 
 @final
-class TokenLists(OnAccess[tuple[int, ...]]):
-    """Lists of small numbers, one after the other.
-
-    Args:
-        numbers: all of them.
-        ends: where in `numbers` each list ends, one for each.
-
-    Raises:
-        ValueError: the two do not belong together.
-    """
-
-    def __init__(self, numbers: NDArray[Any], ends: NDArray[np.int64]) -> None:
-        if len(numbers) != (ends[-1] if len(ends) else 0) or (np.diff(ends, prepend=0) < 0).any():
-            raise ValueError("lists that do not end where their numbers do")
-        self._numbers, self._ends = numbers, ends
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def at(self, place: int) -> tuple[int, ...]:
-        """The numbers of one list."""
-        start = self._ends[place - 1] if place else 0
-        return tuple(self._numbers[start : self._ends[place]].tolist())
-
-    @property
-    def lengths(self) -> list[int]:
-        """How many numbers each list has."""
-        found: list[int] = np.diff(self._ends, prepend=0).tolist()
-        return found
-
-    def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """What a file needs."""
-        return {name: self._numbers, f"{name}-ends": self._ends}
-
-
-@final
 class Lists:
-    """Lists that come in parts, as `TokenLists` in memory.
+    """Lists that come in parts, as `FlatLists` in memory.
 
     Args:
         below: all numbers are smaller than this.
@@ -75,11 +40,11 @@ class Lists:
         self._numbers.extend(numbers)
         self._ends.append(len(self._numbers))
 
-    def whole(self) -> TokenLists:
+    def whole(self) -> FlatLists:
         """All of them; nothing may be added any more."""
         numbers = np.frombuffer(self._numbers, dtype=f"u{self._numbers.itemsize}") if self._numbers else _EMPTY
         ends = np.frombuffer(self._ends, dtype=np.int64) if self._ends else np.zeros(0, np.int64)
-        return TokenLists(numbers, ends)
+        return FlatLists(numbers, ends)
 
 
 _EMPTY: Final = np.zeros(0, np.uint8)
@@ -96,8 +61,8 @@ class Tokenized:
         whole: tokens that each row has without the limit.
     """
 
-    ids: TokenLists
-    types: TokenLists | None
+    ids: FlatLists
+    types: FlatLists | None
     whole: NDArray[np.int64]
 
     def of(self, places: Sequence[int]) -> Tokenized:
@@ -112,7 +77,7 @@ class Tokenized:
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
 
 
-def _some(lists: TokenLists, places: Sequence[int]) -> TokenLists:
+def _some(lists: FlatLists, places: Sequence[int]) -> FlatLists:
     found = Lists(below=2**32)
     for place in places:
         found.add(lists[place])
@@ -131,8 +96,8 @@ def opened(folder: Path) -> Tokenized:
         found: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return found
 
-    ids = TokenLists(read("ids"), read("ids-ends"))
-    types = TokenLists(read("types"), read("types-ends")) if (folder / "types.npy").is_file() else None
+    ids = FlatLists(read("ids"), read("ids-ends"))
+    types = FlatLists(read("types"), read("types-ends")) if (folder / "types.npy").is_file() else None
     found = Tokenized(ids=ids, types=types, whole=read("whole"))
     if len(found.whole) != len(ids) or (types is not None and types.lengths != ids.lengths):
         raise ValueError("arrays of different rows")

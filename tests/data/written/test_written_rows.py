@@ -20,7 +20,7 @@ from affina.data.items import Item
 from affina.data.loading import Loaded, data_read, load
 from affina.data.streaming import load_streamed
 from affina.data.written.again import written_rows
-from affina.errors import DataError
+from affina.errors import DataError, RecipeError
 from affina.recipe.load import check_recipe
 from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec
 
@@ -255,6 +255,12 @@ def test_attributes_of_several_columns_are_put_in_front_of_the_text():
         [Item("a.jsonl", Path("a.jsonl"))], result.columns, GenerationSpec(), unfit="error", answered=False
     )
     assert [row.fields["text"] for row in again[:2]] == ["topic: the sea", "style: plain | topic: the sea"]
+
+
+def test_keys_of_another_task_are_refused_beside_attributes():
+    jsonl(CONTROLLED)
+    with pytest.raises(RecipeError, match="data.source"):
+        loaded(prompt=["style", "topic"], source="text")
 
 
 def test_the_column_with_the_text_is_found_beside_attributes_and_a_wrong_name_is_refused():

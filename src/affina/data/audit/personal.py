@@ -168,7 +168,7 @@ def _without(text: str, spans: Sequence[Span], name: str) -> str:
 
 
 def is_card(text: str) -> bool:
-    """Whether digits, with blanks or hyphens between them, are the number of a payment card."""
+    """Whether digits, with blanks, hyphens or points between them, are the number of a payment card."""
     digits = re.sub(rf"{_GAP}|\.", "", text)
     return bool(_CARD_BEGINNINGS.fullmatch(digits)) and _luhn(digits)
 

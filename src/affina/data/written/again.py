@@ -14,12 +14,12 @@ from affina.data.table import Table
 from affina.data.unfit import GIVEN, settle
 from affina.data.written.columns import OPTIONAL, written_columns
 from affina.data.written.composing import composed
+from affina.data.written.names import ANSWER_ROLES
 from affina.data.written.problems import refuse_mixed
 from affina.errors import DataError
 from affina.recipe.data_spec import DataSpec, Unfit
 from affina.recipe.task_specs import TaskName, WritingSpec
-
-_ANSWERS = frozenset({"completion", "target"})
+from affina.record.payloads import Finding
 
 
 def written_again(table: Table, columns: Mapping[str, str], *, task: TaskName, answered: bool = True) -> dict[str, str]:
@@ -35,7 +35,7 @@ def written_again(table: Table, columns: Mapping[str, str], *, task: TaskName, a
         DataError: a column is not there, and no other one is clearly meant.
     """
     found = {role: match_name(name, table.columns) for role, name in columns.items()}
-    optional = OPTIONAL if answered else OPTIONAL | _ANSWERS
+    optional = OPTIONAL if answered else OPTIONAL.union(ANSWER_ROLES)
     lacking = [role for role, name in found.items() if name is None and role not in optional]
     if not lacking:
         return {role: name for role, name in found.items() if name is not None}
@@ -76,8 +76,10 @@ def written_rows(
         table = read_table(item)
         found = written_again(table, columns, task=spec.name, answered=answered)
         refuse_mixed(table, found, trains=False)
-        blank = found_blank(table.file, table.blank, table.blank_places, split="train")
-        if not answered:
+        blank: tuple[Finding, ...] = ()
+        if answered:
+            blank = found_blank(table.file, table.blank, table.blank_places, split=GIVEN)
+        else:
             refuse_blank_rows(table)
         rows = rows_of(table, found, task=spec.name)
         made, findings = settle(
@@ -87,6 +89,6 @@ def written_rows(
             split=GIVEN,
         )
         read += made
-        for finding in (*(blank if answered else ()), *findings):
+        for finding in (*blank, *findings):
             notify(f"{table.file}: {finding.count:,} {finding.meaning}")
     return tuple(read)

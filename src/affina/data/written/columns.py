@@ -15,14 +15,13 @@ from affina.data.names import known_columns
 from affina.data.passages import COLUMN, is_running_text
 from affina.data.table import Table, Unusable
 from affina.data.written.names import (
+    ALL_PAIRS,
     ATTRIBUTE_ROLE,
     CHAT_PAIRS,
     CONTEXT,
-    GENERATION_PAIRS,
     MESSAGES,
     PREFERENCES,
     SYSTEM,
-    TEXT_PAIRS,
     TRANSLATION_PAIRS,
     Pair,
     first_named,
@@ -40,7 +39,6 @@ from affina.values import Resolved
 Columns = dict[str, Resolved[str]]
 OPTIONAL: Final = frozenset({"group", "system", "context"})
 """Roles that another file may lack."""
-_ALL_PAIRS: Final = (*CHAT_PAIRS, *GENERATION_PAIRS, *TRANSLATION_PAIRS, *TEXT_PAIRS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class _Sides:
 
 
 _CHAT: Final = _Sides("prompt", "completion", CHAT_PAIRS)
-_GENERATION: Final = _Sides("prompt", "completion", _ALL_PAIRS)
+_GENERATION: Final = _Sides("prompt", "completion", ALL_PAIRS)
 _TRANSLATION: Final = _Sides("source", "target", TRANSLATION_PAIRS)
 
 

@@ -67,8 +67,9 @@ def _turns(cells: Mapping[str, str], *, answered: bool) -> tuple[Turn, ...]:
         said = (Turn(ASSISTANT, answer),) if "completion" in cells and (answered or not is_blank(answer)) else ()
         return (*from_turns(_parsed(cells["messages"])), *said)
     asked, answer = _prompt(cells), cells.get("completion", "")
-    if (before := _own_turns(asked)) is not None or _own_turns(answer) is not None:
-        written = _own_turns(answer) or ((Turn(ASSISTANT, answer),) if answered or not is_blank(answer) else ())
+    before, written = _own_turns(asked), _own_turns(answer)
+    if before is not None or written is not None:
+        written = written or ((Turn(ASSISTANT, answer),) if answered or not is_blank(answer) else ())
         return (*(before or (Turn(USER, asked),)), *written)
     turns = from_answer(asked, answer, extra=cells.get("context", ""))
     return turns if answered or not is_blank(turns[-1].content) else turns[:-1]

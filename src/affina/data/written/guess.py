@@ -85,9 +85,10 @@ def asked_for(spec: DataSpec, task: Asked) -> Resolved[WritingSpec] | None:
     telling = [key for key in named if key in writing]
     if not telling:
         return None
-    if isinstance(spec.prompt, tuple):
-        return Resolved(GenerationSpec(), "data.prompt names columns with attributes of a text")
     name = "translation" if {"source", "target"} & set(telling) else "chat"
+    if isinstance(spec.prompt, tuple):
+        _refuse_others(named, KEYS["generation"], "generation")
+        return Resolved(GenerationSpec(), "data.prompt names columns with attributes of a text")
     _refuse_others(named, KEYS[name], name)
     return Resolved(_SPECS[name](), f"data.{telling[0]} names a column for it")
 

@@ -52,6 +52,9 @@ TEXT_PAIRS: Final[tuple[Pair, ...]] = (
     ("input_text", "target_text"),
 )
 """Summaries, and what T5's users have, whose targets may be labels as well: generation where that is asked for."""
+ALL_PAIRS: Final = (*CHAT_PAIRS, *GENERATION_PAIRS, *TRANSLATION_PAIRS, *TEXT_PAIRS)
+ANSWER_ROLES: Final = ("completion", "target")
+"""The roles of columns with what is to be written."""
 ATTRIBUTE_ROLE: Final = "prompt "
 """Before the name in the role of a column with an attribute that is put in front of a text."""
 SYSTEM: Final = ("system", "system_prompt", "system_message")

@@ -8,23 +8,12 @@ from typing import Final
 from affina.data.column_problems import MEANINGS, free_columns, shown_columns
 from affina.data.names import match_name
 from affina.data.rows import is_blank
-from affina.data.table import MOST_EXAMPLES, Table, Unusable
-from affina.data.written.names import (
-    ATTRIBUTE_ROLE,
-    CHAT_PAIRS,
-    GENERATION_PAIRS,
-    MESSAGES,
-    TEXT_PAIRS,
-    TRANSLATION_PAIRS,
-    languages_in,
-    pairs_in,
-)
+from affina.data.table import MOST_EXAMPLES, Cell, Table, Unusable
+from affina.data.written.names import ALL_PAIRS, ANSWER_ROLES, ATTRIBUTE_ROLE, MESSAGES, languages_in, pairs_in
 from affina.errors import DataError, Problem
 from affina.values import Resolved
 
 _INPUTS: Final = ("messages", "prompt", "source", "text")
-_ANSWERS: Final = ("completion", "target")
-_PAIRS: Final = (*CHAT_PAIRS, *GENERATION_PAIRS, *TRANSLATION_PAIRS, *TEXT_PAIRS)
 _MEANT: Final = {
     "chat": "conversations (a column with lists of turns), or prompts and answers",
     "generation": "an input and an output, or a text",
@@ -80,16 +69,16 @@ def refuse_mixed(table: Table, columns: Mapping[str, str], *, trains: bool = Tru
     Raises:
         DataError: naming rows of each other format.
     """
-    used = tuple(columns[role] for role in _INPUTS + _ANSWERS if role in columns)
-    asked = used[:1]
+    used = tuple(columns[role] for role in (*_INPUTS, *ANSWER_ROLES) if role in columns)
     if any(role.startswith(ATTRIBUTE_ROLE) for role in columns):
         return  # a row may lack attributes
-    lacking = [place for place in range(len(table.rows)) if not _has(table, place, asked)]
+    asked = table.columns.index(used[0])
+    lacking = [place for place, cells in enumerate(table.rows) if not _is_filled(cells[asked])]
     if not lacking:
         return
     free = [name for name in table.columns if name and name not in columns.values()]
     own = _only_in(table, free, lacking)
-    known = [pair for pair in pairs_in(_PAIRS, table.columns) if pair != used[:2]]
+    known = [pair for pair in pairs_in(ALL_PAIRS, table.columns) if pair != used[:2]]
     found: dict[tuple[str, ...], list[int]] = {}
     for place in lacking:
         if (other := _format(table, place, known, own)) is not None:
@@ -121,8 +110,11 @@ def _format(table: Table, place: int, known: Sequence[tuple[str, str]], own: Seq
 
 
 def _has(table: Table, place: int, names: Sequence[str]) -> bool:
-    cells = [table.rows[place][table.columns.index(name)] for name in names]
-    return all(not isinstance(cell, str) or not is_blank(cell) for cell in cells)
+    return all(_is_filled(table.rows[place][table.columns.index(name)]) for name in names)
+
+
+def _is_filled(cell: Cell) -> bool:
+    return not isinstance(cell, str) or not is_blank(cell)
 
 
 def _mixed(
