@@ -259,7 +259,7 @@ def test_attributes_of_several_columns_are_put_in_front_of_the_text():
 
 def test_keys_of_another_task_are_refused_beside_attributes():
     jsonl(CONTROLLED)
-    with pytest.raises(RecipeError, match="data.source"):
+    with pytest.raises(RecipeError, match=r"data\.source"):
         loaded(prompt=["style", "topic"], source="text")
 
 
