@@ -231,6 +231,8 @@ def test_a_plan_says_in_words_what_trains_when(tmp_path):
         (("method={name: partial, blocks: 0}",), False),
         (("method=lora",), False),
         (("method=full", "risks.measure=never"), False),
+        (("method=full", "train.max_steps=1"), False),  # too short a training for any probe to be within its share
+        (("method=full", "train.max_steps=1", "risks.measure=always"), True),
     ],
 )
 def test_the_base_that_is_read_beside_the_tuned_model_is_counted(tmp_path, monkeypatch, words, reads):
