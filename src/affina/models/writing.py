@@ -18,9 +18,13 @@ from transformers import GenerationConfig, StoppingCriteriaList, TextIteratorStr
 
 from affina.models.ending import Until, begun, decoded, end_tokens, until_words
 from affina.models.language import LanguageModel
+from affina.models.padding import reads_padding
+from affina.models.shared_prompt import shared_beginning
 
-TOGETHER: Final = 16
-"""Prompts in a batch, at most."""
+TOGETHER: Final = 32
+"""Prompts in a batch, at most: a matrix product of more rows does hardly more of them a second."""
+TOKENS_TOGETHER: Final = 16 * 1024
+"""Tokens that a batch keeps keys and values of, at most, padding included; a single text may have more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,7 @@ def write(
     """
     found: dict[int, Written] = {}
     words, stops = until or [""] * len(prompts), end_tokens(model)
-    for number, places in enumerate(batches([len(prompt) for prompt in prompts])):
+    for number, places in enumerate(batches(model, [len(prompt) for prompt in prompts], how)):
         batch = [prompts[place] for place in places]
         with torch.random.fork_rng(devices=_devices(model.module)):
             torch.manual_seed(how.seed + number)
@@ -123,11 +127,22 @@ def stream(model: LanguageModel, prompt: Sequence[int], how: HowToWrite) -> Iter
         raise failed[0]
 
 
-def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places in order of length, the longest first, so that what does not fit shows at once."""
+def batches(model: LanguageModel, lengths: Sequence[int], how: HowToWrite) -> Iterator[list[int]]:
+    """Places in order of length, the longest first, so that what does not fit shows at once.
+
+    Args:
+        model: in evaluation mode; where it reads padding, a batch is of one length.
+        lengths: of the prompts, in tokens.
+        how: how texts are written: what they keep beside the prompt.
+    """
     order = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
-    for start in range(0, len(order), TOGETHER):
-        yield order[start : start + TOGETHER]
+    alike = len(set(lengths)) > 1 and reads_padding(model)
+    while order:
+        longest = lengths[order[0]]
+        together = max(1, min(TOGETHER, TOKENS_TOGETHER // (how.beams * (longest + how.most_tokens))))
+        batch = [place for place in order[:together] if not alike or lengths[place] == longest]
+        yield batch
+        order = order[len(batch) :]
 
 
 def _generate(
@@ -139,7 +154,9 @@ def _generate(
     streamer: TextIteratorStreamer | None = None,
     until: Until | None = None,
 ) -> list[list[int]]:
-    ids, mask = _padded(batch, model.tokenizer.pad_token_id, on_the_left=not model.reads_apart)
+    with torch.inference_mode():
+        cache, shared = shared_beginning(model, batch, beams=how.beams)
+    ids, mask = _padded(batch, model.tokenizer.pad_token_id, shared=shared, on_the_left=not model.reads_apart)
     device = next(model.module.parameters()).device
     # a beam search takes a stopped text for a finished one and would weigh it against the others
     watched = until if until is not None and until.is_asked and how.beams == 1 else None
@@ -147,6 +164,7 @@ def _generate(
         made: Tensor = model.module.generate(
             input_ids=ids.to(device),
             attention_mask=mask.to(device),
+            **({} if cache is None else {"past_key_values": cache}),
             generation_config=_configuration(model, how, stops),
             stopping_criteria=None if watched is None else StoppingCriteriaList([watched]),
             streamer=streamer,
@@ -155,16 +173,15 @@ def _generate(
     return rows if watched is None else [row[:length] for row, length in zip(rows, watched.lengths, strict=True)]
 
 
-def _padded(batch: Sequence[Sequence[int]], pad: int, *, on_the_left: bool) -> tuple[Tensor, Tensor]:
-    """A decoder goes on at the end of its row; an encoder may count positions from the beginning."""
+def _padded(batch: Sequence[Sequence[int]], pad: int, *, shared: int, on_the_left: bool) -> tuple[Tensor, Tensor]:
+    """A decoder goes on at the end of its row, so that padding stands behind what all rows share."""
     longest = max(map(len, batch))
-    ids = torch.full((len(batch), longest), pad, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(batch):
-        start = longest - len(prompt) if on_the_left else 0
-        ids[row, start : start + len(prompt)] = torch.tensor(list(prompt))
-        mask[row, start : start + len(prompt)] = 1
-    return ids, mask
+    ids, mask = list[list[int]](), list[list[int]]()
+    for prompt in batch:
+        gap, before = longest - len(prompt), shared if on_the_left else len(prompt)
+        ids.append([*prompt[:before], *[pad] * gap, *prompt[before:]])
+        mask.append([1] * before + [0] * gap + [1] * (len(prompt) - before))
+    return torch.tensor(ids), torch.tensor(mask)
 
 
 def _configuration(model: LanguageModel, how: HowToWrite, stops: list[int]) -> GenerationConfig:

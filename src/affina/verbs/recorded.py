@@ -117,7 +117,8 @@ def _of_texts(writer: OpenWriter, rows: Sequence[Row], texts: Mapping[str, Writt
     if writer.writer.how.temperature:
         return absent(RECORDED, "texts are drawn at random (generate.temperature): they are not the same twice")
     wanted = writer.writer.to_write(rows, most=most_rows(recipe.generate.rows), seed=recipe.rows_seed)
-    *_, last = batches([len(one.ids) for one in writer.writer.ask(wanted.rows)])
+    lengths = [len(one.ids) for one in writer.writer.ask(wanted.rows)]
+    *_, last = batches(writer.writer.model, lengths, writer.writer.how)
     again = writer.writer.write([wanted.rows[place] for place in last])
     said = shown.texts(again, who=TUNED, split=known.split).texts
     other = sum(text != known.texts[place] for place, text in zip(last, said, strict=True))
