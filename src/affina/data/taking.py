@@ -24,6 +24,7 @@ from affina.data.people import Groups, check_groups
 from affina.data.rows import Row, is_blank, named
 from affina.data.table import MOST_EXAMPLES, Table
 from affina.data.unfit import UnfitRows
+from affina.data.written.spellings import Spellings
 from affina.recipe.data_spec import DataSpec
 from affina.record.payloads import Finding
 
@@ -177,6 +178,7 @@ class _Pass:
     empty: int = 0
     empty_places: list[str] = field(default_factory=list)
     unfit: UnfitRows = field(default_factory=UnfitRows)
+    spellings: Spellings = field(default_factory=Spellings)
     seen: int = 0
 
     def rows(self, tables: Iterator[Table], columns: Mapping[str, Mapping[str, str]]) -> Iterator[Row]:
@@ -205,7 +207,7 @@ class _Pass:
             refuse_no_rows(called, of=self.empty)
         empty = (found_empty(self.empty, self.empty_places, split=self.split),) if self.empty else ()
         blank = found_blank(called, self.blank, self.blank_places, split=self.split)
-        return (*blank, *self.noticed.values(), *empty, *unfit)
+        return (*blank, *self.noticed.values(), *empty, *self.spellings.findings(self.split), *unfit)
 
     def _read(self, rows: Sequence[Row]) -> tuple[Row, ...]:
         """Those with a text, their answers read; what is noticed adds up."""
@@ -217,6 +219,7 @@ class _Pass:
             else:
                 kept.append(row)
         if isinstance(self.labelling, Written):
+            self.spellings.add(kept)
             return self.labelling.sort_out(kept, self.unfit)
         read, findings = self.labelling.read(kept, split=self.split)
         for finding in findings:

@@ -103,6 +103,38 @@ def test_a_conversation_is_the_same_row_in_every_format(name):
     ]
 
 
+def two_spellings(others: int = 3) -> list[dict[str, Any]]:
+    """Twenty rows of which the first ones name the speakers in another way."""
+    odd = [{"messages": said(number, "from", "value", "human gpt")} for number in range(others)]
+    return [*odd, *({"messages": said(number)} for number in range(others, 20))]
+
+
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_conversations_of_two_spellings_are_all_read_and_the_fewer_are_told(in_parts, monkeypatch):
+    jsonl(two_spellings())
+    if in_parts:
+        monkeypatch.setattr(taking, "LARGE_BYTES", 10)
+        monkeypatch.setattr(taking, "_PART", 4)
+
+    result = loaded()
+
+    assert [row["label"] for row in rows_of(result)] == [f"Hello {number}." for number in range(20)]
+    [finding] = [one for one in result.findings if one.name == "other_spellings"]
+    assert finding.count == 3
+    assert "by from, most by role; all of them are read" in finding.meaning
+    assert finding.examples == tuple(f"a.jsonl, row {number} (line {number})" for number in (1, 2, 3))
+
+
+@pytest.mark.parametrize("spelling", [("role", "content", "user assistant"), ("from", "value", "human gpt")])
+def test_one_spelling_is_not_told_even_where_another_is_talked_about(spelling):
+    rows = [{"messages": said(number, *spelling)} for number in range(20)]
+    for row in rows:
+        row["messages"][0][spelling[1]] += ' {"from": "me", "role": "user"} or {\'from\': 1, \'role\': 2}'
+    jsonl(rows)
+
+    assert "other_spellings" not in {one.name for one in loaded().findings}
+
+
 def test_several_turns_are_told_with_their_roles_and_the_system_stays_in_the_conversation():
     told = [{"role": "system", "content": "Be brief."}]
     jsonl([{"messages": [*told, *said(number), *said(number + 100)]} for number in range(20)])

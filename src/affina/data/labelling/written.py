@@ -14,6 +14,7 @@ from affina.data.checks import drop_empty_texts
 from affina.data.rows import Row, named
 from affina.data.unfit import UnfitRows, settle, sort_out
 from affina.data.written.composing import composed
+from affina.data.written.spellings import Spellings
 from affina.errors import Problem, RecipeError
 from affina.recipe.base import AUTO
 from affina.recipe.data_spec import Unfit
@@ -55,8 +56,10 @@ class Written:
         kept, findings = tuple(rows), tuple[Finding, ...]()
         if rows and "text" in rows[0].fields:
             kept, findings = drop_empty_texts(rows, file=named(row.file for row in rows), split=split)
+        spellings = Spellings()
+        spellings.add(rows)
         made, noticed = settle(kept, lambda row: composed(row, self.spec), policy=self.unfit, split=split)
-        return made, findings + noticed
+        return made, findings + spellings.findings(split) + noticed
 
     def sort_out(self, rows: Sequence[Row], unfit: UnfitRows) -> tuple[Row, ...]:
         """The rows that something can be learned from, of a part of a file; the others are added to `unfit`."""
