@@ -82,13 +82,24 @@ class Talk:
             self.notify(
                 f"the conversation has {whole:,} tokens, more than there is room for: its beginning is left out"
             )
-        return stream(opened.writer.model, asked.ids, self.how)
+        pieces = stream(opened.writer.model, asked.ids, self.how)
+        return pieces if opened.writer.alone else _from_first_letter(pieces)
 
     def _row(self, opened: OpenWriter, text: str) -> Row:
         [row] = opened.rows([text])
         if not self.has_turns:
             return row
         return replace(row, fields={**row.fields, "messages": dump([*self.turns, Turn(USER, text)])})
+
+
+def _from_first_letter(pieces: Iterator[str]) -> Iterator[str]:
+    """A text in pieces, without the blanks in front of it."""
+    begun = False
+    for piece in pieces:
+        kept = piece if begun else piece.lstrip()
+        begun = begun or bool(kept)
+        if kept:
+            yield kept
 
 
 def chat(run: str | PathLike[str], *, device: str = "auto", notify: Notify = silent) -> Talk:
