@@ -10,7 +10,7 @@ from affina.cli.display import Display
 from affina.cli.tables import samples_table
 from affina.record.audited import Audited, Cut, Lengths
 from affina.record.guarding import BatchesSplit, Rewound, Skipped
-from affina.record.payloads import DataRead, Evaluated, Finding, Finished, Sample, Started
+from affina.record.payloads import DataRead, Evaluated, Event, Finding, Finished, Sample, Started
 from affina.record.starts import Predicted, Restarted
 
 SCORES = {"accuracy": 0.5, "macro_f1": 0.4, "loss": 1.0}
@@ -53,6 +53,13 @@ def test_what_the_guard_did_is_on_the_screen():
     said = shown(skipped, split, back)
     for line in ("step 3: the loss is nan", "step 4: memory ran out", "step 9: back to the start"):
         assert line in said
+
+
+@pytest.mark.parametrize(("step", "said"), [(0, "few shot: cut off"), (7, "step 7: cut off")])
+def test_what_belongs_to_no_step_is_said_under_its_name(step, said):
+    line = shown(Event(step=step, name="few_shot", text="cut off"))
+    assert said in line
+    assert "step 0" not in line
 
 
 def test_peaks_say_what_they_are_of():

@@ -120,7 +120,8 @@ class Display:
             case Skipped() | BatchesSplit():
                 self._line("note", f"step {record.step}: {record.text}")
             case Event() if record.name not in (NOTICE, STEP_BACK):
-                self._line("note", f"step {record.step}: {record.text}")
+                at = f"step {record.step}" if record.step else record.name.replace("_", " ")
+                self._line("note", f"{at}: {record.text}")
             case Tried():
                 self._line("candidate", f"{record.name}: {budgets.tried_in_short(record)}", f"  {budgets.fate(record)}")
             case Scores():
