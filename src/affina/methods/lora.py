@@ -42,9 +42,15 @@ def attach(module: Any, anatomy: Anatomy, spec: LoraSpec) -> LowRank:
         RecipeError: a target matches nothing, or the rank is above a matrix.
         ModelError: the weights are quantized, or a target cannot have an update. In either case nothing is attached.
     """
-    lora = LowRank(module, anatomy, spec, choose(module, anatomy, spec))
+    lora = low_rank(module, anatomy, spec, choose(module, anatomy, spec))
     lora.start_over()
     return lora
+
+
+def low_rank(module: Any, anatomy: Anatomy, spec: LoraSpec, layers: Sequence[Layer]) -> LowRank:
+    """A model with updates of `layers`; they can be merged where no matrix among them is in four bits."""
+    kind = LowRank if any(layer.is_packed for layer in layers) else MergeableLowRank
+    return kind(module, anatomy, spec, layers)
 
 
 def alpha_of(spec: LoraSpec) -> Resolved[float]:
@@ -60,13 +66,16 @@ def scale_of(spec: LoraSpec) -> float:
     return alpha / math.sqrt(spec.rank) if spec.rslora else alpha / spec.rank
 
 
-def form_of(spec: LoraSpec, precision: str) -> Resolved[Form]:
+def form_of(spec: LoraSpec, precision: str, *, packed: bool = False) -> Resolved[Form]:
     """How the updates are computed in training, for the plan of a run.
 
     Args:
         spec: the recipe's `method`.
         precision: of the matrix products: fp32, bf16 or fp16.
+        packed: whether the matrices are in four bits.
     """
+    if packed:
+        return Resolved("two paths", "nothing can be added to a matrix in four bits")
     if spec.dropout:
         return Resolved("two paths", "dropout acts on what enters an update, not on what enters the layer")
     if precision != "fp32":
@@ -74,9 +83,8 @@ def form_of(spec: LoraSpec, precision: str) -> Resolved[Form]:
     return Resolved("merged weight", "one product with W + s B A, the same function in float32 without dropout")
 
 
-@final
 class LowRank(Added):
-    """A model with low-rank updates: `Attached`, `Mergeable` and `Scalable`.
+    """A model with low-rank updates: `Attached` and `Scalable`.
 
     Args:
         module: the model; it is changed here.
@@ -86,7 +94,7 @@ class LowRank(Added):
     """
 
     def __init__(self, module: Any, anatomy: Anatomy, spec: LoraSpec, layers: Sequence[Layer]) -> None:
-        self.spec, self._is_merged = spec, False
+        self.spec = spec
         self._dropout = LaneDropout(spec.dropout).eval()
         self.updates = tuple(
             Update(layer, rank=spec.rank, scale=scale_of(spec), dropout=self._dropout) for layer in layers
@@ -131,8 +139,28 @@ class LowRank(Added):
 
     def form(self) -> Form:
         """How the updates are computed in training, outside low precision."""
-        narrow = any(update.layer.weight.dtype not in WIDE for update in self.updates)
+        narrow = any(update.layer.weight.dtype not in WIDE for update in self.updates)  # packed ones among them
         return "two paths" if narrow or self.spec.dropout else "merged weight"
+
+    def scaled(self, strength: float, *, start: Mapping[str, Tensor], tuned: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The updates times `strength`, by their B, and the head on the straight line.
+
+        An adapter that goes on has no such scale to what it was: there A and B are on the straight line themselves.
+        """
+        found = between(start, tuned, strength)
+        if strength in (0.0, 1.0) or self.goes_on:
+            return found
+        for update in self.updates:
+            a, b = names_of(update.layer.path, update.layer.kind == "embedding")
+            found |= {a: tuned[a], b: strength * tuned[b]}
+        return found
+
+
+@final
+class MergeableLowRank(LowRank):
+    """Low-rank updates of matrices that they can be added to: `Mergeable`, too."""
+
+    _is_merged = False
 
     @contextmanager
     def disabled(self) -> Iterator[None]:
@@ -147,19 +175,6 @@ class LowRank(Added):
         self._check_apart()
         with super().as_it_came():
             yield
-
-    def scaled(self, strength: float, *, start: Mapping[str, Tensor], tuned: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The updates times `strength`, by their B, and the head on the straight line.
-
-        An adapter that goes on has no such scale to what it was: there A and B are on the straight line themselves.
-        """
-        found = between(start, tuned, strength)
-        if strength in (0.0, 1.0) or self.goes_on:
-            return found
-        for update in self.updates:
-            a, b = names_of(update.layer.path, update.layer.kind == "embedding")
-            found |= {a: tuned[a], b: strength * tuned[b]}
-        return found
 
     def _check_apart(self) -> None:
         if self._is_merged:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from affina.errors import Problem, RecipeError
-from affina.methods.lora import LowRank, names_of, scale_of
+from affina.methods.lora import LowRank, low_rank, names_of, scale_of
 from affina.methods.lora_files import lora_spec
 from affina.methods.low_rank import summed
 from affina.methods.targets import Blocks, as_asked, in_head, same_layers
@@ -52,7 +52,7 @@ def attach_lora(module: Any, anatomy: Anatomy, adapter: Adapter, *, asked: LoraS
     named = asked is not None and asked.model_fields_set & {"targets", "blocks"}
     if asked is not None and named and not same_layers(module, anatomy, layers, asked):
         raise RecipeError(_other_layers(adapter, asked, targets=targets, blocks=blocks))
-    lora = LowRank(module, anatomy, spec.model_copy(update={"targets": targets, "blocks": blocks}), layers)
+    lora = low_rank(module, anatomy, spec.model_copy(update={"targets": targets, "blocks": blocks}), layers)
     lora.begin_with(start)
     return lora
 

@@ -127,6 +127,7 @@ class Update:
     def form(self, x: Tensor) -> Form:
         """How the update of `x` is computed."""
         low = x.dtype not in WIDE or x.dtype != self.a.dtype or torch.is_autocast_enabled(x.device.type)
+        low = low or self.layer.is_packed
         dropped = self._dropout.training and self._dropout.p > 0
         return "two paths" if low or dropped else "merged weight"
 

@@ -21,11 +21,14 @@ from torch import Tensor
 
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
+from affina.models.packed import PackedLinear, sampled
 
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
 NOTE: Final = "affina.json"
 BASE: Final = "base"
+PACKED: Final = "four_bits"
+"""Key of the note: the adapter was trained beside matrices in four bits."""
 BASE_FINGERPRINT: Final = "base_fingerprint"
 PREFIX: Final = "base_model.model."
 """What PEFT puts before the names of the model that it wraps,"""
@@ -36,8 +39,6 @@ CLASSIFIES: Final = "SEQ_CLS"
 MERGE: Final = "merge it with peft (merge_and_unload, save_pretrained) and give the merged model as `model:`"
 """The fix for a feature that we do not have."""
 _PICKLED: Final = "adapter_model.bin"
-_SAMPLED: Final = 1024
-"""Numbers of each tensor that go into the fingerprint, evenly spaced: training moves all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,12 @@ class BaseName:
     Attributes:
         hub_id: on the model hub; None where they are not there.
         starter: of the starters; None where they are none.
+        packed: whether their matrices were in four bits.
     """
 
     hub_id: str | None = None
     starter: str | None = None
+    packed: bool = False
 
 
 UNNAMED: Final = BaseName()
@@ -92,7 +95,8 @@ def write_adapter(
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
     }
     save_file(whole, folder / WEIGHTS, metadata={"format": "pt"})
-    note = {BASE_FINGERPRINT: fingerprint} | ({BASE: base.starter} if base.starter else {})
+    note: dict[str, Any] = {BASE_FINGERPRINT: fingerprint} | ({BASE: base.starter} if base.starter else {})
+    note |= {PACKED: True} if base.packed else {}
     (folder / NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 
 
@@ -203,17 +207,21 @@ def check_base(adapter: Adapter, module: Any, anatomy: Anatomy) -> None:
 
 
 def fingerprint_of(module: Any, anatomy: Anatomy) -> str:
-    """One SHA-256 for the weights of a model, its head left out; the same in whatever files they are kept.
+    """One SHA-256 for the weights of a model, its head left out; the same in whatever files they are kept, and packed.
 
     Of each tensor its name, its shape and some numbers are taken.
     """
     whole = hashlib.sha256()
+    packed = {
+        f"{path}.weight": (child.shape, child.sample)
+        for path, child in module.named_modules()
+        if isinstance(child, PackedLinear)
+    }
     for name, parameter in sorted(module.named_parameters(), key=lambda pair: str(pair[0])):
         if anatomy.part_of(name) == "head":
             continue
-        flat = parameter.detach().reshape(-1)
-        sample = flat[:: max(1, len(flat) // _SAMPLED)].float().cpu().contiguous()
-        whole.update(f"{name} {tuple(parameter.shape)}\n".encode())
+        shape, sample = packed.get(name) or (tuple(parameter.shape), sampled(parameter))
+        whole.update(f"{name} {shape}\n".encode())
         whole.update(sample.numpy().tobytes())
     return whole.hexdigest()
 

@@ -21,11 +21,12 @@ from affina.models.dropout import quicken
 from affina.models.files import config_of, load_files
 from affina.models.head_start import last_layer
 from affina.models.kinds import can_classify, can_write
+from affina.models.packed import pack
 from affina.models.quiet import Notify, silent
 from affina.models.settings import (
     HeadSpec,
-    dropout_rates,
     length_limit,
+    replace_dropout,
     same_head,
     set_dropout,
     set_head,
@@ -97,11 +98,7 @@ def load_classifier(
     keeps_head = same_head(config, head)
     set_head(config, head)
     set_plain_outputs(config)
-    rates = dropout_rates(config)
-    if dropout is not None:
-        set_dropout(config, dict.fromkeys(rates, dropout))
-        if not rates:
-            notify(f"train.dropout has no effect: a {config.model_type} model has no dropout")
+    rates = replace_dropout(config, dropout, notify=notify)
     module, tokenizer, info = load_files(
         AutoModelForSequenceClassification, source, config, where=where, may_differ=True
     )
@@ -121,6 +118,8 @@ def load_classifier(
     new = tuple(name for name, _ in module.named_parameters() if name in absent)
     is_new = any(name.startswith(f"{anatomy.output}.") for name in new)
     units = _standardised(module, anatomy, head, is_new=is_new)
+    if source.packed:
+        pack(module, anatomy)
     return Classifier(
         module=module,
         tokenizer=tokenizer,

@@ -19,11 +19,11 @@ from affina.models.anatomy_of_writers import describe_writer
 from affina.models.files import config_of, load_files, unloadable
 from affina.models.kinds import can_write
 from affina.models.output_layer import OutputLayer, OwnLogits, last_states, read_output_layer
+from affina.models.packed import pack
 from affina.models.quiet import Notify, silent
 from affina.models.settings import (
-    dropout_rates,
     length_limit,
-    set_dropout,
+    replace_dropout,
     set_no_notices,
     set_padding,
 )
@@ -81,11 +81,7 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
     """
     where = f"model: {source.reference}"
     config = read_writer_config(source, where)
-    if dropout is not None:
-        rates = dropout_rates(config)
-        set_dropout(config, dict.fromkeys(rates, dropout))
-        if not rates:
-            notify(f"train.dropout has no effect: a {config.model_type} model has no dropout")
+    replace_dropout(config, dropout, notify=notify)
     build = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
     module, tokenizer, info = load_files(build, source, config, where=where, may_differ=False)
     module.eval()
@@ -95,13 +91,16 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
     check_numbers(module, where=where)
     check_vocabulary(module, tokenizer, where=where)
     check_end(tokenizer, where)
+    anatomy, output = describe_writer(module), _output(module, tokenizer, where=where, notify=notify)
+    if source.packed:
+        pack(module, anatomy)
     return LanguageModel(
         module=module,
         tokenizer=tokenizer,
-        anatomy=describe_writer(module),
+        anatomy=anatomy,
         source=source,
         max_length=length_limit(module, tokenizer if source.kind != "run" else None),
-        output=_output(module, tokenizer, where=where, notify=notify),
+        output=output,
         reads_apart=bool(config.is_encoder_decoder),
     )
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from affina.errors import ModelError, Problem
+from affina.models.packed import PackedLinear, is_product
 
 LayerKind = Literal["linear", "transposed", "embedding"]
 
@@ -47,9 +48,14 @@ class Layer:
 
     @property
     def weight(self) -> nn.Parameter:
-        """The stored matrix, in its own layout."""
+        """The stored matrix, in its own layout; of a packed one the bytes."""
         weight: nn.Parameter = self.modules[0].weight
         return weight
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the matrix is kept in four bits: nothing can be added to it."""
+        return isinstance(self.modules[0], PackedLinear)
 
 
 def layers_of(module: Any) -> tuple[Layer, ...]:
@@ -70,19 +76,18 @@ def layers_of(module: Any) -> tuple[Layer, ...]:
 
 def _kind(child: nn.Module) -> LayerKind | None:
     """How a module keeps its matrix; None where it has none, or does something else with it than we know."""
-    if isinstance(child, Conv1D):
-        return "transposed"
     if isinstance(child, nn.Embedding):
         return "embedding"
-    if isinstance(child, nn.Linear) and type(child).forward is nn.Linear.forward:
-        # MultiheadAttention reads the matrix of its own kind of Linear without calling it
-        return None if isinstance(child, nn.modules.linear.NonDynamicallyQuantizableLinear) else "linear"
+    if isinstance(child, PackedLinear):
+        return "transposed" if child.transposed else "linear"
+    if is_product(child):
+        return "transposed" if isinstance(child, Conv1D) else "linear"
     return None
 
 
 def _layer(members: Sequence[tuple[str, Any]], kind: LayerKind) -> Layer:
     paths, modules = zip(*members, strict=True)
-    first, second = modules[0].weight.shape
+    first, second = modules[0].shape if isinstance(modules[0], PackedLinear) else modules[0].weight.shape
     return Layer(
         path=paths[0],
         paths=paths,
@@ -121,7 +126,9 @@ def _check_plain(module: Any) -> None:
         ModelError: naming the first of them.
     """
     said = module.config.to_dict().get("quantization_config")
-    odd = next((name for name, weight in module.named_parameters() if _is_packed(weight)), None)
+    ours = {id(child.weight) for child in module.modules() if isinstance(child, PackedLinear)}
+    weights = ((name, weight) for name, weight in module.named_parameters() if id(weight) not in ours)
+    odd = next((name for name, weight in weights if _is_packed(weight)), None)
     if odd is None and not said:
         return
     raise ModelError(
@@ -129,7 +136,7 @@ def _check_plain(module: Any) -> None:
             where=f"a model of the kind {type(module).__name__}",
             expected="weights in float32, float16 or bfloat16",
             found=f"quantized weights ({odd})" if odd else "quantized weights (config.json has a quantization_config)",
-            fix="choose the checkpoint that they were made from, before it was quantized",
+            fix="choose the checkpoint that they were made from; quantize=nf4 packs it for LoRA",
         )
     )
 

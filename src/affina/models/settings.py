@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from torch import nn
 
 from affina.errors import ModelError, Problem
+from affina.models.quiet import Notify
 
 ProblemType = Literal["single_label_classification", "multi_label_classification", "regression"]
 THRESHOLDS: Final = "label_thresholds"
@@ -99,6 +100,22 @@ def set_dropout(config: Any, rates: Mapping[str, float]) -> None:
     """Replace dropout rates of the configuration, given by their names."""
     for name, rate in rates.items():
         setattr(config, name, rate)
+
+
+def replace_dropout(config: Any, rate: float | None, *, notify: Notify) -> Mapping[str, float]:
+    """Replace every dropout rate of the configuration by one; the rates as they were.
+
+    Args:
+        config: the model's.
+        rate: None leaves them.
+        notify: told where there are none.
+    """
+    rates = dropout_rates(config)
+    if rate is not None:
+        set_dropout(config, dict.fromkeys(rates, rate))
+        if not rates:
+            notify(f"train.dropout has no effect: a {config.model_type} model has no dropout")
+    return rates
 
 
 def set_special_tokens(module: Any, tokenizer: Any) -> None:

@@ -40,6 +40,7 @@ class Source:
         kind: what the reference was.
         adapter: the folder of an adapter that stands beside these weights; None for a whole model.
         base: the model that the adapter stands beside, or that it was merged into.
+        packed: whether the matrices of its blocks are kept in four bits once they are loaded.
     """
 
     reference: str
@@ -47,6 +48,7 @@ class Source:
     kind: Kind
     adapter: Path | None = None
     base: Source | None = None
+    packed: bool = False
 
     @property
     def without_adapter(self) -> Source:

@@ -7,13 +7,10 @@ shipped merged is decided here as well.
 from __future__ import annotations
 
 import functools
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from typing import Any, Final, TypeVar
-
-from pydantic import TypeAdapter
+from typing import Any, TypeVar
 
 from affina.errors import Problem, RecipeError
 from affina.methods import full, lora, partial, prefix, prompt
@@ -22,7 +19,7 @@ from affina.methods.lora import LowRank
 from affina.methods.saved import Beside, attach_saved, layout
 from affina.methods.weights import TrainedWeights
 from affina.models.adapter_head import head_modules
-from affina.models.base import Pretrained, base_tensors, length_beside
+from affina.models.base import base_tensors, length_beside
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
 from affina.pipeline.kept import WHOLE
@@ -30,75 +27,12 @@ from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.resolve import GIVEN
-from affina.recipe.schema import Method, MethodSpec, Recipe
+from affina.recipe.schema import Method, Recipe
 from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import ADAPTER, MERGED
-from affina.reporting.formats import mebibytes
-from affina.runtime import machine
 from affina.values import Resolved
 
-EMBEDDINGS_SHARE: Final = 0.3
-"""With more of the weights in the embeddings than this, `auto` freezes them."""
-BESIDE_WEIGHTS: Final = 3
-"""Numbers that a training holds for each weight that trains: its gradient and AdamW's two moments."""
 Model = TypeVar("Model", Classifier, LanguageModel)
-
-
-def choose_method(
-    recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]], *, begun: Callable[[], Resolved[Any] | None]
-) -> Method:
-    """The method, with what it leaves open decided.
-
-    Args:
-        recipe: as asked.
-        model: whose sizes count.
-        choices: gets what is decided.
-        begun: gives the method of the stopped run that goes on, as plain data, which another one could not.
-    """
-    method = recipe.method
-    if isinstance(method, str):
-        before = begun()
-        chosen = _by_memory(model, _by_sizes(model)) if before is None else _as_begun(before)
-        choices["method"], method = Resolved(chosen.value.name, chosen.reason), chosen.value
-    if not isinstance(method, LoraSpec):
-        return method
-    alpha = lora.alpha_of(method)
-    if method.alpha == AUTO:
-        choices["method.alpha"] = alpha
-    return method.model_copy(update={"alpha": alpha.value})
-
-
-def _as_begun(begun: Resolved[Any]) -> Resolved[Method]:
-    return Resolved(TypeAdapter[Method](MethodSpec).validate_python(begun.value), begun.reason)
-
-
-def _by_sizes(model: Pretrained) -> Resolved[FullSpec | PartialSpec]:
-    """All weights, or all but the embeddings."""
-    if isinstance(model, LanguageModel):
-        reason = "a model that writes often has its word embeddings for its output layer, too"
-        return Resolved(FullSpec(), reason)
-    sizes = Counter[str]()
-    for name, parameter in model.module.named_parameters():
-        sizes[model.anatomy.part_of(name)] += parameter.numel()
-    share = sizes["embeddings"] / sizes.total()
-    if share <= EMBEDDINGS_SHARE:
-        return Resolved(FullSpec(), f"the embeddings are {share:.0%} of the weights")
-    return Resolved(PartialSpec(), f"the embeddings are {share:.0%} of the weights; they stay frozen, all blocks train")
-
-
-def _by_memory(model: Pretrained, whole: Resolved[FullSpec | PartialSpec]) -> Resolved[Method]:
-    """LoRA, where the gradients and moments of all that would train do not fit into what is free."""
-    frozen = isinstance(whole.value, PartialSpec)
-    trained = sum(
-        parameter.numel() * parameter.element_size()
-        for name, parameter in model.module.named_parameters()
-        if not (frozen and model.anatomy.part_of(name) == "embeddings")
-    )
-    needed, free = BESIDE_WEIGHTS * trained, machine.free_memory(model.module.device)
-    if free is None or needed <= free:
-        return Resolved(whole.value, whole.reason)
-    reason = f"gradients and moments of all weights would take {mebibytes(needed)}, and {mebibytes(free)} are free"
-    return Resolved(LoraSpec(), f"{reason}; an update of low rank takes a small part of that")
 
 
 def with_room(model: Model, recipe: Recipe) -> Model:
@@ -198,7 +132,7 @@ def told_of(
     found: dict[str, Resolved[Any]] = {MERGED: merge}
     begun = subject.model.source.adapter is not None
     if isinstance(method, LoraSpec):
-        found["method (forward)"] = lora.form_of(method, precision)
+        found["method (forward)"] = lora.form_of(method, precision, packed=subject.model.source.packed)
         if begun:
             found["method.targets"] = Resolved(", ".join(method.targets), "the adapter's own")
     if isinstance(method, PromptSpec) and not begun:
@@ -210,6 +144,15 @@ def told_of(
 def _merge(method: Method, attached: Attached, recipe: Recipe) -> Resolved[bool]:
     """Whether the model is shipped merged."""
     asked, can = recipe.export.merge, isinstance(attached, Mergeable)
+    if asked is True and isinstance(attached, LowRank) and not can:
+        raise RecipeError(
+            Problem(
+                where=f"recipe key {MERGED}",
+                expected="matrices that an update can be added to",
+                found=f"matrices in four bits (quantize={recipe.quantize})",
+                fix=f"leave {MERGED} out: the adapter is shipped, and loads with peft onto the whole model, too",
+            )
+        )
     if (asked is True and not can) or (asked != AUTO and not is_beside(attached)):
         what = "stands before every text" if is_beside(attached) else "trains the model's own weights"
         raise RecipeError(
@@ -220,6 +163,8 @@ def _merge(method: Method, attached: Attached, recipe: Recipe) -> Resolved[bool]
                 fix=f"leave {MERGED} out",
             )
         )
+    if not can and isinstance(attached, LowRank):
+        return Resolved(False, "nothing can be added to matrices in four bits: adapter/ alone is shipped")
     if not can:
         return Resolved(False, "virtual tokens cannot be written into weights: adapter/ alone is shipped")
     if asked == AUTO:

@@ -16,7 +16,7 @@ from affina.errors import ModelError, Problem, RecipeError
 from affina.methods.agreeing import SHAPE, agreed
 from affina.methods.saved import BesideSpec, method_of
 from affina.models.adapter_places import AdapterPlace, find_adapter
-from affina.models.adapters import read_adapter, read_config
+from affina.models.adapters import PACKED, read_adapter, read_config, read_note
 from affina.models.folders import CONFIG
 from affina.models.quiet import Notify, silent
 from affina.models.source import Kind, Source, fingerprint, locate
@@ -53,12 +53,21 @@ def begin(
         if kind != _MERGEABLE:
             raise RecipeError(_stays_beside(place, kind, asked.name))
         notify(f"method {asked.name} does not go on from a LoRA adapter: {reference} is merged into {place.base} first")
+        _tell_of_bits(place, "whole ones, to which it is merged", notify)
         return _merged(place, notify=notify), recipe
+    if not recipe.packs:
+        _tell_of_bits(place, "whole ones; quantize=nf4 keeps them as they were", notify)
     anew = f"a new adapter begins beside a whole model: model={place.whole or place.base}"
     given = asked if isinstance(asked, BesideSpec) else None
     method = agreed(given, read_adapter(place.folder), anew=anew)
     choices |= _told(place, method, given=given is not None)
     return _beside(place, notify=notify), recipe.model_copy(update={"method": method})
+
+
+def _tell_of_bits(place: AdapterPlace, now: str, notify: Notify) -> None:
+    """Say that an adapter was trained beside other matrices than it will stand beside."""
+    if read_note(place.folder).get(PACKED):
+        notify(f"{place.where} was trained beside matrices in four bits, and computes something else beside {now}")
 
 
 def with_adapter(reference: str, *, notify: Notify = silent) -> Source:

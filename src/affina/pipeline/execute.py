@@ -14,6 +14,7 @@ import torch
 from affina.data.loading import data_read
 from affina.methods.base import trained_count
 from affina.models.origin import origin
+from affina.models.packed import numbers_in
 from affina.models.source import fingerprint
 from affina.pipeline import attempts, damaged, kept_starts, rates
 from affina.pipeline.attaching import as_exported, goes_on, untouched
@@ -205,7 +206,6 @@ def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:
 def _describe(prepared: Prepared, journal: Journal) -> None:
     """Write down the data, the model and every choice, before anything is trained."""
     model = prepared.model
-    parameters = list(model.module.parameters())
     known = origin(model.source)
     journal.append(replace(data_read(prepared.loaded, rows=prepared.rows), findings=prepared.findings))
     journal.append(prepared.audited)
@@ -213,7 +213,7 @@ def _describe(prepared: Prepared, journal: Journal) -> None:
         ModelLoaded(
             reference=model.source.reference,
             family=model.module.config.model_type,
-            parameters=sum(parameter.numel() for parameter in parameters),
+            parameters=numbers_in(model.module),
             trained=trained_count(prepared.attached),
             fingerprint=fingerprint(model.source),
             hub_id=known.hub_id,

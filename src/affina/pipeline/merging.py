@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from affina.errors import ModelError, Problem
-from affina.methods.lora import LowRank
+from affina.methods.lora import MergeableLowRank
 from affina.methods.saved import attach_saved
 from affina.models.adapters import CLASSIFIES, read_config
 from affina.models.classifier import Classifier, load_classifier
@@ -34,7 +34,7 @@ def write_merged(found: Source, folder: Path) -> None:
         raise ValueError("a whole model has nothing to merge")
     model = _loaded(found, found.adapter)
     attached = attach_saved(model.module, model.anatomy, found.adapter)
-    if not isinstance(attached, LowRank):
+    if not isinstance(attached, MergeableLowRank):
         raise TypeError("only low-rank updates can be merged")
     with attached.merged():
         save_model(model.module, model.tokenizer, folder)

@@ -72,11 +72,12 @@ def _changed(where: str, head: HeadSpec, random: Sequence[str]) -> Problem:
     )
 
 
-def shipped(folder: RunFolder, *, device: torch.device, notify: Notify = silent) -> Shipped:
+def shipped(folder: RunFolder, *, packed: bool, device: torch.device, notify: Notify = silent) -> Shipped:
     """Find what a run ships.
 
     Args:
         folder: the run's; it ships something.
+        packed: whether it trained beside matrices in four bits.
         device: where the model is to be.
         notify: told of slow work.
 
@@ -85,14 +86,15 @@ def shipped(folder: RunFolder, *, device: torch.device, notify: Notify = silent)
     """
     if folder.model.is_dir():
         return Shipped(locate(str(folder.model), notify=notify), device)
-    return Shipped(with_adapter(str(folder.path), notify=notify), device)
+    return Shipped(replace(with_adapter(str(folder.path), notify=notify), packed=packed), device)
 
 
-def untouched(reference: str, *, went_on: bool, device: torch.device, notify: Notify = silent) -> Shipped:
+def untouched(reference: str, *, packed: bool, went_on: bool, device: torch.device, notify: Notify = silent) -> Shipped:
     """Find what a run began with.
 
     Args:
         reference: the run's `model`, as resolved.
+        packed: whether its matrices were in four bits.
         went_on: it is an adapter that the training went on from.
         device: where the model is to be.
         notify: told of slow work.
@@ -100,4 +102,5 @@ def untouched(reference: str, *, went_on: bool, device: torch.device, notify: No
     Raises:
         ModelError: it is not there any more.
     """
-    return Shipped((with_adapter if went_on else whole)(reference, notify=notify), device)
+    found = (with_adapter if went_on else whole)(reference, notify=notify)
+    return Shipped(replace(found, packed=packed), device)

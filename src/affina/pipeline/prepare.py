@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -19,8 +19,9 @@ from affina.models.language import LanguageModel
 from affina.models.source import Source
 from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
-from affina.pipeline.attaching import begin_method, choose_method, told_of
+from affina.pipeline.attaching import begin_method, told_of
 from affina.pipeline.beginning import begin
+from affina.pipeline.choosing_method import check_beside, choose_method
 from affina.pipeline.evening import check_evening, told_of_pairing
 from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
@@ -41,9 +42,12 @@ from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import Method, Recipe
+from affina.record.starts import QUANTIZE
 from affina.runtime import machine, randomness
 from affina.training import precision
 from affina.values import Resolved
+
+FOUR_BITS: Final = "given in the recipe; the untouched model is measured so, too"
 
 
 def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
@@ -184,7 +188,12 @@ def _begin(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]], no
     usual = default_model(loaded, recipe)
     if recipe.model == AUTO:
         choices["model"] = usual
-    return begin(recipe, usual.value if recipe.model == AUTO else recipe.model, choices, notify=notify)
+    source, begun = begin(recipe, usual.value if recipe.model == AUTO else recipe.model, choices, notify=notify)
+    if not recipe.packs:
+        return source, begun
+    check_beside(begun.method)
+    choices[QUANTIZE] = Resolved(recipe.quantize, FOUR_BITS)
+    return replace(source, packed=True), begun
 
 
 def default_model(loaded: Loaded, recipe: Recipe) -> Resolved[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -43,7 +44,8 @@ def ship(run: Prepared, folder: RunFolder, *, max_length: int | None = None) -> 
     module, tokenizer = run.model.module, run.model.tokenizer
     if isinstance(run.attached, Beside):
         with whole_folder(folder.adapter) as path:
-            save_adapter(run.attached, run.model.anatomy, path, base=name_of(run.model.source.without_adapter))
+            base = replace(name_of(run.model.source.without_adapter), packed=run.model.source.packed)
+            save_adapter(run.attached, run.model.anatomy, path, base=base)
             save_settings(module, tokenizer, path, max_length=max_length)
         if not run.choices[MERGED].value:
             return

@@ -16,6 +16,7 @@ import torch
 from affina.data.batching import by_length
 from affina.methods.reach import lowest_reached
 from affina.models.base import width
+from affina.models.packed import numbers_in, sizes_of
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import planner_of, stages_in
 from affina.planning.activations import Shape
@@ -94,9 +95,7 @@ def without_known(prepared: Prepared, costs: Costs) -> Costs:
     if prepared.kept is None:
         return costs
     blocks = prepared.kept.cut.blocks
-    known = sum(
-        parameter.numel() for path in blocks for parameter in prepared.model.module.get_submodule(path).parameters()
-    )
+    known = sum(numbers_in(prepared.model.module.get_submodule(path)) for path in blocks)
     return replace(costs, forward_weights=costs.forward_weights - known, blocks=costs.blocks - len(blocks))
 
 
@@ -106,12 +105,12 @@ def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
     trained = state.keys() if names is None else names
     lowest = lowest_reached(prepared.model.module, anatomy, trained)
     forward = backward = reached = 0
-    for name, parameter in prepared.model.module.named_parameters():
+    for name, size in sizes_of(prepared.model.module):
         number = anatomy.block_of(name)
         if number is not None:
-            forward += parameter.numel()
-            reached += parameter.numel() * (number >= lowest)
-            backward += parameter.numel() * (1 + (name in trained)) * (number >= lowest)
+            forward += size
+            reached += size * (number >= lowest)
+            backward += size * (1 + (name in trained)) * (number >= lowest)
     again = prepared.recipe.train.checkpoint_activations
     return Costs(
         forward_weights=forward,

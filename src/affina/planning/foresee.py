@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from affina.methods.base import trained_count
+from affina.models.packed import numbers_in
 from affina.pipeline.attaching import is_beside
 from affina.pipeline.budgets import snapshot_steps
 from affina.pipeline.prepared import Prepared
@@ -54,7 +55,6 @@ def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tupl
     activations, plan = look(prepared), plan_of(prepared)
     found = memory_of(prepared, activations, plan, held=held, interpreter=interpreter)
     time = time_of(prepared, pace_by_rule(prepared), plan, prepared_in=prepared_in)
-    parameters = list(prepared.model.module.parameters())
     forecast = Forecast(
         key=key_of(prepared),
         model=prepared.model.source.reference,
@@ -62,7 +62,7 @@ def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tupl
         method=described(prepared),
         device=prepared.device.type,
         precision=prepared.precision,
-        parameters=sum(parameter.numel() for parameter in parameters),
+        parameters=numbers_in(prepared.model.module),
         trained=trained_count(prepared.attached),
         rows={split: len(rows) for split, rows in prepared.rows.items()},
         batch_tokens=prepared.hyper.batch_tokens.value,

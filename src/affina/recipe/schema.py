@@ -170,6 +170,11 @@ class Recipe(Spec):
     model: str = Field(
         AUTO, description="A folder, a hub id, a .gguf file, starter/encoder, starter/decoder, a run or an adapter."
     )
+    quantize: Literal["none", "nf4"] = Field(
+        "none",
+        description="Keep the matrices of the model's blocks in four bits (QLoRA), for a method that trains beside "
+        "them: lora, prompt or prefix.",
+    )
     task: Annotated[TaskSpec | Auto, BeforeValidator(task_named)] = Field(
         AUTO, description="What a good answer is; found from the data when absent."
     )
@@ -184,6 +189,11 @@ class Recipe(Spec):
     generate: GenerateSpec = GenerateSpec()
     risks: RisksSpec = RisksSpec()
     export: ExportSpec = ExportSpec()
+
+    @property
+    def packs(self) -> bool:
+        """Whether the matrices of the model's blocks are kept in four bits."""
+        return self.quantize != "none"
 
     @property
     def rows_seed(self) -> int:

@@ -10,6 +10,8 @@ from typing import Final
 
 STARTER: Final = "starter/"
 """What the names of the models begin with that Affina brings itself."""
+QUANTIZE: Final = "quantize"
+"""The key of how the matrices beside which a method trains are kept; chosen where they are in four bits."""
 ASKED: Final = "generate (asked)"
 """The key of a choice: what the model is asked for `a text` or `a question`: a text, or turns with role and content."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from affina.record.measures import WRITING
 from affina.record.payloads import ADAPTER, MERGED, PEFT, SHIPPED_UNITS
-from affina.record.starts import ASKED, STARTER
+from affina.record.starts import ASKED, QUANTIZE, STARTER
 from affina.reporting.gathered import Gathered
 
 LIBRARY: Final = "transformers"
@@ -54,15 +54,30 @@ def lines_of_adapter(run: Gathered) -> list[str]:
     if ADAPTER not in run.chosen or run.chosen[ADAPTER].value != PEFT:
         return []
     kind = "SequenceClassification" if run.task not in WRITING else "Seq2SeqLM" if _reads_apart(run) else "CausalLM"
+    packs = QUANTIZE in run.chosen
     return [
+        *(["import json", ""] if packs and kind == "SequenceClassification" else []),
         "from peft import PeftModel",
-        f"from transformers import AutoConfig, AutoModelFor{kind}, AutoTokenizer",
+        f"from transformers import AutoConfig, AutoModelFor{kind}, AutoTokenizer{', BitsAndBytesConfig' * packs}",
         "",
         'config = AutoConfig.from_pretrained("THIS_FOLDER")',
         *_base_lines(run),
-        f"base = AutoModelFor{kind}.from_pretrained(base_model, config=config)",
+        *(_in_four_bits(kind) if packs else []),
+        f"base = AutoModelFor{kind}.from_pretrained(base_model, config=config{', quantization_config=bits' * packs})",
         'model = PeftModel.from_pretrained(base, "THIS_FOLDER").eval()',
         'tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")',
+    ]
+
+
+def _in_four_bits(kind: str) -> list[str]:
+    """Lines that have transformers keep the base model's matrices as the training did; its head stays as it is."""
+    head = 'json.load(open("THIS_FOLDER/adapter_config.json"))["modules_to_save"]'
+    skipped = [f"    llm_int8_skip_modules={head},"] if kind == "SequenceClassification" else []
+    return [
+        "bits = BitsAndBytesConfig(",
+        '    load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,',
+        *skipped,
+        ")",
     ]
 
 

@@ -177,7 +177,7 @@ def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
     labels, place = tuple(data.labels), choose_device(device)
     labelling = labelling_of([], recipe.task, columns="label" not in data.columns).value
     spec = kind.spec(recipe.task, labelling)
-    opened = shipped(run.folder, device=place)
+    opened = shipped(run.folder, packed=recipe.packs, device=place)
     if asked_form(recipe) == WORDS:
         named = load_named(opened, recipe, labels)
         return OpenRun(run.folder, recipe, data, run.records, named, kind.judge(labels, spec), labelling, None)

@@ -163,11 +163,11 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
             )
         )
     phrases = _phrases(run.folder)
-    where = choose_device(device)
+    where, packed = choose_device(device), run.recipe.packs
     if base:
-        found = untouched(run.recipe.model, went_on=run.went_on, device=where, notify=notify)
+        found = untouched(run.recipe.model, packed=packed, went_on=run.went_on, device=where, notify=notify)
     else:
-        found = shipped(run.folder, device=where, notify=notify)
+        found = shipped(run.folder, packed=packed, device=where, notify=notify)
     model, attached = found.writer(notify=notify)
     alone = run.data.task == "generation" and "completion" not in run.data.columns
     teacher = teacher_of(spec, model, {}, alone=alone)

@@ -83,6 +83,8 @@ def merged(bench: Bench) -> Guarantee:
 
 
 def _not_merged(run: Prepared) -> str:
+    if run.model.source.packed:
+        return "the matrices are in four bits, to which nothing can be added"
     if is_beside(run.attached):
         return f"method {run.method.name} trains virtual tokens, which cannot be written into weights"
     return f"method {run.method.name} trains the model's own weights: there is nothing to merge"

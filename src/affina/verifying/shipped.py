@@ -93,7 +93,7 @@ def _model(asked: _Asked, folder: RunFolder) -> Iterator[Guarantee]:
         return
 
     def ours() -> Tensor:
-        return _reopened(asked, shipped(folder, device=asked.run.device))
+        return _reopened(asked, shipped(folder, packed=False, device=asked.run.device))
 
     yield _same(RELOADED, asked, ours, what="model/, opened again by Affina,")
     yield _same(PLAIN, asked, lambda: _plain(asked, folder), what="model/, opened by plain transformers,")
@@ -104,7 +104,8 @@ def _adapter(asked: _Asked, folder: RunFolder) -> Guarantee:
         return absent(ADAPTER, f"method {asked.run.method.name} ships model/ alone")
 
     def found() -> Tensor:
-        return _reopened(asked, Shipped(with_adapter(str(folder.adapter)), asked.run.device))
+        beside = replace(with_adapter(str(folder.adapter)), packed=asked.run.model.source.packed)
+        return _reopened(asked, Shipped(beside, asked.run.device))
 
     return _same(ADAPTER, asked, found, what="adapter/, opened again beside its base,")
 

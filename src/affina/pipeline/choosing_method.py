@@ -1,0 +1,109 @@
+"""A run's method, where the recipe leaves it open, and what it leaves open itself.
+
+What a method trains is known by `methods`; it is put on the model by `attaching`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from affina.errors import Problem, RecipeError
+from affina.methods import lora
+from affina.models.base import Pretrained
+from affina.models.language import LanguageModel
+from affina.recipe.base import AUTO
+from affina.recipe.method_specs import LoraSpec
+from affina.recipe.schema import Method, MethodSpec, Recipe
+from affina.recipe.weight_specs import FullSpec, PartialSpec
+from affina.reporting.formats import mebibytes
+from affina.runtime import machine
+from affina.values import Resolved
+
+EMBEDDINGS_SHARE: Final = 0.3
+"""With more of the weights in the embeddings than this, `auto` freezes them."""
+BESIDE_WEIGHTS: Final = 3
+"""Numbers that a training holds for each weight that trains: its gradient and AdamW's two moments."""
+
+
+def choose_method(
+    recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]], *, begun: Callable[[], Resolved[Any] | None]
+) -> Method:
+    """The method, with what it leaves open decided.
+
+    Args:
+        recipe: as asked.
+        model: whose sizes count.
+        choices: gets what is decided.
+        begun: gives the method of the stopped run that goes on, as plain data, which another one could not.
+    """
+    method = recipe.method
+    if isinstance(method, str):
+        before = begun()
+        chosen = _by_model(model) if before is None else _as_begun(before)
+        choices["method"], method = Resolved(chosen.value.name, chosen.reason), chosen.value
+    if not isinstance(method, LoraSpec):
+        return method
+    alpha = lora.alpha_of(method)
+    if method.alpha == AUTO:
+        choices["method.alpha"] = alpha
+    return method.model_copy(update={"alpha": alpha.value})
+
+
+def _by_model(model: Pretrained) -> Resolved[Method]:
+    if model.source.packed:
+        return Resolved(LoraSpec(), "matrices in four bits cannot train themselves")
+    return _by_memory(model, _by_sizes(model))
+
+
+def check_beside(method: Method | str) -> None:
+    """Refuse a method that trains the matrices which are kept in four bits.
+
+    Raises:
+        RecipeError: it does.
+    """
+    if isinstance(method, FullSpec | PartialSpec):
+        raise RecipeError(
+            Problem(
+                where="recipe key quantize",
+                expected="a method that trains beside the model's own weights: lora, prompt or prefix",
+                found=f"method {method.name}, which trains matrices that four bits could not hold",
+                fix="write method=lora, or leave quantize out",
+            )
+        )
+
+
+def _as_begun(begun: Resolved[Any]) -> Resolved[Method]:
+    return Resolved(TypeAdapter[Method](MethodSpec).validate_python(begun.value), begun.reason)
+
+
+def _by_sizes(model: Pretrained) -> Resolved[FullSpec | PartialSpec]:
+    """All weights, or all but the embeddings."""
+    if isinstance(model, LanguageModel):
+        reason = "a model that writes often has its word embeddings for its output layer, too"
+        return Resolved(FullSpec(), reason)
+    sizes = Counter[str]()
+    for name, parameter in model.module.named_parameters():
+        sizes[model.anatomy.part_of(name)] += parameter.numel()
+    share = sizes["embeddings"] / sizes.total()
+    if share <= EMBEDDINGS_SHARE:
+        return Resolved(FullSpec(), f"the embeddings are {share:.0%} of the weights")
+    return Resolved(PartialSpec(), f"the embeddings are {share:.0%} of the weights; they stay frozen, all blocks train")
+
+
+def _by_memory(model: Pretrained, whole: Resolved[FullSpec | PartialSpec]) -> Resolved[Method]:
+    """LoRA, where the gradients and moments of all that would train do not fit into what is free."""
+    frozen = isinstance(whole.value, PartialSpec)
+    trained = sum(
+        parameter.numel() * parameter.element_size()
+        for name, parameter in model.module.named_parameters()
+        if not (frozen and model.anatomy.part_of(name) == "embeddings")
+    )
+    needed, free = BESIDE_WEIGHTS * trained, machine.free_memory(model.module.device)
+    if free is None or needed <= free:
+        return Resolved(whole.value, whole.reason)
+    reason = f"gradients and moments of all weights would take {mebibytes(needed)}, and {mebibytes(free)} are free"
+    return Resolved(LoraSpec(), f"{reason}; an update of low rank takes a small part of that")
