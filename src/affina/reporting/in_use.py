@@ -72,12 +72,9 @@ def lines_of_adapter(run: Gathered) -> list[str]:
 def _in_four_bits(kind: str) -> list[str]:
     """Lines that have transformers keep the base model's matrices as the training did; its head stays as it is."""
     head = 'json.load(open("THIS_FOLDER/adapter_config.json"))["modules_to_save"]'
-    skipped = [f"    llm_int8_skip_modules={head},"] if kind == "SequenceClassification" else []
     return [
-        "bits = BitsAndBytesConfig(",
-        '    load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,',
-        *skipped,
-        ")",
+        'bits = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)',
+        *([f"bits.llm_int8_skip_modules = {head}"] if kind == "SequenceClassification" else []),
     ]
 
 
