@@ -18,6 +18,7 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import Chosen, Event, Scores
 from affina.record.starts import ModelLoaded
+from affina.runtime import four_bits as libraries
 from runs_of_methods import METHODS, recipe_of, stopped_and_gone_on
 
 CASES = (
@@ -67,6 +68,29 @@ def test_a_stopped_run_goes_on_bit_for_bit(case, tmp_path, monkeypatch):
 
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_stopped_run_of_an_optimizer_in_eight_bits_goes_on_bit_for_bit(tmp_path, monkeypatch):
+    recipe = recipe_of(tmp_path, *CASES[0]) | {"method": "full"}
+    recipe["train"] |= {"optimizer": "adamw_8bit"}
+
+    whole, parts = stopped_and_gone_on(lambda: begun(recipe), tmp_path, monkeypatch)
+
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    assert "approximate" in begun(recipe).choices["train.optimizer"].reason
+
+
+def test_an_optimizer_whose_library_is_not_there_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda _: None)
+    recipe = recipe_of(tmp_path, *CASES[0])
+    recipe["train"] |= {"optimizer": "adamw_8bit"}
+
+    with pytest.raises(RecipeError) as caught:
+        api.train(recipe)
+
+    assert caught.value.problems[0].where == "recipe key train.optimizer"
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("case", CASES, ids="-".join)

@@ -13,7 +13,7 @@ from peft import PeftModel
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-from affina.errors import ModelError
+from affina.errors import RecipeError
 from affina.methods import lora
 from affina.methods.base import Mergeable
 from affina.methods.lora_files import save_lora
@@ -24,6 +24,7 @@ from affina.models.language import LanguageModel, load_language_model
 from affina.models.packed import PackedLinear, numbers_in
 from affina.models.source import locate
 from affina.recipe.method_specs import LoraSpec
+from affina.runtime import four_bits as library
 from tiny_models import APART, make_apart, make_tiny
 
 LEVELS = (
@@ -177,9 +178,9 @@ def test_updates_of_four_bits_are_two_paths_and_cannot_be_merged(tmp_path: Path)
 
 
 def test_a_library_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(library.importlib.util, "find_spec", lambda _: None)
 
-    with pytest.raises(ModelError) as caught:
+    with pytest.raises(RecipeError) as caught:
         load("llama", tmp_path / "m")
 
     assert caught.value.problems[0].where == "recipe key quantize"

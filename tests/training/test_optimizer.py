@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import nn
 
+from affina.errors import RecipeError
 from affina.methods.base import ParameterGroup
-from affina.training.optimizer import Optimizer, Rates
+from affina.runtime import four_bits
+from affina.training.optimizer import MOMENTS, Optimizer, Rates
 from affina.training.schedule import slanted_triangular
 
 
@@ -93,3 +95,57 @@ def test_each_layer_s_peak_is_the_one_above_over_the_decay_in_float64():
     found = [group["lr"] for group in optimizer.adamw.param_groups]
     by_hand = [0.00892361111111111, 0.0034321581196581196, 0.0013200608152531229, 0.000507715698174278]
     assert found == pytest.approx(by_hand, rel=1e-14)
+
+
+def make_large(kind, numbers=8_192):
+    torch.manual_seed(0)
+    weight, bias = nn.Parameter(torch.randn(numbers // 64, 64)), nn.Parameter(torch.ones(3))
+    groups = (ParameterGroup("body", True, {"weight": weight}), ParameterGroup("head", False, {"bias": bias}))
+    return Optimizer(groups, Rates(body=1e-3, head=1e-2, weight_decay=0.1), kind), (weight, bias)
+
+
+def walk(optimizer, tensors, steps, *, seed):
+    drawn = torch.Generator().manual_seed(seed)
+    for step in range(steps):
+        for tensor in tensors:
+            tensor.grad = torch.randn(tensor.shape, generator=drawn) + 0.5
+        optimizer.set_factor(1 - step / 100)
+        optimizer.adamw.step()
+        optimizer.clear()
+
+
+def test_in_eight_bits_it_walks_nearly_the_same_way_with_a_quarter_of_the_moments():
+    plain, packed = make_large("adamw"), make_large("adamw_8bit")
+    start = plain[1][0].detach().clone()
+    for optimizer, tensors in (plain, packed):
+        walk(optimizer, tensors, 30, seed=1)
+    moved, otherwise = (weights.detach() - start for weights in (plain[1][0], packed[1][0]))
+    assert float((moved - otherwise).norm() / moved.norm()) < 0.1
+    assert torch.allclose(plain[1][1], packed[1][1], rtol=1e-4)  # a small tensor's moments stay as they are
+    sizes = [
+        sum(tensor.numel() * tensor.element_size() for name, tensor in one.state_dict().items() if "qmap" not in name)
+        for one, _ in (plain, packed)
+    ]
+    assert sizes[1] < 0.27 * sizes[0]
+    numbers = plain[1][0].numel()
+    assert sizes[1] / 4 == pytest.approx(MOMENTS["adamw_8bit"] * numbers, rel=0.01)
+
+
+def test_moments_in_eight_bits_travel_by_name_and_go_on_bit_for_bit():
+    one, tensors = make_large("adamw_8bit")
+    walk(one, tensors, 3, seed=2)
+    other, copies = make_large("adamw_8bit")
+    with torch.no_grad():
+        for tensor, copy in zip(tensors, copies, strict=True):
+            copy.copy_(tensor)
+    other.load_state_dict({name: tensor.clone() for name, tensor in one.state_dict().items()})
+    for optimizer, moved in ((one, tensors), (other, copies)):
+        walk(optimizer, moved, 3, seed=3)
+    assert all(torch.equal(tensor, copy) for tensor, copy in zip(tensors, copies, strict=True))
+
+
+def test_a_library_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(four_bits.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(RecipeError) as caught:
+        make_large("adamw_8bit")
+    assert caught.value.problems[0].where == "recipe key train.optimizer"

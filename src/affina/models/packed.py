@@ -7,7 +7,6 @@ with the matrix unpacked for it, forward and backward; nothing of a matrix's siz
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, final
@@ -20,8 +19,8 @@ from transformers.pytorch_utils import Conv1D
 
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
+from affina.runtime.four_bits import bitsandbytes
 
-LIBRARY: Final = "bitsandbytes"
 LEVELS: Final = "nf4"
 TOGETHER: Final = 64
 """Numbers of a matrix that share a scale."""
@@ -37,9 +36,10 @@ def pack(module: Any, anatomy: Anatomy) -> None:
         anatomy: its own.
 
     Raises:
-        ModelError: the library is not installed, or the blocks keep no matrix in a way that we know.
+        RecipeError: the library is not installed.
+        ModelError: the blocks keep no matrix in a way that we know.
     """
-    library = _library()
+    library = bitsandbytes("quantize")
     done: dict[int, PackedLinear] = {}
     for path in anatomy.blocks:
         block = module.get_submodule(path)
@@ -153,24 +153,6 @@ def sizes_of(module: Any) -> list[tuple[str, int]]:
         if isinstance(child, PackedLinear)
     }
     return [(name, packed.get(name, parameter.numel())) for name, parameter in module.named_parameters()]
-
-
-def _library() -> ModuleType:
-    """Bitsandbytes.
-
-    Raises:
-        ModelError: it is not installed.
-    """
-    if importlib.util.find_spec(LIBRARY) is None:
-        raise ModelError(
-            Problem(
-                where="recipe key quantize",
-                expected=f"the library {LIBRARY}, which packs matrices into four bits",
-                found="it is not installed",
-                fix="python -m pip install 'affina[quantize]', or leave quantize out",
-            )
-        )
-    return importlib.import_module(LIBRARY)
 
 
 def _nothing(module: Any) -> Problem:

@@ -44,7 +44,9 @@ from affina.recipe.resolve import Facts, Hyperparameters, resolve
 from affina.recipe.schema import Method, Recipe
 from affina.record.starts import QUANTIZE
 from affina.runtime import machine, randomness
+from affina.runtime.four_bits import bitsandbytes
 from affina.training import precision
+from affina.training.optimizer import KEY as EIGHT_BITS
 from affina.values import Resolved
 
 FOUR_BITS: Final = "given in the recipe; the untouched model is measured so, too"
@@ -73,7 +75,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task, people=recipe.risks.bias.group)
     refuse_without_texts(recipe, task=loaded.labelling.name, writes=loaded.labelling.writes)
     choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
-    choices |= loaded.choices
+    choices |= loaded.choices | _optimizer(recipe)
     terms = terms_of(recipe, loaded, choices)
     as_read, loaded = loaded, with_swapped(recipe, loaded, terms, choices)
     source, begun = _begin(recipe, loaded, choices, told)
@@ -110,6 +112,18 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     )
     prepared = _with_steps(prepared, told)
     return checked_budgets(replace(prepared, notices=tuple(notices)))
+
+
+def _optimizer(recipe: Recipe) -> dict[str, Resolved[Any]]:
+    """What is said of another optimizer than usual.
+
+    Raises:
+        RecipeError: its library is not installed.
+    """
+    if recipe.train.optimizer == "adamw":
+        return {}
+    bitsandbytes(EIGHT_BITS)
+    return {EIGHT_BITS: Resolved(recipe.train.optimizer, "given in the recipe; approximate: moments are rounded")}
 
 
 def _with_steps(prepared: Prepared, notify: Notify) -> Prepared:

@@ -181,7 +181,7 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
     """Run a range test around the prior; the model is afterwards as it was."""
     plan, train, prior = plan_of(prepared), prepared.recipe.train, prepared.hyper.prior.value
     rates = rates_at(prepared, body=prior, head=_head_rate(prepared, prior).value)
-    optimizer = Optimizer(prepared.attached.parameter_groups(), rates)
+    optimizer = Optimizer(prepared.attached.parameter_groups(), rates, train.optimizer)
     precision = Precision(prepared.precision, prepared.device)
     windows = [plan.window(step % plan.total_steps) for step in range(steps)]
     return range_test(

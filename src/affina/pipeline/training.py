@@ -49,7 +49,7 @@ def build_loop(
     """
     train, hyper = prepared.recipe.train, prepared.hyper
     plan = plan_of(prepared)
-    optimizer = Optimizer(prepared.attached.parameter_groups(), rates_of(prepared))
+    optimizer = Optimizer(prepared.attached.parameter_groups(), rates_of(prepared), train.optimizer)
     if (recall := recall_of(prepared, total=plan.total_steps)) is not None:
         recall.on(optimizer.adamw)
     return Loop(

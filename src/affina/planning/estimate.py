@@ -24,6 +24,7 @@ from affina.pipeline.training import planner_of
 from affina.planning.activations import Activations, Shape
 from affina.planning.forecast import Memory
 from affina.planning.room import room_for
+from affina.training.optimizer import MOMENTS, Kind
 from affina.training.plan import Plan
 
 LEAST: Final = 0.7
@@ -38,8 +39,6 @@ BESIDE: Final = 45 * 2**20
 PROBE_LIBRARY: Final = "sklearn"
 PROBE_CODE: Final = 104 * 2**20
 """Bytes of the library that fits probes, with what comes along; it is loaded with the first of them."""
-MOMENTS: Final = 2
-"""AdamW keeps two numbers for each weight that trains."""
 ASKING: Final = "label scoring"
 RISKS: Final = "risks"
 HISTORY: Final = 25
@@ -60,6 +59,7 @@ class Setup:
         activations: what batches take.
         beside: the largest batch of texts that are replayed, if any are.
         passes: how often rows are read together, where that was not seen: twice where answers are paired.
+        optimizer: which one moves them.
     """
 
     lengths: Sequence[int]
@@ -71,6 +71,7 @@ class Setup:
     activations: Activations
     beside: Shape | None = None
     passes: int = 1
+    optimizer: Kind = "adamw"
 
 
 def setup_of(prepared: Prepared, activations: Activations) -> Setup:
@@ -86,6 +87,7 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         activations=activations,
         beside=_beside(prepared),
         passes=2 if prepared.recipe.train.logit_pairing else 1,
+        optimizer=prepared.recipe.train.optimizer,
     )
 
 
@@ -129,7 +131,7 @@ def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
     if setup.beside is not None:
         together = max(together, gradients + setup.activations.saved(setup.beside))
     return {
-        "optimizer": MOMENTS * setup.trained + setup.held,
+        "optimizer": round(MOMENTS[setup.optimizer] * setup.trained) + setup.held,
         "activations and gradients": together,
         "temporary": round(TRANSIENT * largest),
     }

@@ -25,6 +25,7 @@ from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import MERGED
 from affina.runtime import memory
 from affina.training.control import CHECKPOINT_SECONDS
+from affina.training.optimizer import MOMENTS
 from affina.training.plan import Plan
 
 LEAST: Final = 0.8
@@ -143,7 +144,8 @@ def _sizes_by_rule(prepared: Prepared) -> dict[str, int]:
     trained, weights = trained_bytes(prepared), weight_bytes(prepared.model.module)
     adapter = trained + TOKENIZER_BYTES if is_beside(prepared.attached) else 0
     merged = 0 if adapter and not prepared.choices[MERGED].value else weights + TOKENIZER_BYTES
-    return {"best": trained, "checkpoint": 3 * trained + STATE_BYTES, "model": adapter + merged}
+    checkpoint = round((1 + MOMENTS[prepared.recipe.train.optimizer]) * trained) + STATE_BYTES
+    return {"best": trained, "checkpoint": checkpoint, "model": adapter + merged}
 
 
 def _disk(prepared: Prepared, time: Time, plan: Plan, sizes: dict[str, int]) -> Disk:

@@ -33,6 +33,7 @@ from affina.planning.rehearsal import Rehearsed
 from affina.recipe.schema import TrainSpec
 from affina.risks.own_texts import WRITTEN
 from affina.training.control import CHECKPOINT_SECONDS
+from affina.training.optimizer import MOMENTS
 from affina.training.plan import Plan
 from affina.training.stepping import BACKWARD
 from affina.training.stopping import CLEARLY_WORSE
@@ -104,7 +105,7 @@ def pace_by_rule(prepared: Prepared) -> Pace:
         evaluation=second,
         fit=operations / FIT_PER_SECOND,
         best=trained / WRITTEN_PER_SECOND,
-        checkpoint=3 * trained / WRITTEN_PER_SECOND,
+        checkpoint=(1 + MOMENTS[prepared.recipe.train.optimizer]) * trained / WRITTEN_PER_SECOND,
         model=weights / WRITTEN_PER_SECOND,
         processor=None,
         how="rough: from the sizes and the speed of a matrix product; no step was run",

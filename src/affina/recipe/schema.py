@@ -97,6 +97,10 @@ class TrainSpec(Spec):
     warmup: Annotated[float, Field(ge=0)] | Auto = Field(
         AUTO, description="Below 1 a share of the run, from 1 on a number of steps; most of the run is told of."
     )
+    optimizer: Literal["adamw", "adamw_8bit"] = Field(
+        "adamw",
+        description="AdamW, or with its moments in eight bits: a quarter of their memory, about the same steps.",
+    )
     weight_decay: Annotated[float, Field(ge=0)] = Field(0.01, description="AdamW's, on matrices only.")
     label_smoothing: Share = Field(0.0, description="The share of a target's probability given to all classes.")
     dropout: Share | Auto = Field(AUTO, description="Replaces every dropout rate of the model's own configuration.")
