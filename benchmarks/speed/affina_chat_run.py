@@ -28,7 +28,8 @@ def main() -> None:
         recipe = {
             "model": str(given.model),
             "task": "chat",
-            "method": {"name": "lora", "rank": 8, "alpha": 16},
+            "method": {"name": "lora", "rank": 8, "alpha": 16} if given.method == "lora" else "full",
+            "device": given.device,
             "seed": given.seed,
             "run": f"{folder}/run",
             "data": {"train": str(given.train), "validation": str(given.validation), "test": "none"},
@@ -40,6 +41,7 @@ def main() -> None:
                 "weight_decay": 0,
                 "early_stopping": False,
                 "reuse": False,
+                "precision": "fp32" if given.device == "cpu" else "bf16",
             },
             "evaluate": {"baselines": False, "per_epoch": 1, "rows": 2},
             "generate": {"rows": 1, "max_new_tokens": 2, "shots": 0},
@@ -47,7 +49,8 @@ def main() -> None:
         }
         result = affina.train(recipe, given.overrides, observers=(clock,))
         records = journal.read(result.folder.journal)
-        shutil.copytree(result.folder.adapter, given.adapter, dirs_exist_ok=True)
+        shipped = result.folder.adapter if given.method == "lora" else result.folder.model
+        shutil.copytree(shipped, given.adapter, dirs_exist_ok=True)
     finished = next(record for record in records if isinstance(record, Finished))
     steps = [record for record in records if isinstance(record, Step)]
     tell(

@@ -8,6 +8,8 @@ import resource
 import sys
 from pathlib import Path
 
+import torch
+
 
 def words(doc: str | None) -> argparse.ArgumentParser:
     """The model, the rows and the settings that are the same for all."""
@@ -17,11 +19,15 @@ def words(doc: str | None) -> argparse.ArgumentParser:
     for name in ("--epochs", "--rate"):
         parser.add_argument(name, type=float, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--method", choices=("lora", "full"), default="lora")
+    parser.add_argument("--device", default="cpu", help="on a GPU products are made in bf16, on a CPU in float32")
     return parser
 
 
 def tell(*, tokens: float, steps: int, seconds: float, processor_seconds: float) -> None:
-    """Print what a training took as one JSON line, the process's peak memory with it."""
+    """Print what a training took as one JSON line, with the peak memory: the device's on a GPU, else the process's."""
+    on_gpu = torch.cuda.is_initialized()
+    peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     found = {
         "tokens": tokens,
         "steps": steps,
@@ -29,6 +35,6 @@ def tell(*, tokens: float, steps: int, seconds: float, processor_seconds: float)
         "tokens_per_processor_second": tokens / processor_seconds,
         "training_seconds": seconds,
         "processor_seconds": processor_seconds,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_memory_bytes": peak,
     }
     sys.stdout.write(json.dumps(found) + "\n")

@@ -7,6 +7,7 @@ trl-requirements.txt.
 
 from __future__ import annotations
 
+import argparse
 import json
 import time
 from typing import Any, Final
@@ -25,11 +26,26 @@ BEST: Final[dict[str, Any]] = {
 }
 
 
+LORA: Final = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
+LETTERS_A_TOKEN: Final = 4.5
+
+
+def _settings(given: argparse.Namespace, letters: list[int]) -> dict[str, Any]:
+    """What is set beside the defaults: as many rows in a step as have the tokens asked for; packed, if best."""
+    usual = LETTERS_A_TOKEN * given.tokens * len(letters) / sum(letters)
+    rows = {"per_device_train_batch_size": max(1, round(usual))} if given.tokens else {}
+    if given.setting == "defaults":
+        return rows
+    return {**BEST, **rows, "packing": True} if given.device != "cpu" else {**BEST, **rows}
+
+
 def main() -> None:
     """Train once and print tokens per second, seconds and peak memory."""
     parser = words(__doc__)
     parser.add_argument("--setting", choices=("defaults", "best"), default="defaults")
+    parser.add_argument("--tokens", type=int, default=0, help="of a step; 0 for the usual rows")
     given = parser.parse_args()
+    on_gpu = given.device != "cpu"
     rows = [json.loads(line) for line in given.train.read_text(encoding="utf-8").splitlines()]
     turns = [
         {
@@ -39,7 +55,7 @@ def main() -> None:
         for row in rows
     ]
     torch.manual_seed(given.seed)
-    model = AutoModelForCausalLM.from_pretrained(given.model, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(given.model, dtype=torch.bfloat16 if on_gpu else torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(given.model)
     trainer = SFTTrainer(
         model=model,
@@ -48,16 +64,16 @@ def main() -> None:
             num_train_epochs=given.epochs,
             learning_rate=given.rate,
             seed=given.seed,
-            bf16=False,
-            use_cpu=True,
+            bf16=on_gpu,
+            use_cpu=not on_gpu,
             report_to=[],
             save_strategy="no",
             disable_tqdm=True,
-            **BEST if given.setting == "best" else {},
+            **_settings(given, [len(row["question"]) + len(row["answer"]) for row in rows]),
         ),
         train_dataset=Dataset.from_list(turns),
         processing_class=tokenizer,
-        peft_config=LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM"),
+        peft_config=LORA if given.method == "lora" else None,
     )
     tokens = given.epochs * sum(len(row["input_ids"]) for row in trainer.train_dataset)
     started, used = time.perf_counter(), time.process_time()
