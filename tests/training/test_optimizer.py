@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from affina.errors import RecipeError
@@ -142,6 +143,15 @@ def test_moments_in_eight_bits_travel_by_name_and_go_on_bit_for_bit():
     for optimizer, moved in ((one, tensors), (other, copies)):
         walk(optimizer, moved, 3, seed=3)
     assert all(torch.equal(tensor, copy) for tensor, copy in zip(tensors, copies, strict=True))
+
+
+def test_moments_in_eight_bits_of_several_tensors_can_be_saved(tmp_path):
+    weights = {name: nn.Parameter(torch.randn(80, 64)) for name in ("one", "other")}
+    groups = (ParameterGroup("body", True, weights),)
+    optimizer = Optimizer(groups, Rates(body=1e-3, head=1e-2, weight_decay=0.1), "adamw_8bit")
+    walk(optimizer, list(weights.values()), 2, seed=4)
+    save_file(optimizer.state_dict(), tmp_path / "state.safetensors")
+    assert len(load_file(tmp_path / "state.safetensors")) == 2 * 7
 
 
 def test_a_library_that_is_not_there_is_named(monkeypatch):

@@ -37,6 +37,8 @@ class Rates:
 
 Kind = Literal["adamw", "adamw_8bit"]
 KEY: Final = "train.optimizer"
+TABLES: Final = frozenset({"qmap1", "qmap2"})
+"""The levels of eight bits, which all tensors share."""
 MOMENTS: Final[Mapping[Kind, float]] = {"adamw": 2.0, "adamw_8bit": 2 * (1 + 4 / 256) / 4}
 """Numbers of 32 bits that are kept for each weight that trains: two, or two of eight bits with a scale for each 256."""
 
@@ -93,9 +95,9 @@ class Optimizer:
         self.adamw.state.clear()
 
     def state_dict(self) -> dict[str, Tensor]:
-        """The moments and step counts, as `NAME/PARAMETER` to tensor; references, not copies."""
+        """The moments and step counts, as `NAME/PARAMETER` to tensor; references, but for tables that tensors share."""
         return {
-            f"{key}/{self._names[id(parameter)]}": torch.as_tensor(value)
+            f"{key}/{self._names[id(parameter)]}": value.clone() if key in TABLES else torch.as_tensor(value)
             for parameter, state in self.adamw.state.items()
             for key, value in state.items()
         }
