@@ -127,9 +127,8 @@ class Update:
     def form(self, x: Tensor) -> Form:
         """How the update of `x` is computed."""
         low = x.dtype not in WIDE or x.dtype != self.a.dtype or torch.is_autocast_enabled(x.device.type)
-        low = low or self.layer.is_packed
         dropped = self._dropout.training and self._dropout.p > 0
-        return "two paths" if low or dropped else "merged weight"
+        return "two paths" if low or dropped or self.layer.is_packed else "merged weight"
 
     def low(self, x: Tensor) -> Tensor:
         """The update's own path: s B A x."""

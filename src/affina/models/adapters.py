@@ -21,7 +21,7 @@ from torch import Tensor
 
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
-from affina.models.packed import PackedLinear, sampled
+from affina.models.packed import packed_in, sampled
 
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
@@ -212,17 +212,13 @@ def fingerprint_of(module: Any, anatomy: Anatomy) -> str:
     Of each tensor its name, its shape and some numbers are taken.
     """
     whole = hashlib.sha256()
-    packed = {
-        f"{path}.weight": (child.shape, child.sample)
-        for path, child in module.named_modules()
-        if isinstance(child, PackedLinear)
-    }
+    packed = packed_in(module)
     for name, parameter in sorted(module.named_parameters(), key=lambda pair: str(pair[0])):
         if anatomy.part_of(name) == "head":
             continue
-        shape, sample = packed.get(name) or (tuple(parameter.shape), sampled(parameter))
-        whole.update(f"{name} {shape}\n".encode())
-        whole.update(sample.numpy().tobytes())
+        known = packed.get(name)
+        whole.update(f"{name} {tuple(parameter.shape) if known is None else known.shape}\n".encode())
+        whole.update((sampled(parameter) if known is None else known.sample).numpy().tobytes())
     return whole.hexdigest()
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from affina.errors import ModelError, Problem
-from affina.models.packed import PackedLinear, is_product
+from affina.models.packed import PackedLinear, is_product, packed_in
 
 LayerKind = Literal["linear", "transposed", "embedding"]
 
@@ -126,9 +126,8 @@ def _check_plain(module: Any) -> None:
         ModelError: naming the first of them.
     """
     said = module.config.to_dict().get("quantization_config")
-    ours = {id(child.weight) for child in module.modules() if isinstance(child, PackedLinear)}
-    weights = ((name, weight) for name, weight in module.named_parameters() if id(weight) not in ours)
-    odd = next((name for name, weight in weights if _is_packed(weight)), None)
+    ours = packed_in(module)
+    odd = next((name for name, weight in module.named_parameters() if name not in ours and _is_packed(weight)), None)
     if odd is None and not said:
         return
     raise ModelError(

@@ -7,6 +7,7 @@ with the matrix unpacked for it, forward and backward; nothing of a matrix's siz
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final, final
@@ -105,14 +106,9 @@ class PackedLinear(nn.Module):
         return self._unpack(self.weight, self._scales).to(dtype)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PackedLinear:
-        """Move to another device; the packed numbers and their scales have no other precision."""
-        device = fn(torch.empty(0, device=self.weight.device)).device
-        bias, self.bias = self.bias, None
-        super()._apply(lambda tensor: tensor.to(device), recurse)  # type: ignore[no-untyped-call]
-        self._scales.to(device)
-        self.bias = bias
-        if bias is not None:
-            bias.data = fn(bias.data)
+        """Move to another device, with the scales; torch gives another precision to floating numbers alone."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self._scales.to(self.weight.device)
         return self
 
 
@@ -147,12 +143,16 @@ def numbers_in(module: Any) -> int:
 
 def sizes_of(module: Any) -> list[tuple[str, int]]:
     """Each parameter's name with how many numbers it is."""
-    packed = {
-        f"{path}.weight": child.in_features * child.out_features
-        for path, child in module.named_modules()
-        if isinstance(child, PackedLinear)
-    }
-    return [(name, packed.get(name, parameter.numel())) for name, parameter in module.named_parameters()]
+    packed = packed_in(module)
+    return [
+        (name, math.prod(packed[name].shape) if name in packed else parameter.numel())
+        for name, parameter in module.named_parameters()
+    ]
+
+
+def packed_in(module: Any) -> dict[str, PackedLinear]:
+    """The packed layers of a model, by the names that their matrices have among its parameters."""
+    return {f"{path}.weight": child for path, child in module.named_modules() if isinstance(child, PackedLinear)}
 
 
 def _nothing(module: Any) -> Problem:

@@ -9,6 +9,7 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from transformers import GenerationConfig
 
 from affina.models.language import LanguageModel
 
@@ -36,10 +37,8 @@ def reads_padding(model: LanguageModel) -> bool:
 
 
 def _next(model: LanguageModel, ids: Tensor, mask: Tensor) -> Tensor:
-    """The next token's logits, as generation comes by them."""
-    made = model.module.generate(
-        input_ids=ids,
-        attention_mask=mask,
+    """The next token's logits, as generation comes by them; a checkpoint's sampling settings are none of it."""
+    how = GenerationConfig(
         max_new_tokens=1,
         do_sample=False,
         num_beams=1,
@@ -47,5 +46,6 @@ def _next(model: LanguageModel, ids: Tensor, mask: Tensor) -> Tensor:
         output_logits=True,
         return_dict_in_generate=True,
     )
+    made = model.module.generate(input_ids=ids, attention_mask=mask, generation_config=how)
     logits: Tensor = made.logits[0].float()
     return logits

@@ -58,6 +58,7 @@ def _read_on(model: LanguageModel, cache: DynamicCache, tails: Tensor, *, seen: 
     return read.view(count, ways, length, -1)
 
 
+@torch.inference_mode()
 def shared_beginning(
     model: LanguageModel, prompts: Sequence[Sequence[int]], *, beams: int
 ) -> tuple[DynamicCache | None, int]:

@@ -154,8 +154,7 @@ def _generate(
     streamer: TextIteratorStreamer | None = None,
     until: Until | None = None,
 ) -> list[list[int]]:
-    with torch.inference_mode():
-        cache, shared = shared_beginning(model, batch, beams=how.beams)
+    cache, shared = shared_beginning(model, batch, beams=how.beams)
     ids, mask = _padded(batch, model.tokenizer.pad_token_id, shared=shared, on_the_left=not model.reads_apart)
     device = next(model.module.parameters()).device
     # a beam search takes a stopped text for a finished one and would weigh it against the others

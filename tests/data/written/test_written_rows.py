@@ -125,6 +125,15 @@ def test_conversations_of_two_spellings_are_all_read_and_the_fewer_are_told(in_p
     assert finding.examples == tuple(f"a.jsonl, row {number} (line {number})" for number in (1, 2, 3))
 
 
+def test_of_two_spellings_with_as_many_rows_none_is_called_most():
+    jsonl(two_spellings(10))
+
+    [finding] = [one for one in loaded().findings if one.name == "other_spellings"]
+    assert finding.count == 10
+    assert "as many by" in finding.meaning
+    assert "most" not in finding.meaning
+
+
 @pytest.mark.parametrize("spelling", [("role", "content", "user assistant"), ("from", "value", "human gpt")])
 def test_one_spelling_is_not_told_even_where_another_is_talked_about(spelling):
     rows = [{"messages": said(number, *spelling)} for number in range(20)]

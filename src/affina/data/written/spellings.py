@@ -44,12 +44,13 @@ class Spellings:
         """What is noticed where there are several spellings."""
         if len(self.counts) < 2:
             return ()
-        (most, _), *others = self.counts.most_common()
+        (most, times), *others = self.counts.most_common()
+        share = "as many" if times == others[0][1] else "most"
         keys = " and ".join(key for key, _ in others)
         finding = Finding(
             name=name_in("other_spellings", split),
             count=sum(count for _, count in others),
-            meaning=f"{split} conversations name their speakers by {keys}, most by {most}; all of them are read",
+            meaning=f"{split} conversations name their speakers by {keys}, {share} by {most}; all of them are read",
             advice="files put together from several sources may hold the same conversations twice",
             examples=tuple(place for key, _ in others for place in self.places[key])[:MOST_EXAMPLES],
         )
