@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from affina.recipe.other_names import OURS
 from affina.recipe.schema import Recipe
 
 DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
@@ -28,7 +29,8 @@ INTRODUCTION: Final = """# The recipe
 
 Every key, the same in a YAML file, as `key=value` on the command line and in Python. All of them may be left out but
 `data.train`. What is `auto` is decided once, from the data and the model, and printed with its reason; `recipe.yaml` in
-the run folder holds what it came to. An unknown key is refused, with the nearest known one.
+the run folder holds what it came to. An unknown key is refused, with the nearest known one; where it is another
+trainer's name for something ([below](#coming-from-another-trainer)), with what is written here.
 
 ```yaml
 data:
@@ -49,6 +51,15 @@ For completion and checking in an editor, put this on the first line of a recipe
 # yaml-language-server: $schema=docs/recipe.schema.json
 ```
 """
+COMING: Final = """
+## Coming from another trainer
+
+What is written here for the names of transformers, PEFT, TRL, Axolotl, LLaMA-Factory, torchtune and Ludwig. A name on
+the right is not read: it is refused, and the error says what to write. Values may be counted otherwise.
+
+| here | there |
+|---|---|
+"""
 
 
 def pages() -> dict[str, str]:
@@ -56,7 +67,7 @@ def pages() -> dict[str, str]:
     schema = Recipe.model_json_schema()
     sections = "\n".join(_section(title, spec, schema) for title, spec in _sections(schema))
     return {
-        "recipe.md": f"{INTRODUCTION}\n{sections}",
+        "recipe.md": f"{INTRODUCTION}\n{sections}{COMING}{_coming()}",
         "recipe.schema.json": json.dumps(schema, ensure_ascii=False, indent=2) + "\n",
     }
 
@@ -65,6 +76,18 @@ def keys() -> set[str]:
     """Every key that can be written, with its dots."""
     schema = Recipe.model_json_schema()
     return {f"{title}.{key}".lstrip(".") for title, spec in _sections(schema) for key in spec["properties"]}
+
+
+def _coming() -> str:
+    theirs: dict[str, list[str]] = {}
+    for name, ours in OURS.items():
+        theirs.setdefault(ours, []).append(f"`{name}`")
+    return "".join(f"| {_here(ours)} | {', '.join(names)} |\n" for ours, names in theirs.items())
+
+
+def _here(ours: str) -> str:
+    key, comma, more = ours.partition(",")
+    return f"`{key}`{comma}{more}"
 
 
 def _sections(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

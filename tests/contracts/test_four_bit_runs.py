@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ import torch
 import affina as api
 from affina.errors import RecipeError
 from affina.models.packed import PackedLinear
+from affina.pipeline.beginning import MATRICES
 from affina.pipeline.prepare import prepare
 from affina.pipeline.prepared import Prepared
 from affina.recipe.load import check_recipe
 from affina.record import journal
 from affina.record.folder import RunFolder
-from affina.record.payloads import Chosen, Event, Scores
+from affina.record.payloads import Chosen, Event, Scores, Started
 from affina.record.starts import ModelLoaded
 from affina.runtime import four_bits as libraries
 from runs_of_methods import METHODS, recipe_of, stopped_and_gone_on
@@ -127,21 +129,25 @@ def test_a_merge_is_refused_and_a_method_left_open_is_lora(tmp_path):
 
 def test_an_adapter_beside_whole_matrices_afterwards_is_told(tmp_path):
     api.train(four_bits(tmp_path, CASES[3]))
-    said: list[str] = []
     recipe = recipe_of(tmp_path, *CASES[3]) | {"model": str(tmp_path / "run"), "run": str(tmp_path / "on")}
 
-    prepare(check_recipe(recipe | {"quantize": "nf4"}), notify=said.append)
-    assert not [text for text in said if "four bits" in text]
-    prepare(check_recipe(recipe), notify=said.append)
-    assert len([text for text in said if "four bits" in text]) == 1
-    prepare(check_recipe(recipe | {"method": METHODS["prompt"]}), notify=said.append)
-    assert len([text for text in said if "four bits" in text]) == 2
+    assert MATRICES not in begun(recipe | {"quantize": "nf4"}).choices
+    merged = begun(recipe | {"method": METHODS["prompt"]}).choices[MATRICES]
+    assert "four bits" in merged.value
+    assert "merged" in merged.reason
+
+    api.train(recipe)
+    assert f"- {MATRICES}: whole, where the adapter was trained beside matrices in four bits" in (
+        tmp_path / "on" / "card.md"
+    ).read_text("utf-8")
 
 
 def test_the_record_and_the_card_say_so(tmp_path):
     api.train(four_bits(tmp_path, CASES[0]))
 
     [loaded] = records_of(tmp_path / "run", ModelLoaded)
+    [started] = records_of(tmp_path / "run", Started)
+    assert started.versions["bitsandbytes"] == metadata.version("bitsandbytes")
     whole = begun(recipe_of(tmp_path, *CASES[0]))
     assert loaded.parameters == sum(parameter.numel() for parameter in whole.model.module.parameters())
     card = (tmp_path / "run" / "card.md").read_text("utf-8")

@@ -77,3 +77,12 @@ def test_what_a_trained_model_is_given_has_no_recipe_to_be_changed():
         with pytest.raises(DataError) as caught:
             settle([*ROWS[:10]], lambda row: never(row) if row.number == 3 else row, policy="error", split=split)
         assert ("data.unfit=drop" in caught.value.problems[0].fix) is said
+
+
+def test_numbers_stand_in_a_reason_where_all_its_rows_have_the_same():
+    def third(row):
+        raise UnfitRow("turn 3 is an empty answer")
+
+    made, [finding] = settle(ROWS, lambda row: third(row) if row.number < 3 else row, policy="drop", split="train")
+    assert len(made) == 38
+    assert finding.meaning.endswith(": 2 times turn 3 is an empty answer")

@@ -16,6 +16,7 @@ from documents import NOT_RUN, ROOT, blocks, documents, links, name
 import affina
 from affina.cli.main import app, run
 from affina.recipe.load import check_recipe, load_recipe
+from affina.recipe.other_names import OURS
 from affina.recipe.schema import Recipe
 
 EVERY = pytest.mark.parametrize("document", documents(), ids=name)
@@ -36,12 +37,20 @@ def test_the_recipe_pages_are_what_the_types_say(monkeypatch):
     assert {"train.epochs", "method.blocks", "train.early_stopping.patience", "seed"} <= recipe_docs.keys()
 
 
+def test_another_trainers_name_is_said_to_be_a_key_that_there_is(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import recipe_docs
+
+    assert {ours.partition(",")[0].partition("=")[0] for ours in OURS.values()} <= recipe_docs.keys()
+
+
 def test_the_schema_file_is_the_schema_of_the_recipe():
     assert json.loads((ROOT / "docs/recipe.schema.json").read_text("utf-8")) == Recipe.model_json_schema()
 
 
 def test_every_recipe_key_has_a_meaning_on_its_page():
-    rows = [line for line in (ROOT / "docs/recipe.md").read_text("utf-8").splitlines() if line.startswith("| `")]
+    keys, _, _ = (ROOT / "docs/recipe.md").read_text("utf-8").partition("## Coming from another trainer")
+    rows = [line for line in keys.splitlines() if line.startswith("| `")]
     assert len(rows) > 40
     cells = [re.split(r"(?<!\\)\|", row) for row in rows]
     assert {len(parts) for parts in cells} == {6}

@@ -4,6 +4,7 @@ import pytest
 
 from affina.errors import RecipeError
 from affina.recipe.load import load_recipe
+from affina.recipe.other_names import OURS
 
 
 def refused(*words):
@@ -54,3 +55,27 @@ def test_a_key_without_a_default_that_is_not_written_is_named():
     problem = refused("risks.bias.honest.templates=mine.csv")
     assert problem.expected == "risks.bias.honest.lexicon, which risks.bias.honest is not without"
     assert problem.fix == "write risks.bias.honest.lexicon=..., or leave risks.bias.honest out"
+
+
+@pytest.mark.parametrize(
+    ("word", "fix"),
+    [
+        ("lr=1e-4", "write train.learning_rate"),
+        ("train.lr=1e-4", "write train.learning_rate"),
+        ("per-device-train-batch-size=8", "write train.batch_tokens, which counts tokens"),
+        ("output_dir=here", "write run"),
+        ("LoRA_R=8", "write method.rank"),
+        ("epochs=3", "write train.epochs"),
+        ("train.lerning_rate=3", "write train.learning_rate"),
+        ("zzz=3", "remove it; docs/recipe.md lists every key"),
+    ],
+)
+def test_a_key_by_another_name_says_what_is_written_here(word, fix):
+    assert refused(word).fix == fix
+
+
+def test_another_trainers_name_is_no_key_here():
+    for name in OURS:
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(None, overrides=[f"{name}=1"])
+        assert caught.value.problems[0].fix == f"write {OURS[name]}"

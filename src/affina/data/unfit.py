@@ -32,16 +32,22 @@ class UnfitRows:
 
     Attributes:
         reasons: with their numbers left out, to the rows that have them.
+        alike: of these, those whose rows have the same numbers, to the reason with them.
         examples: the first rows, each with its reason, and the first one of each further reason.
     """
 
     reasons: Counter[str] = field(default_factory=Counter)
+    alike: dict[str, str] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
 
     def add(self, row: Row, reason: str) -> None:
         """Count a row."""
         in_short = _NUMBERS.sub("…", reason)
         self.reasons[in_short] += 1
+        if self.reasons[in_short] == 1:
+            self.alike[in_short] = reason
+        elif self.alike.get(in_short) != reason:
+            self.alike.pop(in_short, None)
         is_new = self.reasons[in_short] == 1 and len(self.reasons) <= _MOST_REASONS
         if is_new or len(self.examples) < MOST_EXAMPLES:
             self.examples.append(f"{row.where}: {reason}")
@@ -86,9 +92,11 @@ class UnfitRows:
         )
 
     def _tally(self) -> str:
-        """`3 times it ends with the user, once turn … is an empty answer`."""
+        """`3 times it ends with the user, 2 times turn … is an empty answer`: numbers that differ are left out."""
         most = self.reasons.most_common(_MOST_REASONS)
-        told = [f"{f'{count:,} times' if count > 1 else 'once'} {reason}" for reason, count in most]
+        told = [
+            f"{f'{count:,} times' if count > 1 else 'once'} {self.alike.get(reason, reason)}" for reason, count in most
+        ]
         others = self.reasons.total() - sum(count for _, count in most)
         return ", ".join(told) + (f", and {others:,} for other reasons" if others else "")
 

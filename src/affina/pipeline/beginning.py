@@ -26,6 +26,7 @@ from affina.runtime.cache import cached, file_sha256
 from affina.values import Resolved
 
 ADAPTER_GOES_ON: Final = "model (adapter)"
+MATRICES: Final = "model (matrices)"
 _MERGEABLE: Final = "lora"
 _DIRECTLY: Final = "the network that a prefix is trained through is dropped after training: it goes on directly"
 
@@ -53,10 +54,10 @@ def begin(
         if kind != _MERGEABLE:
             raise RecipeError(_stays_beside(place, kind, asked.name))
         notify(f"method {asked.name} does not go on from a LoRA adapter: {reference} is merged into {place.base} first")
-        _tell_of_bits(place, "whole ones, to which it is merged", notify)
+        choices |= _told_of_bits(place, "it is merged to whole ones, and computes something else there")
         return _merged(place, notify=notify), recipe
     if not recipe.packs:
-        _tell_of_bits(place, "whole ones; quantize=nf4 keeps them as they were", notify)
+        choices |= _told_of_bits(place, "it computes something else here; quantize=nf4 keeps them as they were")
     anew = f"a new adapter begins beside a whole model: model={place.whole or place.base}"
     given = asked if isinstance(asked, BesideSpec) else None
     method = agreed(given, read_adapter(place.folder), anew=anew)
@@ -64,10 +65,10 @@ def begin(
     return _beside(place, notify=notify), recipe.model_copy(update={"method": method})
 
 
-def _tell_of_bits(place: AdapterPlace, now: str, notify: Notify) -> None:
-    """Say that an adapter was trained beside other matrices than it will stand beside."""
-    if read_note(place.folder).get(PACKED):
-        notify(f"{place.where} was trained beside matrices in four bits, and computes something else beside {now}")
+def _told_of_bits(place: AdapterPlace, reason: str) -> Mapping[str, Resolved[Any]]:
+    """What is said of an adapter that was trained beside other matrices than it will stand beside."""
+    whole = "whole, where the adapter was trained beside matrices in four bits"
+    return {MATRICES: Resolved(whole, reason)} if read_note(place.folder).get(PACKED) else {}
 
 
 def with_adapter(reference: str, *, notify: Notify = silent) -> Source:

@@ -34,13 +34,15 @@ from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
 from affina.record.payloads import NOTICE, OPENING, Chosen, Event, Finished, Scores, Started
-from affina.record.starts import ModelLoaded, Predicted
+from affina.record.starts import QUANTIZE, ModelLoaded, Predicted
 from affina.reporting import page
 from affina.reporting.degenerate import degenerate_of
 from affina.reporting.gathered import gather
 from affina.runtime import exhausted, machine
+from affina.runtime.four_bits import LIBRARY
 from affina.training import checkpoint
 from affina.training.control import Outcome
+from affina.training.optimizer import KEY as EIGHT_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def _before_training(
 def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:
     return Started(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=machine.versions(),
+        versions=machine.versions(*([LIBRARY] if {QUANTIZE, EIGHT_BITS} & prepared.choices.keys() else [])),
         machine=machine.facts(prepared.device),
         asked=prepared.recipe.model_dump(mode="json"),
         resolved=resolved_recipe(prepared).model_dump(mode="json"),

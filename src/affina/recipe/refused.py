@@ -13,6 +13,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel
 
 from affina.errors import Problem
+from affina.recipe import other_names
 from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.schema import Recipe
@@ -93,17 +94,11 @@ def _explain(path: Sequence[str], details: Sequence[Any], tree: Mapping[str, Any
             fix = f"write it in two steps: `{section}:`, and `{inner}:` further in on the next line"
             return Problem(where=where, expected="keys without dots in a recipe file", found=repr(path[-1]), fix=fix)
         known = sorted(_fields(path[:-1], tree))
-        near = difflib.get_close_matches(path[-1], known, n=1) or _elsewhere(path[-1])
-        near_key = near[0] if near and "." in near[0] else ".".join([*path[:-1], *near])
-        fix = f"write {near_key}" if near else "remove it; docs/recipe.md lists every key"
-        if near_key == key and near:
-            owners = [name for name, spec in _BY_NAME[path[0]][0].items() if path[-1] in spec.model_fields]
-            fix = f"remove it; it is for {path[0]}={' or '.join(owners)}"
         return Problem(
             where=where,
             expected=f"one of {', '.join(known)}",
             found=f"the unknown key {path[-1]!r}",
-            fix=fix,
+            fix=_instead(path, known),
         )
     if missing := [str(detail["loc"][-1]) for detail in details if detail["type"] == "missing"]:
         return _missing(where, key, missing, details[0]["input"])
@@ -191,7 +186,26 @@ def _name_of(value: Any) -> str:
     return str(value.get("name")) if isinstance(value, Mapping) else str(value)
 
 
-def _elsewhere(name: str) -> list[str]:
+def _instead(path: Sequence[str], known: Sequence[str]) -> str:
+    """The fix for a key that is not known: another trainer's name for one, or nearly the name of one here or elsewhere.
+
+    Args:
+        path: the key.
+        known: the keys that stand beside it.
+    """
+    name, section = path[-1], path[:-1]
+    if theirs := other_names.ours(name):
+        return f"write {theirs}"
+    if near := difflib.get_close_matches(name, known, n=1):
+        return f"write {'.'.join([*section, *near])}"
+    further = _elsewhere(name)
+    if further == ".".join(path):
+        owners = [owner for owner, spec in _BY_NAME[path[0]][0].items() if name in spec.model_fields]
+        return f"remove it; it is for {path[0]}={' or '.join(owners)}"
+    return f"write {further}" if further else "remove it; docs/recipe.md lists every key"
+
+
+def _elsewhere(name: str) -> str | None:
     """The dotted key of the field that is called `name`, or nearly so, in another section."""
     dotted = {
         field: f"{section}.{field}"
@@ -201,7 +215,7 @@ def _elsewhere(name: str) -> list[str]:
         for field in spec.model_fields
         if field != "name"
     }
-    return [dotted[near] for near in difflib.get_close_matches(name, dotted, n=1)]
+    return next((dotted[near] for near in difflib.get_close_matches(name, dotted, n=1)), None)
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:

@@ -83,5 +83,5 @@ def paid(one: Standing) -> Iterator[Paid]:
 
 
 def share_trained(one: Standing) -> str:
-    """Of all weights, those that trained: `2.5%`; empty where that is not known."""
+    """How many weights trained, as a share of the model's own: `2.5%`; empty where that is not known."""
     return percent(one.costs["trained"] / one.parameters) if "trained" in one.costs and one.parameters else ""

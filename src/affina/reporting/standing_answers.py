@@ -155,7 +155,7 @@ def _cheapest(found: Compared, level: list[Standing]) -> tuple[str, str]:
     if not known:
         return "Not known", "the records do not say how many weights were trained"
     one = min(known, key=lambda one: one.costs["trained"])
-    share = f"{share_trained(one)} of the weights trained" if one.parameters else ""
+    share = f"trained weights: {share_trained(one)} of the model's own" if one.parameters else ""
     spent = f"{COSTS['seconds'].cell(one.costs['seconds'])} of training" if "seconds" in one.costs else ""
     return capital(one.name), ", ".join(filter(None, [share, spent]))
 

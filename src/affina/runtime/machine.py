@@ -104,9 +104,9 @@ def facts(device: torch.device) -> dict[str, str | int | float | bool | None]:
     }
 
 
-def versions() -> dict[str, str]:
-    """Affina, Python and the libraries that decide the numbers."""
-    packages = ("affina", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scikit-learn")
+def versions(*extras: str) -> dict[str, str]:
+    """Affina, Python and the libraries that decide the numbers, and of `extras` those that do so too."""
+    packages = ("affina", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scikit-learn", *extras)
     return {"python": platform.python_version()} | {name: _version(name) for name in packages}
 
 
