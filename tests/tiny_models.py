@@ -133,14 +133,17 @@ _ROBERTA_TOKENS = {
 _TEXT_TOKENS = {"bos_token": "</s>", "eos_token": "</s>"}
 
 
-def make_tiny(family: str, folder: Path, *, seed: int = 0) -> Path:
-    """Write a tiny random checkpoint of `family` into `folder`, without a classification head; return the folder."""
+def make_tiny(family: str, folder: Path, *, seed: int = 0, others: Mapping[str, Any] | None = None) -> Path:
+    """Write a tiny random checkpoint of `family` into `folder`, without a classification head; return the folder.
+
+    `others` are laid over the family's settings.
+    """
     settings, kind, saved_from = {**FAMILIES, **ODD_FAMILIES, **WRITERS}[family]
     tokenizer = _TOKENIZERS[kind]()
     ends = {name: tokenizer.convert_tokens_to_ids("</s>") for name in ("bos_token_id", "eos_token_id")}
     with quiet(), torch.random.fork_rng(devices=[]):
         config = AutoConfig.for_model(
-            family, **{"vocab_size": VOCABULARY, **(ends if kind == "text" else {}), **settings}
+            family, **{"vocab_size": VOCABULARY, **(ends if kind == "text" else {}), **settings, **(others or {})}
         )
         torch.manual_seed(seed)
         model = saved_from.from_config(config)

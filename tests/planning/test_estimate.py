@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from affina.models.language import load_language_model
+from affina.pipeline.looking_up import moved_bytes
 from affina.pipeline.training import plan_of
 from affina.planning import estimate, pace
 from affina.planning.activations import Activations, Growth, Shape, look
@@ -71,8 +72,11 @@ def test_a_forecast_says_what_trains_and_what_is_written(tmp_path):
     assert found.trained == found.parameters == sum(p.numel() for p in prepared.model.module.parameters())
     assert found.rows["train"] == len(prepared.rows["train"])
     assert found.steps == 0
-    trained = trained_bytes(prepared)
-    assert found.disk.checkpoints == pytest.approx(2 * 3 * trained + trained, abs=50_000)
+    trained, moved = trained_bytes(prepared), moved_bytes(prepared)
+    [(table, rows)] = prepared.looked_up.items()
+    words, width = prepared.attached.state_dict()[table].shape
+    assert moved == trained - 4 * width * (words - len(rows))
+    assert found.disk.checkpoints == pytest.approx(2 * (trained + 2 * moved) + trained, abs=50_000)
     assert found.disk.peak > found.disk.checkpoints
     assert found.time.epochs == (2.0, 2.0)
     assert found.time.before > 1.5

@@ -86,8 +86,9 @@ class PackedLinear(nn.Module):
         self.out_features, self.in_features = reversed(self.shape) if self.transposed else self.shape
         self.sample = sampled(matrix)
         self._unpack: Callable[[Tensor, Any], Tensor] = library.functional.dequantize_4bit
+        # as one row: of rows that hold no whole number of blocks, bitsandbytes' CPU kernel takes wrong scales
         codes, self._scales = library.functional.quantize_4bit(
-            matrix.t().contiguous() if self.transposed else matrix,
+            (matrix.t() if self.transposed else matrix).reshape(-1),
             blocksize=TOGETHER,
             compress_statistics=True,
             quant_type=LEVELS,
@@ -103,7 +104,7 @@ class PackedLinear(nn.Module):
 
     def matrix(self, dtype: torch.dtype) -> Tensor:
         """[out_features, in_features], unpacked."""
-        return self._unpack(self.weight, self._scales).to(dtype)
+        return self._unpack(self.weight, self._scales).view(self.out_features, self.in_features).to(dtype)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PackedLinear:
         """Move to another device, with the scales; torch gives another precision to floating numbers alone."""

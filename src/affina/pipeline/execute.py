@@ -27,6 +27,7 @@ from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.results import Measured
 from affina.pipeline.risks import measure_risks
+from affina.pipeline.same_run import versions_of
 from affina.pipeline.search import choose_weights
 from affina.pipeline.stepping_over import KEPT, with_frozen_states
 from affina.recipe.load import dump_recipe
@@ -34,15 +35,13 @@ from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
 from affina.record.payloads import NOTICE, OPENING, Chosen, Event, Finished, Scores, Started
-from affina.record.starts import QUANTIZE, ModelLoaded, Predicted
+from affina.record.starts import ModelLoaded, Predicted
 from affina.reporting import page
 from affina.reporting.degenerate import degenerate_of
 from affina.reporting.gathered import gather
 from affina.runtime import exhausted, machine
-from affina.runtime.four_bits import LIBRARY
 from affina.training import checkpoint
 from affina.training.control import Outcome
-from affina.training.optimizer import KEY as EIGHT_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +196,7 @@ def _before_training(
 def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:
     return Started(
         time=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=machine.versions(*([LIBRARY] if {QUANTIZE, EIGHT_BITS} & prepared.choices.keys() else [])),
+        versions=versions_of(prepared),
         machine=machine.facts(prepared.device),
         asked=prepared.recipe.model_dump(mode="json"),
         resolved=resolved_recipe(prepared).model_dump(mode="json"),

@@ -7,7 +7,7 @@ the model is worth afterwards, says the kind of run, which derives from `Learns`
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -120,6 +120,10 @@ class Learns(ABC):
     def read(self, batch: Lines) -> Tensor:
         """What the output layer makes logits of."""
         return self.model.states(batch.inputs)
+
+    def token_ids(self, split: str) -> Iterable[Sequence[int]]:
+        """Those of each row, and what an encoder reads of it."""
+        return (ids for passage in self.passages[split] for ids in (passage.ids, passage.source))
 
     def read_tokens(self, split: str) -> Sequence[tuple[int, ...]]:
         """Those of a decoder, or of an encoder and its decoder."""

@@ -27,6 +27,7 @@ from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
 from affina.pipeline.identity import Looked, terms_of, with_people, with_swapped
 from affina.pipeline.keeping import with_kept
+from affina.pipeline.looking_up import with_looked_up
 from affina.pipeline.naming.forms import FORM, WORDS, asked_form, form_of, is_a_choice
 from affina.pipeline.naming.prepare import prepare as prepare_naming
 from affina.pipeline.prepared import Notify, Prepared, Subject
@@ -134,7 +135,7 @@ def _with_steps(prepared: Prepared, notify: Notify) -> Prepared:
     choices = prepared.choices | told_of_texts(prepared) | of_steps
     choices |= told_of_pairing(prepared.recipe, prepared.rows["train"], prepared.terms)
     prepared = replace(prepared, choices=choices)
-    return with_kept(prepared, begun=partial(begun_with, prepared.recipe, "train", "cache"))
+    return with_looked_up(with_kept(prepared, begun=partial(begun_with, prepared.recipe, "train", "cache")))
 
 
 def _subject_of(

@@ -6,11 +6,12 @@ A model answers with labels or numbers, says a label by its name, or writes text
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import torch
+from torch import Tensor
 
 from affina.data.identity.terms import Pair
 from affina.data.loading import Loaded
@@ -67,6 +68,9 @@ class Subject(RunsOnce, Protocol):
     @property
     def lengths(self) -> Mapping[str, Sequence[int]]:
         """Split to the tokens that the model reads of each of its rows."""
+
+    def token_ids(self, split: str) -> Iterable[Sequence[int]]:
+        """The tokens themselves, in whatever order; of an encoder-decoder those of both."""
 
     @property
     def max_length(self) -> int:
@@ -183,6 +187,7 @@ class Prepared:
         kept: what of the frozen blocks is run once; None where they are run in each pass.
         frozen: that, while it is at hand.
         before: what is kept of the model as it came, once that is made.
+        looked_up: name of a table of embeddings to its rows that training looks up, [rows], where the others stand.
     """
 
     recipe: Recipe
@@ -203,6 +208,7 @@ class Prepared:
     kept: Kept | None = None
     frozen: FrozenStates = WHOLE
     before: Beforehand = NOTHING
+    looked_up: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def model(self) -> Pretrained:

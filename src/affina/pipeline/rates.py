@@ -14,14 +14,13 @@ from typing import Final
 from affina.models.base import width
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.regularising import regularisers_of
-from affina.pipeline.training import plan_of, rates_at, turns_in
+from affina.pipeline.training import optimizer_of, plan_of, rates_at, turns_in
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import head_rate, patience_of, prior_of, rounded
 from affina.recipe.schema import EarlyStoppingSpec, HeadStart
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload
 from affina.record.starts import RangeTested, Restarted
-from affina.training.optimizer import Optimizer
 from affina.training.plan import Plan
 from affina.training.precision import Precision
 from affina.training.ramp import Goal, Ramp, RangeTest, range_test
@@ -181,7 +180,7 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
     """Run a range test around the prior; the model is afterwards as it was."""
     plan, train, prior = plan_of(prepared), prepared.recipe.train, prepared.hyper.prior.value
     rates = rates_at(prepared, body=prior, head=_head_rate(prepared, prior).value)
-    optimizer = Optimizer(prepared.attached.parameter_groups(), rates, train.optimizer)
+    optimizer = optimizer_of(prepared, rates)
     precision = Precision(prepared.precision, prepared.device)
     windows = [plan.window(step % plan.total_steps) for step in range(steps)]
     return range_test(

@@ -17,7 +17,10 @@ import torch
 
 from affina.models.source import fingerprint, fingerprint_beside
 from affina.pipeline.prepared import Prepared
+from affina.record.starts import QUANTIZE
 from affina.runtime import machine
+from affina.runtime.four_bits import LIBRARY
+from affina.training.optimizer import KEY as EIGHT_BITS
 
 
 def hash_of(prepared: Prepared, recipe: Mapping[str, Any], *more: Any) -> str:
@@ -28,10 +31,15 @@ def hash_of(prepared: Prepared, recipe: Mapping[str, Any], *more: Any) -> str:
         recipe: the keys that matter, as plain data.
         more: anything that JSON or `str` writes down whole.
     """
-    here = [machine.facts(prepared.device)["device"], torch.get_num_threads(), machine.versions()]
+    here = [machine.facts(prepared.device)["device"], torch.get_num_threads(), versions_of(prepared)]
     source, terms = prepared.model.source, [[pair.first, pair.second, pair.before] for pair in prepared.terms]
     parts = [recipe, prepared.loaded.files, terms, fingerprint(source), fingerprint_beside(source), *more, *here]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def versions_of(prepared: Prepared) -> dict[str, str]:
+    """Of the libraries that decide the run's numbers."""
+    return machine.versions(*([LIBRARY] if {QUANTIZE, EIGHT_BITS} & prepared.choices.keys() else []))
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from typing import Any, Final
 from affina.data.drawing import drawn_places
 from affina.data.mixing import are_plain, seen_in, weights_of
 from affina.pipeline.budgets import snapshot_steps
+from affina.pipeline.looking_up import tables_of
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.regularising import annealing_of, holding_keys, recall_of, regularisers_of
 from affina.pipeline.staging import Turns, all_train_from, stages_of, told_of_stages, turns_of
@@ -49,7 +50,7 @@ def build_loop(
     """
     train, hyper = prepared.recipe.train, prepared.hyper
     plan = plan_of(prepared)
-    optimizer = Optimizer(prepared.attached.parameter_groups(), rates_of(prepared), train.optimizer)
+    optimizer = optimizer_of(prepared, rates_of(prepared))
     if (recall := recall_of(prepared, total=plan.total_steps)) is not None:
         recall.on(optimizer.adamw)
     return Loop(
@@ -79,6 +80,12 @@ def build_loop(
         journal=journal,
         regularisers=regularisers_of(prepared),
     )
+
+
+def optimizer_of(prepared: Prepared, rates: Rates) -> Optimizer:
+    """What moves the weights of a run."""
+    groups, kind = prepared.attached.parameter_groups(), prepared.recipe.train.optimizer
+    return Optimizer(groups, rates, kind, looked_up=tables_of(prepared))
 
 
 def rates_of(prepared: Prepared) -> Rates:

@@ -15,6 +15,7 @@ from affina.data.batching import by_length, plan_epoch
 from affina.evaluation.baselines import MOST_ROWS
 from affina.methods.base import Mergeable
 from affina.models.base import width
+from affina.pipeline.looking_up import moved_bytes
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
 from affina.pipeline.regularising import held_bytes
@@ -54,7 +55,7 @@ class Setup:
         others: tokens of each row that is only evaluated.
         budget: tokens of a micro-batch.
         accumulate: micro-batches of a step.
-        trained: bytes of what trains.
+        trained: bytes of what steps move.
         held: bytes that regularisers hold.
         activations: what batches take.
         beside: the largest batch of texts that are replayed, if any are.
@@ -82,7 +83,7 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         others=[*lengths["validation"], *lengths["test"]],
         budget=prepared.hyper.batch_tokens.value,
         accumulate=prepared.recipe.train.accumulate,
-        trained=trained_bytes(prepared),
+        trained=moved_bytes(prepared),
         held=held_bytes(prepared),
         activations=activations,
         beside=_beside(prepared),

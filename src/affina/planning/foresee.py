@@ -10,6 +10,7 @@ from affina.methods.base import trained_count
 from affina.models.packed import numbers_in
 from affina.pipeline.attaching import is_beside
 from affina.pipeline.budgets import snapshot_steps
+from affina.pipeline.looking_up import moved_bytes
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.same_run import hash_of
@@ -144,7 +145,8 @@ def _sizes_by_rule(prepared: Prepared) -> dict[str, int]:
     trained, weights = trained_bytes(prepared), weight_bytes(prepared.model.module)
     adapter = trained + TOKENIZER_BYTES if is_beside(prepared.attached) else 0
     merged = 0 if adapter and not prepared.choices[MERGED].value else weights + TOKENIZER_BYTES
-    checkpoint = round((1 + MOMENTS[prepared.recipe.train.optimizer]) * trained) + STATE_BYTES
+    moments = MOMENTS[prepared.recipe.train.optimizer] * moved_bytes(prepared)
+    checkpoint = round(trained + moments) + STATE_BYTES
     return {"best": trained, "checkpoint": checkpoint, "model": adapter + merged}
 
 

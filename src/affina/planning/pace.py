@@ -12,6 +12,7 @@ from typing import Final
 
 from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
 from affina.models.language import LanguageModel
+from affina.pipeline.looking_up import moved_bytes
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import steps_of_test
 from affina.pipeline.replayed import texts_for
@@ -94,18 +95,18 @@ class Pace:
 def pace_by_rule(prepared: Prepared) -> Pace:
     """From the speed of one matrix product here and now, and figures by rule for the rest."""
     second = 1 / (EFFICIENCY * operations_per_second(prepared))
-    trained, weights = trained_bytes(prepared), weight_bytes(prepared.model.module)
+    trained, moved, weights = trained_bytes(prepared), moved_bytes(prepared), weight_bytes(prepared.model.module)
     rows = min(MOST_ROWS, len(prepared.rows["train"]))
     width = prepared.model.module.config.get_text_config().hidden_size
     operations = 8.0 * rows * width * prepared.subject.outputs * ITERATIONS_OF_A_FIT
     return Pace(
         gradients=second * (_passes(prepared.recipe.train) + _replayed(prepared)),
         batch=BATCH_SECONDS * (1 + len(prepared.model.anatomy.blocks)),
-        move=trained / MOVED_PER_SECOND,
+        move=moved / MOVED_PER_SECOND,
         evaluation=second,
         fit=operations / FIT_PER_SECOND,
         best=trained / WRITTEN_PER_SECOND,
-        checkpoint=(1 + MOMENTS[prepared.recipe.train.optimizer]) * trained / WRITTEN_PER_SECOND,
+        checkpoint=(trained + MOMENTS[prepared.recipe.train.optimizer] * moved) / WRITTEN_PER_SECOND,
         model=weights / WRITTEN_PER_SECOND,
         processor=None,
         how="rough: from the sizes and the speed of a matrix product; no step was run",

@@ -113,13 +113,14 @@ class Stepper(Generic[B]):
         total = sum(self._work.weight(batch) for batch in batches)
         loss = 0.0
         for batch in batches:
-            with all_during(self._regularisers):
+            with self._optimizer.looking_up(), all_during(self._regularisers):
                 with self._precision.autocast():
                     share = self._work.loss(batch) / total
                 loss += float(share.detach())
                 if not math.isfinite(loss):
                     return Gradients(batches=batches, loss=loss, norm=math.nan)
                 self._precision.backward(share)
+            self._optimizer.collect()
         self._beside(sum(batch.tokens for batch in batches))
         self._precision.unscale(self._optimizer.adamw)
         for regulariser in self._regularisers:
@@ -131,10 +132,12 @@ class Stepper(Generic[B]):
         """The regularisers' own losses, one after the other; they are no part of the loss that is recorded."""
         for regulariser in self._regularisers:
             for extra in regulariser.beside(tokens):
-                with self._precision.autocast():
-                    found = extra()
-                if found.requires_grad:
-                    self._precision.backward(found)
+                with self._optimizer.looking_up():
+                    with self._precision.autocast():
+                        found = extra()
+                    if found.requires_grad:
+                        self._precision.backward(found)
+                self._optimizer.collect()
 
     def loss(self, window: Window) -> float:
         """The window's mean loss, the weights as they are."""
@@ -155,6 +158,7 @@ class Stepper(Generic[B]):
             step: how many the run has done, for what acts by the time.
         """
         self._optimizer.set_factor(factor, step=step)
-        scale = self._precision.step(self._optimizer.adamw)
+        with self._optimizer.rows_at_hand():
+            scale = self._precision.step(self._optimizer.adamw)
         self._optimizer.clear()
         return scale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -70,6 +70,10 @@ class Answering:
     examples: Mapping[str, Sequence[Example]]
     lengths: Mapping[str, Sequence[int]]
     beside: Beside | None = None
+
+    def token_ids(self, split: str) -> Iterable[Sequence[int]]:
+        """Those of each row."""
+        return (example.ids for example in self.examples[split])
 
     @property
     def max_length(self) -> int:
