@@ -62,6 +62,7 @@ def forecast(peak: int = 1000 * MIB, *, disk: int = 10 * MIB, device: str = "cpu
         precision="fp32",
         parameters=100,
         trained=50,
+        parts=1,
         rows={"train": 80, "validation": 10, "test": 0},
         batch_tokens=256,
         longest=40,

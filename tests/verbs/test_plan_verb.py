@@ -292,3 +292,11 @@ def test_the_line_needs_both_ends():
 
 def test_a_refusal_is_an_input_error():
     assert ResourceError.exit_status == 2
+
+
+def test_a_run_in_parts_is_shown_as_one(tmp_path):
+    out = io.StringIO()
+    fit = judge(forecast(), None, folder=tmp_path)
+    show_plan(Planned(replace(forecast(), parts=4), fit, "", 1.0), Console(file=out, width=200))
+    assert "(computed in 4 parts)" in out.getvalue()
+    assert Planned(replace(forecast(), parts=4), fit, "", 1.0).as_json()["parts"] == 4

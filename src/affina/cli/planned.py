@@ -84,9 +84,13 @@ def _above(found: Forecast) -> str:
 def _batches(found: Forecast) -> str:
     rows = ", ".join(f"{count:,} {split}" for split, count in found.rows.items() if count)
     return (
-        f"{rows} rows; {found.batch_tokens:,} tokens in a batch, the longest row has {found.longest:,}; "
-        f"{found.steps_per_epoch:,} steps in an epoch, {found.precision} on {found.device}"
+        f"{rows} rows; {found.batch_tokens:,} tokens in a batch{_in_parts(found)}, the longest row has "
+        f"{found.longest:,}; {found.steps_per_epoch:,} steps in an epoch, {found.precision} on {found.device}"
     )
+
+
+def _in_parts(found: Forecast) -> str:
+    return f" (computed in {found.parts} parts)" if found.parts > 1 else ""
 
 
 def _run(found: Forecast) -> str:

@@ -187,6 +187,7 @@ class Prepared:
         kept: what of the frozen blocks is run once; None where they are run in each pass.
         frozen: that, while it is at hand.
         before: what is kept of the model as it came, once that is made.
+        parts: that each micro-batch is computed in, one after the other, for the memory that is there.
         looked_up: name of a table of embeddings to its rows that training looks up, [rows], where the others stand.
     """
 
@@ -208,6 +209,7 @@ class Prepared:
     kept: Kept | None = None
     frozen: FrozenStates = WHOLE
     before: Beforehand = NOTHING
+    parts: int = 1
     looked_up: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property

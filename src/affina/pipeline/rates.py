@@ -21,7 +21,7 @@ from affina.recipe.schema import EarlyStoppingSpec, HeadStart
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload
 from affina.record.starts import RangeTested, Restarted
-from affina.training.plan import Plan
+from affina.training.plan import Plan, split
 from affina.training.precision import Precision
 from affina.training.ramp import Goal, Ramp, RangeTest, range_test
 from affina.training.stepping import Stepper
@@ -182,7 +182,7 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
     rates = rates_at(prepared, body=prior, head=_head_rate(prepared, prior).value)
     optimizer = optimizer_of(prepared, rates)
     precision = Precision(prepared.precision, prepared.device)
-    windows = [plan.window(step % plan.total_steps) for step in range(steps)]
+    windows = [split(plan.window(step % plan.total_steps), prepared.parts) for step in range(steps)]
     return range_test(
         Stepper(
             prepared.subject.work(prepared),

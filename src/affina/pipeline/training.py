@@ -75,6 +75,7 @@ def build_loop(
             stages=stages_in(prepared, plan),
             snapshots=snapshot_steps(prepared, plan),
             known=known,
+            parts=prepared.parts,
         ),
         folder=folder,
         journal=journal,

@@ -31,6 +31,7 @@ from affina.planning.foresee import foresee, plain, rehearsed
 from affina.planning.kept import keep
 from affina.planning.rehearsal import Rehearsed, rehearse
 from affina.planning.room import room_for
+from affina.planning.splitting import in_parts, in_words
 from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 from affina.runtime import exhausted, memory
@@ -73,13 +74,19 @@ def answer(request: dict[str, Any], tell: Tell) -> None:
     memory.forget_peak()
     prepared = prepare(_without_label_check(recipe), notify=lambda text: tell("notice", text))
     loading = memory.peak()
-    forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=time.perf_counter() - started)
+    held, prepared_in = memory.resident(), time.perf_counter() - started
+    forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=prepared_in, held=held)
     room = room_for(prepared.device, given=request["memory"])
     folder = Path(request["folder"])
 
     def told(found: Forecast) -> None:
         tell("forecast", {"forecast": plain(found), "fit": asdict(judge(found, room, folder=folder))})
 
+    split = in_parts(prepared, forecast, judge(forecast, room, folder=folder), activations)
+    if split.parts > prepared.parts:
+        tell("notice", in_words(split.parts, judge(forecast, room, folder=folder)))
+        prepared = split
+        forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=prepared_in, held=held)
     told(forecast)
     if request["rehearse"] and not judge(forecast, room, folder=folder).cannot:
         seen = _rehearse(prepared, forecast)

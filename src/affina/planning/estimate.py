@@ -59,6 +59,7 @@ class Setup:
         held: bytes that regularisers hold.
         activations: what batches take.
         beside: the largest batch of texts that are replayed, if any are.
+        parts: that each micro-batch is computed in, one after the other.
         passes: how often rows are read together, where that was not seen: twice where answers are paired.
         optimizer: which one moves them.
     """
@@ -71,6 +72,7 @@ class Setup:
     held: int
     activations: Activations
     beside: Shape | None = None
+    parts: int = 1
     passes: int = 1
     optimizer: Kind = "adamw"
 
@@ -87,6 +89,7 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         held=held_bytes(prepared),
         activations=activations,
         beside=_beside(prepared),
+        parts=prepared.parts,
         passes=2 if prepared.recipe.train.logit_pairing else 1,
         optimizer=prepared.recipe.train.optimizer,
     )
@@ -117,8 +120,9 @@ def shapes(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> list[Sha
 
 
 def training_shapes(setup: Setup, *, seed: int) -> list[Shape]:
-    """The micro-batches of the first epoch."""
-    return shapes(setup.lengths, plan_epoch(setup.lengths, budget=setup.budget, seed=seed, epoch=0))
+    """What is computed at once in the first epoch: its micro-batches, or the parts of them."""
+    whole = shapes(setup.lengths, plan_epoch(setup.lengths, budget=setup.budget, seed=seed, epoch=0))
+    return [Shape(-(-shape.rows // setup.parts), shape.length) for shape in whole]
 
 
 def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
@@ -128,7 +132,7 @@ def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
     largest = max(setup.activations.largest(shape) for shape in batches)
     gradients = setup.trained
     # The activations go as the gradients come, but for what earlier micro-batches left of these.
-    together = saved + gradients if setup.accumulate > 1 else max(saved, gradients)
+    together = saved + gradients if setup.accumulate * setup.parts > 1 else max(saved, gradients)
     if setup.beside is not None:
         together = max(together, gradients + setup.activations.saved(setup.beside))
     return {

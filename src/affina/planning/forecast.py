@@ -126,6 +126,7 @@ class Forecast:
         trained: how many of them train.
         rows: split to its number of rows.
         batch_tokens: tokens in a micro-batch.
+        parts: that each is computed in, for the memory that is there.
         longest: tokens in the longest training row.
         steps_per_epoch: optimizer steps.
         memory: the most that is held.
@@ -145,6 +146,7 @@ class Forecast:
     trained: int
     rows: dict[str, int]
     batch_tokens: int
+    parts: int
     longest: int
     steps_per_epoch: int
     memory: Memory

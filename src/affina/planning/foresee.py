@@ -45,15 +45,18 @@ STEP_BYTES: Final = 420
 """Of the record and the report, for each step."""
 
 
-def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tuple[Forecast, Activations]:
+def foresee(
+    prepared: Prepared, *, interpreter: int, prepared_in: float, held: int | None = None
+) -> tuple[Forecast, Activations]:
     """The forecast from the sizes; it takes a fraction of a second.
 
     Args:
         prepared: the run, its model loaded and nothing else done.
         interpreter: bytes that this process held after its imports.
         prepared_in: seconds that the preparation took.
+        held: bytes that the process held then, where it may hold more by now.
     """
-    held = memory.resident()
+    held = memory.resident() if held is None else held
     activations, plan = look(prepared), plan_of(prepared)
     found = memory_of(prepared, activations, plan, held=held, interpreter=interpreter)
     time = time_of(prepared, pace_by_rule(prepared), plan, prepared_in=prepared_in)
@@ -68,6 +71,7 @@ def foresee(prepared: Prepared, *, interpreter: int, prepared_in: float) -> tupl
         trained=trained_count(prepared.attached),
         rows={split: len(rows) for split, rows in prepared.rows.items()},
         batch_tokens=prepared.hyper.batch_tokens.value,
+        parts=prepared.parts,
         longest=max(prepared.subject.lengths["train"]),
         steps_per_epoch=plan.steps_per_epoch,
         memory=found,
@@ -113,7 +117,7 @@ def described(prepared: Prepared) -> str:
 def key_of(prepared: Prepared) -> str:
     """The same for the same recipe, data, model, device, threads and versions, whatever the run's folder."""
     recipe = resolved_recipe(prepared).model_dump(mode="json", exclude={"run": True, "train": {"too_large"}})
-    return hash_of(prepared, recipe)
+    return hash_of(prepared, recipe, prepared.parts)
 
 
 def _prepared_in(forecast: Forecast, prepared: Prepared, plan: Plan) -> float:

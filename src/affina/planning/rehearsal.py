@@ -34,6 +34,7 @@ from affina.record.journal import Journal
 from affina.runtime import heap, memory
 from affina.training import checkpoint
 from affina.training.loop import Loop
+from affina.training.plan import split
 
 STEPS: Final = 10
 """Training steps, those of a range test included."""
@@ -193,7 +194,7 @@ def _train(prepared: Prepared, loop: Loop[Any], found: Rehearsed) -> None:
     kept_small = heap.Heap(largest=1 + len(large))
     held = [batches[first]] if prepared.recipe.train.accumulate > 1 else []
     for place in (first, *large):  # the moments come with the first step: the large batches meet them
-        stepper.gradients([*held, batches[place]])
+        stepper.gradients(split([*held, batches[place]], prepared.parts))
         stepper.move(STILL)
         kept_small.settle()
         found.steps += 1
@@ -202,7 +203,7 @@ def _train(prepared: Prepared, loop: Loop[Any], found: Rehearsed) -> None:
         if found.gradients.cost and time.perf_counter() - begun > ENOUGH_SECONDS and found.moves.cost >= LEAST_TIMED:
             break
         with found.gradients.on(costs[place]):
-            stepper.gradients([batches[place]])
+            stepper.gradients(split([batches[place]], prepared.parts))
         with found.moves.on(1):
             stepper.move(STILL)
             kept_small.settle()

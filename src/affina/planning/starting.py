@@ -19,39 +19,55 @@ from affina.planning.forecast import Change, Forecast
 from affina.planning.foresee import foresee
 from affina.planning.kept import recall
 from affina.planning.room import room_for
+from affina.planning.splitting import in_parts, in_words
 from affina.recipe.base import AUTO
 from affina.record.starts import Predicted
+from affina.runtime import memory
 from affina.runtime.exhausted import ran_out
 
 
 def predict_run(
     prepared: Prepared, *, interpreter: int, prepared_in: float, notify: Callable[[str], None]
-) -> Predicted:
-    """Forecast a run, and stop one that cannot fit.
+) -> tuple[Prepared, Predicted]:
+    """Forecast a run, have it compute in parts what does not fit at once, and stop one that cannot fit.
 
     Args:
-        prepared: the run; nothing of it is changed.
+        prepared: the run.
         interpreter: bytes that the process held before the run.
         prepared_in: seconds that the preparation took.
-        notify: told of a run that may not fit.
+        notify: told of a run that is computed in parts, or may not fit.
+
+    Returns:
+        The run as it fits, and what is foretold of it.
 
     Raises:
         ResourceError: the run cannot fit, and `train.too_large` is `refuse`.
     """
-    forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=prepared_in)
-    if (planned := recall(forecast.key)) is not None:
-        forecast = replace(planned, memory=replace(planned.memory, interpreter=interpreter))
-    recipe = prepared.recipe
+    recipe, room, held = prepared.recipe, room_for(prepared.device), memory.resident()
     folder = goes_on_in(prepared.recipe) or Path("runs" if recipe.run == AUTO else recipe.run)
-    fit = judge(forecast, room_for(prepared.device), folder=folder)
-    if not fit.fits:
-        error = refusal(replace(forecast, changes=_changes(forecast, prepared, activations)), fit)
-        if fit.cannot and recipe.train.too_large == "refuse":
-            raise error
-        certain = f"tried all the same ({OVERRIDE})" if fit.cannot else "it is tried"
-        for problem in error.problems:
-            notify(f"{problem.where}: {problem.expected}; {problem.found}; {certain}. If it fails: {problem.fix}")
-    return Predicted(
+
+    def foreseen(run: Prepared) -> tuple[Forecast, Activations]:
+        found, activations = foresee(run, interpreter=interpreter, prepared_in=prepared_in, held=held)
+        planned = recall(found.key)
+        return (found if planned is None else _here(planned, interpreter)), activations
+
+    forecast, activations = foreseen(prepared)
+    fit = judge(forecast, room, folder=folder)
+    split, told = in_parts(prepared, forecast, fit, activations), ""
+    if split.parts > prepared.parts:
+        told = in_words(split.parts, fit)
+        prepared = replace(split, notices=(*split.notices, told))
+        forecast, activations = foreseen(prepared)
+        fit = judge(forecast, room, folder=folder)
+    error = None if fit.fits else refusal(replace(forecast, changes=_changes(forecast, prepared, activations)), fit)
+    if error is not None and fit.cannot and recipe.train.too_large == "refuse":
+        raise error
+    if told:
+        notify(told)
+    certain = f"tried all the same ({OVERRIDE})" if fit.cannot else "it is tried"
+    for problem in () if error is None else error.problems:
+        notify(f"{problem.where}: {problem.expected}; {problem.found}; {certain}. If it fails: {problem.fix}")
+    return prepared, Predicted(
         peak_memory_bytes=forecast.memory.peak,
         seconds_per_epoch=round(forecast.time.per_epoch, 3),
         steps=forecast.steps,
@@ -59,6 +75,10 @@ def predict_run(
         seconds_how=forecast.time.how,
         interpreter_bytes=interpreter if forecast.device == "cpu" else 0,
     )
+
+
+def _here(planned: Forecast, interpreter: int) -> Forecast:
+    return replace(planned, memory=replace(planned.memory, interpreter=interpreter))
 
 
 def _changes(forecast: Forecast, prepared: Prepared, activations: Activations) -> tuple[Change, ...]:

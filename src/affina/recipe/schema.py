@@ -71,7 +71,9 @@ class TrainSpec(Spec):
         AUTO, description="How a new head starts: as a linear probe on the model's own features, or at random."
     )
     batch_tokens: PositiveInt | Auto = Field(
-        AUTO, description="Tokens in a micro-batch, padding included, at most; a longer row is alone."
+        AUTO,
+        description="Tokens in a micro-batch, padding included, at most; a longer row is alone. Where the memory does"
+        " not suffice for it at once, it is computed in parts.",
     )
     accumulate: PositiveInt = Field(1, description="Micro-batches in one optimizer step.")
     pack: bool | Auto = Field(

@@ -36,6 +36,7 @@ class Control:
         guard: whether steps that are not finite are skipped, and runaways turned back.
         snapshots: steps, of those after which is evaluated, whose weights are kept whatever they are worth.
         known: the metrics of the start, where they were measured before; None has them measured.
+        parts: that each micro-batch is computed in from the start.
         checkpoint_seconds: see `checkpoint_every`; decides only when a checkpoint is written, never what is computed.
     """
 
@@ -49,6 +50,7 @@ class Control:
     snapshots: frozenset[int] = frozenset()
     known: Mapping[str, float] | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ class Loop(Generic[B]):
         self.folder, self.journal = folder, journal
         self.regularisers = regularisers
         self.guard = Guard(on=control.guard)
-        self.parts = 1
+        self.parts = control.parts
         self.step = 0
         self.rows = 0
         self.tokens = 0

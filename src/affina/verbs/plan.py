@@ -51,6 +51,7 @@ class Planned:
             "trained_parameters": found.trained,
             "rows": found.rows,
             "batch_tokens": found.batch_tokens,
+            "parts": found.parts,
             "longest": found.longest,
             "steps_per_epoch": found.steps_per_epoch,
             "memory": _memory(found.memory, self.fit),

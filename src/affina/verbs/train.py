@@ -69,7 +69,7 @@ def train_recipe(
         with exhausted.told():
             prepared = prepare(recipe, notify=notify, share=share)
             seconds = time.perf_counter() - started
-            predicted = predict_run(prepared, interpreter=held, prepared_in=seconds, notify=notify)
+            prepared, predicted = predict_run(prepared, interpreter=held, prepared_in=seconds, notify=notify)
         place = choose_folder(prepared, must_resume=resume)
         before = Before(seconds=seconds, predicted=predicted, held=held, held_at_most=held_at_most)
         return execute(prepared, place, observers=observers, before=before)

@@ -1,0 +1,54 @@
+"""A run whose micro-batches do not fit into the memory that is there: in how many parts each of them does.
+
+What a step learns from is the same, since a loss is a sum over counts; dropout is drawn for each part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from affina.pipeline.prepared import Prepared
+from affina.planning.activations import Activations
+from affina.planning.changes import weighed
+from affina.planning.estimate import setup_of, training_shapes
+from affina.planning.fitting import Fit, below
+from affina.planning.forecast import Change, Forecast
+from affina.reporting.formats import mebibytes
+
+
+def in_parts(prepared: Prepared, forecast: Forecast, fit: Fit, activations: Activations) -> Prepared:
+    """The run with each micro-batch in as few parts as let it fit, or in as many as there are where none do.
+
+    It stays as it is where it fits, or parts would make it no smaller.
+
+    Args:
+        prepared: the run.
+        forecast: of it, from the sizes.
+        fit: the same beside what is there.
+        activations: from `foresee`.
+    """
+    if fit.fits or fit.room is None or fit.disk_needed > fit.disk_free:
+        return prepared
+    setup, base = setup_of(prepared, activations), below(forecast, fit)
+    most = max(shape.rows for shape in training_shapes(setup, seed=prepared.draws))
+    parts, split = 2 * prepared.parts, prepared
+    while parts < 2 * most:
+        smaller = {Change(words=(), peak=0, costs=""): replace(setup, parts=parts)}
+        found = weighed(forecast.memory, prepared, smaller, setup)
+        if not found:
+            break
+        split = replace(prepared, parts=parts)
+        if base + found[0].peak <= fit.room:
+            break
+        parts *= 2
+    return split
+
+
+def in_words(parts: int, fit: Fit) -> str:
+    """What is said of a run whose micro-batches are computed in parts; `fit` is that of the whole ones."""
+    there = "" if fit.room is None else f", and {mebibytes(fit.room)} are there"
+    return (
+        f"each micro-batch is computed in {parts} parts, one after the other: at once the run would need "
+        f"{mebibytes(fit.needed)} of memory{there}; what a step learns from is the same, and dropout is drawn for "
+        "each part"
+    )
