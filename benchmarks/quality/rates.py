@@ -74,6 +74,7 @@ def _run(name: str, method: str, data: Path, *, factor: float | None, prior: flo
                 "method": METHODS[method],
                 "train": {"epochs": EPOCHS, "early_stopping": False, "reuse": False, **rate},
                 "evaluate": {"baselines": False, "resamples": 100},
+                "risks": {"measure": "never"},
                 "run": f"{folder}/run",
             }
         )
