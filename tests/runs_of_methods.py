@@ -23,6 +23,7 @@ from affina.recipe.load import check_recipe
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.training import loop as loop_module
+from affina.training import sound
 from method_cases import randomise
 from workbench import sample_rows, tiny, write_csv
 
@@ -113,6 +114,7 @@ def stopped_and_gone_on(
         with Journal(place.journal, observers=()) as record, monkeypatch.context() as patched:
             loop = build_loop(run, place, record)
             if last is not None:
+                sound.check(place, last, trains=run.attached.state_dict())
                 loop.resume(last)
             patched.setattr(loop_module, "deferred", lambda: nullcontext(lambda: loop.step == stop))
             loop.run()

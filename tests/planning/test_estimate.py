@@ -27,7 +27,8 @@ FLAT = Activations(Growth(0.0, 100.0, 1.0), Growth(0.0, 10.0, 0.0))
 
 
 def setup(**changed):
-    given = {"lengths": [10, 20, 40] * 10, "others": [30], "budget": 80, "accumulate": 1, "trained": 1000, "held": 0}
+    given = {"lengths": [10, 20, 40] * 10, "others": [30], "budget": 80, "accumulate": 1, "held": 0}
+    given |= {"trained": 1000, "weights": 1000}
     return Setup(**{**given, "activations": FLAT, **changed})
 
 

@@ -17,6 +17,7 @@ from affina.record import journal
 from affina.record.payloads import NOTICE, Event, Step
 from affina.record.starts import Predicted
 from affina.runtime.memory import Room
+from bench_of_loops import start_loop
 from forecasts import prepared_run
 from workbench import sample_rows, tiny, write_csv
 
@@ -63,6 +64,24 @@ def test_what_fits_is_left_alone_and_what_never_does_gets_as_many_as_there_are(r
     assert rows / 2 <= in_parts(run, forecast, fit, activations).parts < 2 * rows
 
 
+def test_where_two_parts_are_no_help_more_may_be(run, tmp_path, monkeypatch):
+    forecast, activations = foreseen(run)
+    peaks = {2: 1.1, 4: 1.0, 8: 0.9, 16: 0.85, 32: 0.84}
+
+    def weighed(*given):
+        [(change, setup)] = given[2].items()
+        peak = round(peaks[setup.parts] * forecast.memory.peak)
+        return (replace(change, peak=peak),) if peaks[setup.parts] < 0.99 else ()
+
+    monkeypatch.setattr("affina.planning.splitting.weighed", weighed)
+    peak = forecast.memory.peak
+    for share, parts in ((0.95, 8), (0.86, 16), (0.83, 1), (0.5, 32)):
+        fit = judge(forecast, Room("a limit", round(share * peak)), folder=tmp_path)
+        found = in_parts(run, forecast, fit, activations)
+        assert found.parts == parts, "as it is where it may fit all the same"
+        assert fit.cannot is (share == 0.5)
+
+
 def test_a_full_disk_is_no_reason_for_parts(run, tmp_path):
     forecast, activations = foreseen(run)
     fit = replace(judge(forecast, Room("a limit", 10), folder=tmp_path), disk_needed=2, disk_free=1)
@@ -102,3 +121,12 @@ def test_a_run_that_fits_in_parts_alone_is_trained_in_them_and_says_so(tmp_path,
     [predicted] = [record for record in records if isinstance(record, Predicted)]
     assert predicted.interpreter_bytes + predicted.peak_memory_bytes <= there
     assert losses(tmp_path / "parts") == pytest.approx(losses(tmp_path / "whole"), rel=1e-4)
+
+
+@pytest.mark.parametrize(("before", "now", "after"), [(1, 4, 4), (4, 1, 4)])
+def test_a_run_that_goes_on_has_the_parts_that_it_had_or_more(run, tmp_path, before, now, after):
+    first, _ = start_loop(replace(run, parts=before), tmp_path / "run")
+    first.save()
+    then, _ = start_loop(replace(run, parts=now), tmp_path / "again")
+    then.resume(first.folder.step(0))
+    assert then.parts == after

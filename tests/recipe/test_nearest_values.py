@@ -67,6 +67,12 @@ def test_a_key_without_a_default_that_is_not_written_is_named():
         ("LoRA_R=8", "write method.rank"),
         ("epochs=3", "write train.epochs"),
         ("train.lerning_rate=3", "write train.learning_rate"),
+        ("train.checkpoint=100", "write train.checkpoint_every"),
+        ("evaluate.epoch=2", "write evaluate.per_epoch"),
+        ("data.max_tokens=4", "write data.max_length"),
+        ("patience=3", "write train.early_stopping.patience"),
+        ("export.output=x", "remove it; docs/recipe.md lists every key"),
+        ("train.base_model=x", "write model"),
         ("zzz=3", "remove it; docs/recipe.md lists every key"),
     ],
 )

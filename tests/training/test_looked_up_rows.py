@@ -8,12 +8,15 @@ from torch import nn
 
 from affina.methods.base import ParameterGroup
 from affina.pipeline.looking_up import KEY
+from affina.record.journal import read
+from affina.record.payloads import Event
 from affina.runtime import randomness
 from affina.training.looked_up import LookedUp
-from affina.training.optimizer import Optimizer, Rates
+from affina.training.optimizer import Optimizer, Rates, may_be
 from affina.training.precision import Precision
 from affina.training.stepping import Stepper, Work
 from bench_of_loops import prepared_run, start_loop
+from workbench import sample_rows, write_csv
 
 WORDS, WIDTH = 12, 4
 TEXTS = ((3, 5, 5, 7), (7, 2, 3, 0), (5, 9, 0, 0), (2, 2, 9, 7))
@@ -205,3 +208,73 @@ def test_a_table_that_is_tied_to_the_output_moves_whole(tmp_path):
 def test_texts_that_have_most_tokens_move_all_of_them(tmp_path, monkeypatch):
     monkeypatch.setattr("affina.pipeline.looking_up.MOST", 0.01)
     assert prepared_run(tmp_path, method="full").looked_up == {}
+
+
+@pytest.mark.parametrize("parts", [{"replay": True}, {"logit_pairing": 0.5}])
+def test_where_texts_are_read_that_are_no_rows_all_of_the_table_moves(parts, tmp_path):
+    write_csv(tmp_path / "rows.csv", [(f"he said {text}", label) for text, label in sample_rows(40)])
+    assert prepared_run(tmp_path, method="full", train=parts).looked_up == {}
+
+
+def test_memory_that_runs_out_while_the_table_is_made_whole_changes_nothing(monkeypatch):
+    whole, parts = bench(rows=None), bench(rows=torch.tensor([3]))
+    real, failing = LookedUp.whole_gradient, iter([True])
+
+    def fails_once(one):
+        if next(failing, False):
+            raise RuntimeError("can't allocate memory")
+        return real(one)
+
+    monkeypatch.setattr(LookedUp, "whole_gradient", fails_once)
+    with pytest.raises(RuntimeError, match="allocate"):
+        parts[2].gradients(WINDOWS[0])
+    parts[2].forget()
+    assert all(tensor.grad is None for tensor in parts[0].parameters())
+    walk(parts[2])
+    walk(whole[2])
+    assert torch.allclose(weights(parts[0])["words.weight"], weights(whole[0])["words.weight"], rtol=1e-12, atol=0)
+    assert parts[1].moves_whole == ["words.weight"]
+
+
+def test_a_gradient_of_what_fills_a_batch_up_that_is_no_number_breaks_the_step_alone():
+    model, optimizer, stepper = bench(rows=ROWS[1:])
+    model.words.padding_idx = None
+    hook = model.words.weight.register_hook(lambda found: found * torch.nan)
+    assert not torch.isfinite(torch.tensor(stepper.gradients(WINDOWS[1]).norm))
+    stepper.forget()
+    hook.remove()
+    assert "rows/words.weight" in optimizer.state_dict()
+
+
+def test_a_run_whose_table_came_to_move_whole_says_so(tmp_path):
+    run = prepared_run(tmp_path, method="full")
+    [name] = run.looked_up
+    run.looked_up[name] = run.looked_up[name][:3]
+    loop, _ = start_loop(run, tmp_path / "run")
+    loop.run()
+    [said] = [
+        record for record in read(loop.folder.journal) if isinstance(record, Event) and record.name == "embeddings"
+    ]
+    assert said.step == 1
+    assert f"all of {name} moves" in said.text
+
+
+SHAPES = {
+    "moments of the rows": ("exp_avg", (6, 4), ROWS, True),
+    "moments of all": ("exp_avg", (12, 4), None, True),
+    "a count": ("step", (), None, True),
+    "moments of all beside rows": ("exp_avg", (12, 4), ROWS, False),
+    "moments of rows without them": ("exp_avg", (6, 4), None, False),
+    "rows": ("rows", (6,), ROWS, True),
+    "rows twice": ("rows", (2,), torch.tensor([3, 3]), False),
+    "rows beyond the table": ("rows", (2,), torch.tensor([3, 12]), False),
+    "rows that are no places": ("rows", (2,), torch.tensor([0.0, 1.0]), False),
+    "levels of eight bits": ("qmap1", (256,), None, True),
+    "scales of eight bits": ("absmax2", (1,), None, True),
+    "too many scales": ("absmax2", (2,), None, False),
+}
+
+
+@pytest.mark.parametrize(("key", "shape", "rows", "fits"), SHAPES.values(), ids=SHAPES)
+def test_what_may_be_in_a_state(key, shape, rows, fits):
+    assert may_be(key, shape, torch.zeros(WORDS, WIDTH), rows) is fits

@@ -142,6 +142,7 @@ def test_with_dropout_and_accumulation_too(stop_after):
     resumed = train("run=cut", *more)
     assert numbers(resumed.folder) == numbers(whole.folder)
     assert weights(resumed.folder) == weights(whole.folder)
+    assert [r.resumed_at for r in read(resumed.folder.journal) if isinstance(r, Started)] == [None, 3]
 
 
 def test_ctrl_c_on_the_command_line(stop_after):

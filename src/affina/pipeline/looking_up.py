@@ -24,6 +24,8 @@ def with_looked_up(prepared: Prepared) -> Prepared:
     train = prepared.recipe.train
     if train.optimizer != "adamw" or holding_keys(train) or train.mixout:
         return prepared  # each of these has its own ways with a weight and its gradient
+    if train.replay is not None or train.logit_pairing or prepared.device.type == "mps":
+        return prepared  # texts are read that are no rows; sparse gradients on Apple's GPUs were never tried
     name = _table_of(prepared)
     if name is None:
         return prepared

@@ -84,7 +84,7 @@ def _added(prepared: Prepared, setup: Setup) -> dict[str, int]:
         "checkpoint": training,  # the heap keeps what the steps held, and the best weights are as large as what trains
         "export": training,
         RISKS: training,
-        "range test": training + setup.trained,
+        "range test": training + setup.weights,
     }
 
 

@@ -82,11 +82,13 @@ def answer(request: dict[str, Any], tell: Tell) -> None:
     def told(found: Forecast) -> None:
         tell("forecast", {"forecast": plain(found), "fit": asdict(judge(found, room, folder=folder))})
 
-    split = in_parts(prepared, forecast, judge(forecast, room, folder=folder), activations)
+    whole = judge(forecast, room, folder=folder)
+    split = in_parts(prepared, forecast, whole, activations)
     if split.parts > prepared.parts:
-        tell("notice", in_words(split.parts, judge(forecast, room, folder=folder)))
         prepared = split
         forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=prepared_in, held=held)
+        if not judge(forecast, room, folder=folder).cannot:
+            tell("notice", in_words(split.parts, whole))
     told(forecast)
     if request["rehearse"] and not judge(forecast, room, folder=folder).cannot:
         seen = _rehearse(prepared, forecast)

@@ -56,6 +56,7 @@ class Setup:
         budget: tokens of a micro-batch.
         accumulate: micro-batches of a step.
         trained: bytes of what steps move.
+        weights: bytes of all that trains.
         held: bytes that regularisers hold.
         activations: what batches take.
         beside: the largest batch of texts that are replayed, if any are.
@@ -69,6 +70,7 @@ class Setup:
     budget: int
     accumulate: int
     trained: int
+    weights: int
     held: int
     activations: Activations
     beside: Shape | None = None
@@ -86,6 +88,7 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         budget=prepared.hyper.batch_tokens.value,
         accumulate=prepared.recipe.train.accumulate,
         trained=moved_bytes(prepared),
+        weights=trained_bytes(prepared),
         held=held_bytes(prepared),
         activations=activations,
         beside=_beside(prepared),
@@ -191,7 +194,7 @@ def memory_of(prepared: Prepared, activations: Activations, plan: Plan, *, held:
     if on_cpu and fits_probes(prepared):
         added["probe"] = probe_bytes(prepared)
     if on_cpu and steps_of_test(prepared, plan):
-        added["range test"] = added["training"] + setup.trained
+        added["range test"] = added["training"] + setup.weights
     later = loaded + (PROBE_CODE if on_cpu and fits_probes(prepared) and PROBE_LIBRARY not in sys.modules else 0)
     stages = {stage: later + (round(HEAP * size) + BESIDE if on_cpu else size) for stage, size in added.items()}
     stages |= _asking(prepared, loaded=later, interpreter=interpreter if on_cpu else 0)

@@ -17,9 +17,9 @@ from affina.reporting.formats import mebibytes
 
 
 def in_parts(prepared: Prepared, forecast: Forecast, fit: Fit, activations: Activations) -> Prepared:
-    """The run with each micro-batch in as few parts as let it fit, or in as many as there are where none do.
+    """The run with each micro-batch in as few parts as let it fit.
 
-    It stays as it is where it fits, or parts would make it no smaller.
+    Where none do, it stays as it is if it may fit all the same; else it is in the parts that make it smallest.
 
     Args:
         prepared: the run.
@@ -31,17 +31,17 @@ def in_parts(prepared: Prepared, forecast: Forecast, fit: Fit, activations: Acti
         return prepared
     setup, base = setup_of(prepared, activations), below(forecast, fit)
     most = max(shape.rows for shape in training_shapes(setup, seed=prepared.draws))
-    parts, split = 2 * prepared.parts, prepared
+    least, best = forecast.memory.peak, prepared.parts
+    parts = 2 * prepared.parts
     while parts < 2 * most:
         smaller = {Change(words=(), peak=0, costs=""): replace(setup, parts=parts)}
         found = weighed(forecast.memory, prepared, smaller, setup)
-        if not found:
-            break
-        split = replace(prepared, parts=parts)
-        if base + found[0].peak <= fit.room:
-            break
+        if found and base + found[0].peak <= fit.room:
+            return replace(prepared, parts=parts)
+        if found and found[0].peak < least:
+            least, best = found[0].peak, parts
         parts *= 2
-    return split
+    return replace(prepared, parts=best) if fit.cannot else prepared
 
 
 def in_words(parts: int, fit: Fit) -> str:

@@ -40,7 +40,8 @@ _OURS: Final[dict[str, str]] = {
     "train.label_smoothing": "label_smoothing_factor smoothing",
     "train.neftune": "neftune_noise_alpha noise_alpha",
     "train.clip": "max_grad_norm gradient_clip gradient_clipping grad_clip clip_grad_norm clip_norm",
-    "train.early_stopping": "early_stop patience early_stopping_patience early_stopping_rounds",
+    "train.early_stopping": "early_stop",
+    "train.early_stopping.patience": "patience early_stopping_patience early_stopping_rounds",
     "train.checkpoint_every": "save_steps save_every checkpoint_interval save_interval checkpointing_steps",
     "train.keep": "save_total_limit keep_checkpoints max_checkpoints",
     "evaluate.metric": "metric metric_for_best_model metrics compute_metrics validation_metric",
@@ -54,7 +55,7 @@ _OURS: Final[dict[str, str]] = {
     "method.targets": "target_modules lora_target lora_target_modules lora_target_linear",
     "method.rslora": "use_rslora",
     "method.rate_ratio": "loraplus_lr_ratio lora_plus_ratio",
-    "method.layer_decay": "llrd layerwise_lr_decay lr_decay",
+    "method.layer_decay": "llrd layerwise_lr_decay",
     "method.length": "num_virtual_tokens prompt_length prefix_length pre_seq_len soft_prompt_length",
     "method.reparameterise": "prefix_projection reparameterize reparametrize",
     "method=lora": "peft use_peft use_lora adapter peft_type finetuning_type lora",
@@ -63,8 +64,21 @@ _OURS: Final[dict[str, str]] = {
 """What to write, to the names for it."""
 OURS: Final[dict[str, str]] = {name: ours for ours, names in _OURS.items() for name in names.split()}
 """Another trainer's name to what is written here: a key or a key with its value, and what is to be known of it."""
+_COMMON: Final = (
+    "adapter batch bits checkpoint column dataset decay half labels lora metric metrics out output r rate steps"
+)
+"""Names that may be meant otherwise in a section of the recipe that has nothing of the kind."""
 
 
 def ours(name: str) -> str | None:
     """What is written here for another trainer's `name`, in any case, with `-` or `_`; None where it is not known."""
-    return OURS.get(name.lower().replace("-", "_"))
+    return OURS.get(_plain(name))
+
+
+def is_common(name: str) -> bool:
+    """Whether a name says what it is only where one would look for that."""
+    return _plain(name) in _COMMON.split()
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")

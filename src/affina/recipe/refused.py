@@ -194,10 +194,13 @@ def _instead(path: Sequence[str], known: Sequence[str]) -> str:
         known: the keys that stand beside it.
     """
     name, section = path[-1], path[:-1]
-    if theirs := other_names.ours(name):
+    theirs = other_names.ours(name)
+    if theirs and (not section or theirs.startswith(".".join([*section, ""]))):
         return f"write {theirs}"
     if near := difflib.get_close_matches(name, known, n=1):
         return f"write {'.'.join([*section, *near])}"
+    if theirs and not other_names.is_common(name):
+        return f"write {theirs}"
     further = _elsewhere(name)
     if further == ".".join(path):
         owners = [owner for owner, spec in _BY_NAME[path[0]][0].items() if name in spec.model_fields]

@@ -58,13 +58,18 @@ class LookedUp:
         found = found.coalesce()
         places, values = self._places[found.indices()[0]], found.values()
         here = places != NOT_HERE
+        broken = False
         if not bool(here.all()):
-            if bool(values[~here].any()):
+            others = values[~here]
+            broken = not bool(others.isfinite().all())
+            if not broken and bool(others.any()):
                 return False
             places, values = places[here], values[here]  # what fills a batch up is looked up too, for no gradient
         if self.part.grad is None:
             self.part.grad = torch.zeros_like(self.part)
         self.part.grad.index_add_(0, places, values)
+        if broken:  # a step that is skipped, which it must be told by
+            self.part.grad.fill_(torch.nan)
         self.weight.grad = None
         return True
 

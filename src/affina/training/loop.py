@@ -155,6 +155,8 @@ class Loop(Generic[B]):
         started = time.perf_counter()
         stepper = self.stepper
         found = self._gradients(stepper, window)
+        while self.optimizer.moves_whole:
+            self.journal.append(mishaps.table_moves(self.step + 1, self.optimizer.moves_whole.pop()))
         if broken := self._broken(found):
             self._skip(*broken, found.batches)
             self.seconds += time.perf_counter() - started
@@ -351,7 +353,7 @@ class Loop(Generic[B]):
         self.optimizer.load_state_dict(checkpoint.load_moments(place))
         self.precision.load_state(state.precision)
         self.stopping = EarlyStopping(**state.stopping)
-        self.guard, self.parts = Guard.of(state.guard), state.parts
+        self.guard, self.parts = Guard.of(state.guard), max(state.parts, self.control.parts)
         self.step, self.seconds, self.rows, self.tokens = state.step, state.seconds, state.rows, state.tokens
         randomness.restore(state.random)
 

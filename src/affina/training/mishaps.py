@@ -10,6 +10,7 @@ from typing import Final
 
 from affina.errors import NonFiniteError, Problem
 from affina.record.guarding import BatchesSplit, Rewound, Skipped
+from affina.record.payloads import Event
 from affina.training.guard import MOST_REWINDS, RAMP, Guard
 
 MOST_SHOWN: Final = 5
@@ -37,6 +38,12 @@ def rewound(step: int, guard: Guard, *, to_step: int, cause: str) -> Rewound:
         f"{RAMP} steps from nothing ({guard.rewinds} of at most {MOST_REWINDS} times; train.guard=false forbids that)"
     )
     return Rewound(step=step, to_step=to_step, cause=cause, number=guard.rewinds, factor=guard.lowered, text=text)
+
+
+def table_moves(step: int, name: str) -> Event:
+    """The record of a table of embeddings of which all rows move from a step on, which was not expected."""
+    text = f"all of {name} moves from here on: other rows than those of the training texts' tokens came to train"
+    return Event(step=step, name="embeddings", text=text)
 
 
 def batches_split(step: int, parts: int, said: str) -> BatchesSplit:

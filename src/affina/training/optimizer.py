@@ -41,9 +41,41 @@ Kind = Literal["adamw", "adamw_8bit"]
 KEY: Final = "train.optimizer"
 ROWS: Final = "rows"
 TABLES: Final = frozenset({"qmap1", "qmap2"})
-"""The levels of eight bits, which all tensors share."""
+"""The levels of eight bits, which all tensors share,"""
+LEVELS: Final = 256
+"""and how many they are."""
+SCALES: Final = frozenset({"absmax1", "absmax2"})
+TOGETHER: Final = 256
+"""Moments of eight bits that share a scale."""
 MOMENTS: Final[Mapping[Kind, float]] = {"adamw": 2.0, "adamw_8bit": 2 * (1 + 4 / 256) / 4}
 """Numbers of 32 bits that are kept for each weight that trains: two, or two of eight bits with a scale for each 256."""
+
+
+def may_be(key: str, shape: tuple[int, ...], weight: Tensor, rows: Tensor | None) -> bool:
+    """Whether a tensor of an optimizer's state fits a weight that trains.
+
+    Args:
+        key: what it is of the weight.
+        shape: its own.
+        weight: the whole one.
+        rows: those of its rows that the state says it is about; None for all of them.
+    """
+    whole = tuple(weight.shape)
+    if rows is not None and not _are_rows(rows, of=len(weight)):
+        return False
+    if key == ROWS:
+        return rows is not None
+    if key in TABLES:
+        return shape == (LEVELS,)
+    if key in SCALES:
+        return shape == (-(-weight.numel() // TOGETHER),)
+    return shape in ((), whole if rows is None else (len(rows), *whole[1:]))
+
+
+def _are_rows(rows: Tensor, *, of: int) -> bool:
+    if rows.dtype != torch.int64 or rows.ndim != 1 or not len(rows):
+        return False
+    return int(rows[0]) >= 0 and int(rows[-1]) < of and bool((rows[1:] > rows[:-1]).all())
 
 
 @final
@@ -58,6 +90,7 @@ class Optimizer:
 
     Attributes:
         parameters: what moves, in the order of the groups.
+        moves_whole: tables of which all rows came to move.
 
     Raises:
         RecipeError: the library is not installed.
@@ -72,6 +105,7 @@ class Optimizer:
         looked_up: Mapping[str, LookedUp] | None = None,
     ) -> None:
         self._looked_up = dict(looked_up or {})
+        self.moves_whole: list[str] = []
         parts = {name: one.part for name, one in self._looked_up.items()}
         named = [{name: parts.get(name, tensor) for name, tensor in group.parameters.items()} for group in groups]
         self._names = {id(tensor): name for tensors in named for name, tensor in tensors.items()}
@@ -115,17 +149,23 @@ class Optimizer:
             one.write()
 
     def _move_whole(self, name: str) -> None:
-        """From now on all rows of a table move, with the moments of those that did."""
-        one = self._looked_up.pop(name)
+        """From now on all rows of a table move, with the moments of those that did.
+
+        What takes memory is made first: where that is not there, nothing has changed.
+        """
+        one = self._looked_up[name]
         part, weight = one.part, one.weight
-        weight.grad = one.whole_gradient()
+        gradient, state = one.whole_gradient(), self.adamw.state.get(part, {})
+        moments = {key: one.whole(value) if value.ndim else value for key, value in state.items()}
+        del self._looked_up[name]
+        self.moves_whole.append(name)
+        weight.grad = gradient
         for group in self.adamw.param_groups:
             group["params"] = [weight if tensor is part else tensor for tensor in group["params"]]
         self.parameters = [weight if tensor is part else tensor for tensor in self.parameters]
         self._names[id(weight)] = self._names.pop(id(part))
-        if part in self.adamw.state:
-            state = self.adamw.state.pop(part)
-            self.adamw.state[weight] = {key: one.whole(value) if value.ndim else value for key, value in state.items()}
+        if self.adamw.state.pop(part, None) is not None:
+            self.adamw.state[weight] = moments
 
     def set_factor(self, factor: float, *, step: int = 0) -> None:
         """The learning rate of each group becomes its peak times `factor`, its time the steps `done` so far."""

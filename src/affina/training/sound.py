@@ -21,6 +21,7 @@ from affina.record.folder import RunFolder
 from affina.runtime import randomness
 from affina.training.checkpoint import OPTIMIZER, STATE, TRAINED, State, check_sums, damaged, load_state
 from affina.training.guard import Guard
+from affina.training.optimizer import ROWS, may_be
 from affina.training.stopping import EarlyStopping
 
 COUNTS: Final = ("step", "journal", "rows", "tokens", "seconds")
@@ -93,11 +94,16 @@ def _check_tensors(path: Path, trains: Mapping[str, Tensor]) -> None:
     """Weights that fit and are numbers, and moments of some of them."""
     _check_weights(path, trains)
     with safe_open(path / OPTIMIZER, framework="pt") as file:
-        for name in file.keys():  # noqa: SIM118 - no mapping
-            _, _, of = name.partition("/")
-            shape = tuple(file.get_slice(name).get_shape())
-            if of not in trains or shape not in ((), tuple(trains[of].shape)):
-                raise ValueError(f"{OPTIMIZER} has {name} of shape {list(shape)}, which nothing has that trains here")
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
+        rows = {of: file.get_tensor(f"{ROWS}/{of}") for key, _, of in map(_parts, shapes) if key == ROWS}
+    for name, shape in shapes.items():
+        key, _, of = _parts(name)
+        if of not in trains or not may_be(key, shape, trains[of], rows.get(of)):
+            raise ValueError(f"{OPTIMIZER} has {name} of shape {list(shape)}, which nothing has that trains here")
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    return name.partition("/")
 
 
 def _check_weights(path: Path, trains: Mapping[str, Tensor]) -> None:

@@ -29,7 +29,7 @@ from affina.record.payloads import Payload, Step
 from affina.record.progress import Progress
 from affina.reporting.formats import counted
 from affina.runtime import randomness
-from affina.training import checkpoint
+from affina.training import checkpoint, sound
 from affina.training.loop import Loop
 from affina.training.stages import Stage
 from affina.verifying import kinds
@@ -116,6 +116,7 @@ def _train(run: Prepared, folder: RunFolder, *, cut_off: int | None = None) -> _
     with Journal(folder.journal, observers=(watch,)) as record:
         loop: Loop[Any] = build_loop(run, folder, record)
         if last is not None:
+            sound.check(folder, last, trains=run.attached.state_dict())
             loop.resume(last)
         try:
             loop.run()
