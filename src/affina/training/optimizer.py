@@ -200,13 +200,14 @@ class Optimizer:
             f"{key}/{self._names[id(parameter)]}": value.clone() if key in TABLES else torch.as_tensor(value)
             for parameter, state in self.adamw.state.items()
             for key, value in state.items()
-        } | {f"{ROWS}/{name}": one.rows for name, one in self._looked_up.items()}
+        } | {f"{ROWS}/{name}": one.rows for name, one in self._looked_up.items() if one.part in self.adamw.state}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Put back what `state_dict` gave, onto the parameters' devices (step counts stay where AdamW keeps them)."""
         rows = {path.removeprefix(f"{ROWS}/"): tensor for path, tensor in state.items() if path.startswith(f"{ROWS}/")}
+        known = {path.partition("/")[2] for path in state}
         for name, one in list(self._looked_up.items()):
-            if name not in rows or not torch.equal(rows[name].to(one.rows), one.rows):
+            if name in known and (name not in rows or not torch.equal(rows[name].to(one.rows), one.rows)):
                 self._move_whole(name)
         by_name = {self._names[id(parameter)]: parameter for parameter in self.parameters}
         restored: dict[Any, dict[str, Any]] = {}
