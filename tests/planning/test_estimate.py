@@ -8,13 +8,22 @@ import pytest
 import torch
 
 from affina.models.language import load_language_model
-from affina.pipeline.looking_up import moved_bytes
 from affina.pipeline.training import plan_of
 from affina.planning import estimate, pace
 from affina.planning.activations import Activations, Growth, Shape, look
 from affina.planning.changes import changes_of, weighed
 from affina.planning.costs import costs_of, costs_on_the_whole
-from affina.planning.estimate import ASKING, BESIDE, HEAP, Setup, memory_of, parts_of, setup_of, trained_bytes
+from affina.planning.estimate import (
+    ASKING,
+    BESIDE,
+    HEAP,
+    Setup,
+    memory_of,
+    moved_bytes,
+    parts_of,
+    setup_of,
+    trained_bytes,
+)
 from affina.planning.fitting import shell
 from affina.planning.forecast import Change
 from affina.planning.foresee import described, foresee, key_of

@@ -46,12 +46,12 @@ def tables_of(prepared: Prepared) -> dict[str, LookedUp]:
     return {name: LookedUp(table, rows) for name, rows in prepared.looked_up.items()}
 
 
-def moved_bytes(prepared: Prepared) -> int:
-    """Of the weights that steps move: those that train, of tables without the rows that no text looks up."""
-    trained = prepared.attached.state_dict()
-    moved = {name: prepared.looked_up[name] for name in trained.keys() & prepared.looked_up.keys()}
-    still = sum(trained[name][0].nbytes * (len(trained[name]) - len(rows)) for name, rows in moved.items())
-    return sum(tensor.nbytes for tensor in trained.values()) - still
+def still_bytes(prepared: Prepared) -> int:
+    """Of the weights that train, those that no step moves: the rows of a table that no text looks up."""
+    trained, known = prepared.attached.state_dict(), prepared.looked_up
+    return sum(
+        trained[name][0].nbytes * (len(trained[name]) - len(rows)) for name, rows in known.items() if name in trained
+    )
 
 
 def _table_of(prepared: Prepared) -> str | None:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ from affina.planning.foresee import foresee, plain, rehearsed
 from affina.planning.kept import keep
 from affina.planning.rehearsal import Rehearsed, rehearse
 from affina.planning.room import room_for
-from affina.planning.splitting import in_parts, in_words
+from affina.planning.splitting import fitted
 from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
 from affina.runtime import exhausted, memory
@@ -75,22 +76,19 @@ def answer(request: dict[str, Any], tell: Tell) -> None:
     prepared = prepare(_without_label_check(recipe), notify=lambda text: tell("notice", text))
     loading = memory.peak()
     held, prepared_in = memory.resident(), time.perf_counter() - started
-    forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=prepared_in, held=held)
     room = room_for(prepared.device, given=request["memory"])
-    folder = Path(request["folder"])
+    judged = partial(judge, room=room, folder=Path(request["folder"]))
 
     def told(found: Forecast) -> None:
-        tell("forecast", {"forecast": plain(found), "fit": asdict(judge(found, room, folder=folder))})
+        tell("forecast", {"forecast": plain(found), "fit": asdict(judged(found))})
 
-    whole = judge(forecast, room, folder=folder)
-    split = in_parts(prepared, forecast, whole, activations)
-    if split.parts > prepared.parts:
-        prepared = split
-        forecast, activations = foresee(prepared, interpreter=interpreter, prepared_in=prepared_in, held=held)
-        if not judge(forecast, room, folder=folder).cannot:
-            tell("notice", in_words(split.parts, whole))
+    foreseen = partial(foresee, interpreter=interpreter, prepared_in=prepared_in, held=held)
+    found = fitted(prepared, foreseen=foreseen, judged=judged)
+    prepared, forecast, activations = found.prepared, found.forecast, found.activations
+    if found.told and not found.fit.cannot:
+        tell("notice", found.told)
     told(forecast)
-    if request["rehearse"] and not judge(forecast, room, folder=folder).cannot:
+    if request["rehearse"] and not found.fit.cannot:
         seen = _rehearse(prepared, forecast)
         if prepared.device.type == "cpu":
             seen.stages["loading"] = loading

@@ -15,7 +15,7 @@ from affina.data.batching import by_length, plan_epoch
 from affina.evaluation.baselines import MOST_ROWS
 from affina.methods.base import Mergeable
 from affina.models.base import width
-from affina.pipeline.looking_up import moved_bytes
+from affina.pipeline.looking_up import still_bytes
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
 from affina.pipeline.regularising import held_bytes
@@ -110,6 +110,11 @@ def _beside(prepared: Prepared) -> Shape | None:
 def trained_bytes(prepared: Prepared) -> int:
     """Of the weights that train."""
     return sum(tensor.numel() * tensor.element_size() for tensor in prepared.attached.state_dict().values())
+
+
+def moved_bytes(prepared: Prepared) -> int:
+    """Of the weights that steps move."""
+    return trained_bytes(prepared) - still_bytes(prepared)
 
 
 def weight_bytes(module: Any) -> int:

@@ -10,14 +10,13 @@ from affina.methods.base import trained_count
 from affina.models.packed import numbers_in
 from affina.pipeline.attaching import is_beside
 from affina.pipeline.budgets import snapshot_steps
-from affina.pipeline.looking_up import moved_bytes
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
 from affina.pipeline.same_run import hash_of
 from affina.pipeline.staging import LAYER_DECAY, UNFREEZING
 from affina.pipeline.training import plan_of
 from affina.planning.activations import Activations, look
-from affina.planning.estimate import memory_of, trained_bytes, weight_bytes
+from affina.planning.estimate import memory_of, moved_bytes, trained_bytes, weight_bytes
 from affina.planning.forecast import Disk, Forecast, Memory, Time
 from affina.planning.pace import pace_by_rule, pace_of, time_of
 from affina.planning.rehearsal import Rehearsed

@@ -12,7 +12,6 @@ from typing import Final
 
 from affina.evaluation.baselines import MOST_ROWS, STRENGTHS
 from affina.models.language import LanguageModel
-from affina.pipeline.looking_up import moved_bytes
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import steps_of_test
 from affina.pipeline.replayed import texts_for
@@ -28,7 +27,7 @@ from affina.planning.costs import (
     operations_per_second,
     without_known,
 )
-from affina.planning.estimate import trained_bytes, weight_bytes
+from affina.planning.estimate import moved_bytes, trained_bytes, weight_bytes
 from affina.planning.forecast import Time
 from affina.planning.rehearsal import Rehearsed
 from affina.recipe.schema import TrainSpec

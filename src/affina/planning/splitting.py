@@ -5,7 +5,8 @@ What a step learns from is the same, since a loss is a sum over counts; dropout 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from affina.pipeline.prepared import Prepared
 from affina.planning.activations import Activations
@@ -14,6 +15,44 @@ from affina.planning.estimate import setup_of, training_shapes
 from affina.planning.fitting import Fit, below
 from affina.planning.forecast import Change, Forecast
 from affina.reporting.formats import mebibytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A run as it fits best, with what was foreseen of it.
+
+    Attributes:
+        told: what is to be said of its parts; empty where it has no more than it had.
+    """
+
+    prepared: Prepared
+    forecast: Forecast
+    activations: Activations
+    fit: Fit
+    told: str
+
+
+def fitted(
+    prepared: Prepared,
+    *,
+    foreseen: Callable[[Prepared], tuple[Forecast, Activations]],
+    judged: Callable[[Forecast], Fit],
+) -> Fitted:
+    """The run in as many parts as the memory wants.
+
+    Args:
+        prepared: the run.
+        foreseen: gives the forecast of it from the sizes.
+        judged: holds that against what is there.
+    """
+    forecast, activations = foreseen(prepared)
+    fit, told = judged(forecast), ""
+    split = in_parts(prepared, forecast, fit, activations)
+    if split.parts > prepared.parts:
+        told = _in_words(split.parts, fit)
+        forecast, activations = foreseen(split)
+        fit = judged(forecast)
+    return Fitted(prepared=split, forecast=forecast, activations=activations, fit=fit, told=told)
 
 
 def in_parts(prepared: Prepared, forecast: Forecast, fit: Fit, activations: Activations) -> Prepared:
@@ -44,7 +83,7 @@ def in_parts(prepared: Prepared, forecast: Forecast, fit: Fit, activations: Acti
     return replace(prepared, parts=best) if fit.cannot else prepared
 
 
-def in_words(parts: int, fit: Fit) -> str:
+def _in_words(parts: int, fit: Fit) -> str:
     """What is said of a run whose micro-batches are computed in parts; `fit` is that of the whole ones."""
     there = "" if fit.room is None else f", and {mebibytes(fit.room)} are there"
     return (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from affina.pipeline.folders import goes_on_in
@@ -19,7 +20,7 @@ from affina.planning.forecast import Change, Forecast
 from affina.planning.foresee import foresee
 from affina.planning.kept import recall
 from affina.planning.room import room_for
-from affina.planning.splitting import in_parts, in_words
+from affina.planning.splitting import fitted
 from affina.recipe.base import AUTO
 from affina.record.starts import Predicted
 from affina.runtime import memory
@@ -47,23 +48,19 @@ def predict_run(
     folder = goes_on_in(prepared.recipe) or Path("runs" if recipe.run == AUTO else recipe.run)
 
     def foreseen(run: Prepared) -> tuple[Forecast, Activations]:
-        found, activations = foresee(run, interpreter=interpreter, prepared_in=prepared_in, held=held)
-        planned = recall(found.key)
-        return (found if planned is None else _here(planned, interpreter)), activations
+        by_sizes, activations = foresee(run, interpreter=interpreter, prepared_in=prepared_in, held=held)
+        planned = recall(by_sizes.key)
+        return (by_sizes if planned is None else _here(planned, interpreter)), activations
 
-    forecast, activations = foreseen(prepared)
-    fit = judge(forecast, room, folder=folder)
-    split, told = in_parts(prepared, forecast, fit, activations), ""
-    if split.parts > prepared.parts:
-        told = in_words(split.parts, fit)
-        prepared = replace(split, notices=(*split.notices, told))
-        forecast, activations = foreseen(prepared)
-        fit = judge(forecast, room, folder=folder)
-    error = None if fit.fits else refusal(replace(forecast, changes=_changes(forecast, prepared, activations)), fit)
+    found = fitted(prepared, foreseen=foreseen, judged=partial(judge, room=room, folder=folder))
+    prepared, forecast, fit = found.prepared, found.forecast, found.fit
+    changes = () if fit.fits else _changes(forecast, prepared, found.activations)
+    error = None if fit.fits else refusal(replace(forecast, changes=changes), fit)
     if error is not None and fit.cannot and recipe.train.too_large == "refuse":
         raise error
-    if told:
-        notify(told)
+    if found.told:
+        notify(found.told)
+        prepared = replace(prepared, notices=(*prepared.notices, found.told))
     certain = f"tried all the same ({OVERRIDE})" if fit.cannot else "it is tried"
     for problem in () if error is None else error.problems:
         notify(f"{problem.where}: {problem.expected}; {problem.found}; {certain}. If it fails: {problem.fix}")

@@ -16,7 +16,7 @@ from affina.runtime import memory
 
 SLACK: Final = 1.1
 """Times what was held after the largest batches. What is given back has to be had again: at 1.01 a small encoder gave
-back in every second step and was 12% slower, for 4% less memory (docs/log.md)."""
+back 64 times in an epoch of 2,000 rows and was 12% slower, for 4% less memory (docs/log.md)."""
 
 
 def _trimmer() -> Callable[[int], int] | None:

@@ -47,7 +47,7 @@ LEVELS: Final = 256
 SCALES: Final = frozenset({"absmax1", "absmax2"})
 TOGETHER: Final = 256
 """Moments of eight bits that share a scale."""
-MOMENTS: Final[Mapping[Kind, float]] = {"adamw": 2.0, "adamw_8bit": 2 * (1 + 4 / 256) / 4}
+MOMENTS: Final[Mapping[Kind, float]] = {"adamw": 2.0, "adamw_8bit": 2 * (1 + 4 / TOGETHER) / 4}
 """Numbers of 32 bits that are kept for each weight that trains: two, or two of eight bits with a scale for each 256."""
 
 
