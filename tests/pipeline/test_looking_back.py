@@ -170,7 +170,23 @@ def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypat
 def test_an_advised_rate_is_put_down_to_what_it_was_made_of(monkeypatch, spoken, said):
     found = RangeTest(rates=(1e-6, 1e-3), changes=(0.0, -1.0), smooth=(0.0, -1.0), fall=0.1, rate=spoken)
     monkeypatch.setattr(rates, "probe_rates", lambda *_, **__: found)
+    monkeypatch.setattr(rates, "plan_of", lambda _: SimpleNamespace(total_steps=100))
     run = SimpleNamespace(hyper=SimpleNamespace(prior=SimpleNamespace(value=1e-4)))
     rate, whence = rates.advised(run, SimpleNamespace(append=lambda _: None))
     assert rate == rates.rounded(found.meet(1e-4))
     assert whence == said
+
+
+@pytest.mark.parametrize(("steps", "tested"), [(19, 0), (20, 12), (30, 18), (40, 24), (4_000, 24)])
+def test_advice_takes_no_longer_than_the_training_that_it_is_about(monkeypatch, steps, tested):
+    asked = [0]
+
+    def probe(_, *, steps):
+        asked[0] = steps
+        return RangeTest(rates=(1e-6,), changes=(0.0,), smooth=(0.0,), fall=0.1, rate=None)
+
+    monkeypatch.setattr(rates, "probe_rates", probe)
+    monkeypatch.setattr(rates, "plan_of", lambda _: SimpleNamespace(total_steps=steps))
+    run = SimpleNamespace(hyper=SimpleNamespace(prior=SimpleNamespace(value=1e-4)))
+    assert rates.advised(run, SimpleNamespace(append=lambda _: None)) == (1e-4, "is our prior")
+    assert asked[0] == tested

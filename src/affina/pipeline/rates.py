@@ -35,7 +35,9 @@ COST: Final = 5 / 3
 """Of a step of the test, in steps of training: two forward passes without gradients come with it."""
 MOST_STEPS: Final = 40
 STEPS_OF_ADVICE: Final = 24
-"""Of a test after a failed run, whatever its length: the run itself was worth nothing."""
+"""Of a test after a failed run, as far as that takes no longer than the run's own training;"""
+LEAST_OF_ADVICE: Final = 12
+"""with fewer a test says little, and our prior is advised without one."""
 RATE: Final = "train.learning_rate"
 HEAD_RATE: Final = "train.head_learning_rate"
 HEAD_START: Final = "train.head_start"
@@ -163,13 +165,16 @@ def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
 def advised(prepared: Prepared, journal: Journal) -> tuple[float, str]:
     """The rate to train with, by a range test on the model as it stands, at its start; and where it comes from.
 
-    The test is recorded: whoever reads the advice can see what it rests on.
+    The test is recorded: whoever reads the advice can see what it rests on. Where it would take longer than the run's
+    training there is none, and the advice is our prior.
     """
-    started = time.perf_counter()
-    found = probe_rates(prepared, steps=STEPS_OF_ADVICE)
-    rate = rounded(found.meet(prepared.hyper.prior.value))
+    started, prior = time.perf_counter(), prepared.hyper.prior.value
+    steps = min(STEPS_OF_ADVICE, int(plan_of(prepared).total_steps / COST))
+    if steps < LEAST_OF_ADVICE:
+        return rounded(prior), "is our prior"
+    found = probe_rates(prepared, steps=steps)
+    rate = rounded(found.meet(prior))
     journal.append(_as_record(found, used=rate, seconds=time.perf_counter() - started))
-    prior = prepared.hyper.prior.value
     if found.rate is None:
         return rate, "is our prior"
     spoken = f"the {found.rate:.1e} that a range test on these rows speaks for"
