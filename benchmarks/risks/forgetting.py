@@ -107,7 +107,7 @@ def recipe(name: str, folder: Path) -> dict[str, Any]:
         "run": str(folder / "run"),
         "method": way["method"],
         "train": {"epochs": 1, "batch_tokens": 1024, "reuse": False, "early_stopping": False, **way["train"]},
-        "evaluate": {"per_epoch": 1, "rows": "all"},
+        "evaluate": {"per_epoch": 1, "rows": "all", "baselines": "forgetting" in way},
         "generate": {"rows": 1, "max_new_tokens": 2, "shots": 0},
         "risks": {"measure": "always", "forgetting": {**asked, **way.get("forgetting", {})}},
     }
