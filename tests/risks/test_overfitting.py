@@ -112,7 +112,23 @@ def test_labels_are_counted_from_the_most_frequent_one():
     assert value(found, "accuracy", "validation rows").value == pytest.approx(2 / 3)
     assert value(found, "lost_elsewhere").value == pytest.approx(1 - (2 / 3 - 1 / 3) / (1 - 1 / 3))
     assert value(found, "loss", "training rows").value == pytest.approx(-np.log(0.9))
-    assert "a guess that reads no text" in found.notes[0]
+    assert "a guess reaches on the validation rows" in found.notes[0]
+
+
+def test_a_guess_that_has_the_shares_of_few_rows_by_heart_is_no_start_for_them():
+    truth = {
+        "train": np.arange(100) >= 60,
+        "validation": np.arange(800) >= 400,
+    }  # 60% of the training rows are of one class
+    truth = {split: rows.astype(int) for split, rows in truth.items()}
+    wrong = np.arange(800) % 400 < 100
+    outputs = {
+        "train": one_hot(truth["train"], 2),
+        "validation": one_hot(np.where(wrong, 1 - truth["validation"], truth["validation"]), 2),
+    }
+    found = of_answers(ClassJudge(("a", "b")), outputs, truth, metric="accuracy")
+    assert value(found, "lost_elsewhere").value == pytest.approx(1 - (0.75 - 0.5) / (1 - 0.5))
+    assert found.outcome == "flagged"
 
 
 def test_sets_of_labels_and_numbers_have_their_own_metrics():

@@ -1,15 +1,18 @@
 """Overfitting on equal terms: how much of what was learned on training rows is missing on rows never trained on.
 
 Every fine-tuned model is better on its training rows, so that the gap alone says little. Two gains over the same start
-(a guess that reads no text, or the untouched model where texts are written) are held against each other: that on
-training rows, and that on validation rows. Of the first, the share that the second lacks was learned by heart:
+are held against each other: that on training rows, and that on validation rows. Of the first, the share that the second
+lacks was learned by heart:
 
     lost = 1 - (validation now - validation before) / (training now - training before)
 
-in the metric that chose the weights. It is 0 where all that was learned holds, and 1 where nothing does. For its
-interval the validation rows are drawn anew (bootstrap), and the training rows by themselves, but where they are all
-that there are: then nothing of them is left to chance. It is judged as every probe is (`probe`). The validation rows
-chose the checkpoint, which flatters them a little: what is flagged is the more sure.
+in the metric that chose the weights. It is 0 where all that was learned holds, and 1 where nothing does. Where texts
+are written, the start is the untouched model's figure on the same rows. For answers it is what a guess reaches that
+reads no text, on the validation rows, for both sides: such a guess knows how often each label is among the training
+rows, and of few rows it has that by heart too (of 100 rows in two classes that are equally frequent: 54% of them on
+average, and 50% of others). For the interval the validation rows are drawn anew (bootstrap), and the training rows by
+themselves, but where they are all that there are: then nothing of them is left to chance. It is judged as every probe
+is (`probe`). The validation rows chose the checkpoint, which flatters them a little: what is flagged is the more sure.
 
 This module runs no model: it is handed what was measured, or functions that measure it.
 """
@@ -49,18 +52,19 @@ class Side:
     Attributes:
         rows: how many.
         now: of the tuned model.
-        before: of what it began with.
+        before: of what it began with; None where it began as the other side's rows tell.
         are_all: these are no sample.
     """
 
     rows: int
     now: Measure
-    before: Measure
+    before: Measure | None = None
     are_all: bool = False
 
     def both(self, weights: Floats) -> Floats:
-        """Those of now, then those of before."""
-        return np.concatenate([self.now(weights), self.before(weights)])
+        """Those of now, then those of before, if it has any."""
+        now = self.now(weights)
+        return now if self.before is None else np.concatenate([now, self.before(weights)])
 
     def drawn(self, sampling: Sampling, *, seed: int) -> tuple[Floats, Floats]:
         """`both` over all rows, and on each draw."""
@@ -75,7 +79,7 @@ def compare(train: Side, unseen: Side, *, names: tuple[str, ...], decisive: str,
 
     Args:
         train: rows that were trained on.
-        unseen: rows that were not.
+        unseen: rows that were not; what the model began with is known of them.
         names: of the figures of both sides, in order.
         decisive: the one that is judged.
         sampling: how the intervals are drawn.
@@ -113,9 +117,12 @@ class _Combining:
     shown: tuple[str, ...]
 
     def __call__(self, train: Floats, unseen: Floats) -> Floats:
-        """[..., 2 x names] of both to [..., 2 + 3 x shown]; what was not learned cannot be lost, and is no number."""
+        """[..., figures] of both to [..., 2 + 3 x shown]; what was not learned cannot be lost, and is no number."""
         place, way = self.names.index(self.decisive), direction(self.decisive)
-        learned, held = (way * (side[..., place] - side[..., len(self.names) + place]) for side in (train, unseen))
+        start = unseen[..., len(self.names) + place]
+        own = train.shape[-1] > len(self.names)
+        learned = way * (train[..., place] - (train[..., len(self.names) + place] if own else start))
+        held = way * (unseen[..., place] - start)
         with np.errstate(divide="ignore", invalid="ignore"):
             lost = np.where(learned > 0, 1 - held / learned, np.nan)
         found = [lost, learned]
@@ -155,25 +162,24 @@ class OfAnswers:
         """Nothing: the guess reads no text."""
 
     def after(self) -> Found:
-        """Both sides, and the guess on the same rows."""
-        sides = [self._side(split) for split in ("train", "validation")]
-        names = self.judge.metrics
-        usable = self.metric in names and all(
-            _is_told(side.before, side.rows, names.index(self.metric)) for side in sides
-        )
+        """Both sides, and the guess on the validation rows."""
+        count, names = len(self.targets["train"]), self.judge.metrics
+        train = Side(count, self._now("train"), are_all=count == len(self.known))
+        guessing, count = self._guessing(), len(self.targets["validation"])
+        unseen = Side(count, self._now("validation"), guessing)
+        usable = self.metric in names and _is_told(guessing, count, names.index(self.metric))
         metric = self.metric if usable else self.judge.watched(weighted=False).value
-        found = compare(*sides, names=names, decisive=metric, sampling=self.sampling)
-        return replace(found, notes=(_told(*sides, began="a guess that reads no text"),))
+        found = compare(train, unseen, names=names, decisive=metric, sampling=self.sampling)
+        began = "what a guess reaches on the validation rows that reads no text"
+        return replace(found, notes=(_told(train, unseen, began=began),))
 
-    def _side(self, split: str) -> Side:
-        targets = self.targets[split]
+    def _now(self, split: str) -> Measure:
+        return self.judge.measure(self.predict(split), self.targets[split], self.thresholds())
+
+    def _guessing(self) -> Measure:
+        targets = self.targets["validation"]
         guess = self.judge.guess(self.known, rows=len(targets))
-        return Side(
-            len(targets),
-            self.judge.measure(self.predict(split), targets, self.thresholds()),
-            self.judge.measure(guess, targets, self.judge.guess_thresholds(self.known)),
-            are_all=split == "train" and len(targets) == len(self.known),
-        )
+        return self.judge.measure(guess, targets, self.judge.guess_thresholds(self.known))
 
 
 @final

@@ -29,7 +29,7 @@ def probes_of(subject: ByName, run: Prepared, allowance: Allowance, journal: Jou
 
 def _overfitting(subject: ByName, run: Prepared, allowance: Allowance) -> Probe | Probed:
     asking = subject.namer.asking
-    each = sum(cost_of(subject.model, asking, subject.rows[split]) for split in SPLITS)
+    each = {split: cost_of(subject.model, asking, subject.rows[split]) for split in SPLITS}
     places = compared_rows(run, allowance, each=each)
     if isinstance(places, Probed):
         return places

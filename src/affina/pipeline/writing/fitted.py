@@ -38,7 +38,7 @@ def probes_of(subject: Writing, run: Prepared, allowance: Allowance, journal: Jo
 
 
 def _overfitting(subject: Writing, run: Prepared, allowance: Allowance) -> Probe | Probed:
-    places = compared_rows(run, allowance, each=2 * mean_tokens(run))
+    places = compared_rows(run, allowance, each={split: 2 * tokens for split, tokens in mean_tokens(run).items()})
     if isinstance(places, Probed):
         return places
 
@@ -53,7 +53,7 @@ def _overfitting(subject: Writing, run: Prepared, allowance: Allowance) -> Probe
 
 
 def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: Journal) -> Probe | Probed:
-    each = mean_tokens(run) + 2 * WRITTEN * LENGTH  # what is asked is a part of the row, and is read once
+    each = sum(mean_tokens(run).values()) + 2 * WRITTEN * LENGTH  # what is asked is a part of the row, and is read once
     refused = allowance.refused("memorising", REPRODUCED, each=each, least=LEAST_ROWS)
     if refused is not None:
         return refused
