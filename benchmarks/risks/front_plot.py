@@ -47,10 +47,15 @@ def drawn(points: Sequence[Point]) -> str:
         whiskers = f"M{x_at(forgotten[1])} {y}H{x_at(forgotten[2])}M{x} {y_at(learned[1])}V{y_at(learned[2])}"
         parts.append(f'<path d="{whiskers}" stroke="{kinds[kind]}" opacity="0.5"/>')
         parts.append(f'<circle cx="{x}" cy="{y}" r="4" fill="{kinds[kind]}"><title>{escape(name)}</title></circle>')
+        beside = escape(name.removeprefix(kind).strip())
+        parts.append(f'<text x="{x + 7}" y="{y - 6}" font-size="10" fill="#555">{beside}</text>')
     for place, (kind, colour) in enumerate(kinds.items()):
         y = TOP + 14 + 20 * place
         parts.append(f'<circle cx="{WIDTH - RIGHT + 18}" cy="{y - 4}" r="5" fill="{colour}"/>')
         parts.append(f'<text x="{WIDTH - RIGHT + 30}" y="{y}">{escape(kind)}</text>')
+    note = "beside a dot: learning rate, or strength"
+    y = TOP + 24 + 20 * len(kinds)
+    parts.append(f'<text x="{WIDTH - RIGHT + 14}" y="{y}" font-size="11" fill="#555">{note}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     forgot = "forgotten: rise of the loss on WikiText-2, as a share of the untouched model's"
     parts.append(f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle">{forgot}</text>')
