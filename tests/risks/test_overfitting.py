@@ -116,11 +116,7 @@ def test_labels_are_counted_from_the_most_frequent_one():
 
 
 def test_a_guess_that_has_the_shares_of_few_rows_by_heart_is_no_start_for_them():
-    truth = {
-        "train": np.arange(100) >= 60,
-        "validation": np.arange(800) >= 400,
-    }  # 60% of the training rows are of one class
-    truth = {split: rows.astype(int) for split, rows in truth.items()}
+    truth = {"train": (np.arange(100) >= 60).astype(int), "validation": (np.arange(800) >= 400).astype(int)}
     wrong = np.arange(800) % 400 < 100
     outputs = {
         "train": one_hot(truth["train"], 2),
