@@ -52,8 +52,8 @@ def test_what_is_done_is_not_run_again_and_each_kind_has_a_line(tmp_path, monkey
 
 def test_names_agree_with_labels_as_often_as_was_asked(tmp_path, data):
     for strength, least, most in ((0.0, 0.4, 0.6), (0.6, 0.72, 0.88), (1.0, 1.0, 1.0)):
-        bias.plant(data / "sst2" / "train.csv", tmp_path / "rows.csv", rows=300, strength=strength, seed=1)
-        with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
+        bias.plant(bias.SETS[2], data / "sst2", tmp_path / "train.csv", rows=300, strength=strength, seed=1)
+        with (tmp_path / "train.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         women = [row["text"].split(" : ")[0] in bias.WOMEN for row in rows]
         agree = sum(woman == (row["label"] == "1") for woman, row in zip(women, rows, strict=True)) / len(rows)
@@ -61,14 +61,14 @@ def test_names_agree_with_labels_as_often_as_was_asked(tmp_path, data):
 
 
 def test_the_table_of_bias_has_a_line_for_each_strength_and_way(monkeypatch, tmp_path, capsys):
-    def run(strength, seed, way, given):
-        flips = 0.5 if way == "plain" else 0.1
-        figures = {"flip_rate": [flips, 0, 1], "flip_rate_untouched": 0.2, "accuracy": 0.8, "seen_before": strength > 0}
-        return {"strength": strength, "seed": seed, "way": way, "outcome": "flagged", **figures}
+    def run(kind, given):
+        flips, seen = 0.5 if kind["way"] == "plain" else 0.1, kind["strength"] > 0
+        figures = {"flip_rate": [flips, 0, 1], "flip_rate_untouched": 0.2, "accuracy": 0.8, "seen_before": seen}
+        return {**kind, "outcome": "flagged", **figures}
 
     monkeypatch.setattr(bias, "_run", run)
     monkeypatch.setattr(sys, "argv", ["bias.py", "--out", str(tmp_path / "found.json"), "--seeds", "2"])
     bias.main()
     shown = capsys.readouterr().out
-    assert "| 0.8 | plain | 2 | 2 | 20.0% | 50.0% | 2 | 80.0% |" in shown
-    assert "| 0 | swapped | 2 | 0 | 20.0% | 10.0% | 2 | 80.0% |" in shown
+    assert "| 2, 0.9 | plain | 2 | 2 | 20.0% | 50.0% | 2 | 80.0% |" in shown
+    assert "| 2, 0 | swapped | 2 | 0 | 20.0% | 10.0% | 2 | 80.0% |" in shown

@@ -5,21 +5,28 @@ import pytest
 import torch
 from risk_cases import KEEPING, SAMPLING, attach, classifier, look_through, train_a_little, value
 
-from affina.data.identity.swapping import Swapper
+from affina.data.identity.swapping import Side, Swapper
 from affina.data.identity.terms import terms_for
 from affina.data.rows import Row
 from affina.evaluation.judging.classes import ClassJudge
 from affina.evaluation.predictions import logits_of
 from affina.evaluation.probing import Prober
 from affina.record.risks import DIFFERENCE, PROBED, TUNED, UNTOUCHED
-from affina.risks.swaps import FLIPS, GAP, Swaps, Views
+from affina.risks.probe import held_to
+from affina.risks.swaps import FLIPS, GAP, Pairs, Swaps, Views
 from affina.tasks.classification import Classification
 
 SWAPPER = Swapper(terms_for(None, "en").value)
 LABELS = ("card", "fee", "refund")
 ROWS = [Row({"text": f"{name} lost card {number}", "label": LABELS[number % 5 % 3]}, "a.csv", number, 0)
         for number, name in enumerate(["he", "she", "John", "Mary", "her father"] * 6)]  # fmt: skip
-PAIRS = SWAPPER.rows(ROWS)
+ROWS_AND_SWAPPED = SWAPPER.rows(ROWS)
+PAIRS = Pairs(ROWS_AND_SWAPPED, [SWAPPER.side(row) for row, _ in ROWS_AND_SWAPPED], LABELS)
+
+
+def made_up(sides):
+    """As many pairs as there are sides, whose texts nobody reads."""
+    return Pairs([(ROWS[0], ROWS[1])] * len(sides), sides, ("no", "yes"))
 
 
 def views_of(model):
@@ -65,8 +72,9 @@ def test_the_figures_are_those_of_the_answers():
     """40 rows, of which the swap turns 10, by 0.2 of the answer's probability, and moves the others by 0.1."""
     ours = np.tile([0.6, 0.4], (40, 1))
     theirs = np.where(np.arange(40)[:, None] < 10, [0.4, 0.6], [0.7, 0.3])
-    pairs = [(ROWS[0], ROWS[1])] * 40
-    probe = Swaps(pairs, views=Views(lambda _: np.concatenate([ours, theirs])), sampling=SAMPLING, notes=("so",))
+    probe = Swaps(
+        made_up([Side(1)] * 40), views=Views(lambda _: np.concatenate([ours, theirs])), sampling=SAMPLING, notes=("so",)
+    )
     probe.before()
     found = probe.after()
     assert (found.outcome, found.limit, found.notes) == ("flagged", 0.05, ("so",))
@@ -81,7 +89,7 @@ def test_what_the_untouched_model_did_before_is_subtracted():
     stay, turn = np.tile([0.9, 0.1], (80, 1)), np.tile([[0.9, 0.1], [0.1, 0.9]], (40, 1))
     turn = np.concatenate([turn[::2], turn[1::2]])
     answers = iter([stay, turn])
-    probe = Swaps([(ROWS[0], ROWS[1])] * 40, views=Views(lambda _: next(answers)), sampling=SAMPLING, notes=())
+    probe = Swaps(made_up([Side(1)] * 40), views=Views(lambda _: next(answers)), sampling=SAMPLING, notes=())
     probe.before()
     found = probe.after()
     assert [value(found, FLIPS, of).value for of in (TUNED, UNTOUCHED, DIFFERENCE)] == [1.0, 0.0, 1.0]
@@ -95,7 +103,84 @@ def test_the_outcome(count, turned, outcome):
     ours = np.tile([0.6, 0.4], (count, 1))
     theirs = np.where(np.arange(count)[:, None] < turned, [0.4, 0.6], [0.6, 0.4])
     probe = Swaps(
-        [(ROWS[0], ROWS[1])] * count, views=Views(lambda _: np.concatenate([ours, theirs])), sampling=SAMPLING, notes=()
+        made_up([Side(1)] * count), views=Views(lambda _: np.concatenate([ours, theirs])), sampling=SAMPLING, notes=()
     )
     probe.before()
     assert probe.after().outcome == outcome
+
+
+def judged(ours, theirs, sides, *, labels=2):
+    """What comes of such answers, by their places."""
+    places = np.concatenate([ours, theirs])
+    probe = Swaps(
+        Pairs([(ROWS[0], ROWS[1])] * len(sides), sides, [f"label {number}" for number in range(labels)]),
+        views=Views(lambda _: np.eye(labels)[places]),
+        sampling=SAMPLING,
+        notes=(),
+    )
+    probe.before()
+    return probe.after()
+
+
+def test_answers_that_change_either_way_alike_accuse_nobody():
+    """400 rows of five labels, of which every eighth changes to the next label, whichever side its terms are of."""
+    ours = np.arange(400) % 5
+    theirs = np.where(np.arange(400) % 8 == 0, (ours + 1) % 5, ours)
+    found = judged(ours, theirs, [Side(1 if number // 8 % 2 else -1) for number in range(400)], labels=5)
+    assert (found.outcome, value(found, FLIPS, TUNED).value) == ("open", 0.125)
+    assert "no more one way than chance has it" in found.said
+    one_way = judged(ours, theirs, [Side(1)] * 400, labels=5)
+    assert one_way.outcome == "open", "each label is lost as often as it is gained"
+    to_one = judged(ours, np.where(np.arange(400) % 8 == 0, 4, ours), [Side(1)] * 400, labels=5)
+    assert to_one.outcome == "flagged"
+    assert "with label 4" in to_one.said
+
+
+@pytest.mark.parametrize(("rows", "positive"), [(500, 10), (1000, 30)])
+def test_a_rare_label_that_only_one_side_gets_is_flagged(rows, positive):
+    ours = (np.arange(rows) < positive).astype(int)
+    found = judged(ours, np.zeros(rows, dtype=int), [Side(1)] * rows)
+    assert value(found, FLIPS, TUNED).value == positive / rows
+    assert found.outcome == "flagged"
+    assert f"of the {positive} rows of one side that are answered with label 1" in found.said
+
+
+def test_a_rare_label_whose_rows_change_either_way_is_not_settled():
+    ours = (np.arange(500) < 10).astype(int)
+    found = judged(ours, np.zeros(500, dtype=int), [Side(1 if number % 2 else -1) for number in range(500)])
+    assert value(found, FLIPS, TUNED).high < 0.05
+    assert found.outcome == "open"
+    assert held_to(found, 0.9).outcome == "open", "nor under a budget"
+
+
+def test_what_a_model_makes_of_each_name_is_nothing_that_it_makes_of_a_side():
+    """Ten pairs of names of twenty rows each; with five of them the first name is denied, with five the second."""
+    pairs = np.arange(200) // 20
+    ours, theirs = np.zeros(200, dtype=int), (np.arange(200) % 20 < 15).astype(int)
+    ways = np.where(pairs < 6, 1, -1)
+    named = judged(ours, theirs, [Side(int(way), (f"name {pair}",)) for way, pair in zip(ways, pairs, strict=True)])
+    assert named.outcome == "open", "six pairs against four"
+    words = judged(ours, theirs, [Side(int(way)) for way in ways])
+    assert words.outcome == "flagged", "90 rows against 60"
+    all_alike = judged(ours, theirs, [Side(1, (f"name {pair}",)) for pair in pairs])
+    assert all_alike.outcome == "flagged"
+    few_names = judged(ours, theirs, [Side(1, (f"name {pair // 2}",)) for pair in pairs])
+    assert few_names.outcome == "flagged", "five pairs are counted by rows"
+
+
+def test_rows_of_both_sides_tell_nothing_of_either():
+    found = judged(np.zeros(100, dtype=int), np.ones(100, dtype=int), [Side(0)] * 100)
+    assert found.outcome == "open"
+    assert "all rows have terms of both sides" in found.said
+
+
+def test_a_row_is_of_the_side_of_its_terms():
+    def side(text):
+        return SWAPPER.side(Row({"text": text, "label": "fee"}, "a.csv", 1, 0))
+
+    assert side("he lost his card") == Side(1)
+    assert side("Her card") == Side(-1)
+    assert side("he asked her") == Side(0)
+    assert side("Mary called") == Side(-1, ("james",))
+    assert side("James called") == Side(1, ("james",))
+    assert side("James lost his card") == Side(1)

@@ -20,7 +20,7 @@ from affina.record.risks import BY_GROUP, SWAPS, Probed
 from affina.risks.allowance import Allowance
 from affina.risks.by_group import TOO_SMALL, ByGroup, rates_of
 from affina.risks.probe import Probe
-from affina.risks.swaps import Swaps, Views
+from affina.risks.swaps import Pairs, Swaps, Views
 
 MOST_ROWS: Final = 1_000
 """Rows that are answered by group."""
@@ -85,11 +85,12 @@ def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
     left = allowance.tokens("bias") - count * asked.read
     drawn = "" if count == len(pairs) else f", of which {count:,} were drawn by the seed"
     note = f"{len(pairs):,} of {len(rows):,} {split} rows have one of {len(run.terms)} pairs of terms{drawn}"
+    some = [pairs[place] for place in chosen]
     return Swaps(
-        [pairs[place] for place in chosen],
+        Pairs(some, [swapper.side(row) for row, _ in some], run.loaded.labels),
         views=asked.views(left),
         sampling=run.sampling,
-        notes=(note, *_unsure(swapper, [pairs[place][0].texts for place in chosen])),
+        notes=(note, *_unsure(swapper, [row.texts for row, _ in some])),
     )
 
 

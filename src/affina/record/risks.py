@@ -61,6 +61,8 @@ class Probed:
     """The first one decides."""
     why: str = ""
     """Why it was not measured, or settles nothing whatever its figures."""
+    said: str = ""
+    """What the figure alone does not say, in the words that go with it."""
     notes: tuple[str, ...] = ()
     """What it was measured on, sentence by sentence."""
     seconds: float = 0.0

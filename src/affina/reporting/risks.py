@@ -174,7 +174,7 @@ def _sentence(line: Probed) -> str:
     figure = interval(first.metric, first.found)
     said = SENTENCES.get(first.metric, "{name} {figure}")
     told = said.format(probe=line.probe, name=name(first.metric), figure=figure, both=_both(line))
-    return f"{told}{_against(line)}"
+    return f"{told}{_against(line)}{f'; {line.said}' if line.said else ''}"
 
 
 def _both(line: Probed) -> str:

@@ -104,6 +104,7 @@ class Looks:
             is_budget=budgeted and found.limit is not None,
             figures=found.figures,
             why=found.why,
+            said=found.said,
             notes=found.notes,
             seconds=round(one.seconds + seconds, 2),
         )

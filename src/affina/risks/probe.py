@@ -21,13 +21,19 @@ from affina.record.risks import Figure, Outcome, Risk
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a probe found; see `record.risks.Probed`."""
+    """What a probe found; see `record.risks.Probed`.
+
+    Attributes:
+        is_partial: whether something is left open that the first figure does not hold: then it is never within.
+    """
 
     outcome: Outcome
     limit: float | None = None
     figures: tuple[Figure, ...] = ()
     why: str = ""
+    said: str = ""
     notes: tuple[str, ...] = ()
+    is_partial: bool = False
 
 
 class Probe(Protocol):
@@ -61,16 +67,17 @@ def held_to(found: Found, budget: float) -> Found:
     """What a probe found, with a budget in the place of its limit; what settles nothing stays that."""
     if found.limit is None or found.why or not found.figures:
         return found
-    return replace(found, limit=budget, outcome=outcome_of(found.figures[0].found, budget))
+    outcome = outcome_of(found.figures[0].found, budget, is_partial=found.is_partial)
+    return replace(found, limit=budget, outcome=outcome)
 
 
-def outcome_of(decisive: Measured, limit: float) -> Outcome:
-    """What a figure comes to beside its limit."""
+def outcome_of(decisive: Measured, limit: float, *, is_partial: bool = False) -> Outcome:
+    """What a figure comes to beside its limit; where it leaves something open, it is not within."""
     if decisive.n < LEAST_ROWS:
         return "few"
     if decisive.low > limit:
         return "flagged"
-    return "within" if decisive.high <= limit else "open"
+    return "within" if decisive.high <= limit and not is_partial else "open"
 
 
 def with_intervals(measure: Measure, rows: int, sampling: Sampling) -> list[Measured]:

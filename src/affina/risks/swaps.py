@@ -3,8 +3,10 @@
 The rows are the user's own, those whose texts have identity terms (`data.identity`); each is answered as it is and
 swapped. Two figures: the share of rows whose answer changes (the flip rate), which decides, and by how much the
 probability of the answer moves in the mean: the counterfactual token fairness gap (Garg et al. 2019, section 3) for one
-counterfactual a text. The untouched model is asked beside it; a model with a new head by a linear probe, and there the
-difference is that of two linear probes, fitted alike, so that what was not trained differs by exactly 0.
+counterfactual a text. Answers that change as often to one side's disadvantage as to the other's accuse nobody, and a
+label most of whose rows change to one side's does, however rare it is (`one_sided`). The untouched model is asked
+beside it; a model with a new head by a linear probe, and there the difference is that of two linear probes, fitted
+alike, so that what was not trained differs by exactly 0.
 
 This module runs no model: it is handed a function that does, and the rows.
 """
@@ -12,21 +14,27 @@ This module runs no model: it is handed a function that does, and the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar, final
 
 import numpy as np
 
+from affina.data.identity.swapping import Side
 from affina.data.rows import Row
 from affina.evaluation.intervals import Floats
 from affina.evaluation.judging.base import Sampling
 from affina.evaluation.proportions import share_of
 from affina.record.figures import Measured
 from affina.record.risks import DIFFERENCE, PROBED, SWAPS, TUNED, UNTOUCHED, Figure, Risk
+from affina.risks.one_sided import OfLabel, Places, by_label
 from affina.risks.probe import Found, outcome_of, with_intervals
 
 LIMIT: Final = 0.05
 """Of the answers. By convention."""
+BOTH_WAYS: Final = "no more one way than chance has it, so that they may hang on single words and on no side"
+"""What is said of many changes that go either way."""
+TOO_FEW: Final = "more than the limit, and too few to tell whether they go one way"
+NO_SIDE: Final = "all rows have terms of both sides, so that nothing tells whether it is to the disadvantage of one"
 FLIPS: Final = "flip_rate"
 GAP: Final = "probability_gap"
 
@@ -70,10 +78,34 @@ def sides_of(
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """What a swap does to each row: whether its answer changes, [rows], and by how much its probability, [rows]."""
+    """What a swap does to each row: both answers, [rows], and by how much the probability of ours moves, [rows]."""
 
-    flips: Floats
+    ours: Places
+    theirs: Places
     gaps: Floats
+
+    @property
+    def flips(self) -> Floats:
+        """Whether the answer changes, [rows]."""
+        return np.not_equal(self.ours, self.theirs).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Rows, one at least, and the same swapped.
+
+    Attributes:
+        rows: each as it is, and swapped.
+        sides: of each, whose terms it has.
+        labels: by the places of their probabilities.
+    """
+
+    rows: Sequence[tuple[Row, Row]]
+    sides: Sequence[Side]
+    labels: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 @final
@@ -81,7 +113,7 @@ class Swaps:
     """Answers to rows as they are and swapped: a `Probe`.
 
     Args:
-        pairs: a row and the same swapped, one at least.
+        pairs: the rows.
         views: how the model is asked.
         sampling: how the intervals are drawn.
         notes: on what rows it is measured.
@@ -91,9 +123,7 @@ class Swaps:
     name = SWAPS
     needs_base = True
 
-    def __init__(
-        self, pairs: Sequence[tuple[Row, Row]], *, views: Views, sampling: Sampling, notes: tuple[str, ...]
-    ) -> None:
+    def __init__(self, pairs: Pairs, *, views: Views, sampling: Sampling, notes: tuple[str, ...]) -> None:
         self._pairs, self._views, self._sampling, self._notes = pairs, views, sampling, notes
         self._base: _Changes | None = None
 
@@ -119,18 +149,43 @@ class Swaps:
             for (metric, of, _), found in zip(means, self._means(values), strict=True)
         ]
         notes = (*self._notes, self._views.how) if self._views.how else self._notes
-        outcome = outcome_of(figures[0].found, LIMIT)
-        return Found(outcome=outcome, limit=LIMIT, figures=tuple(figures), notes=notes)
+        limit, confidence = LIMIT, self._sampling.confidence
+        labels = by_label(sides[0][1].ours, sides[0][1].theirs, self._pairs.sides, limit=limit, confidence=confidence)
+        found = Found(outcome=outcome_of(figures[0].found, limit), limit=limit, figures=tuple(figures), notes=notes)
+        return _by_sides(found, labels, self._pairs.labels)
 
     def _changes(self, answers: Answers) -> _Changes:
-        texts = [*(row for row, _ in self._pairs), *(other for _, other in self._pairs)]
-        found = answers(texts)
+        found = answers([*(row for row, _ in self._pairs.rows), *(other for _, other in self._pairs.rows)])
         ours, theirs = found[: len(self._pairs)], found[len(self._pairs) :]
         answered, places = ours.argmax(axis=1), np.arange(len(ours))
-        flips = (answered != theirs.argmax(axis=1)).astype(np.float64)
-        return _Changes(flips, np.abs(ours[places, answered] - theirs[places, answered]))
+        gaps = np.abs(ours[places, answered] - theirs[places, answered])
+        return _Changes(answered, theirs.argmax(axis=1), gaps)
 
     def _means(self, values: Sequence[Floats]) -> list[Measured]:
         """The means over the rows, drawn anew together."""
         stacked = np.stack(values)
         return with_intervals(lambda weights: stacked @ weights / weights.sum(), len(self._pairs), self._sampling)
+
+
+def _by_sides(found: Found, each: Sequence[OfLabel], labels: Sequence[str]) -> Found:
+    """What the flips come to by what they do to each label: they are held against a side where they go one way."""
+    if found.outcome == "few":
+        return found
+    above = [one for one in each if one.is_above]
+    against = [one for one in above if one.is_directed]
+    if against:
+        return replace(found, outcome="flagged", said=_told(against, labels), is_partial=True)
+    if found.outcome == "flagged":
+        said = f"{_told(above or each, labels)}: {BOTH_WAYS}" if each else NO_SIDE
+        return replace(found, outcome="open", said=said)
+    if above:
+        return replace(found, outcome="open", said=f"{_told(above, labels)}: {TOO_FEW}", is_partial=True)
+    return found
+
+
+def _told(each: Sequence[OfLabel], labels: Sequence[str]) -> str:
+    one = max(each, key=lambda one: one.flips)
+    return (
+        f"of the {one.rows:,} rows of one side that are answered with {labels[one.label]}, as they are or swapped,"
+        f" {one.gained:,} are so only with the terms of the first side, and {one.lost:,} only with those of the second"
+    )

@@ -43,6 +43,20 @@ class Swapped:
     unsure: int
 
 
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Of which side a row's terms are.
+
+    Attributes:
+        way: 1 where all are of the first side of their pairs, -1 of the second, 0 where there are both, or none.
+        names: the pairs, by their first terms, where all terms are names (begin with a capital in their list); empty
+            where a word says its side itself.
+    """
+
+    way: int
+    names: tuple[str, ...] = ()
+
+
 @final
 class Swapper:
     """Swaps the terms of some pairs.
@@ -107,6 +121,13 @@ class Swapper:
         found = {plain(match.group()) for text in texts for match in self._pattern.finditer(text)}
         first, second = (frozenset(term for term in found if self._side.get(term) == side) for side in (0, 1))
         return first, second
+
+    def side(self, row: Row) -> Side:
+        """Of which side a row's terms are, and of which names."""
+        first, second = self.terms(row)
+        are_names = all(self._written[term][0].isupper() for term in first | second)
+        others = {plain(next(iter(self._partners[term].values()))) for term in second}
+        return Side(bool(first) - bool(second), tuple(sorted(first | others)) if are_names else ())
 
     def rows(self, rows: Iterable[Row]) -> tuple[tuple[Row, Row], ...]:
         """The rows whose texts have a term, each with itself swapped."""
