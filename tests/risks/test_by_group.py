@@ -7,7 +7,9 @@ from risk_cases import SAMPLING, value
 
 from affina.data.rows import Row
 from affina.record.risks import DIFFERENCE, TUNED, UNTOUCHED
-from affina.risks.by_group import ODDS, PARITY, ByGroup, rates_of
+from affina.risks.by_group import ODDS, PARITY, ByGroup
+from affina.risks.group_rates import rates_of
+from affina.risks.probe import held_to
 from affina.risks.swaps import Views
 
 
@@ -22,7 +24,8 @@ def drawn(seed, *, rows=400, labels=2, groups=3, unfair=0.0):
 def probe_of(targets, answered, groups, *, labels=2, before=None):
     rows = [Row({"text": "x", "people": group}, "a.csv", 1, 0) for group in groups]
     outputs = iter([np.eye(labels)[one] for one in ([] if before is None else [before]) + [answered]])
-    probe = ByGroup(rows, targets, labels=labels, views=Views(lambda _: next(outputs)), sampling=SAMPLING, note="so")
+    views, names = Views(lambda _: next(outputs)), [f"l{one}" for one in range(labels)]
+    probe = ByGroup(rows, targets, labels=names, views=views, sampling=SAMPLING, note="so")
     if before is not None:
         probe.before()
     return probe.after()
@@ -97,3 +100,30 @@ def test_accuracy_stands_by_group():
     found = probe_of(targets, answered, who)
     mine = np.asarray([one == "g1" for one in who])
     assert value(found, "accuracy", f"{TUNED}, g1").value == (targets == answered)[mine].mean()
+
+
+def test_mistakes_on_a_rare_label_that_are_not_compared_are_not_within():
+    """Two groups of 500 rows, of which 15 are positive: one group's are all right, the other's all denied."""
+    who = ["a"] * 500 + ["b"] * 500
+    targets = np.tile((np.arange(500) < 15).astype(int), 2)
+    answered = np.where(np.arange(1000) < 500, targets, 0)
+    assert equalized_odds_difference(targets, answered, sensitive_features=who) == 1.0
+    found = probe_of(targets, answered, who)
+    assert found.outcome == "open"
+    assert found.said.endswith("those of l1")
+    assert held_to(found, 0.5).outcome == "open", "nor under a budget"
+
+
+def test_a_group_that_is_left_out_of_one_rate_is_named():
+    """Of three groups of 200 rows one has but 10 positive ones."""
+    who = [group for group in "abc" for _ in range(200)]
+    targets = np.concatenate([(np.arange(200) < count).astype(int) for count in (100, 100, 10)])
+    found = probe_of(targets, targets, who)
+    assert (found.outcome, found.said) == ("within", "")
+    assert any(note.endswith("c (10) of l1") for note in found.notes)
+
+
+def test_of_many_rare_labels_a_few_are_named():
+    who, targets = ["a", "b"] * 100, np.arange(200) // 10
+    found = probe_of(targets, targets, who, labels=20)
+    assert found.said.endswith("l0, l1, l2, l3, l4 and 15 more")

@@ -1,14 +1,9 @@
 """Whether a model's answers and its mistakes fall on groups of people alike, by a column of the user's.
 
-For each label: of each group, how many rows get the label (parity), how many of those that have it, and how many of
-those that have not (odds). A figure is the largest difference of two groups in any of these rates, over all labels: the
-demographic parity difference, and the equalised odds difference, which decides where there are rows enough for it; of
-two labels they are those of fairlearn, whichever is the positive one. A group is compared where it has `LEAST_ROWS`
-rows for the rate.
-
-The largest of many differences is never 0 by chance alone, and a bootstrap of it neither. So its interval is made of
-those of all pairs of groups (Newcombe 1998, method 10), each at the level that holds for all of them together
-(Bonferroni): it lies above a limit only where one pair surely does. The difference of two models is drawn over rows.
+A figure is the largest difference of two groups in any of their rates, over all labels (`group_rates`): the demographic
+parity difference, and the equalised odds difference, which decides where there are rows enough for it; of two labels
+they are those of fairlearn, whichever is the positive one. Odds that leave rows of a label out are never within a
+limit. The difference of two models is drawn over rows.
 
 This module runs no model: it is handed functions that do, and the rows.
 """
@@ -16,20 +11,18 @@ This module runs no model: it is handed functions that do, and the rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
 from typing import Final, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from affina.data.people import ROLE
 from affina.data.rows import Row
 from affina.evaluation.intervals import Floats
 from affina.evaluation.judging.base import Sampling, Targets
-from affina.evaluation.proportions import difference_of, share_of
-from affina.record.figures import LEAST_ROWS, Measured
+from affina.evaluation.proportions import share_of
+from affina.record.figures import LEAST_ROWS
 from affina.record.risks import BY_GROUP, DIFFERENCE, TUNED, Figure, Risk
+from affina.risks.group_rates import Answered, Rates, briefly, rates_of, uncompared
 from affina.risks.probe import Found, outcome_of, with_intervals
 from affina.risks.swaps import Answers, Views, sides_of
 
@@ -40,86 +33,16 @@ NO_TWO_GROUPS: Final = (
     " how mistakes fall on them"
 )
 """Why parity decides in the place of odds."""
+NOT_COMPARED: Final = (
+    f"mistakes are not compared on the rows of which no two groups have {LEAST_ROWS}, which are those of"
+)
+"""Beside odds of the others."""
+FEW_OF_A_RATE: Final = f"groups with fewer than {LEAST_ROWS} rows for a rate, which are left out of it"
 TOO_SMALL: Final = f"no two groups have {LEAST_ROWS} rows or more"
 """Why nothing decides."""
 ODDS: Final = "equalised_odds"
 PARITY: Final = "demographic_parity"
 ACCURACY: Final = "accuracy"
-Answered = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """Rates of groups that are compared with each other.
-
-    Attributes:
-        of: which rows a rate is of, [rates, rows] of 0 and 1.
-        label: the label whose share it is, [rates].
-        compared: rates of the same number are compared with each other, [rates], in order.
-    """
-
-    of: Floats
-    label: NDArray[np.int64]
-    compared: NDArray[np.int64]
-
-    def largest(self, answered: Answered, weights: Floats) -> float:
-        """The largest difference of two rates that are compared; one that these weights leave without rows is none."""
-        hits = self.of * (answered[None, :] == self.label[:, None])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rates = (hits @ weights) / (self.of @ weights)
-        starts = np.flatnonzero(np.diff(self.compared, prepend=-1))
-        spread = np.fmax.reduceat(rates, starts) - np.fmin.reduceat(rates, starts)
-        return float(np.nanmax(spread)) if np.isfinite(spread).any() else float("nan")
-
-    def measured(self, answered: Answered, *, confidence: float) -> Measured:
-        """`largest`, with an interval that holds for all pairs together."""
-        rows = self.of.sum(axis=1).astype(int)
-        hits = (self.of * (answered[None, :] == self.label[:, None])).sum(axis=1).astype(int)
-        pairs = [
-            pair
-            for number in np.unique(self.compared)
-            for pair in combinations(np.flatnonzero(self.compared == number).tolist(), 2)
-        ]
-        level = 1 - (1 - confidence) / len(pairs)
-        shares = [
-            share_of(hit, count, confidence=level) for hit, count in zip(hits.tolist(), rows.tolist(), strict=True)
-        ]
-        found = [difference_of(shares[first], shares[second]) for first, second in pairs]
-        return Measured(
-            value=max(abs(one.value) for one in found),
-            low=max(max(0.0, one.low, -one.high) for one in found),
-            high=max(max(one.high, -one.low) for one in found),
-            n=int(rows.min()),
-        )
-
-
-def rates_of(groups: Sequence[str], targets: Targets, *, labels: int, odds: bool) -> Rates | None:
-    """The rates that have rows enough in two groups at least; None where there is none.
-
-    Args:
-        groups: of each row.
-        targets: its right answer, [rows].
-        labels: how many there are.
-        odds: rates of the rows that have a label, and of those that have not; else of all rows of a group.
-    """
-    members = [np.asarray([group == one for one in groups]) for group in sorted(set(groups))]
-    looked_at = range(1, 2) if labels == 2 else range(labels)
-    conditions = [
-        (label, condition)
-        for label in looked_at
-        for condition in ((targets == label, targets != label) if odds else (np.ones(len(targets), dtype=bool),))
-    ]
-    of: list[Floats] = []
-    places: list[tuple[int, int]] = []
-    for number, (label, condition) in enumerate(conditions):
-        rows = [rows for member in members if (rows := member & condition).sum() >= LEAST_ROWS]
-        if len(rows) > 1:
-            of += [one.astype(np.float64) for one in rows]
-            places += [(label, number)] * len(rows)
-    if not of:
-        return None
-    label, compared = np.asarray(places, dtype=np.int64).T
-    return Rates(np.stack(of), label, compared)
 
 
 @final
@@ -129,7 +52,7 @@ class ByGroup:
     Args:
         rows: that have a group each.
         targets: their right answers, [rows].
-        labels: how many labels there are.
+        labels: by the places of their probabilities.
         views: how the model is asked.
         sampling: how the intervals are drawn.
         note: on what rows it is measured.
@@ -140,7 +63,14 @@ class ByGroup:
     needs_base = True
 
     def __init__(
-        self, rows: Sequence[Row], targets: Targets, *, labels: int, views: Views, sampling: Sampling, note: str
+        self,
+        rows: Sequence[Row],
+        targets: Targets,
+        *,
+        labels: Sequence[str],
+        views: Views,
+        sampling: Sampling,
+        note: str,
     ) -> None:
         self._rows, self._targets, self._labels = rows, targets, labels
         self._views, self._sampling, self._note = views, sampling, note
@@ -153,8 +83,8 @@ class ByGroup:
 
     def after(self) -> Found:
         """Those of the tuned one, beside them."""
-        odds = rates_of(self._groups, self._targets, labels=self._labels, odds=True)
-        parity = rates_of(self._groups, self._targets, labels=self._labels, odds=False)
+        odds = rates_of(self._groups, self._targets, labels=len(self._labels), odds=True)
+        parity = rates_of(self._groups, self._targets, labels=len(self._labels), odds=False)
         sides, now = sides_of(self._views, self._base, self._answered)
         by_metric = [(metric, rates) for metric, rates in ((ODDS, odds), (PARITY, parity)) if rates is not None]
         figures = tuple(
@@ -163,8 +93,15 @@ class ByGroup:
         notes = (self._note, *self._left_out(), *([self._views.how] if self._views.how else []))
         if not by_metric:
             return Found(outcome="few", limit=LIMIT, figures=figures, why=TOO_SMALL, notes=notes)
-        notes = notes if odds is not None else (*notes, NO_TWO_GROUPS)
-        return Found(outcome=outcome_of(figures[0].found, LIMIT), limit=LIMIT, figures=figures, notes=notes)
+        if odds is None:
+            outcome = outcome_of(figures[0].found, LIMIT)
+            return Found(outcome=outcome, limit=LIMIT, figures=figures, notes=(*notes, NO_TWO_GROUPS))
+        lacking = uncompared(self._groups, self._targets, self._labels)
+        notes += (f"{FEW_OF_A_RATE}: {briefly(lacking.groups)}",) if lacking.groups else ()
+        partial = bool(lacking.rows)
+        said = f"{NOT_COMPARED} {briefly(lacking.rows)}" if partial else ""
+        outcome = outcome_of(figures[0].found, LIMIT, is_partial=partial)
+        return Found(outcome=outcome, limit=LIMIT, figures=figures, said=said, notes=notes, is_partial=partial)
 
     def _answered(self, answers: Answers) -> Answered:
         return np.asarray(answers(self._rows).argmax(axis=1), dtype=np.int64)
