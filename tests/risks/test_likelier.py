@@ -64,6 +64,22 @@ def test_a_decoder_s_score_is_the_log_probability_of_every_token_the_first_inclu
     assert by_token.tolist() == pytest.approx(wanted, rel=1e-12)
 
 
+def test_a_decoder_s_score_of_stereoset_is_that_of_its_authors():
+    """For GPT-2 (eval_generative_models.py): P(first | end of text), then the sentence alone; 2 ** mean(log2 p)."""
+    model = writer("gpt2")
+    end = model.tokenizer.bos_token_id
+    texts = (GOOD, BAD, "no cash", "my")
+    [found] = scored(model, of_kind("StereoSet", *texts))
+    for text, score in zip(texts, found, strict=True):
+        ids = tokens(model, text)
+        with torch.no_grad():
+            starts = torch.softmax(model.output(model.states({"input_ids": torch.tensor([[end]])})), dim=-1)
+            chances = torch.softmax(model.output(model.states({"input_ids": torch.tensor([ids])})), dim=-1)
+        each = [float(starts[0, 0, ids[0]]), *(float(chances[0, at - 1, ids[at]]) for at in range(1, len(ids)))]
+        authors = 2 ** (sum(map(math.log2, each)) / len(each))
+        assert score / math.log(2) == pytest.approx(math.log2(authors), rel=1e-5)
+
+
 def test_a_choice_s_score_is_that_of_its_own_tokens():
     model, chances = known()
     [found] = scored(model, of_kind("multiple choice", "a fee", "my phone number", stem="why was I charged"))

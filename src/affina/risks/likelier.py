@@ -3,8 +3,9 @@
 A decoder's text is scored as a whole, its first token after the token that begins a text (the tokenizer's own, else the
 one that begins or ends texts), without an end token. What follows a question is scored after it, with a blank between;
 of an encoder-decoder the question is what the encoder reads, and the answer ends. A translation is scored as the run's
-task teaches it. StereoSet's score is the mean over the tokens, of all other files it is the sum. Nothing is put into a
-chat template. Models with a masked-language head are `likelier_masked`'s.
+task teaches it. StereoSet's score is the mean over the tokens, of all other files it is the sum; as its authors score
+GPT-2, the first token is foretold after the token that begins a text, and the others without that token. Nothing is put
+into a chat template. Models with a masked-language head are `likelier_masked`'s.
 """
 
 from __future__ import annotations
@@ -63,8 +64,12 @@ def looks_of(
         progress: told how many texts are scored, and of how many.
     """
     reading = Reading(model)
-    passages = [passage for item in items.items for passage in passages_of(model, reading, item, teacher=teacher)]
+    texts = [passage for item in items.items for passage in passages_of(model, reading, item, teacher=teacher)]
     by_token = items.kind == "StereoSet"
+    apart = by_token and not model.reads_apart and not reading.ends.lead
+    parts = [_in_two(text) if apart else (text,) for text in texts]
+    passages = [part for of_text in parts for part in of_text]
+    whole = np.repeat(np.arange(len(texts)), [len(of_text) for of_text in parts])
 
     def look() -> list[Floats]:
         found = perplexity.statistics(
@@ -75,10 +80,18 @@ def looks_of(
             budget=budget,
             progress=lambda done: progress(done, len(passages)),
         )
-        check_finite(found.nats[:, None], lambda place: whose(items.items, place).where)
-        return split(items.items, -found.nats / found.tokens if by_token else -found.nats)
+        nats, tokens = (np.bincount(whole, weights=part).astype(np.float64) for part in (found.nats, found.tokens))
+        check_finite(nats[:, None], lambda place: whose(items.items, place).where)
+        return split(items.items, -nats / tokens if by_token else -nats)
 
     return look
+
+
+def _in_two(text: Passage) -> tuple[Passage, ...]:
+    """A text behind the token that begins texts: its first token after that one, and the others without it."""
+    opening = replace(text, ids=text.ids[:2], learned=text.learned[:2])
+    rest = replace(text, ids=text.ids[1:], learned=text.learned[1:])
+    return (opening, rest) if len(rest) > 1 else (opening,)
 
 
 def split(items: Sequence[Item], scores: Floats) -> list[Floats]:
