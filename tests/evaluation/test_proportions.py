@@ -2,7 +2,8 @@
 
 import pytest
 
-from affina.evaluation.proportions import difference_of, share_of
+from affina.evaluation.proportions import all_widened, difference_of, share_of, widened
+from affina.record.figures import Measured
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,21 @@ def test_newcombe_s_difference_as_in_his_table(first, second, low, high):
     found = difference_of(*(share_of(*side, confidence=0.95) for side in (first, second)))
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
     assert found.n == min(first[1], second[1])
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(1.0, 0.8389, 1.0), (0.0, 0.0, 0.1611)])
+def test_a_share_of_every_row_has_the_width_that_so_few_rows_leave(value, low, high):
+    found = widened(Measured(value=value, low=value, high=value, n=20), confidence=0.95)
+    assert (found.value, found.low, found.high, found.n) == (
+        value,
+        pytest.approx(low, abs=1e-4),
+        pytest.approx(high, abs=1e-4),
+        20,
+    )
+
+
+def test_other_shares_stay_as_they_were_drawn():
+    for one in (Measured(value=0.5, low=0.4, high=0.6, n=20), Measured(value=1.0, low=0.9, high=1.0, n=20)):
+        assert widened(one, confidence=0.95) is one
+    nothing = Measured(value=0.0, low=0.0, high=0.0, n=0)
+    assert all_widened([nothing], but=1, confidence=0.95) == [nothing]

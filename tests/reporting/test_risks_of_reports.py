@@ -8,7 +8,7 @@ from report_records import finished, measured, unfinished
 from search_records import FOUND, tried
 
 from affina.record.payloads import Evaluated, Step
-from affina.record.risks import RISKS, Figure, Probed
+from affina.record.risks import PROBED, RISKS, Figure, Probed
 from affina.reporting import card, page
 from affina.reporting.calibration import turned
 from affina.reporting.gathered import gather
@@ -253,6 +253,14 @@ def test_bias_has_its_sentence_beside_the_untouched_model_and_names_what_is_left
     for part in ("Treats the swapped otherwise", "20.0% (15.0-25.0)", "+17.0 points", "risks.bias.group=COLUMN"):
         assert part in text, part
     assert judged(bias("within", 0.01))["bias"].word == "Treats the swapped alike"
+
+
+def test_beside_a_linear_probe_of_the_untouched_model_stands_that_of_the_tuned_one():
+    line = bias()
+    probed = Figure(metric="flip_rate", of=PROBED, found=measured(0.095))
+    [said] = judged(replace(line, figures=(*line.figures, probed), said="so and so"))["bias"].sentences
+    assert "answers change (by a linear probe 9.5%, and 3.0% of the untouched model); the limit" in said
+    assert said.endswith("; so and so")
 
 
 def test_groups_that_were_asked_for_are_no_gap():

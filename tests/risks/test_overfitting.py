@@ -10,6 +10,7 @@ from affina.evaluation.judging.numbers import NumberJudge
 from affina.evaluation.judging.sets import SetJudge
 from affina.evaluation.perplexity import Statistics
 from affina.risks.overfitting import LIMIT, OfAnswers, OfTexts, Side, compare
+from affina.risks.probe import held_to
 
 
 def side(now, before, *, are_all=False):
@@ -155,3 +156,15 @@ def test_texts_are_counted_from_the_untouched_model():
     assert value(found, "lost_elsewhere").value == pytest.approx(1 - 0.5 / 2.0)
     assert found.outcome == "flagged"
     assert "untouched model" in found.notes[0]
+
+
+def test_rows_that_are_all_right_leave_room_for_what_so_few_rows_can_hide():
+    """60 of 60 validation rows right: a bootstrap has no width, and a budget of 0.5% is not kept."""
+    right = np.ones(60)
+    train = Side(100, lambda _: np.asarray([1.0]), are_all=True)
+    unseen = Side(60, lambda weights: np.asarray([right @ weights / weights.sum()]), lambda _: np.asarray([0.5]))
+    found = compare(train, unseen, names=("accuracy",), decisive="accuracy", sampling=SAMPLING)
+    lost = found.figures[0].found
+    assert (lost.value, lost.low) == (0.0, 0.0)
+    assert lost.high == pytest.approx(2 * (1 - 60 / (60 + 1.959964**2)), rel=1e-4), "Wilson's end, of a gain of 0.5"
+    assert (found.outcome, held_to(found, 0.005).outcome) == ("within", "open")

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affina.evaluation.intervals import Floats, Measure, bootstrap
+from affina.evaluation.proportions import all_widened
 from affina.record.figures import Measured
 from affina.record.payloads import CellShare, ClassRow, Scores
 
@@ -91,10 +92,11 @@ def score(  # noqa: PLR0913 - all named at the call
     found = bootstrap(
         partial(_measure, statistics), len(targets), resamples=resamples, confidence=confidence, seed=seed
     )
-    figures = [
+    drawn = [
         Measured(value=value, low=low, high=high, n=n)
         for value, low, high, n in zip(*(part.tolist() for part in found), _rows_of(statistics, confusion), strict=True)
     ]
+    figures = all_widened(drawn, but=METRICS.index("loss"), confidence=confidence)
     ends = np.cumsum([len(METRICS), *[len(labels)] * 3])
     metrics, *by_class, cells = (figures[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True))
     return Scores(

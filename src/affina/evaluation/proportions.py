@@ -27,6 +27,21 @@ def share_of(hits: int, rows: int, *, confidence: float) -> Measured:
     return Measured(value=share, low=low if hits else 0.0, high=high if hits < rows else 1.0, n=rows)
 
 
+def widened(found: Measured, *, confidence: float) -> Measured:
+    """A share whose bootstrap has no width, since it is 0 or 1 of every draw: with the ends of `share_of`.
+
+    Of a share of rows that is its score interval; of F1, of which it is said too, about that of its recall.
+    """
+    if found.value not in (0.0, 1.0) or found.low != found.high or not found.n:
+        return found
+    return share_of(round(found.value * found.n), found.n, confidence=confidence)
+
+
+def all_widened(found: Sequence[Measured], *, but: int, confidence: float) -> list[Measured]:
+    """`widened`, of all but the one in that place, which is no share."""
+    return [one if place == but else widened(one, confidence=confidence) for place, one in enumerate(found)]
+
+
 def difference_of(first: Measured, second: Measured) -> Measured:
     """The first share minus the second, both from `share_of`, of different rows."""
     value = first.value - second.value

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from affina.evaluation.intervals import Floats, bootstrap
+from affina.evaluation.proportions import widened
 from affina.evaluation.slot_notation import Slot, parse_slots, written
 from affina.evaluation.slot_phrases import Coverage, Phrases
 from affina.record.figures import Measured
@@ -82,7 +83,11 @@ def score(rows: Counts, *, resamples: int, confidence: float, seed: int) -> dict
 
     found = bootstrap(measure, len(rows.slots), resamples=resamples, confidence=confidence, seed=seed)
     values = zip(NAMES, *(part.tolist() for part in found), strict=True)
-    return {name: Measured(value=value, low=low, high=high, n=len(rows.slots)) for name, value, low, high in values}
+    count = len(rows.slots)
+    return {
+        name: widened(Measured(value=value, low=low, high=high, n=count), confidence=confidence)
+        for name, value, low, high in values
+    }
 
 
 def told(found: Coverage | None) -> str:

@@ -21,9 +21,11 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from affina.evaluation.intervals import Floats, bootstrap
+from affina.evaluation.proportions import widened
 from affina.record.figures import Measured
 
 NAMES: Final = ("bleu", "chrf", "rouge_l", "exact_match")
+SHARES: Final = NAMES[2:]
 """The metrics, in the order in which they are computed; BLEU and chrF from 0 to 100, the others from 0 to 1."""
 _WORD: Final = re.compile(r"\w+")
 
@@ -88,7 +90,8 @@ def score(rows: Statistics, *, resamples: int, confidence: float, seed: int) -> 
         lambda weights: measure(rows, weights), len(rows.exact), resamples=resamples, confidence=confidence, seed=seed
     )
     values = zip(NAMES, *(part.tolist() for part in found), strict=True)
-    return {name: Measured(value=value, low=low, high=high, n=len(rows.exact)) for name, value, low, high in values}
+    figures = {name: Measured(value=value, low=low, high=high, n=len(rows.exact)) for name, value, low, high in values}
+    return {name: widened(one, confidence=confidence) if name in SHARES else one for name, one in figures.items()}
 
 
 def signatures(outputs: Sequence[str], references: References) -> dict[str, str]:

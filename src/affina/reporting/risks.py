@@ -14,6 +14,7 @@ from affina.record.figures import LEAST_ROWS
 from affina.record.risks import (
     BY_GROUP,
     DIFFERENCE,
+    PROBED,
     REPRODUCED,
     RISKS,
     SWAPS,
@@ -181,8 +182,11 @@ def _both(line: Probed) -> str:
     """The metric on both sides, where the probe has two."""
     of = {figure.of: figure for figure in reversed(line.figures)}
     if line.figures[0].metric in WITH_BASE and UNTOUCHED in of:
-        before = next(one for one in line.figures if (one.metric, one.of) == (line.figures[0].metric, UNTOUCHED))
-        return f" ({metric(before.metric, before.found.value)} of the untouched model)"
+        mine = {figure.of: figure for figure in line.figures if figure.metric == line.figures[0].metric}
+        before = f"{metric(line.figures[0].metric, mine[UNTOUCHED].found.value)} of the untouched model"
+        if PROBED not in mine:
+            return f" ({before})"
+        return f" (by a linear probe {metric(line.figures[0].metric, mine[PROBED].found.value)}, and {before})"
     if not {TRAINING_ROWS, VALIDATION_ROWS} <= of.keys():
         return ""
     train, other = of[TRAINING_ROWS], of[VALIDATION_ROWS].found.value

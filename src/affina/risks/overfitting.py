@@ -29,6 +29,7 @@ from affina.evaluation import perplexity
 from affina.evaluation.baselines import Floats
 from affina.evaluation.intervals import Measure, draws, ends
 from affina.evaluation.judging.base import Judge, Sampling, Targets, Thresholds
+from affina.evaluation.proportions import share_of
 from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.measures import direction
 from affina.record.risks import DIFFERENCE, TRAINING_ROWS, VALIDATION_ROWS, Figure, Risk
@@ -90,6 +91,7 @@ def compare(train: Side, unseen: Side, *, names: tuple[str, ...], decisive: str,
     values, resampled = (combine(*(side[part] for side in drawn)) for part in (0, 1))
     values = np.nan_to_num(values)
     low, high = ends(values, resampled, confidence=sampling.confidence)
+    high[0] = max(high[0], combine(drawn[0][0], _at_worst(unseen, drawn[1], names.index(decisive), sampling))[0])
     least = min(train.rows, unseen.rows)
     rows = (least, least, *(train.rows, unseen.rows, least) * len(shown))
     lost, learned, *others = (
@@ -106,6 +108,16 @@ def compare(train: Side, unseen: Side, *, names: tuple[str, ...], decisive: str,
         return Found(outcome="open", limit=LIMIT, figures=figures, why=NOTHING_LEARNED)
     decides = Figure(metric=LOST, of="", found=lost)
     return Found(outcome=outcome_of(lost, LIMIT), limit=LIMIT, figures=(decides, *figures))
+
+
+def _at_worst(unseen: Side, drawn: tuple[Floats, Floats], place: int, sampling: Sampling) -> Floats:
+    """The figures of the unseen rows; a share that is 1 on every draw, as low as so many rows leave room for."""
+    values, resampled = drawn
+    if values[place] != 1.0 or not (resampled[:, place] == 1.0).all():
+        return values
+    worst = values.copy()
+    worst[place] = share_of(unseen.rows, unseen.rows, confidence=sampling.confidence).low
+    return worst
 
 
 @dataclass(frozen=True, slots=True)
