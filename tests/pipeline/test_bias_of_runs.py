@@ -240,7 +240,7 @@ def test_the_column_may_keep_rows_together_as_well(tmp_path):
 
 def named(number):
     """A row that has no term, but for a few."""
-    text, label, group = rows_of(240)[number]
+    text, label, group = rows_of(600)[number]
     return (text if number < 12 else f"the parcel {text.split(': ', 1)[1]}", label, group)
 
 
@@ -252,7 +252,7 @@ def held(tmp_path, *, rows, **bias):
 def test_swaps_that_settle_nothing_have_no_part_in_a_budget_that_groups_are_held_to(tmp_path, monkeypatch, terms):
     monkeypatch.setattr(search, "STRENGTHS", (1.0,))
     monkeypatch.setattr(search, "FINER", 0)
-    rows = [named(number) for number in range(12 - terms, 240 - terms)]
+    rows = [named(number) for number in range(12 - terms, 420 - terms)]
     folder = affina.train(held(tmp_path, rows=rows, group="gender")).folder
     records = read(folder.journal)
     tried = [line for line in records if isinstance(line, Tried)]
@@ -282,15 +282,34 @@ def test_groups_that_are_asked_for_and_settle_nothing_are_refused_beside_a_budge
         prepared(held(tmp_path, rows=grouped(group), group="gender"))
 
 
-def test_a_search_asks_of_validation_rows_and_never_of_those_of_the_report(tmp_path):
+@pytest.mark.parametrize(("asked", "probe"), [({}, "identity terms swapped"), ({"group": "gender"}, "identity|groups")])
+def test_a_budget_that_so_few_rows_could_not_show_to_be_kept_is_refused_with_what_they_can(tmp_path, asked, probe):
+    def given(budget):
+        risks = {"bias": {"budget": budget, **asked}}
+        return recipe(tmp_path, rows=rows_of(600), data={"validation": 0.3}, risks=risks)
+
+    with pytest.raises(
+        RecipeError, match=rf"(?s)risks\.bias\.budget.*the least that so many rows.*({probe})"
+    ) as caught:
+        prepared(given("1pp"))
+    [problem] = caught.value.problems
+    least = problem.expected.split()[0]
+    assert problem.fix.startswith(f"raise it to {least}")
+    if not asked:
+        assert prepared(given(least))
+
+
+def test_a_search_asks_of_validation_rows_and_the_report_of_rows_that_it_did_not_see(tmp_path):
     parts = {"data": {"test": 0.4, "validation": 0.3}, "risks": {"bias": {"group": "gender", "budget": 0.9}}}
     train = {"epochs": 3, "batch_tokens": 200, "learning_rate": 1e-2}
-    folder = affina.train(recipe(tmp_path, rows=rows_of(240), train=train, **parts)).folder
+    folder = affina.train(recipe(tmp_path, rows=rows_of(600), train=train, **parts)).folder
     records = read(folder.journal)
     [searched] = [line for line in records if isinstance(line, Searched)]
     tried = [line for line in records if isinstance(line, Tried)]
     assert len(tried) == searched.candidates
     assert {held.probe for line in tried for held in line.held} == {"identity terms swapped", "groups of people"}
     for line in bias_of(folder).values():
-        assert "validation rows" in line.notes[0]
-        assert line.limit == 0.9
+        assert "test rows" in line.notes[0]
+        assert (line.limit, line.is_budget) == (0.9, True)
+        [searched_on] = {held.figure.found.n for one in tried for held in one.held if held.probe == line.probe}
+        assert searched_on < line.figures[0].found.n, "there are fewer validation rows"

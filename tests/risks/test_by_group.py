@@ -127,3 +127,13 @@ def test_of_many_rare_labels_a_few_are_named():
     who, targets = ["a", "b"] * 100, np.arange(200) // 10
     found = probe_of(targets, targets, who, labels=20)
     assert found.said.endswith("l0, l1, l2, l3, l4 and 15 more")
+
+
+def test_the_least_budget_that_rows_can_show_to_be_kept():
+    """Two groups of 100 rows and 50 of each label: what no difference at all leaves open."""
+    who, targets = ["a", "b"] * 100, np.arange(200) // 2 % 2
+    rows = [Row({"text": "x", "people": group}, "a.csv", 1, 0) for group in who]
+    views = Views(lambda _: np.eye(2)[targets])
+    probe = ByGroup(rows, targets, labels=["no", "yes"], views=views, sampling=SAMPLING, note="")
+    assert probe.finest == pytest.approx(probe.after().figures[0].found.high)
+    assert 0.07 < probe.finest < 0.1

@@ -84,7 +84,7 @@ def notes_on(tried: Sequence[Tried], budgets: Mapping[Risk, float]) -> Iterator[
                     above = _above(held)
                     coarse[held.probe] = min(above, coarse.get(held.probe, above))
         for probe, above in coarse.items():
-            least = f"{_rounded_up(above):g}"
+            least = f"{rounded_up(above):g}"
             if not any(_resolves(one, risk, probe) for one in tried):
                 yield (
                     f"{key_of(risk)}={budget:g} is finer than what {probe} can tell on this run: the interval"
@@ -97,7 +97,7 @@ def _above(held: Held) -> float:
     return 0.0 if held.figure is None else held.figure.found.high - held.figure.found.value
 
 
-def _rounded_up(value: float) -> float:
+def rounded_up(value: float) -> float:
     """To two digits; `value` lies above 0."""
     digits = 1 - math.floor(math.log10(value))
     scale = 10.0**digits

@@ -7,9 +7,10 @@ measured, and what was not and why, goes into the record.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from affina.pipeline.attaching import as_exported, is_beside
 from affina.pipeline.budgets import budgets_of, keeps_limit
@@ -17,7 +18,7 @@ from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
 from affina.recipe.base import AUTO
 from affina.record.journal import Journal
-from affina.record.risks import RISKS, Probed
+from affina.record.risks import BY_GROUP, RISKS, SWAPS, Probed
 from affina.reporting.formats import mebibytes
 from affina.risks.allowance import Allowance
 from affina.risks.measuring import Looks
@@ -26,6 +27,9 @@ from affina.runtime import heap, machine
 from affina.training.control import Outcome
 from affina.training.plan import Plan
 
+OF_OWN_ROWS: Final = frozenset({SWAPS, BY_GROUP})
+"""The probes that ask rows of the run's own: of a search validation rows, of a report those that it is about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probing:
@@ -33,6 +37,10 @@ class Probing:
 
     looks: Looks
     lacking: tuple[Probed, ...]
+
+    def but(self, names: frozenset[str]) -> Probing:
+        """The same without the probes of these names."""
+        return Probing(self.looks.but(names), tuple(line for line in self.lacking if line.probe not in names))
 
 
 def probing_of(run: Prepared, outcome: Outcome, journal: Journal) -> Probing:
@@ -45,8 +53,11 @@ def probing_of(run: Prepared, outcome: Outcome, journal: Journal) -> Probing:
     """
     run.model.module.zero_grad(set_to_none=True)
     heap.give_back()  # the training has left gaps; another model is about to be read
-    budgets = budgets_of(run.recipe)
-    found = list(_with_room(every_probe(run, _allowance(run, outcome.tokens), journal), run))
+    return _probing(run, _with_room(every_probe(run, _allowance(run, outcome.tokens), journal), run))
+
+
+def _probing(run: Prepared, every: Iterable[Probe | Probed]) -> Probing:
+    found, budgets = list(every), budgets_of(run.recipe)
     probes = [probe for probe in found if not isinstance(probe, Probed)]
     lacking = tuple(probe for probe in found if isinstance(probe, Probed))
     return Probing(Looks(probes, run.attached, budgets=budgets, keeps_limit=keeps_limit), lacking)
@@ -67,13 +78,29 @@ def measure_risks(run: Prepared, outcome: Outcome, journal: Journal, probing: Pr
                 Probed(risk=risk, probe=risk, outcome="unmeasured", why="the recipe says risks.measure=never")
             )
         return
+    searched = probing is not None and "bias" in budgets_of(run.recipe) and run.report_split != "validation"
     probing = probing or probing_of(run, outcome, journal)
-    for line in probing.lacking:
-        journal.append(line)
-    probing.looks.at_base()
-    with as_exported(run):
-        for line in probing.looks.at_tuned():
+    parts = _on_unseen(run, outcome, journal, probing) if searched else (probing,)
+    for part in parts:
+        for line in part.lacking:
             journal.append(line)
+        part.looks.at_base()
+    with as_exported(run):
+        for part in parts:
+            for line in part.looks.at_tuned():
+                journal.append(line)
+
+
+def _on_unseen(run: Prepared, outcome: Outcome, journal: Journal, probing: Probing) -> tuple[Probing, Probing]:
+    """The probes of a search without those that chose by rows of the run's own; these, of the rows of the report."""
+    report = run.recipe.risks.model_copy(update={"bias": run.recipe.risks.bias.model_copy(update={"budget": None})})
+    asked = replace(run, recipe=run.recipe.model_copy(update={"risks": report}))
+    every = every_probe(asked, _allowance(run, outcome.tokens), journal)
+    return probing.but(OF_OWN_ROWS), _probing(run, _with_room([one for one in every if _name(one) in OF_OWN_ROWS], run))
+
+
+def _name(probe: Probe | Probed) -> str:
+    return probe.probe if isinstance(probe, Probed) else probe.name
 
 
 def _allowance(run: Prepared, tokens: int) -> Allowance:
@@ -98,7 +125,7 @@ def reads_base(run: Prepared) -> bool:
     return run.recipe.risks.measure != "never" and in_the_model and not is_beside(run.attached)
 
 
-def _with_room(probes: list[Probe | Probed], run: Prepared) -> Iterator[Probe | Probed]:
+def _with_room(probes: Iterable[Probe | Probed], run: Prepared) -> Iterator[Probe | Probed]:
     """The same without those that look at the base model, where it does not fit beside the tuned one."""
     weights = run.model.module.parameters()
     needed = sum(tensor.numel() * tensor.element_size() for tensor in weights) if reads_base(run) else 0

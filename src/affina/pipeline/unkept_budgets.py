@@ -8,20 +8,24 @@ from pathlib import Path
 from affina.data.people import KEY as GROUP_KEY
 from affina.errors import Problem, RecipeError
 from affina.pipeline.budgets import DEFAULTS, budgets_of, keeps_limit, key_of
+from affina.pipeline.choosing import rounded_up
 from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.journal import Journal
 from affina.record.risks import BY_GROUP, Probed
 from affina.risks.allowance import Allowance
+from affina.risks.by_group import ByGroup
+from affina.risks.swaps import Swaps
 
 
 def checked_budgets(run: Prepared) -> Prepared:
     """The same run; budgets that no candidate could be shown to keep are refused, before anything is trained.
 
     Raises:
-        RecipeError: nothing is to be measured; there are too few validation rows; this model has no such probe; or one
-            that the recipe asks for by a key of its own cannot be measured.
+        RecipeError: nothing is to be measured; there are too few validation rows; this model has no such probe; one
+            that the recipe asks for by a key of its own cannot be measured; or the budget is finer than the rows that
+            it is held against can show.
     """
     budgets = budgets_of(run.recipe)
     if not budgets:
@@ -43,6 +47,11 @@ def checked_budgets(run: Prepared) -> Prepared:
             wanted = f"a probe of {risk} that this model has"
             raise RecipeError(_unusable(key_of(risk), wanted, found, "leave the budget out"))
         for probe in probes:
+            if isinstance(probe, Swaps | ByGroup) and probe.finest > budgets[risk]:
+                least, given = (f"{100 * one:g}pp" for one in (rounded_up(probe.finest), budgets[risk]))
+                wanted = f"{least} or more, the least that so many rows can show to be kept ({probe.name})"
+                fix = f"raise it to {least}, or hold out more validation rows (data.validation)"
+                raise RecipeError(_unusable(key_of(risk), wanted, given, fix))
             if isinstance(probe, Probed) and probe.probe not in DEFAULTS:
                 asked = GROUP_KEY if probe.probe == BY_GROUP else key_of(risk)
                 wanted = f"{probe.probe} that can be measured, since a budget is held against them ({key_of(risk)})"

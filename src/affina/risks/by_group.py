@@ -43,6 +43,8 @@ TOO_SMALL: Final = f"no two groups have {LEAST_ROWS} rows or more"
 ODDS: Final = "equalised_odds"
 PARITY: Final = "demographic_parity"
 ACCURACY: Final = "accuracy"
+NOBODY: Final = -1
+"""The place of no label."""
 
 
 @final
@@ -76,6 +78,17 @@ class ByGroup:
         self._views, self._sampling, self._note = views, sampling, note
         self._groups = [row.fields[ROLE] for row in rows]
         self._base: Answered | None = None
+
+    @property
+    def finest(self) -> float:
+        """The least budget that so many rows can show to be kept: with no difference; 0 where none is compared."""
+        labels = len(self._labels)
+        decides = rates_of(self._groups, self._targets, labels=labels, odds=True)
+        decides = decides or rates_of(self._groups, self._targets, labels=labels, odds=False)
+        if decides is None:
+            return 0.0
+        nobody = np.full(len(self._rows), NOBODY, dtype=np.int64)
+        return decides.measured(nobody, confidence=self._sampling.confidence).high
 
     def before(self) -> None:
         """The answers of the model as it came."""

@@ -55,6 +55,13 @@ class Looks:
         self._attached, self._budgets, self._keeps_limit = attached, budgets, keeps_limit
         self._begun = False
 
+    def but(self, names: frozenset[str]) -> Looks:
+        """The same, as far as they have looked, without the probes of these names."""
+        others = Looks([], self._attached, budgets=self._budgets, keeps_limit=self._keeps_limit)
+        others._looked = [one for one in self._looked if one.probe.name not in names]
+        others._begun = self._begun
+        return others
+
     @property
     def probes(self) -> tuple[Probe, ...]:
         """All of them, in order."""

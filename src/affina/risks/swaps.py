@@ -127,6 +127,11 @@ class Swaps:
         self._pairs, self._views, self._sampling, self._notes = pairs, views, sampling, notes
         self._base: _Changes | None = None
 
+    @property
+    def finest(self) -> float:
+        """The least budget that so many rows can show to be kept: with no answer changed."""
+        return share_of(0, len(self._pairs), confidence=self._sampling.confidence).high
+
     def before(self) -> None:
         """The answers of the model as it came."""
         self._base = self._changes(self._views.alike or self._views.shipped)
