@@ -282,6 +282,9 @@ def test_start_and_scale():
     assert {update.scale for update in plain.updates} == {2.0}
     assert {update.scale for update in attach(case("llama/write"), alpha=8, rslora=True).updates} == {4.0}
     assert {update.scale for update in attach(case("llama/write"), rank=3).updates} == {2.0}
+    for rank in (2, 8):  # constant but for 1 / sqrt(rank), where it grew with the rank
+        stable = attach(case("llama/write"), rank=rank, rslora=True).updates
+        assert [update.scale for update in stable] == pytest.approx([2 * math.sqrt(8 / rank)] * len(stable))
     assert all((update.b == 0).all() and (update.a != 0).any() for update in plain.updates)
     assert max(float(u.a.detach().abs().max() * math.sqrt(u.layer.inputs)) for u in plain.updates) <= 1
     normal = attach(case("llama/write"), init="gaussian")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, final
+from typing import Any, Final, final
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,9 @@ from affina.models.untying import untied
 from affina.recipe.base import AUTO
 from affina.recipe.method_specs import LoraSpec
 from affina.values import Resolved
+
+_PLAIN_RANK: Final = 8
+"""The recipe's own rank: there rsLoRA's scale is that of plain LoRA."""
 
 
 def attach(module: Any, anatomy: Anatomy, spec: LoraSpec) -> LowRank:
@@ -55,6 +58,9 @@ def low_rank(module: Any, anatomy: Anatomy, spec: LoraSpec, layers: Sequence[Lay
 
 def alpha_of(spec: LoraSpec) -> Resolved[float]:
     """The alpha that `spec` comes to."""
+    if spec.alpha == AUTO and spec.rslora:
+        reason = f"updates of rank {_PLAIN_RANK} are scaled by 2 as without rslora, others by 1 / sqrt(rank) of that"
+        return Resolved(2.0 * math.sqrt(_PLAIN_RANK), reason)
     if spec.alpha == AUTO:
         return Resolved(2.0 * spec.rank, "twice the rank, so that another rank needs no other learning rate")
     return Resolved(float(spec.alpha), "given in the recipe")

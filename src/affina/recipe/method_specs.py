@@ -30,7 +30,8 @@ class LoraSpec(Spec):
     name: Literal["lora"] = "lora"
     rank: PositiveInt = Field(8, description="The rank of each update.")
     alpha: PositiveFloat | Auto = Field(
-        AUTO, description="The update is multiplied by alpha / rank; `auto` is twice the rank."
+        AUTO,
+        description="The update is multiplied by alpha / rank; `auto`: twice the rank, with `rslora` sqrt(32).",
     )
     dropout: Share = Field(0.0, description="Dropout on what enters an update.")
     targets: Annotated[Words, Field(min_length=1)] = Field(
