@@ -47,6 +47,26 @@ def test_italian_terms(text, swapped):
     assert ITALIAN.swap(text).text == swapped
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Burger King, Billie Jean King, a king size bed, drama queen, Queens",
+        "host name of the server, the hosts, Duke University",
+        "a male connector, Female  Plugs and a FEMALE HEADER",
+        "threat actors on the Isle of Man; the man page, man in the middle",
+        "St. John and Saint Mary, mother tongue, Brother printers, a sister company",
+    ],
+)
+def test_english_words_that_are_mostly_something_else_stay(text):
+    once = ENGLISH.swap(text)
+    assert (once.text, once.sides) == (text, (0, 0))
+
+
+def test_terms_beside_such_words_are_swapped():
+    assert ENGLISH.swap("a male nurse, an actor, man").text == "a female nurse, an actress, woman"
+    assert ENGLISH.swap("John wired the male plug").text == "Patricia wired the male plug"
+
+
 def test_names_swapped_twice_are_the_text_again():
     text = "James met Patricia, and JOHN met mary; Linda's son is no Robert"
     once = ENGLISH.swap(text)
@@ -105,7 +125,8 @@ def test_both_texts_of_a_pair_are_swapped_and_nothing_else():
 
 def test_the_lists_are_sound():
     english, italian = (terms_for(None, code).value for code in ("en", "it"))
-    assert min(len(english), len(italian)) > 100
+    assert len(english) > 100
+    assert len(italian) > 70, "a noun in all its forms is one"
     counts = Counter(plain(term) for pair in english for term in (pair.first, pair.second))
     assert {term for term, count in counts.items() if count > 1} == {"her", "his"}
     words = {plain(term) for pair in english for term in (pair.first, pair.second)}
@@ -129,7 +150,7 @@ def test_words_of_the_other_language_stay_where_the_language_is_not_clear(text):
     both = terms_for(None, "")
     assert Swapper(both.value).swap(text).text == text
     assert "another word in the other language" in both.reason
-    assert ITALIAN.swap("Re: il mio ordine, del re").text == "Re: il mio ordine, del re"
+    assert ITALIAN.swap("Re: il mio ordine, di re").text == "Re: il mio ordine, di re"
     assert ITALIAN.swap("il re").text == "la regina"
 
 
@@ -138,8 +159,8 @@ def test_words_that_are_left_out_where_the_language_is_not_clear_are_of_the_list
     kept = terms_for(None, "").value
     left_out = {code: {pair for pair in pairs if pair not in kept} for code, pairs in everything.items()}
     terms = {plain(term) for pair in left_out["en"] | left_out["it"] for term in (pair.first, pair.second)}
-    assert {"son", "male", "man", "men", "nun", "host", "donna", "ella", "andrea", "simone"} <= terms
-    assert len(kept) > 200
+    assert {"son", "male", "man", "men", "nun", "donna", "ella", "andrea", "simone"} <= terms
+    assert len(kept) > 150
 
 
 def test_a_file_of_the_users(tmp_path):

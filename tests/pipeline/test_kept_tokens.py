@@ -9,7 +9,7 @@ import affina
 from affina.data.rows import Row
 from affina.models.classifier import load_classifier
 from affina.models.source import locate
-from affina.pipeline import kept_starts, kept_tokens
+from affina.pipeline import kept_starts, kept_tokens, same_run
 from affina.pipeline.kept_tokens import KEY, KIND, tokens_of
 from affina.record.journal import read
 from affina.record.payloads import Chosen, Step
@@ -190,3 +190,13 @@ def test_a_run_with_kept_tokens_is_the_run_without(tmp_path, monkeypatch):
 def test_a_look_at_the_data_keeps_nothing(tmp_path):
     affina.check(write_csv(tmp_path / "good.csv", sample_rows(40)), [f"model={tiny()}"])
     assert entries() == []
+
+
+def test_a_list_of_words_is_a_part_of_the_code(tmp_path, monkeypatch):
+    folder, found = tmp_path / "affina", []
+    (folder / "data").mkdir(parents=True)
+    monkeypatch.setattr(same_run, "__file__", str(folder / "pipeline" / "same_run.py"))
+    for name, words in [("a.py", "he"), ("data/a.txt", "he"), ("data/a.txt", "she"), ("data/b.csv", "he")]:
+        (folder / name).write_text(words, encoding="utf-8")
+        found.append(same_run.code_hash.__wrapped__())
+    assert len(set(found)) == 3, "tables of rows are none"

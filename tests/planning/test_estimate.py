@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from affina.data.identity.terms import Noun, Pair
 from affina.models.language import load_language_model
 from affina.pipeline.training import plan_of
 from affina.planning import estimate, pace
@@ -177,6 +178,13 @@ def test_the_same_run_has_the_same_key_in_another_folder(tmp_path):
     assert key_of(one) == key_of(prepared_run(tmp_path, "run=b", "train.too_large=try"))
     assert key_of(one) != key_of(prepared_run(tmp_path, "run=a", "train.batch_tokens=40"))
     assert recipe_words(tmp_path, "run=a")["run"] == "a"
+
+
+def test_a_run_with_terms_that_are_swapped_otherwise_has_another_key(tmp_path):
+    one = prepared_run(tmp_path, "run=a")
+    pair = Pair("it", "re", "regina", noun=Noun(("il", "la"), alone=False))
+    others = (replace(pair, noun=Noun(("il", "la"))), replace(pair, kept=("re magi",)), replace(pair, noun=None))
+    assert len({key_of(replace(one, terms=(some,))) for some in (pair, *others)}) == 4
 
 
 @pytest.mark.parametrize("package", ["affina", "torch"])

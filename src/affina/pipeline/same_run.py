@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def hash_of(prepared: Prepared, recipe: Mapping[str, Any], *more: Any) -> str:
         more: anything that JSON or `str` writes down whole.
     """
     here = [machine.facts(prepared.device)["device"], torch.get_num_threads(), versions_of(prepared)]
-    source, terms = prepared.model.source, [[pair.first, pair.second, pair.before] for pair in prepared.terms]
+    source, terms = prepared.model.source, [asdict(pair) for pair in prepared.terms]
     parts = [recipe, prepared.loaded.files, terms, fingerprint(source), fingerprint_beside(source), *more, *here]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -44,8 +45,8 @@ def versions_of(prepared: Prepared) -> dict[str, str]:
 
 @functools.cache
 def code_hash() -> str:
-    """Affina's own source, hashed: another version may measure otherwise."""
+    """Affina's own source, and its lists of words, hashed: another version may measure otherwise."""
     folder, found = Path(__file__).parents[1], hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
+    for path in sorted((*folder.rglob("*.py"), *folder.rglob("*.txt"))):
         found.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return found.hexdigest()

@@ -2,15 +2,18 @@
 
 A line is a language, a term, and its counterpart: `en, he, she`. A term may be several words. A word that has two
 counterparts needs the word `before` behind one of the pairs, which then holds where another word follows it. Lines that
-begin with # are comments. This module changes no text (`swapping`).
+begin with # are comments. Affina's Italian nouns are a table of their own (`it_nouns.txt`): what stands in front of one
+is swapped with it (`nouns`). This module changes no text (`swapping`).
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Final
 from unicodedata import normalize
@@ -26,6 +29,21 @@ LANGUAGES: Final = ("en", "it")
 BEFORE: Final = "before"
 _FORM: Final = "a language, a term and its counterpart, with commas between them, such as `en, he, she`"
 _MOST_PROBLEMS: Final = 10
+_NOUN: Final = re.compile(r"(il|lo|la|i|gli|le) (.+)|(l')(.+)")
+_BEHIND: Final = "behind"
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """Of a pair of nouns, which words in front of them agree with them, and how.
+
+    Attributes:
+        articles: the definite articles of the two.
+        alone: they are terms without such a word, too.
+    """
+
+    articles: tuple[str, str]
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +54,25 @@ class Pair:
         language: an ISO 639-1 code.
         first: as the file writes it.
         second: the same.
-        before: it holds where another word follows.
+        before: it holds where another word follows; of nouns, where a name does.
+        noun: of Affina's Italian nouns; None of all other terms.
+        kept: what stays as it is: phrases with one of the terms in any case, or a term in exactly this case.
     """
 
     language: str
     first: str
     second: str
     before: bool = False
+    noun: Noun | None = None
+    kept: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, str]:
+        """The terms as they are named: with their articles where they are none without."""
+        if self.noun is None or self.noun.alone:
+            return self.first, self.second
+        first, second = self.noun.articles
+        return _joined(first, self.first), _joined(second, self.second)
 
 
 def plain(term: str) -> str:
@@ -73,11 +103,18 @@ def terms_for(own: str | None, language: str) -> Resolved[tuple[Pair, ...]]:
     if language and own is None:
         return Resolved((), f"the training rows look like {name}, and {whose} are in English and Italian")
     if own is None:
-        kept = tuple(pair for pair in pairs if not _in_both_languages(pair))
+        kept = tuple(pair for each in pairs for pair in _for_any_language(each))
         less = f"{len(pairs) - len(kept)} with a term that is another word in the other language, such as son or male"
         return Resolved(kept, f"all pairs of {whose} but {less}: the rows' language is not clear")
     clear = f"the training rows look like {name}, which it has none of" if language else "their language is not clear"
     return Resolved(pairs, f"all pairs of {whose}: {clear}")
+
+
+def _for_any_language(pair: Pair) -> tuple[Pair, ...]:
+    """A pair where the rows' language is not clear: "la donna", but not Donna."""
+    if not _in_both_languages(pair):
+        return (pair,)
+    return () if pair.noun is None else (replace(pair, noun=replace(pair.noun, alone=False)),)
 
 
 def _in_both_languages(pair: Pair) -> bool:
@@ -94,7 +131,43 @@ def _ambiguous() -> dict[str, frozenset[str]]:
 
 @cache
 def _of_affina(code: str) -> tuple[Pair, ...]:
-    return read_terms(str(Path(__file__).with_name(f"{code}.txt")))
+    pairs = (*_nouns(code), *read_terms(str(Path(__file__).with_name(f"{code}.txt"))))
+    return tuple(replace(pair, kept=_kept(code, {plain(pair.first), plain(pair.second)})) for pair in pairs)
+
+
+def _nouns(code: str) -> list[Pair]:
+    """Affina's nouns in a language whose words in front of a noun agree with it."""
+    path = Path(__file__).with_name(f"{code}_nouns.txt")
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            *terms, mark = [*line.split(", "), ""][:3]
+            (article, noun), (other, partner) = (re.sub(_NOUN, r"\1\3,\2\4", term).split(",") for term in terms)
+            alone = mark != _BEHIND
+            found.append(Pair(code, noun, partner, mark == BEFORE, Noun((article, other), alone)))
+    return found
+
+
+def _kept(code: str, terms: set[str]) -> tuple[str, ...]:
+    """The phrases of Affina with one of these terms that say of nobody who they are."""
+    return tuple(phrase for phrase in _phrases(code) if terms & set(re.split(r"[ ']", plain(phrase))))
+
+
+@cache
+def _phrases(code: str) -> tuple[str, ...]:
+    lines = Path(__file__).with_name("kept_phrases.txt").read_text(encoding="utf-8").splitlines()
+    parts = [
+        [part.split("/") for part in rest]
+        for language, *rest in (line.split(", ") for line in lines)
+        if language == code
+    ]
+    return tuple(" ".join(words).replace("' ", "'") for each in parts for words in product(*each))
+
+
+def _joined(article: str, noun: str) -> str:
+    return article + noun if article.endswith("'") else f"{article} {noun}"
 
 
 def read_terms(path: str) -> tuple[Pair, ...]:
