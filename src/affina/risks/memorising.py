@@ -1,6 +1,7 @@
 """Memorising: how many training answers a model writes word for word, beside as many answers that it never saw.
 
-It is asked what the row asks and takes the likeliest token each time. An answer counts as reproduced where the text is
+It reads what stood before the answer when that was learned, and takes the likeliest token each time. Of a conversation
+it is the longest answer, whichever turn that is, on both sides. An answer counts as reproduced where the text is
 the answer, or its beginning where the text was cut at the most tokens (Carlini et al. 2021, section 3, for prefixes of
 documents). Answers of a few words are not looked at: there is one way to say "yes". What rows say again and again is
 reproduced for unseen rows, too; what the training rows have beyond that was memorised.
@@ -63,8 +64,8 @@ class Memorised:
             limit=LIMIT,
             figures=tuple(Figure(metric=SHARE, of=side, found=found) for side, found in of),
             notes=(
-                f"answers of {LEAST_TOKENS} tokens or more, drawn by the seed, of which the first {LENGTH} tokens are"
-                " written, the likeliest each time",
+                f"answers of {LEAST_TOKENS} tokens or more, of a conversation the longest one, drawn by the seed, of"
+                f" which the first {LENGTH} tokens are written after what stood before them, the likeliest each time",
             ),
         )
 
