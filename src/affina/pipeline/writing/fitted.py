@@ -9,8 +9,8 @@ import numpy as np
 
 from affina.data.canaries import own_count
 from affina.evaluation import perplexity
-from affina.models.ending import decoded
-from affina.models.writing import HowToWrite, write
+from affina.models.ending import end_tokens
+from affina.models.writing import HowToWrite, read_back, write
 from affina.pipeline.compared_rows import compared_rows, mean_tokens
 from affina.pipeline.forgetting import forgetting_of
 from affina.pipeline.prepared import Prepared
@@ -68,7 +68,8 @@ def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: 
 
         answers = long_answers(subject, split, count=count, seed=run.recipe.seed)
         texts = write(subject.model, _prompts(subject, answers), HowToWrite(most_tokens=LENGTH), progress=going)
-        learned = (decoded(subject.model, answer.ids) for answer in answers)
+        stops = end_tokens(subject.model)
+        learned = (read_back(subject.model, answer.ids, stops) for answer in answers)
         return [reproduces(text, answer) for text, answer in zip(texts, learned, strict=True)]
 
     return Memorised(reproduced, confidence=run.recipe.evaluate.confidence)
