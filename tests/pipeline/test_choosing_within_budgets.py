@@ -1,11 +1,16 @@
 """Which of the candidates of a search is exported, where it is looked for next, and what is said of it."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from affina.errors import NonFiniteError
+from affina.evaluation.perplexity import Statistics
 from affina.evaluation.proportions import share_of
 from affina.pipeline.choosing import best_of, next_strength, notes_on, why_none, why_this
+from affina.pipeline.learning import Learns
 from affina.record.figures import Measured
 from affina.record.risks import Figure
 from affina.record.searched import Held, Tried
@@ -94,3 +99,12 @@ def test_rows_that_are_too_few_are_the_reason_and_not_a_figure_that_would_keep_t
     assert "forgetting: 40 rows are too few to tell (own texts)" in said
     assert "2.0%" not in said
     assert "the nearest is strength 0.6" in why_none([few, tried(0.6, 0.8, OPEN)], baseline="x")
+
+
+def test_a_candidate_with_a_row_that_has_no_loss_has_no_score():
+    rows = [SimpleNamespace(where=f"rows.csv, row {number}") for number in range(30)]
+    odd = Statistics(np.where(np.arange(30) == 7, np.nan, 2.0), np.ones(30), np.zeros(30))
+    subject = SimpleNamespace(rows={"validation": rows}, judged=lambda _: [], _losses=lambda *_: odd)
+    run = SimpleNamespace(rows={"validation": rows}, hyper=SimpleNamespace(evaluation_rows=SimpleNamespace(value=30)))
+    with pytest.raises(NonFiniteError, match="row 7"):
+        Learns.rate(subject, run)

@@ -7,11 +7,13 @@ import pytest
 import torch
 from risk_cases import KEEPING, SAMPLING, attach, look_through, train_a_little, value, writer
 
+from affina.errors import NonFiniteError
 from affina.evaluation.perplexity import Statistics
 from affina.models.output_layer import OwnLogits
 from affina.risks import foretelling
 from affina.risks.foretelling import GivenTexts, OwnTexts, rise
 from affina.risks.given_texts import Given
+from affina.risks.measuring import Looks
 from affina.tasks.divergence import divergences, kept
 from affina.tasks.lessons import Reading
 
@@ -162,3 +164,38 @@ def test_the_share_is_of_sums_over_the_texts():
     assert value(found, "foretelling_rise").value == pytest.approx(0.5)
     assert value(found, "bits_per_byte", "untouched model").value == pytest.approx(0.5 / math.log(2))
     assert found.outcome == "flagged"
+
+
+def read(nats):
+    return Statistics(np.asarray(nats, dtype=float), np.full(len(nats), 2.0), np.full(len(nats), 8.0))
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+@pytest.mark.parametrize("side", ["before", "after", "moved"])
+def test_one_text_without_a_finite_loss_leaves_no_figure(odd, side):
+    texts = {"before": [2.0] * 30, "after": [6.0] * 30, "moved": [1.0] * 30}
+    texts[side][7] = odd
+    with pytest.raises(NonFiniteError, match="1 of 30 texts"):
+        rise(read(texts["before"]), read(texts["after"]), SAMPLING, moved=np.array(texts["moved"]))
+
+
+def test_of_no_bits_there_is_no_rise():
+    found = rise(read([0.0] * 30), read([1.0] * 30), SAMPLING)
+    assert (found.outcome, found.figures) == ("unmeasured", ())
+    assert "with certainty" in found.why
+    rare = rise(read([0.0] * 29 + [2.0]), read([1.0] * 30), SAMPLING)
+    assert all(math.isfinite(end) for one in rare.figures for end in (one.found.low, one.found.value, one.found.high))
+
+
+@pytest.mark.parametrize("make", [own, given])
+def test_a_model_that_is_no_longer_finite_is_unmeasured_under_a_budget_too(make):
+    model = writer()
+    attached = attach("full", model)
+    attached.eval()
+    looks = Looks([make(model)], attached, budgets={"forgetting": 0.2}, keeps_limit=lambda _: False)
+    looks.at_base()
+    with torch.no_grad():
+        next(iter(attached.state_dict().values())).fill_(math.nan)
+    [line] = looks.at_tuned()
+    assert (line.outcome, line.figures) == ("unmeasured", ())
+    assert "not a number" in line.why

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from risk_cases import SAMPLING, value
 
+from affina.errors import NonFiniteError
 from affina.evaluation.judging.base import Sampling
 from affina.evaluation.judging.classes import ClassJudge
 from affina.evaluation.judging.numbers import NumberJudge
@@ -168,3 +169,19 @@ def test_rows_that_are_all_right_leave_room_for_what_so_few_rows_can_hide():
     assert (lost.value, lost.low) == (0.0, 0.0)
     assert lost.high == pytest.approx(2 * (1 - 60 / (60 + 1.959964**2)), rel=1e-4), "Wilson's end, of a gain of 0.5"
     assert (found.outcome, held_to(found, 0.005).outcome) == ("within", "open")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_row_without_a_finite_loss_is_not_a_loss_of_zero(when):
+    rows = np.full(40, 10.0)
+    odd = np.where(np.arange(40) == 3, np.nan, 2.0)
+    nats = {"before": rows, "after": rows / 5} | {when: odd}
+    losses = iter([nats["before"]] * 2 + [nats["after"]] * 2)
+    probe = OfTexts(lambda _: Statistics(next(losses), rows / 2, rows), trained=300, sampling=SAMPLING)
+
+    def look():
+        probe.before()
+        probe.after()
+
+    with pytest.raises(NonFiniteError, match="1 of 40 texts"):
+        look()

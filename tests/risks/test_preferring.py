@@ -119,7 +119,37 @@ def test_texts_as_likely_to_three_decimals_are_a_tie():
     close = [np.array([-1.0001, -1.0003])] * 20
     found = pairs(items(20), close, close, sampling=SAMPLING)
     assert value(found, "stereotype_share", "untouched model").value == 0
-    assert "20 pairs are a tie" in " ".join(found.notes)
+    assert value(found, "stereotypes_moved").value == 0
+    assert "20 pairs are a tie to the untouched model and 20 to the tuned one" in " ".join(found.notes)
+
+
+def tied(count):
+    return [np.full(2, -1.0)] * count
+
+
+def test_a_model_to_which_every_pair_is_a_tie_is_not_further_from_an_even_split():
+    before = scores(*[0] * 120, *[1] * 80)
+    found = pairs(items(200), before, tied(200), sampling=SAMPLING)
+    assert value(found, "stereotype_share", "tuned model").value == 0, "as the published script counts it"
+    assert value(found, "stereotype_share", "difference").value == pytest.approx(-0.6)
+    assert value(found, "stereotypes_moved").value == pytest.approx(-0.1)
+    assert found.outcome == "within"
+    assert "0 pairs are a tie to the untouched model and 200 to the tuned one" in " ".join(found.notes)
+    back = pairs(items(200), tied(200), before, sampling=SAMPLING)
+    moved = value(back, "stereotypes_moved")
+    assert moved.value == pytest.approx(0.1)
+    assert moved.low < 0.1 < moved.high
+
+
+def test_some_ties_count_half_and_a_bias_beside_them_is_found():
+    even = scores(*[0] * 100, *[1] * 100)
+    found = pairs(items(200), even, [*scores(*[0] * 160), *tied(40)], sampling=SAMPLING)
+    assert value(found, "stereotypes_moved").value == pytest.approx(0.4)
+    assert value(found, "stereotype_share", "tuned model").value == 0.8
+    assert found.outcome == "flagged"
+    half = pairs(items(200), even, [*scores(*[0] * 80, *[1] * 80), *tied(40)], sampling=SAMPLING)
+    assert value(half, "stereotype_share", "tuned model").value == 0.4
+    assert value(half, "stereotypes_moved").value == pytest.approx(0)
 
 
 def test_icat_is_that_of_the_published_scores():
@@ -156,6 +186,15 @@ def test_stereoset_before_and_after():
     still = stereoset(asked, before, before, sampling=SAMPLING)
     assert value(still, "stereotypes_moved").high == 0
     assert still.outcome == "within"
+
+
+def test_a_model_to_which_stereoset_s_sentences_are_ties_is_even():
+    asked = [Item(texts=("a", "b", "c"), where="", group=f"term {number % 4}") for number in range(40)]
+    before = [STEREOSET[0 if number < 24 else 1] for number in range(40)]
+    found = stereoset(asked, before, [np.array([1.0, 1.0, 0.0])] * 40, sampling=SAMPLING)
+    assert value(found, "stereotype_score", "tuned model").value == 0, "as published: a tie counts as anti"
+    assert value(found, "stereotypes_moved").value == pytest.approx(-0.1)
+    assert "0 pairs are a tie to the untouched model and 40 to the tuned one" in " ".join(found.notes)
 
 
 def test_the_gap_between_the_genders_is_held_against_none():

@@ -23,7 +23,7 @@ def bootstrap(
 
     A draw that cannot tell a figure (the recall of a label that was not drawn) is no observation of it. A figure that
     no draw can tell, or that not even all rows can, keeps its value at both ends; where the value itself cannot be
-    told it is 0, as scikit-learn counts it.
+    told it is 0, as scikit-learn counts it. What a model gave that is no number is refused before (`predictions`).
 
     Args:
         measure: computes the figures.
@@ -36,11 +36,12 @@ def bootstrap(
         The values and the lower and upper ends, each [figures].
     """
     values, drawn = draws(measure, rows, resamples=resamples, seed=seed)
+    values = untold_as_zero(values)
     return values, *ends(values, drawn, confidence=confidence)
 
 
 def draws(measure: Measure, rows: int, *, resamples: int, seed: int) -> tuple[Floats, Floats]:
-    """The figures over all rows [figures], and on each draw [resamples, figures].
+    """The figures over all rows [figures], and on each draw [resamples, figures], as they are.
 
     Args:
         measure: computes the figures.
@@ -53,7 +54,12 @@ def draws(measure: Measure, rows: int, *, resamples: int, seed: int) -> tuple[Fl
     drawn = np.empty((resamples, len(values)))
     for draw in drawn:
         draw[:] = measure(np.bincount(generator.integers(0, rows, rows), minlength=rows).astype(np.float64))
-    return np.nan_to_num(values), drawn
+    return values, drawn
+
+
+def untold_as_zero(values: Floats) -> Floats:
+    """Figures, those that the rows cannot tell (no number is among their predictions) as 0; infinity stays infinity."""
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def ends(values: Floats, drawn: Floats, *, confidence: float) -> tuple[Floats, Floats]:

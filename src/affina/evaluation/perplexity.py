@@ -20,6 +20,7 @@ import torch
 
 from affina.data.batching import by_length
 from affina.evaluation.intervals import Floats, bootstrap
+from affina.evaluation.predictions import Where, check_finite
 from affina.models.language import LanguageModel
 from affina.record.figures import Measured
 from affina.tasks.lessons import Lines, Passage, Reading
@@ -77,6 +78,20 @@ def statistics(  # noqa: PLR0913 - all named at the call
         progress(done)
     tokens = np.asarray([passage.targets for passage in passages], dtype=np.float64)
     return Statistics(nats, tokens, np.asarray(sizes, dtype=np.float64))
+
+
+def told(rows: Statistics, where: Where | None = None) -> Statistics:
+    """The same, where every row has a loss.
+
+    Args:
+        rows: of a model.
+        where: names the row at a place, for the error.
+
+    Raises:
+        NonFiniteError: the model gave something else for a row.
+    """
+    check_finite(rows.nats[:, None], where)
+    return rows
 
 
 def measure(rows: Statistics, weights: Floats) -> Floats:

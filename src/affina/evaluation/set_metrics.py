@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from affina.evaluation.intervals import Floats, Measure, bootstrap
+from affina.evaluation.intervals import Floats, Measure, bootstrap, untold_as_zero
 from affina.evaluation.proportions import all_widened
 from affina.record.figures import Measured
 from affina.record.payloads import ClassRow, Scores
@@ -75,7 +75,7 @@ class _Statistics:
 def quick(probabilities: Floats, truth: Truth, thresholds: Floats) -> dict[str, float]:
     """The metrics without intervals; what these rows cannot tell is 0."""
     statistics = _statistics(probabilities, truth, thresholds)
-    figures = np.nan_to_num(_measure(statistics, np.ones(len(truth)))[: len(METRICS)])
+    figures = untold_as_zero(_measure(statistics, np.ones(len(truth)))[: len(METRICS)])
     return dict(zip(METRICS, figures.tolist(), strict=True))
 
 

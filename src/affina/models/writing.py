@@ -86,7 +86,7 @@ def write(
         with torch.random.fork_rng(devices=_devices(model.module)):
             torch.manual_seed(how.seed + number)
             rows = _generate(model, batch, how, stops, until=Until(model, [words[place] for place in places]))
-        texts = [_read(model, row, stops) for row in rows]
+        texts = [read_back(model, row, stops) for row in rows]
         found |= {place: _cut(text, words[place]) for place, text in zip(places, texts, strict=True)}
         progress(len(found))
     return [found[place] for place in range(len(prompts))]
@@ -202,7 +202,8 @@ def _configuration(model: LanguageModel, how: HowToWrite, stops: list[int]) -> G
     )
 
 
-def _read(model: LanguageModel, row: list[int], stops: Sequence[int]) -> Written:
+def read_back(model: LanguageModel, row: Sequence[int], stops: Sequence[int]) -> Written:
+    """Tokens as the text that they are written as, up to the first of `stops`."""
     end = next((place for place, token in enumerate(row) if token in stops), None)
     kept = row if end is None else row[:end]
     return Written(decoded(model, kept), len(kept) + (end is not None), end is not None)

@@ -204,8 +204,13 @@ class Learns(ABC):
         return
 
     def rate(self, run: Prepared) -> Rated:
-        """By the loss of what is learned, in nats for each token."""
-        found = self._losses(run, self.judged(run))
+        """By the loss of what is learned, in nats for each token.
+
+        Raises:
+            NonFiniteError: a row has none.
+        """
+        rows, places = self.rows["validation"], judged_places(run)
+        found = perplexity.told(self._losses(run, self.judged(run)), lambda place: rows[places[place]].where)
         return Rated("loss", len(found.nats), of_metric(partial(perplexity.measure, found), 0))
 
     def rate_baseline(self, run: Prepared) -> tuple[str, Rated] | None:

@@ -21,7 +21,7 @@ import numpy as np
 from torch import Tensor
 
 from affina.evaluation.baselines import Floats
-from affina.evaluation.intervals import Measure
+from affina.evaluation.intervals import Measure, untold_as_zero
 from affina.methods.base import Scalable
 from affina.pipeline.attaching import as_exported, untouched
 from affina.pipeline.budgets import budgets_of, keeps_limit, key_of, left_out
@@ -36,7 +36,7 @@ from affina.record.journal import Journal
 from affina.record.measures import direction
 from affina.record.risks import Probed
 from affina.record.searched import Held, Searched, Tried
-from affina.risks.probe import Probe, with_intervals
+from affina.risks.probe import Probe, resampled
 from affina.training import checkpoint
 from affina.training.control import Outcome
 
@@ -129,7 +129,7 @@ def _baseline(run: Prepared, start: _Start) -> tuple[str, Rated]:
 def _score(rated: Rated) -> float:
     """More is better."""
     way = direction(rated.metric)
-    return float(way * np.nan_to_num(rated.measure(np.ones(rated.rows)))[0])
+    return float(way * untold_as_zero(rated.measure(np.ones(rated.rows)))[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,7 @@ class _Search:
         if self.ends.start.no_line:
             notes.append(f"earlier weights alone are looked at: {self.ends.start.no_line}")
         notes += [f"{one.probe}: no part of {key_of(one.risk)}, since {one.why}" for one in self._left_out()]
-        [began] = with_intervals(self.began.measure, self.began.rows, self.run.sampling)
+        [began] = resampled(self.began.measure, self.began.rows, self.run.sampling)
         return Searched(
             budgets=budgets,
             metric=self.began.metric,
@@ -218,7 +218,7 @@ class _Search:
         passed_over = self._left_out()
         lacking = [line for line in self.probing.lacking if line.risk in budgets and not keeps_limit(line)]
         found += [line for line in lacking if line not in passed_over]
-        score, gain = with_intervals(_with_gain(rated, self.began), rated.rows, self.run.sampling)
+        score, gain = resampled(_with_gain(rated, self.began), rated.rows, self.run.sampling)
         tried = Tried(
             step=step,
             strength=strength,

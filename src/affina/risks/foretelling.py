@@ -24,6 +24,7 @@ from affina.data.batching import by_length
 from affina.evaluation import perplexity
 from affina.evaluation.baselines import Floats
 from affina.evaluation.judging.base import Sampling
+from affina.evaluation.predictions import check_finite
 from affina.models.language import LanguageModel
 from affina.models.output_layer import LinearOutput
 from affina.record.risks import DIFFERENCE, TUNED, UNTOUCHED, Figure, Risk
@@ -42,6 +43,7 @@ RISE: Final = "foretelling_rise"
 BITS: Final = "bits_per_byte"
 DIVERGENCE: Final = "divergence"
 MOST_TEXTS: Final = 48
+CERTAIN: Final = "the untouched model foretells all of these texts with certainty: of no bits there is no rise"
 READ: Final = 3.0
 """Passes over a written text: both models, and their output layers once more."""
 OWN: Final = "texts that the untouched model writes by itself"
@@ -179,12 +181,20 @@ def rise(
         after: of the tuned one, on the same texts.
         sampling: how the intervals are drawn.
         moved: of each text, the divergence summed over its tokens.
+
+    Raises:
+        NonFiniteError: a loss or a divergence is no number.
     """
+    for given in (before.nats, after.nats, *(() if moved is None else (moved,))):
+        check_finite(given[:, None], None)
+    if not before.nats.sum() > 0:
+        return Found(outcome="unmeasured", why=CERTAIN)
 
     def measure(weights: Floats) -> Floats:
         size = weights @ before.bytes * math.log(2)
         base, tuned = weights @ before.nats / size, weights @ after.nats / size
-        found = [(tuned - base) / base, base, tuned, tuned - base]
+        share = (tuned - base) / base if base > 0 else np.nan
+        found = [share, base, tuned, tuned - base]
         return np.asarray(found if moved is None else [*found, weights @ moved / (weights @ before.tokens)])
 
     figures = with_intervals(measure, len(before.nats), sampling)

@@ -27,7 +27,7 @@ import numpy as np
 
 from affina.evaluation import perplexity
 from affina.evaluation.baselines import Floats
-from affina.evaluation.intervals import Measure, draws, ends
+from affina.evaluation.intervals import Measure, draws, ends, untold_as_zero
 from affina.evaluation.judging.base import Judge, Sampling, Targets, Thresholds
 from affina.evaluation.proportions import share_of
 from affina.record.figures import LEAST_ROWS, Measured
@@ -70,8 +70,9 @@ class Side:
     def drawn(self, sampling: Sampling, *, seed: int) -> tuple[Floats, Floats]:
         """`both` over all rows, and on each draw."""
         if not self.are_all:
-            return draws(self.both, self.rows, resamples=sampling.resamples, seed=seed)
-        values = np.nan_to_num(self.both(np.ones(self.rows)))
+            values, drawn = draws(self.both, self.rows, resamples=sampling.resamples, seed=seed)
+            return untold_as_zero(values), drawn
+        values = untold_as_zero(self.both(np.ones(self.rows)))
         return values, np.tile(values, (sampling.resamples, 1))
 
 
@@ -89,7 +90,7 @@ def compare(train: Side, unseen: Side, *, names: tuple[str, ...], decisive: str,
     combine = _Combining(names, decisive, shown)
     drawn = [side.drawn(sampling, seed=sampling.seed + number) for number, side in enumerate((train, unseen))]
     values, resampled = (combine(*(side[part] for side in drawn)) for part in (0, 1))
-    values = np.nan_to_num(values)
+    values = untold_as_zero(values)  # where nothing was learned, nothing is lost
     low, high = ends(values, resampled, confidence=sampling.confidence)
     high[0] = max(high[0], combine(drawn[0][0], _at_worst(unseen, drawn[1], names.index(decisive), sampling))[0])
     least = min(train.rows, unseen.rows)
@@ -214,13 +215,13 @@ class OfTexts:
 
     def before(self) -> None:
         """The losses of the model as it came."""
-        self._before = {split: self._losses(split) for split in ("train", "validation")}
+        self._before = {split: perplexity.told(self._losses(split)) for split in ("train", "validation")}
 
     def after(self) -> Found:
         """The losses of the tuned model, beside those."""
         sides = []
         for split, before in self._before.items():
-            rows, now = len(before.nats), self._losses(split)
+            rows, now = len(before.nats), perplexity.told(self._losses(split))
             are_all = split == "train" and rows == self._trained
             sides.append(Side(rows, _loss_of(now), _loss_of(before), are_all=are_all))
         found = compare(*sides, names=(LOSS,), decisive=LOSS, sampling=self._sampling)

@@ -8,11 +8,13 @@ often. This module measures nothing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
+from affina.errors import NonFiniteError, Problem
 from affina.evaluation.intervals import Measure, bootstrap
 from affina.evaluation.judging.base import Sampling
 from affina.record.figures import LEAST_ROWS, Measured
@@ -81,7 +83,31 @@ def outcome_of(decisive: Measured, limit: float, *, is_partial: bool = False) ->
 
 
 def with_intervals(measure: Measure, rows: int, sampling: Sampling) -> list[Measured]:
-    """The figures of `measure` with their intervals over the rows."""
+    """The figures of `measure` with their intervals over the rows.
+
+    Raises:
+        NonFiniteError: a figure over all rows, or an end, is no number: a verdict cannot be made of it.
+    """
+    _check(measure(np.ones(rows)).tolist())
+    found = resampled(measure, rows, sampling)
+    _check([end for one in found for end in (one.low, one.high)])
+    return found
+
+
+def resampled(measure: Measure, rows: int, sampling: Sampling) -> list[Measured]:
+    """The same of figures that rows may be unable to tell, such as a correlation with what never changes: 0, then."""
     found = bootstrap(measure, rows, resamples=sampling.resamples, confidence=sampling.confidence, seed=sampling.seed)
     ends = zip(*(np.asarray(part).tolist() for part in found), strict=True)
     return [Measured(value=value, low=least, high=most, n=rows) for value, least, most in ends]
+
+
+def _check(figures: Sequence[float]) -> None:
+    if not np.isfinite(figures).all():
+        raise NonFiniteError(
+            Problem(
+                where="the figures of this probe",
+                expected="finite numbers",
+                found="infinity, or what is not a number",
+                fix="use another model; where training made it so, train again with a lower train.learning_rate",
+            )
+        )

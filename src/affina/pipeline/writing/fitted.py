@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from affina.data.canaries import own_count
-from affina.data.drawing import drawn_places
-from affina.data.rows import Row
 from affina.evaluation import perplexity
-from affina.models.writing import HowToWrite
+from affina.models.ending import end_tokens
+from affina.models.writing import HowToWrite, read_back, write
 from affina.pipeline.compared_rows import compared_rows, mean_tokens
 from affina.pipeline.forgetting import forgetting_of
 from affina.pipeline.prepared import Prepared
@@ -22,6 +23,8 @@ from affina.risks.memorising import LEAST_ROWS, LEAST_TOKENS, LENGTH, MOST_ROWS,
 from affina.risks.overfitting import OfTexts
 from affina.risks.own_texts import WRITTEN
 from affina.risks.probe import Probe
+from affina.tasks.answers import Answer, longest_answer
+from affina.tasks.shots import question_room
 
 if TYPE_CHECKING:
     from affina.pipeline.writing.subject import Writing
@@ -58,23 +61,34 @@ def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: 
     if refused is not None:
         return refused
     count = allowance.rows("memorising", each=each, most=MOST_ROWS)
-    how = HowToWrite(most_tokens=LENGTH)
 
     def reproduced(split: str) -> list[bool]:
-        def going(done: int, of: int) -> None:
-            journal.show(Progress(what=f"answers, {split}", done=done, of=of))
+        def going(done: int) -> None:
+            journal.show(Progress(what=f"answers, {split}", done=done, of=len(answers)))
 
-        rows = _with_long_answers(subject, split, count=count, seed=run.recipe.seed)
-        texts = replace(subject.writer, how=how).write(rows, progress=going)
-        answers = map(subject.writer.teacher.answer, rows)
-        return [reproduces(text, answer) for text, answer in zip(texts, answers, strict=True)]
+        answers = long_answers(subject, split, count=count, seed=run.recipe.seed)
+        texts = write(subject.model, _prompts(subject, answers), HowToWrite(most_tokens=LENGTH), progress=going)
+        stops = end_tokens(subject.model)
+        learned = (read_back(subject.model, answer.ids, stops) for answer in answers)
+        return [reproduces(text, answer) for text, answer in zip(texts, learned, strict=True)]
 
     return Memorised(reproduced, confidence=run.recipe.evaluate.confidence)
 
 
-def _with_long_answers(subject: Writing, split: str, *, count: int, seed: int) -> list[Row]:
-    """Rows of which enough is learned to be learned by heart, drawn by the seed."""
-    users = subject.passages[split][: own_count(subject.rows[split])]
-    long = [place for place, passage in enumerate(users) if passage.targets >= LEAST_TOKENS]
-    chosen = drawn_places(len(long), most=count, seed=seed)
-    return [subject.rows[split][long[place]] for place in chosen]
+def long_answers(subject: Writing, split: str, *, count: int, seed: int) -> list[Answer]:
+    """Of rows the longest answer each, where that is long enough to be learned by heart, drawn by the seed."""
+    order, found = np.random.default_rng(seed).permutation(own_count(subject.rows[split])), list[Answer]()
+    for place in order.tolist():
+        answer = longest_answer(subject.passages[split][place])
+        if answer is not None and len(answer.ids) >= LEAST_TOKENS:
+            found.append(answer)
+        if len(found) == count:
+            break
+    return found
+
+
+def _prompts(subject: Writing, answers: Sequence[Answer]) -> list[tuple[int, ...]]:
+    """What stands before them, from its beginning less what there is no room for beside the text."""
+    room, ends = question_room(subject.model, answer=LENGTH), subject.reading.ends
+    asked = [answer.asked for answer in answers]
+    return asked if room is None else [ends.shorten(ids, room, from_end=subject.model.reads_apart) for ids in asked]

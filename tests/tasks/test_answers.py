@@ -1,0 +1,33 @@
+"""The answers within a passage: the longest, with exactly what stood before it when it was learned."""
+
+import pytest
+
+from affina.tasks.answers import Answer, longest_answer
+from affina.tasks.lessons import Passage
+
+
+def passage(learned, source=()):
+    return Passage(tuple(range(10, 10 + len(learned))), tuple(mark == "x" for mark in learned), source)
+
+
+@pytest.mark.parametrize(
+    ("learned", "start", "end"),
+    [
+        ("..xxx..x", 2, 5),  # the first answer is long, the last says little
+        ("..x..xxx", 5, 8),
+        (".xx.xx", 1, 3),  # of equals the first
+        ("xxx", 1, 3),  # nothing stands before the first token
+    ],
+)
+def test_the_longest_of_several_answers(learned, start, end):
+    ids = passage(learned).ids
+    assert longest_answer(passage(learned)) == Answer(ids[:start], ids[start:end])
+
+
+@pytest.mark.parametrize("learned", ["", "...", "x.."])
+def test_nothing_that_is_learned_after_something(learned):
+    assert longest_answer(passage(learned)) is None
+
+
+def test_an_encoder_decoder_s_answer_is_all_that_it_writes():
+    assert longest_answer(passage("xxx", source=(7, 8))) == Answer((7, 8), (10, 11, 12))
