@@ -88,7 +88,9 @@ def test_small_groups_are_named():
     lonely = [Row({"text": "x", "label": "good", "people": "other"}, "a.csv", 1, 0)] * 3
     findings, [check] = look_at_groups({"train": rows + lonely, "validation": (), "test": tuple(rows)}, "gender")
     small = next(finding for finding in findings if finding.name == SMALL)
-    assert small.examples == ("other: 3 train rows", "other: 0 test rows")
+    assert small.examples == ("other: 3 train rows, 0 test rows",)
+    assert small.count == 1, "a group that is small in both splits is one small group"
+    assert "of 3, with fewer than 20 rows" in small.meaning
     assert "other 3 (1%)" in check.how
 
 
@@ -124,6 +126,17 @@ def test_groups_that_differ_in_case_alone_are_told(twin):
     [alike] = [finding for finding in look_at_groups({"train": rows}, "gender")[0] if finding.name == SIMILAR]
     assert alike.count == 2
     assert f"{twin!r} (1 rows)" in alike.examples[0]
+
+
+def test_the_advice_is_what_helps_there():
+    rows = planted(0.9, 1)
+    [by_term], _ = look_at_terms(rows, SWAPPER, seed=0)
+    [by_group], _ = look_at_groups({"train": rows}, "gender")
+    assert "data.swap_terms=true" in by_term.advice
+    assert "write data.reweigh=true" in by_group.advice
+    assert "swap_terms" not in by_group.advice
+    [weighed], _ = look_at_groups({"train": rows}, "gender", reweighed=True)
+    assert "write data.reweigh" not in weighed.advice
 
 
 def test_of_many_groups_the_largest_are_told():

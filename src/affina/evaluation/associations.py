@@ -34,6 +34,7 @@ SMALL: Final = "small_groups"
 UNGROUPED: Final = "rows_without_a_group"
 SIMILAR: Final = "similar_groups"
 UNUSED: Final = "terms_in_no_row"
+_EVEN_OUT: Final = "a model learns such a difference; if it should not, "
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,13 @@ class _Look:
         )
 
 
-def look_at_groups(splits: Mapping[str, Sequence[Row]], column: str) -> Noticed:
+def look_at_groups(splits: Mapping[str, Sequence[Row]], column: str, *, reweighed: bool = False) -> Noticed:
     """How many rows each group has, and labels that its training rows have more or less often than the others'.
 
     Args:
         splits: name to rows.
         column: what the column is called.
+        reweighed: whether training rows are weighed so that labels do not go by group.
     """
     splits = {name: rows for name, rows in splits.items() if rows}
     train, counts = splits["train"], {name: groups_of(rows) for name, rows in splits.items()}
@@ -74,10 +76,13 @@ def look_at_groups(splits: Mapping[str, Sequence[Row]], column: str) -> Noticed:
     grouped = sum(counts["train"].values())
     check = Check(name="groups", rows=grouped, of=len(train), how=f"the column {column}, {shown}; {_how(looks)}")
     meaning = "a label that one group's training rows have more often than the others'"
+    advice = "write data.reweigh=true (for a head that chooses the label), or add rows that even it out"
+    if reweighed:
+        advice = "data.reweigh=true evens it out in the training; more rows do so too"
     every = groups_of(row for rows in splits.values() for row in rows)
     alike = f"groups of the column {column} that differ only in case or blanks; each is a group of its own"
     findings = (
-        *_findings(looks, GROUPS, meaning),
+        *_findings(looks, GROUPS, meaning, advice=_EVEN_OUT + advice),
         *_small(every, counts, column),
         *_ungrouped(splits, column),
         *find_similar(every, name=SIMILAR, meaning=alike),
@@ -86,20 +91,21 @@ def look_at_groups(splits: Mapping[str, Sequence[Row]], column: str) -> Noticed:
 
 
 def _small(every: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], column: str) -> Found:
-    """Groups of which a split has too few rows."""
-    told = [
-        f"{group}: {found.get(group, 0):,} {name} rows"
+    """Groups of which a split has too few rows, each once."""
+    small = {
+        group: [(name, found.get(group, 0)) for name, found in counts.items() if found.get(group, 0) < LEAST_SUPPORT]
         for group in every
-        for name, found in counts.items()
-        if found.get(group, 0) < LEAST_SUPPORT
+    }
+    told = [
+        f"{group}: {', '.join(f'{count:,} {name} rows' for name, count in few)}" for group, few in small.items() if few
     ]
     if not told:
         return ()
     finding = Finding(
         name=SMALL,
         count=len(told),
-        meaning=f"groups of the column {column} with fewer than {LEAST_SUPPORT} rows in a split: of their share"
-        " of answers and mistakes nothing can be said there",
+        meaning=f"groups of the column {column}, of {len(every):,}, with fewer than {LEAST_SUPPORT} rows in a split: of"
+        " their share of answers and mistakes nothing can be said there",
         advice="add rows of them, or put small groups together",
         examples=tuple(told[:MOST_EXAMPLES]),
     )
@@ -144,6 +150,7 @@ def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int, own: str 
         looks,
         TERMS,
         "a label that training rows with one identity term have more often than those with its counterpart",
+        advice=_EVEN_OUT + "add rows that even it out, or write data.swap_terms=true",
     )
     if own is not None and not count:
         findings += (
@@ -202,16 +209,12 @@ def _told_apart(labels: Mapping[str, int]) -> list[str]:
     return sorted(labels)[: 1 if len(labels) == 2 else None]
 
 
-def _findings(looks: Sequence[_Look], name: str, meaning: str) -> Found:
+def _findings(looks: Sequence[_Look], name: str, meaning: str, *, advice: str) -> Found:
     chances = [fisher(look.hits, look.rows) for look in looks]
     each = sorted(zip(chances, looks, strict=True), key=lambda found: found[0])
     sure = [look for chance, look in each if chance * len(looks) <= LEVEL]
     if not sure:
         return ()
-    advice = (
-        "a model learns such a difference; if it should not, add rows that even it out, or, where it is of words in"
-        " the texts, write data.swap_terms=true"
-    )
     examples = tuple(look.told() for look in sure[:MOST_EXAMPLES])
     return (Finding(name=name, count=len(sure), meaning=meaning, advice=advice, examples=examples),)
 
