@@ -7,7 +7,7 @@ from scipy import stats
 from affina.data.identity.swapping import Swapper
 from affina.data.identity.terms import terms_for
 from affina.data.rows import Row
-from affina.evaluation.associations import GROUPS, SMALL, TERMS, look_at_groups, look_at_terms
+from affina.evaluation.associations import GROUPS, SIMILAR, SMALL, TERMS, UNGROUPED, look_at_groups, look_at_terms
 from affina.evaluation.chance import fisher
 
 MEN, WOMEN = ("James", "John", "Robert", "Michael"), ("Mary", "Patricia", "Jennifer", "Linda")
@@ -88,8 +88,55 @@ def test_small_groups_are_named():
     lonely = [Row({"text": "x", "label": "good", "people": "other"}, "a.csv", 1, 0)] * 3
     findings, [check] = look_at_groups({"train": rows + lonely, "validation": (), "test": tuple(rows)}, "gender")
     small = next(finding for finding in findings if finding.name == SMALL)
-    assert small.examples == ("other: 3 train rows", "other: 0 test rows")
+    assert small.examples == ("other: 3 train rows, 0 test rows",)
+    assert small.count == 1, "a group that is small in both splits is one small group"
+    assert "of 3, with fewer than 20 rows" in small.meaning
     assert "other 3 (1%)" in check.how
+
+
+def test_rows_without_a_group_are_counted():
+    rows = planted(0.0, 1)
+    for row in rows[::3]:
+        row.fields["people"] = ""
+    splits = {"train": rows, "validation": tuple(rows[:10]), "test": tuple(planted(0.0, 2))}
+    findings, [check] = look_at_groups(splits, "gender")
+    [empty] = [finding for finding in findings if finding.name == UNGROUPED]
+    assert empty.count == 104
+    assert [told.split(", the first ")[0] for told in empty.examples] == [
+        "train: 100 of 300 rows",
+        "validation: 4 of 10 rows",
+    ]
+    assert rows[0].where in empty.examples[0]
+    assert (check.rows, check.of) == (200, 300)
+    assert "%), and 100 of 300 rows without a value; validation" in check.how
+    assert "test: f" in check.how or "test: m" in check.how
+    assert not [one for one in look_at_groups({"train": planted(0.0, 1)}, "gender")[0] if one.name == UNGROUPED]
+
+
+def test_a_split_without_any_group_says_so():
+    bare = [Row({"text": "x", "label": "good"}, "b.csv", 1, 0)] * 5
+    _, [check] = look_at_groups({"train": planted(0.0, 1), "test": bare}, "gender")
+    assert "test: 5 of 5 rows without a value" in check.how
+
+
+@pytest.mark.parametrize("twin", ["F", " f", "\uff46"])
+def test_groups_that_differ_in_case_alone_are_told(twin):
+    rows = planted(0.0, 1)
+    next(row for row in rows if row.fields["people"] == "f").fields["people"] = twin
+    [alike] = [finding for finding in look_at_groups({"train": rows}, "gender")[0] if finding.name == SIMILAR]
+    assert alike.count == 2
+    assert f"{twin!r} (1 rows)" in alike.examples[0]
+
+
+def test_the_advice_is_what_helps_there():
+    rows = planted(0.9, 1)
+    [by_term], _ = look_at_terms(rows, SWAPPER, seed=0)
+    [by_group], _ = look_at_groups({"train": rows}, "gender")
+    assert "data.swap_terms=true" in by_term.advice
+    assert "write data.reweigh=true" in by_group.advice
+    assert "swap_terms" not in by_group.advice
+    [weighed], _ = look_at_groups({"train": rows}, "gender", reweighed=True)
+    assert "write data.reweigh" not in weighed.advice
 
 
 def test_of_many_groups_the_largest_are_told():

@@ -17,7 +17,7 @@ from affina.record.journal import Journal
 from affina.record.starts import ModelLoaded
 
 
-def adapter(folder: Path, base: BaseName, **config: str) -> Path:
+def adapter(folder: Path, base: BaseName, **config: str | None) -> Path:
     held = {"prompt_embeddings": torch.zeros(2, 3)}
     write_adapter(folder, {"peft_type": "PROMPT_TUNING", **config}, held, fingerprint="0", base=base)
     return folder
@@ -53,10 +53,32 @@ def test_a_run_s_record_says_what_it_trained_beside(tmp_path, inside, model, bas
 
 
 def test_away_from_its_run_an_adapter_says_itself_what_it_stands_beside(tmp_path):
-    starter = BaseName(hub_id="of/the-hub", starter="starter/decoder")
-    named = "base_model_name_or_path"
-    assert find_adapter(str(adapter(tmp_path / "a", starter, **{named: "of/the-hub"}))).base == "starter/decoder"
+    hub_id = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    starter, named = BaseName(hub_id=hub_id, starter="starter/decoder"), "base_model_name_or_path"
+    assert find_adapter(str(adapter(tmp_path / "a", starter, **{named: hub_id}))).base == "starter/decoder"
     assert find_adapter(str(adapter(tmp_path / "b", BaseName(), **{named: "of/the-hub"}))).base == "of/the-hub"
+
+
+@pytest.mark.parametrize("named", ["sentence-transformers/all-MiniLM-L6-v2", "starter/encoder", "", None])
+def test_two_names_of_one_base_are_no_contradiction(tmp_path, named):
+    folder = adapter(tmp_path / "a", BaseName(starter="starter/encoder"), base_model_name_or_path=named)
+    found = find_adapter(str(folder))
+    assert (found.base, found.named_in) == ("starter/encoder", folder / "affina.json")
+
+
+@pytest.mark.parametrize("named", ["HuggingFaceTB/SmolLM2-135M-Instruct", "starter/decoder", "models/mine"])
+@pytest.mark.parametrize("inside", [True, False])
+def test_two_bases_are_refused_by_naming_both(tmp_path, named, inside):
+    run = run_of(tmp_path / "run", "starter/encoder")
+    folder = run / "adapter" if inside else tmp_path / "a"
+    adapter(folder, BaseName(starter="starter/encoder"), base_model_name_or_path=named)
+    with pytest.raises(ModelError) as caught:
+        find_adapter(str(run if inside else folder))
+    [problem] = caught.value.problems
+    for part in (f"starter/encoder as base in affina.json, {named} as base_model_name_or_path", "adapter_config.json"):
+        assert part in problem.found
+    assert "sentence-transformers/all-MiniLM-L6-v2" in problem.fix
+    assert str(folder / "affina.json") in problem.expected
 
 
 @pytest.mark.parametrize("base", [None, "", 5, "."])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModel
 
 import affina as api
+from affina.errors import ModelError
 from affina.models.source import fingerprint
 from affina.pipeline.beginning import with_adapter
 from affina.pipeline.prepare import prepare
@@ -80,11 +84,57 @@ def test_a_check_reads_rows_as_the_adapter_s_model_does(tmp_path, run):
         assert found.audited.lengths is not None
 
 
+def away_from_its_run(run: Path, folder: Path, base: Path) -> Path:
+    """The adapter of a run, which says by `adapter_config.json` alone that it stands beside `base`."""
+    copy = Path(shutil.copytree(run / "adapter", folder))
+    (copy / "affina.json").unlink()
+    config = json.loads((copy / "adapter_config.json").read_text())
+    (copy / "adapter_config.json").write_text(json.dumps(config | {"base_model_name_or_path": str(base)}))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("case", "other", "config", "expected"),
+    [
+        (CASE, "gpt2", True, "the BertForSequenceClassification that"),
+        (CASE, "gpt2", False, "updates of layers that this base model has"),
+        (CASE, "t5", True, "the BertForSequenceClassification that"),
+        (("classification", "bert", "prefix"), "gpt2", False, "a head trained whole"),
+        (("chat", "llama", "lora"), "bert", True, "all the weights of a LlamaForCausalLM"),
+        (("chat", "llama", "prefix"), "gpt2", False, "positions of"),
+    ],
+)
+def test_a_base_of_another_kind_is_named_with_the_file_that_names_it(tmp_path, case, other, config, expected):
+    copy = away_from_its_run(finished(*case), tmp_path / "away", tiny(other))
+    if not config:
+        (copy / "config.json").unlink()
+    with pytest.raises(ModelError) as caught:
+        prepare(
+            check_recipe(recipe_of(tmp_path, *case) | {"model": str(copy), "method": "auto"}), notify=lambda _: None
+        )
+    [problem] = caught.value.problems
+    assert str(copy) in problem.where
+    assert problem.where.endswith(f"beside the base {tiny(other)}")
+    assert expected in problem.expected
+    assert problem.fix.endswith(f"the base's name stands in {copy / 'adapter_config.json'}")
+    assert "belongs to its weights" not in problem.fix
+
+
+def test_the_head_of_an_adapter_for_a_base_of_another_size_names_that(tmp_path, run):
+    other = Path(shutil.copytree(tiny("bert"), tmp_path / "wider"))
+    config = AutoConfig.from_pretrained(other)
+    config.hidden_size *= 2
+    AutoModel.from_config(config).save_pretrained(other)
+    copy = away_from_its_run(run, tmp_path / "away", other)
+    (copy / "config.json").unlink()
+    with pytest.raises(ModelError, match="pooler") as caught:
+        begun(tmp_path, copy)
+    assert f"beside the base {other}" in caught.value.problems[0].where
+
+
 def test_a_changed_adapter_is_another_model(tmp_path, run):
     """What a run began with is compared before it goes on."""
-    from shutil import copytree
-
-    copy = Path(copytree(run / "adapter", tmp_path / "adapter"))
+    copy = Path(shutil.copytree(run / "adapter", tmp_path / "adapter"))
     base = f'"base_model_name_or_path": "{tiny("bert")}"'
     config = copy / "adapter_config.json"
     config.write_text(config.read_text().replace('"base_model_name_or_path": null', base))

@@ -74,6 +74,15 @@ def test_a_classifier_s_bias_by_swaps_and_by_groups(tmp_path):
     assert [line.figures for line in bias_of(again).values()] == [line.figures for line in found.values()]
 
 
+def test_rows_without_a_value_in_the_column_are_told(tmp_path):
+    rows = [(text, label, "" if place % 3 == 0 else group) for place, (text, label, group) in enumerate(rows_of(180))]
+    folder = affina.train(recipe(tmp_path, rows=rows, **BY_GENDER)).folder
+    [note] = [note for note in bias_of(folder)["groups of people"].notes if "column gender" in note]
+    asked, empty = int(note.split()[0]), int(note.split("; ")[1].split()[0])
+    assert (asked + empty, empty) == (90, pytest.approx(30, abs=12))
+    assert note.endswith("more have no value in it")
+
+
 @pytest.mark.parametrize("method", ["lora", "prompt"])
 def test_without_a_column_the_report_says_how_to_name_one(tmp_path, method):
     folder = affina.train(recipe(tmp_path, method=method)).folder

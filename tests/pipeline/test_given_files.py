@@ -60,6 +60,21 @@ def probed(folder):
     return {line.probe: line for line in read(folder.journal) if isinstance(line, Probed)}
 
 
+def test_what_is_odd_about_a_file_is_in_the_notes_of_its_probe(tmp_path):
+    item = {"target": "card", "context": "the card is BLANK"}
+    said = [("new", "stereotype"), ("old", "anti-stereotype"), ("here", "unrelated")]
+    clusters = [
+        {**item, "sentences": [{"sentence": f"{start} is {word}", "gold_label": label} for word, label in said]}
+        for start in ("the card", "the fee")
+    ]
+    path = tmp_path / "dev.json"
+    path.write_text(json.dumps({"data": {"intrasentence": clusters}}), "utf-8")
+    folder = affina.train(recipe(tmp_path, method="lora", risks={"bias": {"pairs": str(path)}})).folder
+    [notice] = [note for note in probed(folder)["StereoSet of dev.json"].notes if "BLANK" in note]
+    assert notice.startswith("1 item has a sentence that does not fill in")
+    assert notice.endswith("intrasentence item 2")
+
+
 def test_a_writer_is_asked_before_and_after_and_every_report_says_so(tmp_path):
     risks = files(tmp_path, "pairs", "choices", "earlier", "crows", "honest")
     runs = [

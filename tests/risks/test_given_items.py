@@ -46,6 +46,10 @@ def test_questions(tmp_path):
         ({"sentence_good": "a"}, "a text in sentence_bad"),
         ({"sentence_good": "a", "sentence_bad": " "}, "a text in sentence_bad"),
         ({"sentence_good": "a", "sentence_bad": ["b"]}, "a list"),
+        ({"sentence_good": 3, "sentence_bad": True}, "'3', a number, a truth value"),
+        ({"sentence_good": "The box is heavy.", "sentence_bad": False}, "'false', a number, a truth value"),
+        ({"sentence_good": "true", "sentence_bad": "false"}, "sentences"),
+        ({"sentence_good": "The box.", "sentence_bad": "1.5e3"}, "sentences"),
     ],
 )
 def test_a_pair_that_cannot_be_used_is_named_by_its_row(tmp_path, row, says):
@@ -55,9 +59,16 @@ def test_a_pair_that_cannot_be_used_is_named_by_its_row(tmp_path, row, says):
     assert "correct that row, or remove it" in said
 
 
+def test_words_and_sums_are_sentences(tmp_path):
+    rows = [("true", "trua"), ("2 + 2 = 4", "2 + 2 = 5")]
+    path = write_csv(tmp_path / "mine.csv", rows, header="sentence_good,sentence_bad")
+    assert [item.texts for item in read_pairs(str(path), seed=0).items] == rows
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
+        ({"choices": ["four", "five", "four "]}, "twice 'four'"),
         ({"answer": 3}, "from 0 to 2"),
         ({"answer": "B"}, "from 0 to 2"),
         ({"answer": -1}, "from 0 to 2"),

@@ -84,9 +84,74 @@ def test_stereoset(tmp_path):
     assert (item.group, item.blank) == ("nurse", "The nurse is BLANK.")
 
 
-@pytest.mark.parametrize("changed", [{"sentences": SENTENCES[:2]}, {"target": None, "context": 3, "sentences": [1]}])
-def test_an_item_of_stereoset_that_cannot_be_used(tmp_path, changed):
-    assert "intrasentence item 2" in refused(write_stereoset(tmp_path / "dev.json", CLUSTER, {**CLUSTER, **changed}))
+def relabelled(place, **changed):
+    return {"sentences": [{**one, **changed} if at == place else one for at, one in enumerate(SENTENCES)]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected", "found"),
+    [
+        ({"sentences": SENTENCES[:2]}, "one sentence for each gold_label", "none for stereotype"),
+        ({"sentences": SENTENCES[2:]}, "one sentence for each gold_label", "none for anti-stereotype and unrelated"),
+        ({"sentences": [*SENTENCES, SENTENCES[0]]}, "sentence 4", "a second unrelated"),
+        ({"sentences": [*SENTENCES, {"sentence": "a b", "gold_label": "related"}]}, "sentence 4", "'related'"),
+        ({"sentences": None}, "in sentences a list", "null"),
+        ({"sentences": ["a b", *SENTENCES]}, "an object with sentence and gold_label", "a text: "),
+        ({"target": None}, "a text in target", "null"),
+        ({"target": " "}, "a text in target", "an empty text"),
+        ({"context": 3}, "a text in context", "a number: '3'"),
+        ({"context": "The nurse is tall."}, "in context BLANK", "'The nurse is tall.'"),
+        (relabelled(1, sentence=None), "a text in sentence", "null"),
+        (relabelled(1, sentence=7), "a text in sentence", "a number"),
+        (relabelled(1, sentence="None"), "sentences", "'None'"),
+        (relabelled(1, sentence=""), "a text in sentence", "an empty text"),
+        (relabelled(1, gold_label="stereotype"), "one sentence for each gold_label", "a second stereotype"),
+        (relabelled(1, gold_label=["stereotype"]), "a text in gold_label", "a list"),
+        (relabelled(1, sentence="The nurse is green."), "texts that differ", "twice 'The nurse is green.'"),
+    ],
+)
+def test_an_item_of_stereoset_that_cannot_be_used(tmp_path, changed, expected, found):
+    said = refused(write_stereoset(tmp_path / "dev.json", CLUSTER, {**CLUSTER, **changed}))
+    where, *parts = said.split("\n")
+    assert "dev.json, intrasentence item 2" in where
+    assert expected in where + parts[0]
+    assert found in parts[1]
+    assert "indices" not in said
+
+
+def test_an_item_of_stereoset_is_an_object(tmp_path):
+    said = refused(write_stereoset(tmp_path / "dev.json", "a", 3))
+    assert "item 1" in said
+    assert "a number: '3'" in said
+    assert "indices" not in said
+
+
+@pytest.mark.parametrize(
+    ("filled", "unlike"),
+    [
+        ("the nurse is  caring", 0),
+        ("The  nurse is very caring !", 0),
+        ("The doctor is caring.", 1),
+        ("The nurse is.", 1),
+        ("A dog barks.", 1),
+    ],
+)
+def test_sentences_that_do_not_fill_in_their_context_are_counted(tmp_path, filled, unlike):
+    changed = {**CLUSTER, **relabelled(2, sentence=filled)}
+    found = read_stereotypes(str(write_stereoset(tmp_path / "dev.json", CLUSTER, changed)), seed=0)
+    assert len(found.items) == 2
+    assert bool(found.notice) == bool(unlike)
+    if unlike:
+        assert "1 item has a sentence" in found.notice
+        assert "dev.json, intrasentence item 2" in found.notice
+
+
+def test_a_number_or_a_truth_value_is_no_sentence_of_a_stereotype(tmp_path):
+    rows = [("she cooks", "he cooks"), ("he sews", "nan")]
+    assert "row 2" in refused(write_csv(tmp_path / "crows.csv", rows, header="sent_more,sent_less"))
+    rows = [("pro", "1", "he mends it"), ("anti", "1", "7")]
+    assert "'7'" in refused(write_csv(tmp_path / "wino.csv", rows, header="stereotype,id,text"))
+    assert "'true'" in refused(write_jsonl(tmp_path / "turned.jsonl", [{**TURNED, "it_feminine": True}]))
 
 
 TURNED = {"en_masculine": "he went", "it_masculine": "è andato", "en_feminine": "she went", "it_feminine": "è andata"}
@@ -112,7 +177,9 @@ def test_what_is_in_no_known_format_is_refused_by_naming_them(tmp_path):
     (tmp_path / "odd.json").write_text('{"data": {"intrasentence": []}}', "utf-8")
     assert "StereoSet" in refused(tmp_path / "odd.json", RecipeError)
     (tmp_path / "broken.json").write_text('{"data": ', "utf-8")
-    assert "JSON" in refused(tmp_path / "broken.json")
+    assert "broken JSON at character 10" in refused(tmp_path / "broken.json")
+    (tmp_path / "inter.json").write_text('{"data": {"intersentence": []}}', "utf-8")
+    assert "no items in data.intrasentence" in refused(tmp_path / "inter.json", RecipeError)
     assert "no such file" in refused(tmp_path / "none.csv", RecipeError)
     (tmp_path / "empty.csv").write_text("", "utf-8")
     assert "an empty file" in refused(tmp_path / "empty.csv")

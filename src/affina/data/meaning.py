@@ -20,7 +20,7 @@ from affina.data.labelling.base import Labelling
 from affina.data.labelling.guess import Asked, labelling_of
 from affina.data.labelling.written import written
 from affina.data.passages import is_running_text
-from affina.data.people import ROLE, refuse_task, set_aside
+from affina.data.people import ROLE, find_beside, refuse_task
 from affina.data.reading import rows_of, same_columns
 from affina.data.rows import Row
 from affina.data.table import Table
@@ -72,7 +72,7 @@ def meaning_of(
         RecipeError: keys contradict each other.
         DataError: a column is not there, or it is unclear which one is meant.
     """
-    writing, found, note = _found(*set_aside(tables["train"][0], spec, people), task)
+    writing, found, note = find_beside(tables["train"][0], spec, people, partial(_found, task=task))
     if people is not None:
         refuse_task(people, "classification" if writing is None else writing.value.name)
         found |= {role: Resolved(people, NAMED) for role in (("group", ROLE) if people == spec.group else (ROLE,))}

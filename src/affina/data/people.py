@@ -7,16 +7,24 @@ This module judges nobody (`evaluation.associations` does, and `risks` after the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from affina.data.column_problems import missing_column
+from affina.data.names import KNOWN_NAMES, known_columns, normalised
 from affina.data.rows import Row
 from affina.data.table import Table, excerpt
+from affina.data.written.columns import Columns
 from affina.errors import DataError, Problem, RecipeError
+from affina.recipe.base import AUTO
 from affina.recipe.data_spec import DataSpec
+from affina.recipe.task_specs import WritingSpec
+from affina.values import Resolved
 
+Found = tuple[Resolved[WritingSpec] | None, Columns, str]
+Find = Callable[[Table, DataSpec], Found]
+"""Tells the task where its answers are written, the columns, and what to say of another reading."""
 KEY: Final = "risks.bias.group"
 ROLE: Final = "people"
 MOST_GROUPS: Final = 50
@@ -37,6 +45,64 @@ _READ: Final = (
 """Keys of `data` with columns that a model reads or learns."""
 
 
+def find_beside(table: Table, spec: DataSpec, people: str | None, find: Find) -> Found:
+    """What the columns mean, where that of the groups is taken for nothing else.
+
+    Args:
+        table: the first training file, or its beginning.
+        spec: the recipe's `data`.
+        people: the column of the groups.
+        find: tells it of a table and a `data`.
+
+    Raises:
+        DataError: there is no such column, or it is unclear which other is meant.
+        RecipeError: it is the text, or the label, by its name or because no other column is left for that.
+    """
+    rest, others = set_aside(table, spec, people)
+    if people is None:
+        return find(rest, others)
+    for role, tiers in KNOWN_NAMES.items():
+        if normalised(people) in tiers[0] and getattr(spec, role) == AUTO:
+            raise RecipeError(_for_both(people, role, fix=_name_another(role)))
+    try:
+        found = find(rest, others)
+    except DataError:
+        _refuse_needed(people, _all_columns(table, others, people, find), {})
+        raise
+    _refuse_needed(people, _all_columns(table, others, people, find), found[1])
+    return found
+
+
+def _all_columns(table: Table, spec: DataSpec, people: str, find: Find) -> Columns:
+    """The columns as they are found where that of the groups is one like all others; none where they are unclear."""
+    try:
+        writing, found, _ = find(table, spec)
+    except DataError:
+        return {}
+    if writing is not None and any(column.value == people for column in found.values()):
+        refuse_task(people, writing.value.name)
+    return found
+
+
+def _refuse_needed(people: str, every: Columns, rest: Columns) -> None:
+    """Stop at a column that would be a text or the label, where no other is known by its name to be that."""
+    for role in ("text", "text_pair", "label"):
+        instead = rest.get(role)
+        if role not in every or every[role].value != people:
+            continue
+        if instead is None or not known_columns(role if role in KNOWN_NAMES else "text", (instead.value,)):
+            raise RecipeError(_for_both(people, role, fix=_name_another(role)))
+
+
+def _name_another(role: str) -> str:
+    return f"name another column for one of them: {KEY}=COLUMN for the groups, or data.{role}=COLUMN"
+
+
+def _for_both(people: str, role: str, *, fix: str) -> Problem:
+    found = f"the column {people} for both"
+    return Problem(where=f"{KEY}, data.{role}", expected="a column for each", found=found, fix=fix)
+
+
 def set_aside(table: Table, spec: DataSpec, people: str | None) -> tuple[Table, DataSpec]:
     """The table without the column of groups, so that it is taken for nothing else, and the recipe's `data` for it.
 
@@ -52,10 +118,7 @@ def set_aside(table: Table, spec: DataSpec, people: str | None) -> tuple[Table, 
         raise DataError(missing_column(table, KEY, people))
     named = {role: getattr(spec, role) for role in _READ}
     if shared := [role for role, name in named.items() if people in (name if isinstance(name, tuple) else (name,))]:
-        fix = f"name another column for one of them, or leave {KEY} out"
-        where = f"{KEY}, data.{shared[0]}"
-        found = f"the column {people} for both"
-        raise RecipeError(Problem(where=where, expected="a column for each", found=found, fix=fix))
+        raise RecipeError(_for_both(people, shared[0], fix=f"name another column for one of them, or leave {KEY} out"))
     place = table.columns.index(people)
     rows = tuple((*row[:place], *row[place + 1 :]) for row in table.rows)
     rest = replace(table, columns=(*table.columns[:place], *table.columns[place + 1 :]), rows=rows)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from affina.data.audit.balance import find_similar
 from affina.data.drawing import drawn_places
 from affina.data.identity.swapping import Swapper
 from affina.data.people import ROLE, groups_of
@@ -24,12 +25,16 @@ from affina.record.payloads import Finding
 MOST_ROWS: Final = 50_000
 """Rows in which terms are looked for; of more, so many are drawn."""
 MOST_GROUPS_TOLD: Final = 5
-Noticed = tuple[tuple[Finding, ...], tuple[Check, ...]]
+Found = tuple[Finding, ...]
+Noticed = tuple[Found, tuple[Check, ...]]
 TERMS: Final = "differences_by_term"
 """The names of the findings."""
 GROUPS: Final = "differences_by_group"
 SMALL: Final = "small_groups"
+UNGROUPED: Final = "rows_without_a_group"
+SIMILAR: Final = "similar_groups"
 UNUSED: Final = "terms_in_no_row"
+_EVEN_OUT: Final = "a model learns such a difference; if it should not, "
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +61,75 @@ class _Look:
         )
 
 
-def look_at_groups(splits: Mapping[str, Sequence[Row]], column: str) -> Noticed:
+def look_at_groups(splits: Mapping[str, Sequence[Row]], column: str, *, reweighed: bool = False) -> Noticed:
     """How many rows each group has, and labels that its training rows have more or less often than the others'.
 
     Args:
         splits: name to rows.
         column: what the column is called.
+        reweighed: whether training rows are weighed so that labels do not go by group.
     """
-    train, counts = splits["train"], {name: groups_of(rows) for name, rows in splits.items() if rows}
+    splits = {name: rows for name, rows in splits.items() if rows}
+    train, counts = splits["train"], {name: groups_of(rows) for name, rows in splits.items()}
     looks = list(_of_groups(train, counts["train"]))
-    shown = "; ".join(f"{name}: {_shares(found)}" for name, found in counts.items())
-    check = Check(name="groups", rows=len(train), of=len(train), how=f"the column {column}, {shown}; {_how(looks)}")
-    small = [
-        f"{group}: {found.get(group, 0):,} {name} rows"
-        for group in groups_of(row for rows in splits.values() for row in rows)
-        for name, found in counts.items()
-        if found.get(group, 0) < LEAST_SUPPORT
-    ]
-    findings = _findings(looks, GROUPS, "a label that one group's training rows have more often than the others'")
-    if small:
-        findings += (
-            Finding(
-                name=SMALL,
-                count=len(small),
-                meaning=f"groups of the column {column} with fewer than {LEAST_SUPPORT} rows in a split: of their share"
-                " of answers and mistakes nothing can be said there",
-                advice="add rows of them, or put small groups together",
-                examples=tuple(small[:MOST_EXAMPLES]),
-            ),
-        )
+    shown = "; ".join(f"{name}: {_shares(found, of=len(splits[name]))}" for name, found in counts.items())
+    grouped = sum(counts["train"].values())
+    check = Check(name="groups", rows=grouped, of=len(train), how=f"the column {column}, {shown}; {_how(looks)}")
+    meaning = "a label that one group's training rows have more often than the others'"
+    advice = "write data.reweigh=true (for a head that chooses the label), or add rows that even it out"
+    if reweighed:
+        advice = "data.reweigh=true evens it out in the training; more rows do so too"
+    every = groups_of(row for rows in splits.values() for row in rows)
+    alike = f"groups of the column {column} that differ only in case or blanks; each is a group of its own"
+    findings = (
+        *_findings(looks, GROUPS, meaning, advice=_EVEN_OUT + advice),
+        *_small(every, counts, column),
+        *_ungrouped(splits, column),
+        *find_similar(every, name=SIMILAR, meaning=alike),
+    )
     return findings, (check,)
+
+
+def _small(every: Mapping[str, int], counts: Mapping[str, Mapping[str, int]], column: str) -> Found:
+    """Groups of which a split has too few rows, each once."""
+    small = {
+        group: [(name, found.get(group, 0)) for name, found in counts.items() if found.get(group, 0) < LEAST_SUPPORT]
+        for group in every
+    }
+    told = [
+        f"{group}: {', '.join(f'{count:,} {name} rows' for name, count in few)}" for group, few in small.items() if few
+    ]
+    if not told:
+        return ()
+    finding = Finding(
+        name=SMALL,
+        count=len(told),
+        meaning=f"groups of the column {column}, of {len(every):,}, with fewer than {LEAST_SUPPORT} rows in a split: of"
+        " their share of answers and mistakes nothing can be said there",
+        advice="add rows of them, or put small groups together",
+        examples=tuple(told[:MOST_EXAMPLES]),
+    )
+    return (finding,)
+
+
+def _ungrouped(splits: Mapping[str, Sequence[Row]], column: str) -> Found:
+    """Rows whose cell is empty, which no figure by group has a part of."""
+    empty = {name: [row.where for row in rows if not row.fields.get(ROLE)] for name, rows in splits.items()}
+    count = sum(map(len, empty.values()))
+    if not count:
+        return ()
+    finding = Finding(
+        name=UNGROUPED,
+        count=count,
+        meaning=f"rows without a value in the column {column}: of no group, and in no figure by group",
+        advice="fill the column in where it is known, or write one value for all of them, which is a group then",
+        examples=tuple(
+            f"{name}: {len(places):,} of {len(splits[name]):,} rows, the first {places[0]}"
+            for name, places in empty.items()
+            if places
+        ),
+    )
+    return (finding,)
 
 
 def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int, own: str | None = None) -> Noticed:
@@ -106,6 +150,7 @@ def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int, own: str 
         looks,
         TERMS,
         "a label that training rows with one identity term have more often than those with its counterpart",
+        advice=_EVEN_OUT + "add rows that even it out, or write data.swap_terms=true",
     )
     if own is not None and not count:
         findings += (
@@ -164,16 +209,12 @@ def _told_apart(labels: Mapping[str, int]) -> list[str]:
     return sorted(labels)[: 1 if len(labels) == 2 else None]
 
 
-def _findings(looks: Sequence[_Look], name: str, meaning: str) -> tuple[Finding, ...]:
+def _findings(looks: Sequence[_Look], name: str, meaning: str, *, advice: str) -> Found:
     chances = [fisher(look.hits, look.rows) for look in looks]
     each = sorted(zip(chances, looks, strict=True), key=lambda found: found[0])
     sure = [look for chance, look in each if chance * len(looks) <= LEVEL]
     if not sure:
         return ()
-    advice = (
-        "a model learns such a difference; if it should not, add rows that even it out, or, where it is of words in"
-        " the texts, write data.swap_terms=true"
-    )
     examples = tuple(look.told() for look in sure[:MOST_EXAMPLES])
     return (Finding(name=name, count=len(sure), meaning=meaning, advice=advice, examples=examples),)
 
@@ -184,9 +225,12 @@ def _how(looks: Sequence[_Look]) -> str:
     return f"{len(looks):,} differences of labels looked at, at {LEVEL:.0%} for all together (Fisher, Bonferroni)"
 
 
-def _shares(counts: Mapping[str, int]) -> str:
+def _shares(counts: Mapping[str, int], *, of: int) -> str:
     """The largest groups; of a column with many, the names of all would be no summary, and may be personal data."""
     total, shown = sum(counts.values()), list(counts.items())[:MOST_GROUPS_TOLD]
-    told = ", ".join(f"{group} {count:,} ({count / total:.0%})" for group, count in shown)
-    others = total - sum(count for _, count in shown)
-    return told + (f", and {len(counts) - len(shown):,} more groups with {others:,} rows" if others else "")
+    told = [f"{group} {count:,} ({count / total:.0%})" for group, count in shown]
+    if others := total - sum(count for _, count in shown):
+        told.append(f"and {len(counts) - len(shown):,} more groups with {others:,} rows")
+    if total < of:
+        told.append(f"{'and ' if told else ''}{of - total:,} of {of:,} rows without a value")
+    return ", ".join(told)

@@ -13,6 +13,7 @@ from affina.errors import ModelError, Problem
 from affina.models.adapters import BASE, CONFIG, NOTE, read_config, read_note
 from affina.models.folders import CONFIG as MODEL_CONFIG
 from affina.models.folders import weight_files
+from affina.models.starters import STARTERS
 from affina.recipe.load import load_recipe
 from affina.record import journal
 from affina.record.folder import RunFolder
@@ -57,7 +58,7 @@ def find_adapter(reference: str) -> AdapterPlace | None:
         reference: a folder that PEFT or a run saved an adapter in, or a run that shipped one.
 
     Raises:
-        ModelError: its files are damaged, or nothing says which base it stands beside.
+        ModelError: its files are damaged, nothing says which base it stands beside, or two files name two.
     """
     path = Path(reference).expanduser()
     if not path.is_dir():
@@ -66,10 +67,13 @@ def find_adapter(reference: str) -> AdapterPlace | None:
     folder = run.adapter if run is not None else path
     if not (folder / CONFIG).is_file() or weight_files(folder):
         return None
-    base = _base_in(run) if run is not None else _base_said(folder)
+    noted, said = _bases_said(folder)
+    if noted and said and not _is_same(noted, said):
+        raise ModelError(_two_bases(folder, noted, said))
+    base = _base_in(run) if run is not None else noted or said
     if not base or Path(base).expanduser().resolve() in (folder.resolve(), path.resolve()):
         raise ModelError(_without_base(folder, found="its own folder" if base else "none"))
-    named_in = run.recipe if run is not None else folder / CONFIG
+    named_in = run.recipe if run is not None else folder / (NOTE if noted else CONFIG)
     whole = str(run.model) if run is not None and run.model.is_dir() else None
     return AdapterPlace(reference=reference, folder=folder, base=base, named_in=named_in, whole=whole)
 
@@ -90,10 +94,29 @@ def _base_in(run: RunFolder) -> str:
     return (loaded.base if loaded is not None else None) or load_recipe(run.recipe).model
 
 
-def _base_said(folder: Path) -> str | None:
-    """What an adapter's own files say; a starter's name stands for exactly its weights, the hub's for those there."""
-    found = read_note(folder).get(BASE) or read_config(folder).get(_NAMED)
-    return found if isinstance(found, str) else None
+def _bases_said(folder: Path) -> tuple[str | None, str | None]:
+    """What an adapter's own files say, Affina's and PEFT's.
+
+    The first is a starter's name, which stands for exactly its weights; the hub's stands for those there.
+    """
+    noted, said = read_note(folder).get(BASE), read_config(folder).get(_NAMED)
+    return (noted if isinstance(noted, str) else None), (said if isinstance(said, str) else None)
+
+
+def _is_same(starter: str, said: str) -> bool:
+    """Whether the two names are one model's; a starter that this version has not, is not known by another name."""
+    known = STARTERS.get(starter)
+    return known is None or said in (known.name, known.hub_id)
+
+
+def _two_bases(folder: Path, noted: str, said: str) -> Problem:
+    known = STARTERS[noted].hub_id
+    return Problem(
+        where=f"the adapter {folder}",
+        expected=f"one base model: {noted}, which is {known} on the hub, in {folder / NOTE} and in {folder / CONFIG}",
+        found=f"{noted} as {BASE} in {NOTE}, {said} as {_NAMED} in {CONFIG}",
+        fix=f"write {known} in {CONFIG} if it was trained beside that; if beside {said}, take {BASE} out of {NOTE}",
+    )
 
 
 def _without_base(folder: Path, *, found: str) -> Problem:

@@ -195,11 +195,12 @@ def check_base(adapter: Adapter, module: Any, anatomy: Anatomy) -> None:
     known = adapter.fingerprint is not None and adapter.config.get("task_type") == task_type(module, anatomy)
     if not known or adapter.fingerprint == fingerprint_of(module, anatomy):
         return
-    named = adapter.config.get("base_model_name_or_path") or "a model whose name it does not say"
+    named = adapter.config.get("base_model_name_or_path")
     raise ModelError(
         Problem(
             where=adapter.where,
-            expected=f"the base model that it was trained beside: {named}",
+            expected="the base model that it was trained beside"
+            + (f" ({CONFIG} names {named})" if named else ", which it does not name"),
             found="a model of the same shapes with other weights",
             fix="load that model as the base, or train a new adapter for this one",
         )

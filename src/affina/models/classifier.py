@@ -17,8 +17,10 @@ from affina.errors import ModelError, Problem
 from affina.models.adapter_head import has_output, put_head
 from affina.models.adapters import read_adapter
 from affina.models.anatomy import Anatomy, under
+from affina.models.beside import OTHER_BASE, naming_base
 from affina.models.dropout import quicken
 from affina.models.files import config_of, load_files
+from affina.models.folders import CONFIG
 from affina.models.head_start import last_layer
 from affina.models.kinds import can_classify, can_write
 from affina.models.packed import pack
@@ -99,9 +101,10 @@ def load_classifier(
     set_head(config, head)
     set_plain_outputs(config)
     rates = replace_dropout(config, dropout, notify=notify)
-    module, tokenizer, info = load_files(
-        AutoModelForSequenceClassification, source, config, where=where, may_differ=True
-    )
+    with naming_base(source):
+        module, tokenizer, info = load_files(
+            AutoModelForSequenceClassification, source, config, where=where, may_differ=True
+        )
     set_padding(module, tokenizer, where=where)
     # what is inside the module keeps the shared configuration: some blocks read their rates from it as they run
     module.config = copy.deepcopy(module.config)
@@ -113,8 +116,9 @@ def load_classifier(
     anatomy = try_out(module, tokenizer, where=where, notify=notify)
     quicken(module)
     absent = set(info["missing_keys"]) | {entry[0] for entry in info["mismatched_keys"]}
-    _check_backbone(module, anatomy, absent, where=where, notify=notify)
-    absent = _still_random(source, module, anatomy, absent, keeps_head=keeps_head, notify=notify)
+    with naming_base(source):
+        _check_backbone(module, anatomy, absent, source=source, notify=notify)
+        absent = _still_random(source, module, anatomy, absent, keeps_head=keeps_head, notify=notify)
     new = tuple(name for name, _ in module.named_parameters() if name in absent)
     is_new = any(name.startswith(f"{anatomy.output}.") for name in new)
     units = _standardised(module, anatomy, head, is_new=is_new)
@@ -194,18 +198,19 @@ def _check_kind(config: Any, where: str) -> None:
     )
 
 
-def _check_backbone(module: Any, anatomy: Anatomy, absent: set[str], *, where: str, notify: Notify) -> None:
+def _check_backbone(module: Any, anatomy: Anatomy, absent: set[str], *, source: Source, notify: Notify) -> None:
     """Refuse weights that are another model's; say which few of the backbone's were not there."""
     backbone = {name: p for name, p in module.named_parameters() if anatomy.part_of(name) != "head"}
     missing = [name for name in backbone if name in absent]
     share = sum(backbone[name].numel() for name in missing) / sum(p.numel() for p in backbone.values())
     if share > _MOST_MISSING:
+        fix = "give the folder the config.json that belongs to its weights, or choose another model"
         raise ModelError(
             Problem(
-                where=where,
-                expected=f"the weights of the {type(module).__name__} that config.json describes",
+                where=f"model: {source.reference}",
+                expected=f"the weights of the {type(module).__name__} that {source.config_folder / CONFIG} describes",
                 found=f"{share:.0%} of the backbone is not in them or of another shape: {_some(missing)}",
-                fix="give the folder the config.json that belongs to its weights, or choose another model",
+                fix=fix if source.adapter is None else OTHER_BASE,
             )
         )
     if missing:

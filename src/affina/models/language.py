@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
 from affina.models.anatomy_of_writers import describe_writer
+from affina.models.beside import OTHER_BASE, naming_base
 from affina.models.files import config_of, load_files, unloadable
 from affina.models.kinds import can_write
 from affina.models.output_layer import OutputLayer, OwnLogits, last_states, read_output_layer
@@ -83,9 +84,10 @@ def load_language_model(source: Source, *, dropout: float | None = None, notify:
     config = read_writer_config(source, where)
     replace_dropout(config, dropout, notify=notify)
     build = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    module, tokenizer, info = load_files(build, source, config, where=where, may_differ=False)
+    with naming_base(source):
+        module, tokenizer, info = load_files(build, source, config, where=where, may_differ=False)
+        _check_whole(module, info, source)
     module.eval()
-    _check_whole(module, info, where)
     set_padding(module, tokenizer, where=where)
     set_no_notices(tokenizer)
     check_numbers(module, where=where)
@@ -124,16 +126,17 @@ def read_writer_config(source: Source, where: str) -> Any:
     return config
 
 
-def _check_whole(module: Any, info: Mapping[str, Any], where: str) -> None:
+def _check_whole(module: Any, info: Mapping[str, Any], source: Source) -> None:
     """Refuse a checkpoint that leaves weights to chance: nobody asked for a new output layer."""
     missing = sorted(info["missing_keys"])
     if missing:
+        fix = "choose the checkpoint that was trained to write, not one of its classifier or its backbone"
         raise ModelError(
             Problem(
-                where=where,
+                where=f"model: {source.reference}",
                 expected=f"all the weights of a {type(module).__name__}",
                 found=f"{len(missing)} tensors are not there: {', '.join(missing[:3])}",
-                fix="choose the checkpoint that was trained to write, not one of its classifier or its backbone",
+                fix=fix if source.adapter is None else OTHER_BASE,
             )
         )
 

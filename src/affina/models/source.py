@@ -41,6 +41,7 @@ class Source:
         adapter: the folder of an adapter that stands beside these weights; None for a whole model.
         base: the model that the adapter stands beside, or that it was merged into.
         packed: whether the matrices of its blocks are kept in four bits once they are loaded.
+        named_in: the file that says which base an adapter stands beside; None for a whole model.
     """
 
     reference: str
@@ -49,6 +50,7 @@ class Source:
     adapter: Path | None = None
     base: Source | None = None
     packed: bool = False
+    named_in: Path | None = None
 
     @property
     def without_adapter(self) -> Source:

@@ -20,6 +20,7 @@ from affina.methods.saved import Beside, attach_saved, layout
 from affina.methods.weights import TrainedWeights
 from affina.models.adapter_head import head_modules
 from affina.models.base import base_tensors, length_beside
+from affina.models.beside import naming_base
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
 from affina.pipeline.kept import WHOLE
@@ -67,7 +68,8 @@ def begin_method(method: Method, subject: Subject) -> tuple[Method, Attached]:
         return method, attach(method, subject)
     head_modules(model.module, model.anatomy)
     asked = method if isinstance(method, LoraSpec) else None
-    attached = attach_saved(model.module, model.anatomy, model.source.adapter, asked=asked)
+    with naming_base(model.source):
+        attached = attach_saved(model.module, model.anatomy, model.source.adapter, asked=asked)
     return attached.spec if isinstance(attached, LowRank) else method, attached
 
 

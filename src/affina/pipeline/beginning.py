@@ -102,7 +102,14 @@ def _beside(place: AdapterPlace, *, notify: Notify) -> Source:
     except ModelError as error:
         raise ModelError(*(_of_base(problem, place) for problem in error.problems)) from error
     kind: Kind = "run" if place.is_ours else "folder"
-    return Source(reference=place.reference, folder=base.folder, kind=kind, adapter=place.folder, base=base)
+    return Source(
+        reference=place.reference,
+        folder=base.folder,
+        kind=kind,
+        adapter=place.folder,
+        base=base,
+        named_in=place.named_in,
+    )
 
 
 def _merged(place: AdapterPlace, *, notify: Notify) -> Source:

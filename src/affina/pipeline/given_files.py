@@ -67,6 +67,8 @@ def files_of(recipe: Recipe, subject: Subject, notify: Notify) -> GivenFiles:
             likelier.refuse_unreadable(subject.model, found, teacher=_teacher(subject, found.kind))
         elif isinstance(subject.model, Classifier):
             likelier_masked.refuse_unreadable(subject.model, found)
+        if found.notice:
+            notify(f"{where}: {found.notice}")
         return found
 
     if forgetting.texts is not None:

@@ -116,7 +116,7 @@ def with_people(looked: Looked, loaded: Loaded, pairs: Sequence[Pair], recipe: R
     own, seed = recipe.risks.bias.terms, recipe.seed
     parts = [look_at_terms(splits["train"], Swapper(pairs), seed=seed, own=own)] if pairs else []
     if ROLE in loaded.columns:
-        parts.append(look_at_groups(splits, loaded.columns[ROLE]))
+        parts.append(look_at_groups(splits, loaded.columns[ROLE], reweighed=recipe.data.reweigh))
     checks = tuple(check for _, some in parts for check in some)
     more = tuple(finding for some, _ in parts for finding in some)
     return replace(audited, checks=(*audited.checks, *checks)), (*findings, *more)

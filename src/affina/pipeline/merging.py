@@ -9,6 +9,7 @@ from affina.errors import ModelError, Problem
 from affina.methods.lora import MergeableLowRank
 from affina.methods.saved import attach_saved
 from affina.models.adapters import CLASSIFIES, read_config
+from affina.models.beside import naming_base
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.files import config_of
 from affina.models.kinds import can_write
@@ -33,7 +34,8 @@ def write_merged(found: Source, folder: Path) -> None:
     if found.adapter is None:
         raise ValueError("a whole model has nothing to merge")
     model = _loaded(found, found.adapter)
-    attached = attach_saved(model.module, model.anatomy, found.adapter)
+    with naming_base(found):
+        attached = attach_saved(model.module, model.anatomy, found.adapter)
     if not isinstance(attached, MergeableLowRank):
         raise TypeError("only low-rank updates can be merged")
     with attached.merged():

@@ -15,6 +15,7 @@ from affina.errors import ModelError, Problem
 from affina.methods.base import Attached
 from affina.methods.saved import attach_saved
 from affina.models.base import length_beside
+from affina.models.beside import naming_base
 from affina.models.classifier import Classifier, load_classifier
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.quiet import Notify, silent
@@ -49,7 +50,8 @@ class Shipped:
             raise ModelError(_changed(self.source.reference, head, model.new_parameters))
         model.module.to(self.device).eval()
         if self.source.adapter is not None:
-            attach_saved(model.module, model.anatomy, self.source.adapter)
+            with naming_base(self.source):
+                attach_saved(model.module, model.anatomy, self.source.adapter)
         return model
 
     def writer(self, *, notify: Notify = silent) -> tuple[LanguageModel, Attached | None]:
@@ -58,7 +60,8 @@ class Shipped:
         model.module.to(self.device).eval()
         if self.source.adapter is None:
             return model, None
-        attached = attach_saved(model.module, model.anatomy, self.source.adapter)
+        with naming_base(self.source):
+            attached = attach_saved(model.module, model.anatomy, self.source.adapter)
         return replace(model, max_length=length_beside(model.max_length, attached.taken)), attached
 
 

@@ -112,6 +112,8 @@ def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
         return [_not_measured(f"among {len(rows):,} {split} rows {lacking}", BY_GROUP)]
     drawn = "" if len(chosen) == len(rows) else f", drawn by the seed from {len(rows):,}"
     note = f"{len(chosen):,} {split} rows{drawn}, by the column {run.loaded.columns[ROLE]}"
+    if empty := len(run.rows[split]) - len(rows):
+        note += f"; {empty:,} more have no value in it"
     some = [rows[number] for number in chosen]
     views = asked.views(inf)
     return [ByGroup(some, targets, labels=labels, views=views, sampling=run.sampling, note=note)]

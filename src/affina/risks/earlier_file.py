@@ -19,7 +19,8 @@ from affina.data.rows import Row
 from affina.data.table import Table, Unusable
 from affina.errors import DataError, Problem
 from affina.record.figures import LEAST_ROWS
-from affina.risks.given_items import check_columns, each_row, read_rows, texts_of
+from affina.risks.given_items import check_columns, each_row, read_rows
+from affina.risks.item_texts import texts_of
 
 EARLIER_KEY: Final = "recipe key risks.forgetting.earlier"
 TEXT, PAIR, LABEL = "text", "text_pair", "label"

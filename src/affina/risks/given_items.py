@@ -19,6 +19,7 @@ from affina.data.items import Item as DataFile
 from affina.data.passages import is_running_text
 from affina.data.table import Table, Unusable, excerpt
 from affina.errors import DataError, Problem, RecipeError
+from affina.risks.item_texts import different, sentences, texts_of, unfit_row
 
 T = TypeVar("T")
 Kind = Literal["minimal pairs", "multiple choice", "CrowS-Pairs", "StereoSet", "WinoBias", "MT-GenEval"]
@@ -66,6 +67,7 @@ class Items:
         items: those that are read.
         told: how many that is of how many.
         languages: from which into which a translator is asked.
+        notice: what is odd about them and can be asked all the same; empty where nothing is.
     """
 
     kind: Kind
@@ -73,6 +75,7 @@ class Items:
     items: tuple[Item, ...]
     told: str
     languages: tuple[str, str] | None = None
+    notice: str = ""
 
     @property
     def name(self) -> str:
@@ -96,7 +99,7 @@ def read_pairs(path: str, *, seed: int) -> Items:
 
     def item(where: str, row: Mapping[str, str | Unusable]) -> Item:
         texts = texts_of(where, row, (GOOD, BAD))
-        return Item(texts=different(where, texts), where=where)
+        return Item(texts=different(where, sentences(where, texts)), where=where)
 
     return drawn("minimal pairs", path, each_row(table, item), seed=seed)
 
@@ -119,10 +122,10 @@ def read_choices(path: str, *, seed: int) -> Items:
         choices = row[CHOICES]
         if not isinstance(choices, Unusable) or choices.items is None or len(choices.items) < 2:
             found = choices.found if isinstance(choices, Unusable) else excerpt(choices)
-            raise DataError(_unfit(where, f"a list of two texts or more in {CHOICES}", found))
+            raise DataError(unfit_row(where, f"a list of two texts or more in {CHOICES}", found))
         if any(not text.strip() for text in choices.items):
-            raise DataError(_unfit(where, f"a text in each place of {CHOICES}", "an empty one"))
-        texts = different(where, choices.items)
+            raise DataError(unfit_row(where, f"a text in each place of {CHOICES}", "an empty one"))
+        texts = different(where, tuple(text.strip() for text in choices.items))
         return Item(texts=texts, where=where, stem=stem, right=_place(where, row[ANSWER], len(texts)))
 
     return drawn("multiple choice", path, each_row(table, item), seed=seed)
@@ -132,7 +135,7 @@ def _place(where: str, cell: str | Unusable, count: int) -> int:
     written = cell.found if isinstance(cell, Unusable) else cell.strip()
     if not written.isdecimal() or int(written) >= count:
         expected = f"in {ANSWER} the place of the right choice: a whole number from 0 to {count - 1}"
-        raise DataError(_unfit(where, expected, written or "nothing"))
+        raise DataError(unfit_row(where, expected, written or "nothing"))
     return int(written)
 
 
@@ -204,38 +207,6 @@ def each_row(table: Table, item: Callable[[str, Mapping[str, str | Unusable]], T
     if problems:
         raise DataError(*problems)
     return found
-
-
-def texts_of(where: str, row: Mapping[str, str | Unusable], names: Sequence[str]) -> tuple[str, ...]:
-    """The texts of a row's columns, without outer blanks.
-
-    Raises:
-        DataError: one is empty, not there, or no text.
-    """
-    texts = []
-    for name in names:
-        cell = row.get(name, "")
-        if isinstance(cell, Unusable) or not cell.strip():
-            found = cell.found if isinstance(cell, Unusable) else "nothing, or the key is not there"
-            raise DataError(_unfit(where, f"a text in {name}", found))
-        texts.append(cell.strip())
-    return tuple(texts)
-
-
-def different(where: str, texts: tuple[str, ...]) -> tuple[str, ...]:
-    """The texts themselves.
-
-    Raises:
-        DataError: two of them are the same.
-    """
-    twin = next((text for place, text in enumerate(texts) if text in texts[:place]), None)
-    if twin is not None:
-        raise DataError(_unfit(where, "texts that differ", f"twice {excerpt(twin)}"))
-    return texts
-
-
-def _unfit(where: str, expected: str, found: str) -> Problem:
-    return Problem(where=where, expected=expected, found=found, fix="correct that row, or remove it")
 
 
 def drawn(kind: Kind, path: str, items: Sequence[Item], *, seed: int) -> Items:

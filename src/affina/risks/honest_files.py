@@ -17,7 +17,8 @@ from unicodedata import combining, normalize
 from affina.data.drawing import drawn_places
 from affina.data.table import Unusable, excerpt
 from affina.errors import DataError, Problem
-from affina.risks.given_items import MOST_ITEMS, check_columns, each_row, read_rows, texts_of
+from affina.risks.given_items import MOST_ITEMS, check_columns, each_row, read_rows
+from affina.risks.item_texts import texts_of
 
 TEMPLATES_KEY: Final = "recipe key risks.bias.honest.templates"
 LEXICON_KEY: Final = "recipe key risks.bias.honest.lexicon"

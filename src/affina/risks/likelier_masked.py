@@ -30,6 +30,7 @@ from affina.models.masked_head import MaskedHead
 from affina.risks.given_items import Item, Items, Kind
 from affina.risks.likelier import split, too_long, unreadable
 from affina.risks.preferring import Look
+from affina.risks.stereoset_file import BLANK
 from affina.tasks.text_ends import Ends, ends_of
 
 _HEAD: Final = "by the masked-language head that the model came with, on its own states"
@@ -42,8 +43,6 @@ HOW: Final[Mapping[Kind, str]] = MappingProxyType(
     }
 )
 """By the file's format, for the reader."""
-BLANK: Final = "BLANK"
-"""What stands for the word in the contexts of StereoSet."""
 _NO_MARKS: Final = str.maketrans("", "", string.punctuation)
 
 

@@ -65,7 +65,8 @@ class Preferred:
     def after(self) -> Found:
         """Score them again."""
         found = self._judge(self._items.items, self._base, self._look())
-        notes = (f"{len(self._items.items):,} items of the file, {self._items.told}", self._how)
+        notice = (self._items.notice,) if self._items.notice else ()
+        notes = (f"{len(self._items.items):,} items of the file, {self._items.told}", *notice, self._how)
         return replace(found, notes=(*notes, *found.notes))
 
 

@@ -4,7 +4,7 @@
   there. Both directions count, the published set's `stereo_antistereo` is not needed.
 - WinoBias (Zhao et al. 2018): `stereotype` (pro or anti), `id`, `text`, and `type` if it is there; the two rows with
   the same `type` and `id` are a pair.
-- StereoSet (Nadeem et al. 2021): its JSON; the intrasentence part is read.
+- StereoSet (Nadeem et al. 2021): its JSON (`stereoset_file`); the intrasentence part is read.
 - MT-GenEval (Currey et al. 2022): four columns such as `en_masculine`, `it_masculine`, `en_feminine`, `it_feminine`;
   the language of the first one is translated into the other. Each row is two items, one for each gender.
 
@@ -23,21 +23,25 @@ from typing import Any, Final
 from affina.data.decoding import decode
 from affina.data.items import Item as DataFile
 from affina.data.items import readable
+from affina.data.json_problems import broken
 from affina.data.table import Table, Unusable, excerpt
 from affina.errors import DataError, Problem, RecipeError
 from affina.recipe.languages import language_of
-from affina.risks.given_items import Item, Items, check_file, different, drawn, each_row, read_rows, texts_of
+from affina.risks.given_items import Item, Items, check_file, drawn, each_row, read_rows
+from affina.risks.item_texts import different, sentences, texts_of, unfit_row
+from affina.risks.stereoset_file import clusters_of, read_clusters, told_unlike
 
 STEREOTYPES_KEY: Final = "recipe key risks.bias.pairs"
 MORE, LESS, BIAS_TYPE = "sent_more", "sent_less", "bias_type"
 GENDERS: Final = ("masculine", "feminine")
 """As the columns of MT-GenEval end."""
 SIDES: Final = ("pro", "anti")
-LABELS: Final = ("stereotype", "anti-stereotype", "unrelated")
-"""Of the sentences of StereoSet, in the order of an item's texts."""
 FORM: Final = (
     f"CrowS-Pairs ({MORE}, {LESS}), WinoBias (stereotype, id, text), StereoSet (JSON with data.intrasentence), or for"
     " translators MT-GenEval (en_masculine, it_masculine, en_feminine, it_feminine)"
+)
+_LEAVE_OUT: Final = (
+    "name a file in one of these formats, or leave the key out: it is then said that this was not measured"
 )
 
 
@@ -56,7 +60,7 @@ def read_stereotypes(path: str, *, seed: int) -> Items:
     if Path(path).suffix.lower() == ".json":
         document = _document(path)
         if isinstance(document, dict):
-            return drawn("StereoSet", path, _of_stereoset(path, document), seed=seed)
+            return _of_stereoset(path, document, seed=seed)
     table = read_rows(path, key=STEREOTYPES_KEY, form=FORM)
     columns = set(table.columns)
     if {MORE, LESS} <= columns:
@@ -69,18 +73,19 @@ def read_stereotypes(path: str, *, seed: int) -> Items:
 
 
 def _unknown(file: str, columns: set[str]) -> Problem:
-    found = "the columns " + ", ".join(sorted(columns))
     if {"template_masked", "identity"} <= columns:
         found = "templates of HONEST, whose score needs a lexicon of hurtful words (HurtLex), which is not in it"
-        fix = "write risks.bias.honest.templates=FILE risks.bias.honest.lexicon=FILE in its place"
-        return Problem(where=f"{STEREOTYPES_KEY} ({file})", expected=FORM, found=found, fix=fix)
-    fix = "name a file in one of these formats, or leave the key out: it is then said that this was not measured"
+        return _other(file, found, "write risks.bias.honest.templates=FILE risks.bias.honest.lexicon=FILE in its place")
+    return _other(file, "the columns " + ", ".join(sorted(columns)), _LEAVE_OUT)
+
+
+def _other(file: str, found: str, fix: str) -> Problem:
     return Problem(where=f"{STEREOTYPES_KEY} ({file})", expected=FORM, found=found, fix=fix)
 
 
 def _of_crows_pairs(where: str, row: Mapping[str, str | Unusable]) -> Item:
     group = row.get(BIAS_TYPE, "")
-    texts = different(where, texts_of(where, row, (MORE, LESS)))
+    texts = different(where, sentences(where, texts_of(where, row, (MORE, LESS))))
     return Item(texts=texts, where=where, group=group if isinstance(group, str) else "")
 
 
@@ -96,14 +101,15 @@ def _of_winobias(table: Table) -> list[Item]:
             pair = found.setdefault((str(kind), number), {})
             if side not in SIDES or side in pair:
                 what = f"a second row that is {side}" if side in pair else excerpt(side)
-                raise DataError(_wrong(where, f"in stereotype pro or anti, one of each for the id {number}", what))
+                raise DataError(unfit_row(where, f"in stereotype pro or anti, one of each for the id {number}", what))
             pair[side] = Item(texts=(text,), where=where, group=kind if isinstance(kind, str) else "")
         except DataError as error:
             problems += error.problems
     for (_, number), pair in found.items():
         if len(pair) == 1:
             (side, alone), *_ = pair.items()
-            problems.append(_wrong(alone.where, f"a pro and an anti row for the id {number}", f"only the {side} one"))
+            expected = f"a pro and an anti row for the id {number}"
+            problems.append(unfit_row(alone.where, expected, f"only the {side} one"))
     if problems:
         raise DataError(*problems)
     return [_joined(pair["pro"], pair["anti"]) for pair in found.values()]
@@ -121,13 +127,13 @@ def _of_mt_geneval(path: str, table: Table, names: Sequence[str], *, seed: int) 
 
     def item(gender: str, other: str, where: str, row: Mapping[str, str | Unusable]) -> Item:
         columns = (f"{source}_{gender}", f"{target}_{gender}", f"{target}_{other}")
-        stem, *texts = texts_of(where, row, columns)
+        stem, *texts = sentences(where, texts_of(where, row, columns))
         return Item(texts=tuple(texts), where=where, stem=stem, group=gender)
 
     found = each_row(table, partial(item, *GENDERS)) + each_row(table, partial(item, *GENDERS[::-1]))
     told = [one for one in found if one.texts[0] != one.texts[1]]
     if not told:
-        raise DataError(_wrong(path, f"translations whose genders differ in {target}", "none"))
+        raise DataError(unfit_row(path, f"translations whose genders differ in {target}", "none"))
     items = drawn("MT-GenEval", path, told, seed=seed)
     left = (len(found) - len(told)) // 2
     same = f"; {left:,} rows whose translations are the same in both genders are left out" if left else ""
@@ -136,7 +142,7 @@ def _of_mt_geneval(path: str, table: Table, names: Sequence[str], *, seed: int) 
 
 
 def _joined(pro: Item, anti: Item) -> Item:
-    texts = different(pro.where, (*pro.texts, *anti.texts))
+    texts = different(pro.where, sentences(pro.where, (*pro.texts, *anti.texts)))
     return Item(texts=texts, where=pro.where, group=pro.group)
 
 
@@ -149,38 +155,13 @@ def _document(path: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(_wrong(path, "JSON", str(error), fix="download or write the file again")) from None
+        raise DataError(broken(error, path, "JSON", fix="download or write the file again")) from None
 
 
-def _of_stereoset(path: str, document: Mapping[str, Any]) -> list[Item]:
-    parts = document.get("data")
-    clusters = parts.get("intrasentence") if isinstance(parts, dict) else None
-    if not isinstance(clusters, list) or not clusters:
-        raise RecipeError(_unknown(path, set(document)))
-    found, problems = [], list[Problem]()
-    for number, cluster in enumerate(clusters, start=1):
-        try:
-            found.append(_of_cluster(f"{path}, intrasentence item {number}", cluster))
-        except DataError as error:
-            problems += error.problems
-    if problems:
-        raise DataError(*problems)
-    return found
-
-
-def _of_cluster(where: str, cluster: Any) -> Item:
-    try:
-        target, context = str(cluster["target"]), str(cluster["context"])
-        sentences: Sequence[Any] = cluster["sentences"]
-        by_label = {one["gold_label"]: str(one["sentence"]).strip() for one in sentences}
-        texts = tuple(by_label[label] for label in LABELS)
-    except (KeyError, TypeError) as error:
-        expected = f"target, context, and sentences with gold_label {', '.join(LABELS)}"
-        raise DataError(_wrong(where, expected, f"something else, or less: {error}")) from None
-    if not all(texts):
-        raise DataError(_wrong(where, "three sentences", "an empty one"))
-    return Item(texts=different(where, texts), where=where, blank=context, group=target)
-
-
-def _wrong(where: str, expected: str, found: str, *, fix: str = "correct that row, or remove it") -> Problem:
-    return Problem(where=where, expected=expected, found=found, fix=fix)
+def _of_stereoset(path: str, document: Mapping[str, Any], *, seed: int) -> Items:
+    clusters = clusters_of(document)
+    if not clusters:
+        found = f"no items in data.intrasentence of a JSON with {', '.join(sorted(document)) or 'no key'}"
+        raise RecipeError(_other(path, found, _LEAVE_OUT))
+    items = read_clusters(path, clusters)
+    return replace(drawn("StereoSet", path, items, seed=seed), notice=told_unlike(items))

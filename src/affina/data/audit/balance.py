@@ -76,19 +76,30 @@ def find_absent_labels(
 
 def find_similar_labels(counts: Mapping[str, int]) -> tuple[Finding, ...]:
     """Labels that differ only in case, blanks or a letter's encoding: separate classes, likely by a slip."""
+    return find_similar(
+        counts, name="similar_labels", meaning="labels that differ only in case or blanks; each is a class of its own"
+    )
+
+
+def find_similar(counts: Mapping[str, int], *, name: str, meaning: str) -> tuple[Finding, ...]:
+    """The same of other values that stand for themselves.
+
+    Args:
+        counts: value to its number of rows.
+        name: of the finding.
+        meaning: of the finding.
+    """
     by_look: dict[str, list[str]] = defaultdict(list)
-    for label in counts:
-        by_look["".join(unicodedata.normalize("NFKC", label).split()).casefold()].append(label)
-    groups = [
-        sorted(labels, key=lambda label: (-counts[label], label)) for labels in by_look.values() if len(labels) > 1
-    ]
-    if not groups:
+    for value in counts:
+        by_look["".join(unicodedata.normalize("NFKC", value).split()).casefold()].append(value)
+    alike = [sorted(values, key=lambda value: (-counts[value], value)) for values in by_look.values() if values[1:]]
+    if not alike:
         return ()
-    examples = [" / ".join(f"{label!r} ({counts[label]} rows)" for label in labels) for labels in groups]
+    examples = [" / ".join(f"{value!r} ({counts[value]} rows)" for value in values) for values in alike]
     finding = Finding(
-        name="similar_labels",
-        count=sum(len(labels) for labels in groups),
-        meaning="labels that differ only in case or blanks; each is a class of its own",
+        name=name,
+        count=sum(len(values) for values in alike),
+        meaning=meaning,
         advice="write them the same if they are one",
         examples=tuple(examples[:MOST_EXAMPLES]),
     )
