@@ -22,6 +22,7 @@ from affina.models.adapter_head import head_modules
 from affina.models.base import base_tensors, length_beside
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
+from affina.models.reader import Reader, WriterReader
 from affina.pipeline.kept import WHOLE
 from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.base import AUTO
@@ -32,7 +33,7 @@ from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import ADAPTER, MERGED
 from affina.values import Resolved
 
-Model = TypeVar("Model", Classifier, LanguageModel)
+Model = TypeVar("Model", Classifier, LanguageModel, Reader, WriterReader)
 
 
 def with_room(model: Model, recipe: Recipe) -> Model:
