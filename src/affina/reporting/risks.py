@@ -24,7 +24,7 @@ from affina.record.risks import (
     Risk,
 )
 from affina.reporting.calibration import turned
-from affina.reporting.formats import capital, difference, ends, interval, listed, metric, name
+from affina.reporting.formats import budget, capital, difference, ends, interval, listed, metric, name
 from affina.reporting.gap import Gap
 from affina.reporting.gathered import Gathered
 from affina.reporting.risk_words import BESIDE_BUDGET, OF_METRIC, OF_RISK, SENTENCES, TONES, WORDS
@@ -165,4 +165,12 @@ def _against(line: Probed) -> str:
     if line.outcome == "few":
         return f"; {line.figures[0].found.n:,} are too few to tell ({LEAST_ROWS} or more can)"
     kind = "budget" if line.is_budget else "limit"
-    return "" if line.limit is None else f"; the {kind} is {metric(line.figures[0].metric, line.limit)}"
+    return "" if line.limit is None else f"; the {kind} is {limit_of(line)}"
+
+
+def limit_of(line: Probed) -> str:
+    """What the first figure is held against, a budget in the unit in which budgets are written; empty without one."""
+    if line.limit is None:
+        return ""
+    key = line.figures[0].metric
+    return budget(line.risk, line.limit, key) if line.is_budget else metric(key, line.limit)
