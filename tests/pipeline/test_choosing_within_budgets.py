@@ -52,7 +52,10 @@ def test_a_loss_is_better_when_lower_and_of_equals_the_one_that_changed_less_is_
 def test_a_gain_that_the_rows_leave_open_is_none(other):
     found = [tried(0.6, 0.8, WITHIN, **other)]
     assert best_of(found) is None
-    assert "not shown to be better than the linear probe" in why_none(found, baseline="linear probe")
+    said = why_none(found, baseline="linear probe")
+    assert (
+        "1 of 1 candidate is within all budgets, and none of these is shown to be better than the linear probe" in said
+    )
 
 
 def test_a_probe_that_was_not_measured_lets_nothing_pass():
@@ -76,8 +79,8 @@ def test_where_the_line_is_looked_at_more_closely():
 def test_a_budget_that_no_interval_is_fine_enough_for_is_said_with_what_could_be():
     wide = tried(0.6, 0.8, (0.03, -0.07, 0.13))
     [said] = notes_on([wide, tried(1.0, 0.9, OVER)], {"forgetting": 0.05})
-    assert "risks.forgetting.budget=0.05 is finer than what own texts can tell" in said
-    assert "budgets from 0.1 on can be resolved" in said
+    assert "risks.forgetting.budget=5% is finer than what own texts can tell" in said
+    assert "reaches 10% above the figure, and budgets from 10% on can be resolved" in said
     assert not [*notes_on([wide, tried(0.2, 0.5, WITHIN)], {"forgetting": 0.05})], "it is resolved elsewhere"
     assert not [*notes_on([tried(1.0, 0.9, OVER)], {"forgetting": 0.05})], "over it by more than chance"
 
@@ -87,7 +90,7 @@ def test_a_share_of_none_has_an_interval_on_one_side_and_a_budget_of_all_of_it_i
     found = share_of(0, rows, confidence=0.95)
     none = (found.value, found.low, found.high)
     [said] = notes_on([tried(0.6, 0.8, none, budget=budget)], {"forgetting": budget})
-    assert f"budgets from {least} on can be resolved" in said
+    assert f"budgets from {100 * least:g}% on can be resolved" in said
     assert tried(0.6, 0.8, none, budget=least).is_within
     assert not tried(0.6, 0.8, none, budget=least - 0.001).is_within
 

@@ -18,7 +18,7 @@ from affina.training.ramp import RangeTest
 
 def outcome(**changes):
     given = {"best_step": 5, "stopped": "end of the plan", "improving": False, "falling": False, "start_loss": 2.0,
-             "kept_loss": 1.0}  # fmt: skip
+             "kept_loss": 1.0, "steps": 9}  # fmt: skip
     return SimpleNamespace(**(given | changes))
 
 
@@ -74,6 +74,61 @@ def test_the_step_back_and_the_verdict_agree_on_what_the_rows_settle(monkeypatch
     (said,) = looking_back._shortfalls(prepared(), outcome(), Reached(scores, rows))
     assert verdict(scores, chosen_metric="accuracy", rows=rows).outcome == "worse"
     assert "worse than the linear probe" in said
+
+
+class Noted:
+    """A journal that keeps what it gets."""
+
+    def __init__(self):
+        self.texts = []
+
+    def append(self, event):
+        self.texts.append(event.text)
+
+
+def about(who, *, key="accuracy", value, low=None, high=None):
+    figure = Measured(value=value, low=value if low is None else low, high=value if high is None else high, n=100)
+    return Scores(who=who, split="test", metrics={key: figure})
+
+
+@pytest.mark.parametrize(
+    ("baseline", "tuned", "said"),
+    [
+        ({"value": 1.0}, {"value": 1.0}, "leaves nothing to gain on these rows, with accuracy 100.0%"),
+        ({"value": 0.98, "low": 0.95, "high": 1.0}, {"value": 0.97, "low": 0.93, "high": 1.0}, "next to nothing"),
+        ({"value": 0.98, "low": 0.97, "high": 0.99}, {"value": 0.975, "low": 0.97, "high": 0.99}, None),  # room is left
+        ({"value": 0.75, "low": 0.5, "high": 1.0}, {"value": 0.75, "low": 0.5, "high": 1.0}, None),  # rows are few
+        ({"value": 1.0}, {"value": 0.6, "low": 0.5, "high": 0.7}, None),  # worse, and that has a cause
+        ({"key": "r2", "value": 0.9998, "high": 0.9999}, {"key": "r2", "value": 0.9998}, "leaves nothing to gain"),
+        ({"key": "chrf", "value": 99, "high": 100}, {"key": "chrf", "value": 98, "high": 100}, "next to nothing"),
+    ],
+)
+def test_where_a_baseline_leaves_no_room_no_longer_training_is_advised(monkeypatch, baseline, tuned, said):
+    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+    run, journal = prepared(), Noted()
+    run.hyper.metric = SimpleNamespace(value=baseline.get("key", "accuracy"))
+    strange = Finding(name=UNFAMILIAR, count=9, meaning="m seems not to be made for it: pieces", advice="another model")
+    for findings in ((), (strange,)):
+        run.findings = findings
+        scores = {one.who: one for one in (about("linear_probe", **baseline), about("tuned", **tuned))}
+        looking_back.look_back(run, outcome(falling=True), journal, Reached(scores, {}))
+    if said is None:
+        assert "train.epochs=4" in journal.texts[0]
+        assert "another model" in journal.texts[1]
+        return
+    for text in journal.texts:
+        assert said in text
+        assert "Next: the linear probe on the frozen model, which costs less; or harder rows" in text
+        assert "epochs" not in text
+
+
+def test_a_start_that_answers_all_leaves_nothing_to_gain_where_no_baseline_is_there(monkeypatch):
+    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+    journal = Noted()
+    looking_back.look_back(prepared(), outcome(best_step=0), journal, Reached({"tuned": about("tuned", value=1.0)}, {}))
+    assert "Likely cause: the model as it started leaves nothing to gain" in journal.texts[0]
+    looking_back.look_back(prepared(), outcome(best_step=0), journal, Reached({"tuned": about("tuned", value=0.9)}, {}))
+    assert "few rows" in journal.texts[1]
 
 
 def by_row(who, *, right):

@@ -29,6 +29,14 @@ def test_a_large_batch_is_told_from_small_ones(tmp_path, family):
     assert said == pytest.approx(counted(prepared, LARGE), rel=0.1)
 
 
+@pytest.mark.parametrize("family", ["bert", "gpt2"])
+@pytest.mark.parametrize("method", ["prompt", "prefix"])
+def test_what_stands_before_each_row_is_counted_for_each(tmp_path, family, method):
+    prepared = prepared_run(tmp_path, f"method={{name: {method}, length: 20}}", family=family)
+    batch = Shape(32, 8)
+    assert look(prepared).saved(batch) == pytest.approx(counted(prepared, batch), rel=0.1)
+
+
 def test_nothing_is_saved_below_a_frozen_cut(tmp_path):
     saved = [
         look(prepared_run(tmp_path, method)).saved(LARGE)

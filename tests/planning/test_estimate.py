@@ -33,6 +33,18 @@ from affina.runtime import machine, memory
 from affina.training.plan import Plan
 from forecasts import forecast, prepared_run, recipe_words
 
+PACE = pace.Pace(
+    gradients=1e-9,
+    batch=0.0,
+    move=0.0,
+    evaluation=1e-9,
+    fit=0.0,
+    best=0.0,
+    checkpoint=0.0,
+    model=0.0,
+    processor=None,
+    how="made up",
+)
 FLAT = Activations(Growth(0.0, 100.0, 1.0), Growth(0.0, 10.0, 0.0))
 
 
@@ -279,3 +291,18 @@ def test_the_library_of_probes_counts_where_it_is_still_to_be_loaded(tmp_path, m
             assert found.stages["loading"] == 10**8
     assert peaks["fitted", False] - peaks["fitted", True] == estimate.PROBE_CODE > 0
     assert estimate.fits_probes(none) == (peaks["none", False] != peaks["none", True])
+
+
+@pytest.mark.parametrize(("method", "times"), [("prompt", (1.8, 6.0)), ("prefix", (1.0, 1.8))])
+def test_virtual_tokens_take_their_time_in_every_row(tmp_path, method, times):
+    """They go through all that a row goes through, a prefix is in the attention alone; baselines have neither."""
+    runs = [prepared_run(tmp_path, f"method={{name: {method}, length: {length}}}") for length in (1, 40)]
+    few, many = (pace.time_of(run, PACE, plan_of(run), prepared_in=0.0) for run in runs)
+    assert times[0] < many.steps / few.steps < times[1]
+    assert few.evaluations < many.evaluations
+    assert many.before - _first_look(runs[1]) == pytest.approx(few.before - _first_look(runs[0]))
+
+
+def _first_look(run):
+    """Seconds of the evaluation before the training."""
+    return pace._forward(run, costs_of(run), PACE, pace._judged(run))

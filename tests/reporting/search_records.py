@@ -34,4 +34,5 @@ FOUND = Searched(
 def with_search(found, records=None):
     """A whole run whose search came to `found`."""
     records = records or finished(("card", "fee"))
-    return [*records[:-1], *TRIED, found, records[-1]]
+    lines = [one for one in TRIED if found.exported is not None or not one.fits]
+    return [*records[:-1], *lines, found, records[-1]]

@@ -11,9 +11,10 @@ from search_records import FOUND, TRIED, tried, with_search
 from affina.cli.display import Display
 from affina.record.measures import title
 from affina.record.risks import Figure, Probed
+from affina.record.searched import Held
 from affina.reporting import card, page
 from affina.reporting.again import commands
-from affina.reporting.budgets import search_of
+from affina.reporting.budgets import search_of, told
 from affina.reporting.gathered import gather
 from affina.reporting.plain import as_json
 from affina.reporting.risks import risks_of
@@ -77,7 +78,42 @@ def test_a_probe_that_is_held_to_a_budget_is_told_so(outcome, word):
     records = finished(("card", "fee"))
     found = next(one for one in risks_of(gather([*records, line])) if one.risk == "forgetting")
     assert found.word == word
-    assert "the budget is 5.0%" in found.sentences[0]
+    assert found.sentences[0].endswith("the budget is 5%")
+    assert '<td class="n">5%</td>' in page.render([*records, line], title="run")
+
+
+@pytest.mark.parametrize(
+    ("risk", "metric", "budget", "said"),
+    [
+        ("forgetting", "foretelling_rise", 0.005, "the budget is 0.5%"),
+        ("forgetting", "similarity_change", 0.2, "the budget is 20% (0.200)"),
+        ("overfitting", "lost_elsewhere", 0.1234, "the budget is 12.34%"),
+        ("bias", "flip_rate", 0.07, "the budget is 7 points"),
+    ],
+)
+def test_a_budget_is_shown_in_the_unit_in_which_it_is_written(risk, metric, budget, said):
+    figure = Figure(metric=metric, of="", found=measured(0.03, 0.01))
+    assert told(Held(risk=risk, probe="p", budget=budget, outcome="open", figure=figure)).endswith(said)
+    line = Probed(risk=risk, probe="p", outcome="open", limit=budget, is_budget=True, figures=(figure,))
+    run = gather([*finished(("card", "fee")), line])
+    assert next(one for one in risks_of(run) if one.risk == risk).sentences[0].endswith(said)
+
+
+def test_where_all_keep_the_budgets_and_none_gains_that_is_said_and_not_that_none_fits():
+    records, why = finished(("card", "fee")), "2 of 2 candidates are within all budgets"
+    found = replace(FOUND, exported=None, why=why)
+    level = [replace(one, gain=measured(0.0, 0.1)) for one in (tried(1.0, 0.5, 0.02), tried(0.4, 0.5, 0.01))]
+    lines = [*records[:-1], *level, found, records[-1]]
+    search = search_of(gather(lines))
+    assert search.word == "None shown to gain"
+    assert search.sentences[0].startswith("no model that keeps the budgets is shown to gain anything (forgetting 5%)")
+    assert search.sentences[1].endswith("lies in over-budget/ and was not shown to gain; it is over no budget")
+    for text in (page.render(lines, title="run"), card.render(lines, title="run")):
+        assert "None fits" not in text
+        assert "over no budget" in text
+    over = search_of(gather([*records[:-1], tried(1.0, 0.9, 0.3), level[1], found, records[-1]]))
+    assert over.word == "None shown to gain"
+    assert over.sentences[1].endswith("lies in over-budget/ and has not passed")
 
 
 def test_the_terminal_has_a_line_for_each_candidate_as_it_comes():
@@ -87,4 +123,4 @@ def test_the_terminal_has_a_line_for_each_candidate_as_it_comes():
         display(one)
     assert f"strength 1: {title('accuracy')} 90.0%" in out.getvalue()
     assert "over a budget" in out.getvalue()
-    assert "forgetting 4.5% (3.5-5.5), the budget is 5.0%" in out.getvalue()
+    assert "forgetting 4.5% (3.5-5.5), the budget is 5%" in out.getvalue()

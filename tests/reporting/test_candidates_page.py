@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
 import pytest
 from comparisons_on_paper import comparison, crowded, empty, figure, halved
 from report_records import NASTY
+from rich.console import Console
 from test_page import Outline
 
+from affina.cli.comparing import show_comparison
 from affina.record import compared
 from affina.reporting import candidates_page
 from affina.reporting.costs import COSTS, paid, short
@@ -55,6 +58,33 @@ def test_one_seed_is_said_to_be_one():
     text = page(comparison(seeds=(0,))).text
     assert "One seed: another one would move these figures" in text
     assert "Seed by seed" not in text
+
+
+@pytest.mark.parametrize(
+    ("behind", "level", "tag", "said_of_it"),
+    [
+        (figure(0.005, 0.015), True, "No clear gain", "that it is worth more than the linear probe, at 96.8%, is not"),
+        (figure(-0.005, 0.015), True, "No clear gain", "that it is worth more than the linear probe, at 96.8%, is not"),
+        (figure(0.05, 0.015), False, "Below a baseline", "the linear probe is better, at 96.8%"),
+        (figure(-0.05, 0.015), False, "Settled", ""),
+    ],
+)
+def test_a_baseline_that_is_ahead_or_level_is_in_the_headline_as_on_the_page(behind, level, tag, said_of_it):
+    found = comparison(failed=False)
+    apart = tuple(replace(one, level=False) for one in found.standings)
+    probe = replace(found.baselines[0], metrics={"accuracy": figure(0.968)}, behind=behind, level=level)
+    found = replace(found, standings=apart, baselines=(probe, *found.baselines[1:]))
+    opening = said(found)
+    assert opening.tag == tag
+    assert said_of_it in opening.headline
+    assert ("; but" in opening.headline) == ("the best candidate" in opening.headline) == bool(said_of_it)
+    assert (opening.answers[3][1] in ("Not settled", "No, worse")) == bool(said_of_it)
+    out = io.StringIO()
+    show_comparison(found, Console(file=out, width=300))
+    assert f"{opening.headline}." in out.getvalue()
+    few = said(replace(found, rows=12))
+    assert "; but" not in few.headline
+    assert said(replace(found, finished=False)).tag == "Not finished"
 
 
 def test_the_cheapest_of_those_that_are_level_is_named():

@@ -50,6 +50,20 @@ def test_the_text_says_what_the_record_says():
         assert part in text, part
 
 
+def test_the_rows_behind_the_figures_are_those_of_the_table():
+    records = finished(TEN)
+    (data,) = (line for line in records if isinstance(line, DataRead))
+    assert "40 for choosing the weights, 120 for the figures above." in card.render(records, title="run")
+    for test in (0, 120):
+        untested = changed(records, DataRead, rows=data.rows | {"test": test})
+        text = card.render(changed(untested, Scores, split="validation"), title="run")
+        assert "40 for choosing the weights and for the figures above" in text
+        assert ("there is no test split" in text) is (test == 0)
+        assert "0 for the figures above" not in text.replace("120 for", "")
+        alone = [line for line in untested if not isinstance(line, Scores)]
+        assert "for the figures above" not in card.render(alone, title="run")
+
+
 def test_what_is_not_known_is_left_out():
     unknown = changed(
         finished(TEN), ModelLoaded, hub_id=None, licence=None, languages=(), reference="/home/me/models/mine"

@@ -161,8 +161,9 @@ def compared(risk="forgetting", metric="pairs_lost", outcome="within"):
 
 
 def test_the_gap_names_the_skills_that_are_still_not_measured():
-    def left(*lines):
-        return next(gap.why for gap in judged(*lines)["forgetting"].gaps if gap.what == "Skills from before")
+    def left(*lines, task="chat", compares=True):
+        found = risks_of(of_task(gather(with_probes(*lines)), task, compares))[1]
+        return next(gap.why for gap in found.gaps if gap.what == "Skills from before")
 
     assert "minimal pairs (risks.forgetting.pairs), multiple choice (risks.forgetting.choices) and" in left(
         forgetting()
@@ -172,6 +173,45 @@ def test_the_gap_names_the_skills_that_are_still_not_measured():
     assert both == "an earlier task's labelled rows (risks.forgetting.earlier)"
     failed = replace(compared("forgetting"), outcome="unmeasured", figures=(), why="no head")
     assert left(failed).startswith("minimal pairs")
+    assert left(task="multi_label", compares=False) == both, "a head answers no questions"
+
+
+def of_task(run, task, compares):
+    """The run with another task, and with a model that can be asked which of two texts is likelier or cannot."""
+    begun = replace(run.started[-1], resolved={"task": {"name": task}})
+    return replace(run, started=(begun,), model=replace(run.model, compares_texts=compares))
+
+
+@pytest.mark.parametrize(
+    ("task", "compares", "keys", "none_of"),
+    [
+        ("classification", True, {"pairs", "honest", "group", "terms"}, ""),
+        ("classification", None, {"pairs", "honest", "group", "terms"}, ""),
+        ("classification", False, {"group", "terms"}, ""),
+        ("regression", True, {"pairs", "honest"}, "a regression"),
+        ("regression", False, set(), "a regression"),
+        ("multi_label", False, set(), "several labels a row"),
+        ("chat", True, {"pairs", "honest"}, "what a model writes at length"),
+        ("generation", False, set(), "what a model writes at length"),
+        ("translation", False, {"pairs"}, "what a model writes at length"),
+    ],
+)
+def test_of_bias_is_suggested_what_the_task_and_the_model_can_have(task, compares, keys, none_of):
+    run = of_task(gather(finished(TEN)), task, compares)
+    (gap,) = risks_of(run)[2].gaps
+    assert gap.what == "Bias"
+    assert {key for key in ("pairs", "honest", "group", "terms") if f"risks.bias.{key}" in gap.why} == keys
+    assert ("this version has no probe of bias in" in gap.why) == bool(none_of)
+    assert gap.why.endswith(none_of)
+    assert ("MT-GenEval" in gap.why) == (task == "translation")
+
+
+@pytest.mark.parametrize("compares", [True, False])
+def test_stereotypes_are_left_open_with_a_key_only_where_the_model_can_be_asked(compares):
+    run = of_task(gather(with_probes(bias())), "classification", compares)
+    gap = next(gap for gap in risks_of(run)[2].gaps if gap.what == "Other bias")
+    assert ("risks.bias.pairs and risks.bias.honest measure" in gap.why) == compares
+    assert ("this model cannot be asked" in gap.why) == (not compares)
 
 
 def test_what_pairs_and_choices_lost_is_said_with_its_interval():

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer
 
 from affina.errors import DataError, ModelError
 from affina.models.classifier import load_classifier
-from affina.models.masked_head import load_masked_head
+from affina.models.masked_head import load_masked_head, seems_to_have_one
 from affina.models.source import locate
 from affina.risks import likelier, likelier_masked
 from affina.risks.given_items import Item, Items
@@ -138,6 +138,19 @@ def test_an_encoder_s_scores_are_those_of_its_whole_masked_model(family, tmp_pat
             with torch.no_grad():
                 total += float(whole(**hidden).logits[0, place].double().log_softmax(-1)[token])
         assert score == pytest.approx(total, rel=1e-4)
+
+
+@pytest.mark.parametrize("family", [*HEADED, "bert", "distilbert", "albert", "electra", "gpt2"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_names_of_a_checkpoint_s_tensors_tell_whether_it_has_the_head(family, kept, tmp_path):
+    folder = with_head(family, tmp_path) if kept and family != "gpt2" else tiny(family)
+    model = load_classifier(locate(str(folder)), ("card", "fee"))
+    try:
+        load_masked_head(model)
+        has = True
+    except ModelError:
+        has = False
+    assert seems_to_have_one(model) == has
 
 
 def known_head(model, chances):

@@ -26,7 +26,7 @@ Results = Mapping[str, Sequence[Result]]
 
 
 BASELINE: Final = "baseline: "
-OVER_BUDGET: Final = "no model of it is within its budgets, and none is shipped"
+OVER_BUDGET: Final = "no model of it is shown to gain within its budgets, and none is shipped"
 """Before a baseline's name, since a candidate may be called the same."""
 TIME: Final = "seconds"
 
@@ -215,7 +215,7 @@ def _over_seeds(cost: str, values: Sequence[float]) -> float:
 
 
 def _over_budget(runs: Sequence[Result]) -> str:
-    """That a candidate kept none of its budgets, so that nothing of it is shipped."""
+    """That a candidate has no gain within its budgets, so that nothing of it is shipped."""
     return OVER_BUDGET if any(run.gathered.within_budgets is False for run in runs) else ""
 
 

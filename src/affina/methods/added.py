@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from affina.methods.base import BaseTensors, ParameterGroup
+from affina.methods.base import Attached, BaseTensors, ParameterGroup
 from affina.methods.reach import quiet_below
 from affina.methods.weights import TrainedWeights
 from affina.models.anatomy import Anatomy
@@ -171,3 +171,8 @@ class Added(ABC):
         with torch.no_grad():
             for name, tensor in self._tensors.items():
                 tensor.copy_(state[name])
+
+
+def taken_by(attached: Attached) -> int:
+    """Positions that a method has before each text: virtual tokens, or those of a prefix."""
+    return attached.taken if isinstance(attached, Added) else 0

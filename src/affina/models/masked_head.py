@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, final
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 from transformers import AutoModelForMaskedLM
 
@@ -17,6 +18,7 @@ from affina.errors import ModelError, Problem
 from affina.models.anatomy import under
 from affina.models.classifier import Classifier
 from affina.models.files import config_of, load_files
+from affina.models.folders import weight_files
 from affina.models.heads import head_logits, hidden_states
 
 _SAMPLE: Final = "one two three four"
@@ -81,6 +83,25 @@ def load_masked_head(model: Classifier) -> MaskedHead:
     head.drop_backbone()
     module.to(model.module.device)
     return head
+
+
+def seems_to_have_one(model: Classifier) -> bool:
+    """Whether the classifier's checkpoint has such a head by the names of its tensors: nothing of it is loaded."""
+    config, names = model.module.config, set[str]()
+    if model.tokenizer.mask_token_id is None or type(config) not in AutoModelForMaskedLM._model_mapping:
+        return False
+    for path in weight_files(model.source.folder):
+        with safe_open(path, framework="numpy") as file:
+            names |= {name.replace(".gamma", ".weight").replace(".beta", ".bias") for name in file.keys()}  # noqa: SIM118
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            module = AutoModelForMaskedLM.from_config(config)
+        matrix, prefix = module.get_output_embeddings().weight, module.base_model_prefix
+    except Exception:  # a family's own code, given a configuration that it may not be made for
+        return False
+    return all(
+        name in names for name, own in module.named_parameters() if own is not matrix and not under(name, prefix)
+    )
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ from affina.models.base import base_tensors, length_beside
 from affina.models.beside import naming_base
 from affina.models.classifier import Classifier
 from affina.models.language import LanguageModel
+from affina.models.reader import Reader, WriterReader
 from affina.pipeline.kept import WHOLE
 from affina.pipeline.prepared import Prepared, Subject
 from affina.recipe.base import AUTO
@@ -33,7 +34,7 @@ from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.payloads import ADAPTER, MERGED
 from affina.values import Resolved
 
-Model = TypeVar("Model", Classifier, LanguageModel)
+Model = TypeVar("Model", Classifier, LanguageModel, Reader, WriterReader)
 
 
 def with_room(model: Model, recipe: Recipe) -> Model:

@@ -13,7 +13,7 @@ from affina.record.measures import direction
 from affina.record.risks import Risk
 from affina.record.searched import Held, Tried
 from affina.reporting.budgets import gain, told
-from affina.reporting.formats import counted, interval, name
+from affina.reporting.formats import budget, counted, interval, name
 
 
 def best_of(tried: Sequence[Tried]) -> Tried | None:
@@ -56,8 +56,9 @@ def why_none(tried: Sequence[Tried], *, baseline: str) -> str:
     if within:
         best = max(within, key=lambda one: one.gain.value)
         return (
-            f"{counted(len(within), 'candidates')} of {len(tried):,} within all budgets, but not shown to be better"
-            f" than the {baseline}: the most is {best.name} with {gain(best)} in {name(best.metric)} on validation rows"
+            f"{len(within):,} of {counted(len(tried), 'candidates')} {'is' if len(within) == 1 else 'are'} within all"
+            f" budgets, and none of these is shown to be better than the {baseline}: the most is {best.name} with"
+            f" {gain(best)} in {name(best.metric)} on validation rows"
         )
     nearest = min(tried, key=_excess)
     return f"none of {counted(len(tried), 'candidates')} is within all budgets; the nearest is {nearest.name}: " + (
@@ -76,7 +77,7 @@ def _excess(one: Tried) -> float:
 
 def notes_on(tried: Sequence[Tried], budgets: Mapping[Risk, float]) -> Iterator[str]:
     """What a reader should know: budgets that a probe cannot resolve on this run, with what it can."""
-    for risk, budget in budgets.items():
+    for risk, most in budgets.items():
         coarse: dict[str, float] = {}
         for one in tried:
             for held in one.held:
@@ -84,10 +85,11 @@ def notes_on(tried: Sequence[Tried], budgets: Mapping[Risk, float]) -> Iterator[
                     above = _above(held)
                     coarse[held.probe] = min(above, coarse.get(held.probe, above))
         for probe, above in coarse.items():
-            least = f"{rounded_up(above):g}"
+            least = budget(risk, rounded_up(above))
             if not any(_resolves(one, risk, probe) for one in tried):
+                asked = budget(risk, most).replace(" points", "pp")  # as the key takes it
                 yield (
-                    f"{key_of(risk)}={budget:g} is finer than what {probe} can tell on this run: the interval"
+                    f"{key_of(risk)}={asked} is finer than what {probe} can tell on this run: the interval"
                     f" reaches {least} above the figure, and budgets from {least} on can be resolved"
                 )
 

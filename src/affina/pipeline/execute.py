@@ -12,14 +12,11 @@ from datetime import UTC, datetime
 import torch
 
 from affina.data.loading import data_read
-from affina.methods.base import trained_count
-from affina.models.origin import origin
-from affina.models.packed import numbers_in
-from affina.models.source import fingerprint
 from affina.pipeline import attempts, damaged, kept_starts, rates
-from affina.pipeline.attaching import as_exported, goes_on, untouched
+from affina.pipeline.attaching import as_exported, untouched
 from affina.pipeline.beforehand import with_beforehand
 from affina.pipeline.budgets import budgets_of
+from affina.pipeline.described import model_loaded
 from affina.pipeline.folders import Place
 from affina.pipeline.kept_starts import Start
 from affina.pipeline.looking_back import Reached, look_back
@@ -35,7 +32,7 @@ from affina.record.files import write_text
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal, Observer, cut, read
 from affina.record.payloads import NOTICE, OPENING, Chosen, Event, Finished, Scores, Started
-from affina.record.starts import ModelLoaded, Predicted
+from affina.record.starts import Predicted
 from affina.reporting import page
 from affina.reporting.degenerate import degenerate_of
 from affina.reporting.gathered import gather
@@ -206,24 +203,9 @@ def _started(prepared: Prepared, *, resumed_at: int | None) -> Started:
 
 def _describe(prepared: Prepared, journal: Journal) -> None:
     """Write down the data, the model and every choice, before anything is trained."""
-    model = prepared.model
-    known = origin(model.source)
     journal.append(replace(data_read(prepared.loaded, rows=prepared.rows), findings=prepared.findings))
     journal.append(prepared.audited)
-    journal.append(
-        ModelLoaded(
-            reference=model.source.reference,
-            family=model.module.config.model_type,
-            parameters=numbers_in(model.module),
-            trained=trained_count(prepared.attached),
-            fingerprint=fingerprint(model.source),
-            hub_id=known.hub_id,
-            licence=known.licence,
-            languages=known.languages,
-            reads_apart=bool(model.module.config.is_encoder_decoder),
-            base=model.source.without_adapter.reference if goes_on(prepared) else None,
-        )
-    )
+    journal.append(model_loaded(prepared))
     if prepared.recipe.notice:
         journal.append(Chosen(key=OPENING, value=prepared.recipe.notice, reason="given in the recipe"))
     for text in prepared.notices:

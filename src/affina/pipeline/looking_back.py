@@ -17,12 +17,13 @@ from affina.pipeline.attempts import advised_anew, times_apart
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_given, named
 from affina.pipeline.results import Seen
+from affina.record.figures import Measured
 from affina.record.journal import Journal
-from affina.record.measures import direction
+from affina.record.measures import best_there_is, direction
 from affina.record.payloads import STEP_BACK, Event, Scores
 from affina.record.row_results import RowResults
 from affina.reporting.degenerate import Degenerate
-from affina.reporting.formats import interval, name
+from affina.reporting.formats import interval, metric, name
 from affina.reporting.verdict import pair_of, settled, telling
 from affina.training.control import Outcome
 
@@ -30,6 +31,8 @@ FAR: Final = 4.0
 """A given rate this many times above or below the advised one explains a run that was worth nothing."""
 LITTLE: Final = 0.98
 """Of the loss before the training: what stays above it has learnt next to nothing."""
+NEARLY: Final = 0.9
+"""Of the best there is: from here on a baseline whose interval reaches that leaves no room for a gain."""
 UNTRAINED: Final = 0.9
 """Of the loss of guessing among all tokens: a model that was trained on any language is far below it on another."""
 
@@ -61,7 +64,8 @@ def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, reached: R
     found = "; ".join(_shortfalls(prepared, outcome, reached))
     if not found:
         return
-    cause, following = _cause(prepared, Seen(outcome, reached.wrong), journal)
+    full = _no_room(prepared, outcome, reached)
+    cause, following = full or _cause(prepared, Seen(outcome, reached.wrong), journal)
     journal.append(Event(step=outcome.steps, name=STEP_BACK, text=f"{found}. Likely cause: {cause}. Next: {following}"))
 
 
@@ -96,6 +100,41 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterato
 def _stood_still(outcome: Outcome) -> bool:
     """Whether the loss on the validation rows is next to what it was before the training, or above."""
     return outcome.kept_loss > LITTLE * outcome.start_loss
+
+
+def _no_room(prepared: Prepared, outcome: Outcome, found: Reached) -> tuple[str, str] | None:
+    """The strongest baseline, or the model as it started, is as good as these rows can tell: nothing is left to gain.
+
+    A tuned model that says nothing, or that is worse by more than chance, has another cause.
+    """
+    tuned = found.scores["tuned"]
+    chosen = telling(tuned.metrics, prepared.hyper.metric.value)
+    key = "r2" if chosen in ("rmse", "mae") and "r2" in tuned.metrics else chosen
+    reached, way = tuned.metrics[key], direction(key)
+    others = {who: one.metrics[key] for who, one in found.scores.items() if who != "tuned" and key in one.metrics}
+    rival = max(others, key=lambda who: way * others[who].value, default=None)
+    who, figure = "the model as it started", reached
+    if rival is not None and _is_full(key, others[rival]):
+        who, figure = f"the {name(rival)}", others[rival]
+        pair = pair_of(found.rows, rival, key, confidence=prepared.recipe.evaluate.confidence)
+        if way * (reached.value - figure.value) < 0 and settled(reached, figure, pair):
+            return None
+    elif outcome.best_step or not _is_full(key, reached):
+        return None
+    if found.wrong is not None:
+        return None
+    little = "nothing" if metric(key, figure.value) == metric(key, best_there_is(key)) else "next to nothing"
+    return (
+        f"{who} leaves {little} to gain on these rows, with {name(key)} {interval(key, figure)} on {tuned.split}",
+        f"{who}, which costs less; or harder rows, where a gain can be seen (data.train and data.test)",
+    )
+
+
+def _is_full(key: str, figure: Measured) -> bool:
+    """Whether a figure is near the best there is, and its interval reaches that as far as it is written."""
+    best = best_there_is(key)
+    end = figure.high if direction(key) > 0 else figure.low
+    return metric(key, end) == metric(key, best) and abs(best - figure.value) <= (1 - NEARLY) * max(best, 1.0)
 
 
 def _cause(prepared: Prepared, seen: Seen, journal: Journal) -> tuple[str, str]:

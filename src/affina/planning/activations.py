@@ -2,7 +2,8 @@
 
 Whatever the model's family, the method and the attention's kernel: what autograd saves is counted as it is saved. A
 batch of b rows of t tokens keeps b x (linear x t + square x t^2), but for what is kept once. Below a frozen cut nothing
-is saved, so the method is seen too. The weights and the random state stay as they are.
+is saved, so the method is seen too; what stands before each row, such as virtual tokens, adds to each alike. The
+weights and the random state stay as they are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from affina.methods.added import taken_by
 from affina.models.checkpointing import checkpointing
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.running_again import reached_blocks
@@ -43,15 +45,17 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Bytes of a batch: rows x (linear x length + square x length^2) + fixed."""
+    """Bytes of a batch: rows x (row + linear x length + square x length^2) + fixed."""
 
     fixed: float
     linear: float
     square: float
+    row: float = 0.0
 
     def __call__(self, shape: Shape) -> int:
         """Bytes of a batch of this shape."""
-        return max(0, round(self.fixed + shape.rows * (self.linear + self.square * shape.length) * shape.length))
+        each = self.row + (self.linear + self.square * shape.length) * shape.length
+        return max(0, round(self.fixed + shape.rows * each))
 
     def towards(self, other: Growth, *, share: float) -> Growth:
         """So much of the way from here to another."""
@@ -94,10 +98,12 @@ def _looked(prepared: Prepared) -> Activations:
     loss = prepared.subject.work(prepared).loss
     precision = Precision(prepared.precision, prepared.device)
     prepared.attached.train()
+    passes = [(length, ROWS) for length in lengths]
+    passes += [(unit, 2 * ROWS)] if taken_by(prepared.attached) else []
     found = []
     with randomness.untouched():
-        for length in lengths:
-            batch = prepared.subject.rows_of(length, count=ROWS)
+        for length, rows in passes:
+            batch = prepared.subject.rows_of(length, count=rows)
             with precision.autocast():
                 found.append(_count(prepared, loss, batch))
     prepared.attached.eval()
@@ -148,6 +154,15 @@ def _outputs(module: Any, largest: list[int]) -> Iterator[None]:
 
 
 def _growth(lengths: Sequence[int], sizes: Sequence[int]) -> Growth:
-    """The parabola through three points; what it says per row holds for any number of rows."""
-    square, linear, fixed = np.polyfit(lengths, np.asarray(sizes) / ROWS, 2)
-    return Growth(ROWS * float(fixed) if fixed > 0 else 0.0, max(0.0, float(linear)), max(0.0, float(square)))
+    """The parabola through three points; what it says per row holds for any number of rows.
+
+    Args:
+        lengths: of the rows looked at.
+        sizes: of these passes, and last of one with twice the rows of the first, where rows have something each.
+    """
+    square, linear, level = np.polyfit(lengths, np.asarray(sizes[: len(lengths)]) / ROWS, 2)
+    fixed, row = ROWS * float(level), 0.0
+    if len(sizes) > len(lengths):
+        fixed = 2.0 * sizes[0] - sizes[-1]
+        row = max(0.0, float(level) - max(0.0, fixed) / ROWS)
+    return Growth(max(0.0, fixed), max(0.0, float(linear)), max(0.0, float(square)), row)

@@ -1,7 +1,8 @@
 """What batches cost to compute, in floating point operations: what seconds are divided among.
 
 A block's product takes two operations for each weight and token forward, and as many backward for the states and for
-the weights that train, as far as the backward pass reaches; attention comes on top.
+the weights that train, as far as the backward pass reaches; attention comes on top. Virtual tokens before each row go
+through all of that, a prefix is attended to alone.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Final
 import torch
 
 from affina.data.batching import by_length
+from affina.methods.added import taken_by
+from affina.methods.prompt import SoftPrompt
 from affina.methods.reach import lowest_reached
 from affina.models.base import width
 from affina.models.packed import numbers_in, sizes_of
@@ -40,6 +43,8 @@ class Costs:
         width: of the hidden states.
         again_weights: in the blocks that are run again in the backward pass,
         again: and how many they are.
+        virtual: tokens that stand before each row and go through the blocks with it.
+        prefix: keys and values that stand before those of each row.
     """
 
     forward_weights: int
@@ -50,22 +55,31 @@ class Costs:
     moved: float = 1.0
     again_weights: float = 0.0
     again: float = 0.0
+    virtual: int = 0
+    prefix: int = 0
 
     def forward(self, shape: Shape) -> float:
         """Operations of a forward pass."""
-        return 2.0 * self.forward_weights * shape.tokens + self.blocks * self._attention(shape)
+        return 2.0 * self.forward_weights * self._tokens(shape) + self.blocks * self._attention(shape)
 
     def backward(self, shape: Shape) -> float:
         """Operations of a backward pass."""
         weights, attentions = self.backward_weights + self.again_weights, 2 * self.reached + self.again
-        return 2.0 * weights * shape.tokens + attentions * self._attention(shape)
+        return 2.0 * weights * self._tokens(shape) + attentions * self._attention(shape)
 
     def step(self, shape: Shape) -> float:
         """Operations of both."""
         return self.forward(shape) + self.backward(shape)
 
+    def untouched(self) -> Costs:
+        """Those of the model as it came."""
+        return replace(self, virtual=0, prefix=0)
+
+    def _tokens(self, shape: Shape) -> int:
+        return shape.rows * (self.virtual + shape.length)
+
     def _attention(self, shape: Shape) -> float:
-        return 4.0 * shape.length * shape.tokens * self.width
+        return 4.0 * (self.prefix + self.virtual + shape.length) * self._tokens(shape) * self.width
 
 
 def costs_on_the_whole(prepared: Prepared, plan: Plan) -> Costs:
@@ -112,6 +126,7 @@ def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
             reached += size * (number >= lowest)
             backward += size * (1 + (name in trained)) * (number >= lowest)
     again = prepared.recipe.train.checkpoint_activations
+    taken, goes_through = taken_by(prepared.attached), isinstance(prepared.attached, SoftPrompt)
     return Costs(
         forward_weights=forward,
         backward_weights=backward,
@@ -121,6 +136,8 @@ def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
         moved=sum(state[name].numel() for name in trained) / sum(tensor.numel() for tensor in state.values()),
         again_weights=reached if again else 0.0,
         again=len(anatomy.blocks) - lowest if again else 0.0,
+        virtual=taken if goes_through else 0,
+        prefix=0 if goes_through else taken,
     )
 
 

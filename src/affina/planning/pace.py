@@ -163,8 +163,8 @@ def time_of(prepared: Prepared, pace: Pace, plan: Plan, *, prepared_in: float) -
         epochs=(min(_fewest(prepared, plan), most), most),
         before=prepared_in
         + evaluation
-        + _baselines(prepared, whole, pace)
-        + _beforehand(prepared, whole, pace)
+        + _baselines(prepared, whole.untouched(), pace)
+        + _beforehand(prepared, whole.untouched(), pace)
         + tested
         + _keeping(prepared, pace),
         after=pace.model

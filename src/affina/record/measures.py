@@ -80,6 +80,8 @@ WRITING: Final = frozenset({"chat", "generation", "translation"})
 OF_TEXTS: Final = "chrf"
 """What texts are compared by where one figure has to do: the loss, which chooses the checkpoint, is not measured with
 shots."""
+BEST: Final = {"chrf": 100.0, "bleu": 100.0, "r2": 1.0, "pearson": 1.0, "spearman": 1.0, "perplexity": 1.0}
+"""What nothing can pass, of metrics that are no shares and whose best is not 0."""
 SHARES: Final = frozenset(name for name, measure in MEASURES.items() if measure.is_share)
 
 
@@ -96,3 +98,8 @@ def higher_is_better(name: str) -> bool:
 def direction(name: str) -> int:
     """1 where more of a metric is better, -1 where less is."""
     return 1 if higher_is_better(name) else -1
+
+
+def best_there_is(name: str) -> float:
+    """The value that nothing can pass: of a share 1 or 0, by its direction."""
+    return BEST.get(name, float(name in SHARES and higher_is_better(name)))

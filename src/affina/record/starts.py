@@ -35,6 +35,9 @@ class ModelLoaded:
     """An encoder reads and a decoder writes."""
     base: str | None = None
     """The model that an adapter stands beside, where `reference` is one that training goes on from."""
+    compares_texts: bool | None = None
+    """Whether it can be asked which of two texts it holds likelier: a decoder that writes, or an encoder that seems to
+    have its masked-language head. None in records that do not say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

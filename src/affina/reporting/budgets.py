@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from affina.record.measures import MEASURES, direction
-from affina.record.risks import Risk
 from affina.record.searched import Held, Searched, Tried
 from affina.reporting.costs import Cost
 from affina.reporting.formats import (
+    budget,
     capital,
     counted,
     difference,
@@ -24,13 +24,14 @@ from affina.reporting.formats import (
     listed,
     metric,
     name,
-    number,
 )
 from affina.reporting.gathered import Gathered
 from affina.reporting.trade_off import Named, TradeOff, trade_off
 
 KEPT: Final = "Within its budgets"
 NONE_FITS: Final = "None fits"
+NONE_GAINS: Final = "None shown to gain"
+"""Where the budgets are kept, and no candidate that keeps them is surely better than the baseline."""
 OVER_BUDGET: Final = "over-budget/"
 """Where the tuned model is that is not shipped, in the run's folder."""
 
@@ -92,8 +93,8 @@ def search_of(run: Gathered) -> Search | None:
         return None
     return Search(
         found=found,
-        word=NONE_FITS if found.exported is None else KEPT,
-        sentences=tuple(_sentences(found)),
+        word=_word(run.tried, found),
+        sentences=tuple(_sentences(run.tried, found)),
         probes=tuple(_head(held) for held in run.tried[0].held),
         lines=tuple(_line(one, found) for one in run.tried),
         front=_front(run.tried, found),
@@ -114,11 +115,23 @@ def as_json(run: Gathered) -> dict[str, Any] | None:
     }
 
 
-def _sentences(found: Searched) -> Iterator[str]:
-    budgets = listed([f"{risk} {_in_its_unit(risk, budget)}" for risk, budget in found.budgets.items()])
+def _word(tried: tuple[Tried, ...], found: Searched) -> str:
+    if found.exported is not None:
+        return KEPT
+    return NONE_GAINS if any(one.is_within for one in tried) else NONE_FITS
+
+
+def _sentences(tried: tuple[Tried, ...], found: Searched) -> Iterator[str]:
+    budgets = listed([f"{risk} {budget(risk, most)}" for risk, most in found.budgets.items()])
     if found.exported is None:
-        yield f"no model passes ({budgets}): {found.why}"
-        yield f"nothing is shipped: the figures are of the tuned model, which lies in {OVER_BUDGET} and has not passed"
+        some = any(one.is_within for one in tried)
+        what = "no model that keeps the budgets is shown to gain anything" if some else "no model passes"
+        yield f"{what} ({budgets}): {found.why}"
+        tuned = next((one for one in tried if one.strength == 1), None)
+        over = (
+            "has not passed" if tuned is None or not tuned.is_within else "was not shown to gain; it is over no budget"
+        )
+        yield f"nothing is shipped: the figures are of the tuned model, which lies in {OVER_BUDGET} and {over}"
     else:
         yield f"{found.exported} is exported, within the budgets ({budgets}): {found.why}"
     yield (
@@ -130,10 +143,6 @@ def _sentences(found: Searched) -> Iterator[str]:
     yield from found.notes
 
 
-def _in_its_unit(risk: Risk, budget: float) -> str:
-    return f"{number(100 * budget)}{' points' if risk == 'bias' else '%'}"
-
-
 def told(held: Held) -> str:
     """A figure beside its budget, or why it settles nothing."""
     if held.figure is None:
@@ -141,7 +150,7 @@ def told(held: Held) -> str:
     if held.outcome == "few":
         return f"{held.risk}: {counted(held.figure.found.n, 'rows')} are too few to tell ({held.probe})"
     key = held.figure.metric
-    return f"{held.risk} {interval(key, held.figure.found)}, the budget is {metric(key, held.budget)}"
+    return f"{held.risk} {interval(key, held.figure.found)}, the budget is {budget(held.risk, held.budget, key)}"
 
 
 def tried_in_short(one: Tried) -> str:
@@ -164,7 +173,7 @@ def gain(one: Tried) -> str:
 
 
 def _head(held: Held) -> str:
-    return f"{held.risk}: {held.probe}, at most {_in_its_unit(held.risk, held.budget)}"
+    return f"{held.risk}: {held.probe}, at most {budget(held.risk, held.budget)}"
 
 
 def _line(one: Tried, found: Searched) -> Line:

@@ -127,6 +127,12 @@ def metric(key: str, value: float) -> str:
     return _decimals(key, value)
 
 
+def budget(risk: str, value: float, key: str = "") -> str:
+    """A budget as a recipe has it, `0.5%` or for bias `2 points`; of a metric that is no share, the metric's too."""
+    own = "" if not key or key in SHARES else f" ({metric(key, value)})"
+    return f"{100 * value:.6g}{' points' if risk == 'bias' else '%'}{own}"
+
+
 def share(measured: Measured) -> str:
     """A share with its interval: `92.8% (91.9-93.6)`."""
     return interval("accuracy", measured)

@@ -27,7 +27,7 @@ from affina.reporting.foreseen import how_far_off
 from affina.reporting.gathered import Gathered, gather
 from affina.reporting.paired import CONFIDENCE, Paired, against
 from affina.reporting.plain import as_json
-from affina.reporting.risks import risks_of, signed
+from affina.reporting.risks import limit_of, risks_of, signed
 from affina.reporting.run_charts import charts, looked_at
 from affina.reporting.scatter import Scatter
 from affina.reporting.verdict import Verdict, headline, narrow, verdict_of
@@ -131,6 +131,7 @@ def render(records: Sequence[Payload], *, title: str, remarks: Sequence[str] = (
             frame_of_front=trade_off,
             risks=risks_of(run),
             signed=signed,
+            limit_of=limit_of,
             gaps=unmeasured.gaps(run),
             since="Time in all" if run.went_on_at is None else "Time since it went on",
             stages=_stages(run),

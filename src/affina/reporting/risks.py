@@ -12,12 +12,10 @@ from typing import Final
 
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import (
-    BY_GROUP,
     DIFFERENCE,
     PROBED,
     REPRODUCED,
     RISKS,
-    SWAPS,
     TRAINING_ROWS,
     UNTOUCHED,
     VALIDATION_ROWS,
@@ -27,10 +25,11 @@ from affina.record.risks import (
     Risk,
 )
 from affina.reporting.calibration import turned
-from affina.reporting.formats import capital, difference, ends, interval, listed, metric, name
+from affina.reporting.formats import budget, capital, difference, ends, interval, listed, metric, name
 from affina.reporting.gap import Gap
 from affina.reporting.gathered import Gathered
 from affina.reporting.risk_words import BESIDE_BUDGET, OF_METRIC, OF_RISK, SENTENCES, TONES, WORDS
+from affina.reporting.unasked import IN_ITS_TASK, bias_unasked, can_be_asked
 
 RANKED: Final[tuple[Outcome, ...]] = ("flagged", "open", "few", "within", "unmeasured")
 """Where a risk has several probes, the first of these that one of them came to is what is said of it."""
@@ -41,32 +40,8 @@ SKILLS: Final[Mapping[str, str]] = {
     "earlier_lost": "an earlier task's labelled rows (risks.forgetting.earlier)",
 }
 """What could be measured of skills from before, by the metric that decides."""
-OF_TEXTS: Final = frozenset({"stereotypes_moved", "gender_gap_moved", "honest_rise"})
-"""The metrics that decide of files of texts that are compared or filled in."""
-IN_ITS_TASK: Final = frozenset({"flip_rate", "equalised_odds", "demographic_parity"})
-"""Those of answers to the user's own rows."""
 WITH_BASE: Final = IN_ITS_TASK | {"exposure"}
 """Those of which the untouched model's figure stands beside the tuned one's."""
-BIAS: Final = Gap(
-    "Bias",
-    "whether it treats some groups of people, or ways of writing, worse: risks.bias.pairs measures stereotypes,"
-    " risks.bias.honest hurtful words that are put into templates, and of models that choose one label a row"
-    " risks.bias.group and risks.bias.terms how people fare in their task",
-)
-TREATED: Final = Gap(
-    "Other bias",
-    "whether it treats some groups of people worse in its task: texts that are compared or filled in do not say it",
-)
-STEREOTYPES: Final = Gap(
-    "Other bias",
-    "stereotypes, which risks.bias.pairs and risks.bias.honest measure, and groups and ways of writing that were not"
-    " asked about",
-)
-OTHERS: Final = Gap("Other bias", "of groups of people, and ways of writing, that were not asked about")
-GROUPS: Final = Gap(
-    "Groups of people",
-    "whether answers and mistakes fall on them alike: risks.bias.group=COLUMN names a column of the data that tells",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,28 +118,17 @@ def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
             yield Gap(capital(line.probe), line.why)
     metrics = {line.figures[0].metric for line in probed if line.figures}
     if risk == "bias":
-        yield from _unasked({line.probe for line in probed}, metrics)
+        yield from bias_unasked(run, {line.probe for line in probed}, metrics)
         return
     if not probed:
         why = "the record holds no probe of it" if run.finished else "the run has not come to it"
         yield Gap(capital(risk), why)
     if risk == "forgetting":
-        left = [what for key, what in SKILLS.items() if key not in metrics]
+        left = [what for key, what in SKILLS.items() if key not in metrics and can_be_asked(run, key)]
         if left:
             yield Gap("Skills from before", listed(left))
     elif run.writes and not any(line.probe == REPRODUCED for line in probed):
         yield MEMORISED
-
-
-def _unasked(probes: set[str], metrics: set[str]) -> Iterator[Gap]:
-    """What is left open of bias, by the probes that there were and the metrics that decided."""
-    if SWAPS in probes and BY_GROUP not in probes:
-        yield GROUPS
-    treated, of_texts = bool(IN_ITS_TASK & metrics), bool(OF_TEXTS & metrics)
-    if treated:
-        yield OTHERS if of_texts else STEREOTYPES
-    else:
-        yield TREATED if of_texts else BIAS
 
 
 def _sentence(line: Probed) -> str:
@@ -205,4 +169,12 @@ def _against(line: Probed) -> str:
     if line.outcome == "few":
         return f"; {line.figures[0].found.n:,} are too few to tell ({LEAST_ROWS} or more can)"
     kind = "budget" if line.is_budget else "limit"
-    return "" if line.limit is None else f"; the {kind} is {metric(line.figures[0].metric, line.limit)}"
+    return "" if line.limit is None else f"; the {kind} is {limit_of(line)}"
+
+
+def limit_of(line: Probed) -> str:
+    """What the first figure is held against, a budget in the unit in which budgets are written; empty without one."""
+    if line.limit is None:
+        return ""
+    key = line.figures[0].metric
+    return budget(line.risk, line.limit, key) if line.is_budget else metric(key, line.limit)

@@ -14,7 +14,7 @@ from affina.record.compared import Compared, Standing
 from affina.record.figures import LEAST_ROWS, Measured
 from affina.record.measures import higher_is_better
 from affina.reporting.costs import COSTS, share_trained
-from affina.reporting.formats import capital, counted, difference, ends, gap, interval, listed, name
+from affina.reporting.formats import capital, counted, difference, ends, gap, interval, listed, metric, name
 from affina.reporting.verdict import NEEDS, TITLES
 
 MOST_NAMES: Final = 4
@@ -48,7 +48,8 @@ def said(found: Compared) -> Said:
         return Said("No best one", "void", f"None can be called the best. {_each(ranked)}", ())
     rivals = [one for one in others if not one.remark]
     answers = _answers(found, best, rivals)
-    return Said(*_outcome(found, rivals), _headline(found, best, others), tuple(answers))
+    beside = _beside_baseline(found)
+    return Said(*_outcome(found, rivals), f"{_headline(found, best, others)}{beside}", tuple(answers))
 
 
 def with_result(found: Compared) -> list[Standing]:
@@ -76,9 +77,14 @@ def _outcome(found: Compared, rivals: list[Standing]) -> tuple[str, str]:
         return "Not finished", "open"
     if found.rows < LEAST_ROWS:
         return TITLES["few"], "few"
-    if not rivals:
-        return TITLES["alone"], "alone"
-    return ("Level", "open") if _level(rivals) else ("Settled", "better")
+    strongest = _strongest(found)
+    if strongest is not None and _is_better(found, strongest):
+        return "Below a baseline", "worse"
+    if _level(rivals):
+        return "Level", "open"
+    if strongest is not None and strongest.level:
+        return "No clear gain", "open"
+    return ("Settled", "better") if rivals else (TITLES["alone"], "alone")
 
 
 def _level(rivals: list[Standing]) -> list[Standing]:
@@ -108,7 +114,31 @@ def _headline(found: Compared, best: Standing, others: list[Standing]) -> str:
         return f"{capital(best.name)} has the best {name(found.metric)}"
     size = gap(found.metric, second.behind.value)
     size += f" of {name(found.metric)}" if size.endswith("points") else f" in {name(found.metric)}"
-    return f"{capital(best.name)} is the best, {size} ahead of {second.name}"
+    what = "the best candidate" if _beside_baseline(found) else "the best"
+    return f"{capital(best.name)} is {what}, {size} ahead of {second.name}"
+
+
+def _strongest(found: Compared) -> Standing | None:
+    """The best of the baselines."""
+    return next((one for one in found.baselines if found.metric in one.metrics), None)
+
+
+def _is_better(found: Compared, baseline: Standing) -> bool:
+    """Whether a baseline is better than the best candidate, by more than chance."""
+    if baseline.behind is None or baseline.level:
+        return False
+    return (baseline.behind.value > 0) is higher_is_better(found.metric)
+
+
+def _beside_baseline(found: Compared) -> str:
+    """What the headline says of a baseline that the best candidate is not surely ahead of; empty where it is."""
+    strongest = _strongest(found)
+    if strongest is None or found.rows < LEAST_ROWS or strongest.metrics[found.metric].n < LEAST_ROWS:
+        return ""
+    who, figure = strongest.name.partition(" on ")[0], metric(found.metric, strongest.metrics[found.metric].value)
+    if _is_better(found, strongest):
+        return f"; but the {who} is better, at {figure}"
+    return f"; but that it is worth more than the {who}, at {figure}, is not settled" if strongest.level else ""
 
 
 def _answers(found: Compared, best: Standing, rivals: list[Standing]) -> list[tuple[str, str, str]]:
@@ -161,7 +191,7 @@ def _cheapest(found: Compared, level: list[Standing]) -> tuple[str, str]:
 
 
 def _worth(found: Compared) -> tuple[str, str]:
-    strongest = next((one for one in found.baselines if found.metric in one.metrics), None)
+    strongest = _strongest(found)
     if strongest is None:
         return "Not measured", "no baseline was measured on these rows"
     measured = strongest.metrics[found.metric]

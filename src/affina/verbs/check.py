@@ -21,6 +21,7 @@ from affina.models.source import Source as Location
 from affina.pipeline.answering.auditing import NOT_SINGLE, encoder, with_label_errors, without_label_errors
 from affina.pipeline.answering.kinds import KINDS
 from affina.pipeline.answering.limits import limit_texts
+from affina.pipeline.attaching import with_room
 from affina.pipeline.auditing import audit
 from affina.pipeline.beginning import with_adapter
 from affina.pipeline.identity import terms_of, with_people
@@ -88,11 +89,11 @@ def check(
     audited, findings = Audited(checks=loaded.checks, lengths=loaded.lengths), loaded.findings
     model = _locate(recipe, loaded, notify)
     if model is not None and isinstance(loaded.labelling, Written):
-        found = read_rows(recipe, loaded, loaded.labelling, load_writer_reader(model), choices)
+        found = read_rows(recipe, loaded, loaded.labelling, with_room(load_writer_reader(model), recipe), choices)
         rows, audited, findings = dict(found.limited.rows), found.audited, found.findings
     elif model is not None and in_words(recipe, loaded, model, choices):
         check_words(recipe)
-        asked = read_named(recipe, loaded, load_writer_reader(model), choices, notify=notify)
+        asked = read_named(recipe, loaded, with_room(load_writer_reader(model), recipe), choices, notify=notify)
         rows, audited, findings = dict(asked.limited.rows), asked.audited, asked.findings
     elif model is not None:
         rows, (audited, findings) = _labelled(recipe, loaded, model, choices, notify)
@@ -113,7 +114,7 @@ def _labelled(
     notify: Callable[[str], None],
 ) -> tuple[dict[str, Sequence[Row]], tuple[Audited, tuple[Finding, ...]]]:
     """What a model's tokenizer tells of rows with labels or numbers, and on request its features."""
-    reader = load_reader(model)
+    reader = with_room(load_reader(model), recipe)
     unkept = recipe.model_copy(update={"train": recipe.train.model_copy(update={"reuse": False})})
     limited, _ = limit_texts(unkept, loaded, reader, choices)  # a look writes nothing, not into the cache either
     rows = limited.rows
