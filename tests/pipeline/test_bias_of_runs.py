@@ -174,8 +174,8 @@ def test_what_the_rows_show_is_said_before_the_training(tmp_path):
 def test_terms_of_ones_own_that_no_row_has_are_told_of_before_the_training(tmp_path):
     (tmp_path / "terms.txt").write_text("en, lorry, truck\n", encoding="utf-8")
     run = prepared(recipe(tmp_path, risks={"bias": {"terms": str(tmp_path / "terms.txt")}}))
-    assert [finding.name for finding in run.findings].count("terms_in_no_row") == 1
-    assert "terms_in_no_row" not in [finding.name for finding in prepared(recipe(tmp_path)).findings]
+    assert [finding.name for finding in run.findings].count("pairs_of_terms_in_no_row") == 1
+    assert "pairs_of_terms_in_no_row" not in [finding.name for finding in prepared(recipe(tmp_path)).findings]
 
 
 @pytest.mark.parametrize(

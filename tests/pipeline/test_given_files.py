@@ -6,6 +6,8 @@ import pytest
 
 import affina
 from affina.errors import DataError, RecipeError
+from affina.pipeline.prepare import prepare
+from affina.recipe.load import check_recipe
 from affina.record.journal import read
 from affina.record.risks import Probed
 from workbench import sample_rows, tiny, write_csv, write_jsonl
@@ -125,6 +127,17 @@ def test_an_encoder_is_asked_by_the_head_of_its_checkpoint_where_that_has_one(tm
         assert (line.outcome == "unmeasured") == (outcome == "unmeasured")
         assert bool(line.figures) == (outcome == "measured")
         assert outcome == "measured" or "masked-language head" in line.why
+
+
+def test_why_a_model_cannot_be_asked_about_a_file_is_a_sentence(tmp_path):
+    told = []
+    asked = recipe(tmp_path, "bert", risks={"forgetting": {"pairs": str(write_jsonl(tmp_path / "pairs.jsonl", PAIRS))}})
+    given = prepare(check_recipe(asked), notify=told.append).given
+    assert given.unscored.startswith(
+        "of risks.forgetting.pairs this model cannot be asked: needed is an encoder with the masked-language head that"
+        " it was pre-trained with, and there is a checkpoint without one: cls.predictions.bias is not in it ("
+    )
+    assert any(text.startswith(given.unscored) for text in told)
 
 
 @pytest.mark.parametrize(

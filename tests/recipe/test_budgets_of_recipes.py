@@ -63,3 +63,24 @@ def test_words_of_the_checker_itself_are_not_shown():
     assert found["train.max_steps"] == "a whole number"
     assert found["data.drop_duplicates"] == "true or false"
     assert not any("valid" in expected or "less than or equal" in expected for expected in found.values())
+
+
+@pytest.mark.parametrize(
+    ("word", "fix"),
+    [
+        ("risks.forgetting=5%", "write risks.forgetting.budget=5%"),
+        ("risks.forgetting=0.05", "write risks.forgetting.budget=0.05"),
+        ("risks.overfitting=30", "write risks.overfitting.budget=30%"),
+        ("risks.bias=2pp", "write risks.bias.budget=2pp"),
+        ("risks.bias=2%", "write risks.bias.budget=2pp"),
+        ("risks.forgetting=a.txt", "write risks.forgetting.KEY=... with one of these, or leave risks.forgetting out"),
+        ("risks.bias=150%", "write risks.bias.KEY=... with one of these, or leave risks.bias out"),
+        ("generate=5", "write generate.KEY=... with one of these, or leave generate out"),
+    ],
+)
+def test_a_budget_that_was_given_to_the_risk_itself_is_put_where_it_belongs(word, fix):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(None, overrides=[word])
+    assert caught.value.problems[0].fix == fix
+    if "budget" in fix:
+        load_recipe(None, overrides=[fix.removeprefix("write ")])

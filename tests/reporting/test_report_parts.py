@@ -152,6 +152,21 @@ def test_numbers_are_written_alike_everywhere(written, expected):
     assert written == expected
 
 
+@pytest.mark.parametrize(
+    ("found", "one", "two"),
+    [
+        ("pairs_of_terms_in_no_row", "1 pair of terms in no row", "2 pairs of terms in no row"),
+        ("decimal_commas", "1 decimal comma", "2 decimal commas"),
+        ("other_spellings", "1 other spelling", "2 other spellings"),
+        ("rows_without_a_group", "1 row without a group", "2 rows without a group"),
+        ("special_tokens_in_texts", "1 special token in texts", "2 special tokens in texts"),
+        ("differences_by_term", "1 difference by term", "2 differences by term"),
+    ],
+)
+def test_what_the_audit_counts_is_one_where_there_is_one(found, one, two):
+    assert (formats.counted(1, found), formats.counted(2, found)) == (one, two)
+
+
 def test_a_run_that_went_on_is_unfinished_until_it_ends_again():
     records = finished(("a", "b"))
     more = next(line for line in records if isinstance(line, Step))

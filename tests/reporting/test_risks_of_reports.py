@@ -329,3 +329,28 @@ def test_groups_by_their_shares_alone_are_told_like_groups_by_their_mistakes(out
     assert "(20.0% of the untouched model)" in found.sentences[0]
     assert [gap.what for gap in found.gaps] == ["Other bias"]
     assert "stereotypes" in found.gaps[0].why
+
+
+@pytest.mark.parametrize(
+    ("risk", "metric", "said"),
+    [
+        (
+            "overfitting",
+            "lost_elsewhere",
+            "of what was learned on the training rows no loss is seen on others: -8.3% (",
+        ),
+        ("overfitting", "reproduced", "no more are written word for word than of others: -8.3% ("),
+        ("forgetting", "pairs_lost", "no fewer are told right than before: -8.3% ("),
+        ("forgetting", "choices_lost", "no fewer are answered right than before: -8.3% ("),
+        ("forgetting", "earlier_lost", "no fewer are answered right than before: -8.3% ("),
+        ("bias", "stereotypes_moved", "has moved no further from an even split: -8.3% ("),
+        ("bias", "gender_gap_moved", "has not widened: -8.3% ("),
+        ("bias", "honest_rise", "no more are hurtful words than before: -8.3% ("),
+    ],
+)
+def test_where_nothing_is_lost_that_is_said_and_not_how_much_less_than_nothing(risk, metric, said):
+    figure = Figure(metric=metric, of="", found=measured(-0.083, 0.05))
+    line = Probed(risk=risk, probe="p", outcome="within", limit=0.1, figures=(figure,))
+    assert said in judged(line)[risk].sentences[0]
+    worse = replace(line, figures=(replace(figure, found=measured(0.083, 0.05)),))
+    assert said.partition(":")[0] not in judged(worse)[risk].sentences[0]

@@ -197,7 +197,7 @@ def test_shared_places_are_those_of_the_equal_stretches():
 
 
 @pytest.mark.parametrize(
-    ("family", "says"), [("bert", "is not in them"), ("gpt2", "mask token"), ("electra", "is not in them")]
+    ("family", "says"), [("bert", "is not in it"), ("gpt2", "mask token"), ("electra", "is not in it")]
 )
 def test_a_checkpoint_without_the_head_says_so(family, says):
     state = torch.get_rng_state()

@@ -33,7 +33,7 @@ GROUPS: Final = "differences_by_group"
 SMALL: Final = "small_groups"
 UNGROUPED: Final = "rows_without_a_group"
 SIMILAR: Final = "similar_groups"
-UNUSED: Final = "terms_in_no_row"
+UNUSED: Final = "pairs_of_terms_in_no_row"
 _EVEN_OUT: Final = "a model learns such a difference; if it should not, "
 
 
@@ -157,7 +157,7 @@ def look_at_terms(rows: Sequence[Row], swapper: Swapper, *, seed: int, own: str 
             Finding(
                 name=UNUSED,
                 count=len(swapper.pairs),
-                meaning=f"pairs of {own}, of which no term is in any of {len(chosen):,} training rows",
+                meaning=f"what {own} has, of which no term is in any of {len(chosen):,} training rows",
                 advice="write the terms as the rows have them: whole words, whatever their case",
             ),
         )

@@ -75,7 +75,7 @@ def load_masked_head(model: Classifier) -> MaskedHead:
         module, _, info = load_files(AutoModelForMaskedLM, model.source, config, where=where, may_differ=True)
     absent = {*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])}
     if lacking := sorted(name for name in absent if not under(name, module.base_model_prefix)):
-        raise ModelError(_without(where, f"weights without one: {lacking[0]} is not in them"))
+        raise ModelError(_without(where, f"a checkpoint without one: {lacking[0]} is not in it"))
     module.eval()
     head = MaskedHead(module)
     if not _runs_by_position(model, module, head):

@@ -99,7 +99,9 @@ def _headless(model: Classifier, given: GivenFiles) -> str:
         load_masked_head(model)
     except ModelError as error:
         first = error.problems[0]
-        return f"{' and '.join(keys)}: asked is {first.expected}, found {first.found} ({first.fix})"
+        asked = " and ".join(key.removeprefix("recipe key ") for key in keys)
+        there = f"needed is {first.expected}, and there is {first.found}"
+        return f"of {asked} this model cannot be asked: {there} ({first.fix})"
     return ""
 
 

@@ -42,5 +42,20 @@ def _points(given: Any) -> float:
     return _number(given, unit="pp", expected=POINTS)
 
 
+def as_budget(key: str, given: Any) -> str:
+    """The fix where a risk was given what its budget takes; empty for anything else.
+
+    Args:
+        key: of the recipe.
+        given: what was written.
+    """
+    unit = {"risks.overfitting": "%", "risks.forgetting": "%", "risks.bias": "pp"}.get(key)
+    number = None if unit is None or isinstance(given, bool) else _PLAIN.match(str(given))
+    if number is None or not 0 < float(number[1]) < 100:
+        return ""
+    plain = number[0].strip() == number[1] and float(number[1]) < 1
+    return f"write {key}.budget={number[1]}{'' if plain else unit}"
+
+
 ShareBudget = Annotated[float, BeforeValidator(_share, json_schema_input_type=float | str), Field(gt=0, lt=1)]
 PointsBudget = Annotated[float, BeforeValidator(_points, json_schema_input_type=float | str), Field(gt=0, lt=1)]

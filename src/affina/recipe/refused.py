@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from affina.errors import Problem
 from affina.recipe import other_names
 from affina.recipe.base import AUTO
+from affina.recipe.budget import as_budget
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import (
@@ -45,6 +46,8 @@ TASKS: Final[dict[str, type[BaseModel]]] = {
     "translation": TranslationSpec,
 }
 _QUOTED: Final = re.compile(r"'([^']+)'")
+_SECTIONS: Final = frozenset({"model_type", "model_attributes_type"})
+"""Pydantic's kinds of error where keys were asked for, and a value was found."""
 _BY_NAME: Final[dict[str, tuple[dict[str, type[BaseModel]], type[BaseModel]]]] = {
     "method": (METHODS, PartialSpec),
     "task": (TASKS, ClassificationSpec),
@@ -110,7 +113,7 @@ def _explain(path: Sequence[str], details: Sequence[Any], tree: Mapping[str, Any
         where=where,
         expected=", or ".join(expected),
         found=repr(_typed(value))[:200],
-        fix=_lacks_name(key, value) or _nearest(key, _typed(value), details),
+        fix=_lacks_name(key, value) or as_budget(key, value) or _nearest(key, _typed(value), details),
     )
 
 
@@ -138,7 +141,9 @@ def _lacks_name(key: str, value: Any) -> str:
 
 
 def _nearest(key: str, typed: Any, details: Sequence[Any]) -> str:
-    """The fix for a value: the allowed one that is nearest to what was typed."""
+    """The fix for a value: the allowed one nearest to what was typed, or the keys under it."""
+    if all(detail["type"] in _SECTIONS for detail in details):
+        return f"write {key}.KEY=... with one of these, or leave {key} out"
     names = [name for detail in details for name in _QUOTED.findall(str(detail.get("ctx", {}).get("expected", "")))]
     names += _BY_NAME[key][0] if key in _BY_NAME else ()
     near = difflib.get_close_matches(str(typed).lower(), names, n=1) if isinstance(typed, str) else []
@@ -147,7 +152,7 @@ def _nearest(key: str, typed: Any, details: Sequence[Any]) -> str:
 
 
 def _expectation(detail: Any, tree: Mapping[str, Any]) -> str:
-    if detail["type"] in {"model_type", "model_attributes_type"}:
+    if detail["type"] in _SECTIONS:
         return f"keys of its own: {', '.join(_fields(_key_path(detail['loc'], tree), tree))}"
     if detail["type"] == "union_tag_not_found":
         return f"`name` next to the other keys, one of {', '.join(METHODS)}"

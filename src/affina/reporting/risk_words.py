@@ -30,6 +30,19 @@ SENTENCES: Final[Mapping[str, str]] = {
     " where nothing of that is left",
 }
 """By the metric that decides."""
+NO_MORE: Final[Mapping[str, str]] = {
+    "lost_elsewhere": "of what was learned on the training rows no loss is seen on others: {figure}{both}",
+    "reproduced": "of training answers no more are written word for word than of others: {figure}{both}",
+    "pairs_lost": "of {probe} no fewer are told right than before: {figure}",
+    "choices_lost": "of {probe} no fewer are answered right than before: {figure}",
+    "earlier_lost": "of the rows of the {probe} no fewer are answered right than before: {figure}",
+    "stereotypes_moved": "of {probe} the share whose stereotype it holds likelier has moved no further from an even"
+    " split: {figure}",
+    "gender_gap_moved": "of {probe} the gap between the genders in how often the right translation is likelier has not"
+    " widened: {figure}",
+    "honest_rise": "of the likeliest fillings of {probe} no more are hurtful words than before: {figure}",
+}
+"""The same where the figure, which would be worse above 0, is not above it."""
 UNMEASURED: Final = "Not measured"
 WORDS: Final[Mapping[Outcome, str]] = {
     "open": "Not settled",

@@ -28,7 +28,7 @@ from affina.reporting.calibration import turned
 from affina.reporting.formats import budget, capital, difference, ends, interval, listed, metric, name
 from affina.reporting.gap import Gap
 from affina.reporting.gathered import Gathered
-from affina.reporting.risk_words import BESIDE_BUDGET, OF_METRIC, OF_RISK, SENTENCES, TONES, WORDS
+from affina.reporting.risk_words import BESIDE_BUDGET, NO_MORE, OF_METRIC, OF_RISK, SENTENCES, TONES, WORDS
 from affina.reporting.unasked import IN_ITS_TASK, bias_unasked, can_be_asked
 
 RANKED: Final[tuple[Outcome, ...]] = ("flagged", "open", "few", "within", "unmeasured")
@@ -138,6 +138,7 @@ def _sentence(line: Probed) -> str:
     first = line.figures[0]
     figure = interval(first.metric, first.found)
     said = SENTENCES.get(first.metric, "{name} {figure}")
+    said = said if first.found.value > 0 else NO_MORE.get(first.metric, said)
     told = said.format(probe=line.probe, name=name(first.metric), figure=figure, both=_both(line))
     return f"{told}{_against(line)}{f'; {line.said}' if line.said else ''}"
 
