@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from risk_cases import KEEPING, SAMPLING, attach, classifier, look_through, train_a_little, value
+from scipy import stats
 
 from affina.data.identity.swapping import Side, Swapper
 from affina.data.identity.terms import terms_for
@@ -12,6 +13,7 @@ from affina.evaluation.judging.classes import ClassJudge
 from affina.evaluation.predictions import logits_of
 from affina.evaluation.probing import Prober
 from affina.record.risks import DIFFERENCE, PROBED, TUNED, UNTOUCHED
+from affina.risks.one_sided import by_label
 from affina.risks.probe import held_to
 from affina.risks.swaps import FLIPS, GAP, Pairs, Swaps, Views
 from affina.tasks.classification import Classification
@@ -184,3 +186,19 @@ def test_a_row_is_of_the_side_of_its_terms():
     assert side("Mary called") == Side(-1, ("james",))
     assert side("James called") == Side(1, ("james",))
     assert side("James lost his card") == Side(1)
+
+
+def test_chances_are_those_of_the_binomial_and_of_random_signs():
+    for hits, rows in ((0, 10), (1, 10), (6, 30), (500, 500)):
+        each = by_label(
+            np.ones(rows, int), np.where(np.arange(rows) < hits, 0, 1), [Side(1)] * rows, limit=0.05, confidence=0.95
+        )
+        one = next(label for label in each if label.label == 1)
+        labels = 2 if hits else 1
+        assert one.is_above == (stats.binom.sf(hits - 1, rows, 0.05) < 0.05 / labels)
+        assert one.is_directed == (hits > 0 and stats.binomtest(0, hits).pvalue < 0.05 / labels)
+    for flips, against in ((8, 1), (9, 1), (10, 2), (40, 12), (40, 14)):
+        ours = np.concatenate([np.ones(flips - against, int), np.zeros(against, int), np.ones(60, int)])
+        theirs = np.concatenate([1 - ours[:flips], ours[flips:]])
+        each = by_label(ours, theirs, [Side(1)] * len(ours), limit=0.05, confidence=0.95)
+        assert {label.is_directed for label in each} == {stats.binomtest(against, flips).pvalue < 0.05 / 2}

@@ -14,14 +14,15 @@ module runs no model.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from affina.data.identity.swapping import Side
 
@@ -82,8 +83,18 @@ def _each(
         has, had = first == label, second == label
         gained, lost, rows = int((has & ~had).sum()), int((had & ~has).sum()), int((has | had).sum())
         by_signs = _chance_of(has.astype(np.int64) - had, names)
-        by_limit = float(stats.binom.sf(gained + lost - 1, rows, limit))
+        by_limit = _at_least(gained + lost, rows, limit)
         yield OfLabel(label, gained, lost, rows, is_directed=by_signs < level, is_above=by_limit < level)
+
+
+def _at_least(hits: int, rows: int, share: float) -> float:
+    """The chance of so many hits or more in `rows`, each a hit with the chance `share` (the binomial distribution)."""
+
+    def exactly(count: int) -> float:
+        ways = math.lgamma(rows + 1) - math.lgamma(count + 1) - math.lgamma(rows - count + 1)
+        return math.exp(ways + count * math.log(share) + (rows - count) * math.log1p(-share))
+
+    return math.fsum(exactly(count) for count in range(hits, rows + 1))
 
 
 def _chance_of(change: Places, names: list[tuple[str, ...]]) -> float:
@@ -99,6 +110,6 @@ def _chance_of(change: Places, names: list[tuple[str, ...]]) -> float:
     if not far:
         return 1.0
     if len(parts) > _EXACT:
-        return 2 * float(stats.norm.sf(far / np.sqrt(np.square(parts).sum())))
+        return 2 * NormalDist().cdf(-far / float(np.sqrt(np.square(parts).sum())))
     signs = 1 - 2 * (np.arange(2 ** len(parts))[:, None] >> np.arange(len(parts)) & 1)
     return float((np.abs(signs @ parts) >= far - 0.5).mean())
