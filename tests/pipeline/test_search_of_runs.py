@@ -227,3 +227,8 @@ def test_budgets_that_nothing_can_be_held_against_are_refused_before_the_trainin
 def test_few_validation_rows_cannot_tell_which_candidate_gains(tmp_path):
     with pytest.raises(RecipeError, match="20 validation rows or more"):
         affina.train(recipe(tmp_path, data={"validation": 0.1}))
+
+
+def test_a_risk_without_any_probe_is_told_before_rows_are_asked_for(tmp_path):
+    with pytest.raises(RecipeError, match="a probe of bias that this model has"):
+        affina.train(recipe(tmp_path, risks={"bias": {"budget": "2pp"}}, data={"validation": 0.1}))

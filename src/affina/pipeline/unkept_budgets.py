@@ -13,9 +13,10 @@ from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.journal import Journal
-from affina.record.risks import BY_GROUP, Probed
+from affina.record.risks import BY_GROUP, Probed, Risk
 from affina.risks.allowance import Allowance
 from affina.risks.by_group import ByGroup
+from affina.risks.probe import Probe
 from affina.risks.swaps import Swaps
 
 
@@ -34,29 +35,40 @@ def checked_budgets(run: Prepared) -> Prepared:
     if run.recipe.risks.measure == "never":
         fix = "leave one of the two out"
         raise RecipeError(_unusable(key, "risks that are measured", "risks.measure=never beside it", fix))
+    with Journal(Path(os.devnull)) as nowhere:
+        every = every_probe(run, Allowance(0, bounded=False), nowhere)
+    held = {risk: [probe for probe in every if probe.risk == risk and not keeps_limit(probe)] for risk in budgets}
+    for risk, probes in held.items():
+        if not probes:
+            raise RecipeError(_without_probe(risk))
     if rows < LEAST_ROWS:
         wanted = f"{LEAST_ROWS} validation rows or more, to tell which candidate gains anything"
         raise RecipeError(_unusable(key, wanted, f"{rows:,}", "name or hold out more (data.validation)"))
-    with Journal(Path(os.devnull)) as nowhere:
-        every = every_probe(run, Allowance(0, bounded=False), nowhere)
-    for risk in budgets:
-        probes = [probe for probe in every if probe.risk == risk and not keeps_limit(probe)]
+    for risk, probes in held.items():
         if all(isinstance(probe, Probed) for probe in probes):
             why = "; ".join(probe.why for probe in probes if isinstance(probe, Probed))
-            found = f"none, so that nothing would be held against it{f' ({why})' if why else ''}"
-            wanted = f"a probe of {risk} that this model has"
-            raise RecipeError(_unusable(key_of(risk), wanted, found, "leave the budget out"))
+            raise RecipeError(_without_probe(risk, f" ({why})"))
         for probe in probes:
-            if isinstance(probe, Swaps | ByGroup) and probe.finest > budgets[risk]:
-                least, given = (f"{100 * one:g}pp" for one in (rounded_up(probe.finest), budgets[risk]))
-                wanted = f"{least} or more, the least that so many rows can show to be kept ({probe.name})"
-                fix = f"raise it to {least}, or hold out more validation rows (data.validation)"
-                raise RecipeError(_unusable(key_of(risk), wanted, given, fix))
-            if isinstance(probe, Probed) and probe.probe not in DEFAULTS:
-                asked = GROUP_KEY if probe.probe == BY_GROUP else key_of(risk)
-                wanted = f"{probe.probe} that can be measured, since a budget is held against them ({key_of(risk)})"
-                raise RecipeError(_unusable(asked, wanted, probe.why, "leave one of the two out"))
+            _check_probe(probe, risk, budgets[risk])
     return run
+
+
+def _check_probe(probe: Probe | Probed, risk: Risk, budget: float) -> None:
+    """Stop at a probe that the budget cannot be held against."""
+    if isinstance(probe, Swaps | ByGroup) and probe.finest > budget:
+        least, given = (f"{100 * one:g}pp" for one in (rounded_up(probe.finest), budget))
+        wanted = f"{least} or more, the least that so many rows can show to be kept ({probe.name})"
+        fix = f"raise it to {least}, or hold out more validation rows (data.validation)"
+        raise RecipeError(_unusable(key_of(risk), wanted, given, fix))
+    if isinstance(probe, Probed) and probe.probe not in DEFAULTS:
+        asked = GROUP_KEY if probe.probe == BY_GROUP else key_of(risk)
+        wanted = f"{probe.probe} that can be measured, since a budget is held against them ({key_of(risk)})"
+        raise RecipeError(_unusable(asked, wanted, probe.why, "leave one of the two out"))
+
+
+def _without_probe(risk: Risk, why: str = "") -> Problem:
+    found = f"none, so that nothing would be held against it{why}"
+    return _unusable(key_of(risk), f"a probe of {risk} that this model has", found, "leave the budget out")
 
 
 def _unusable(key: str, expected: str, found: str, fix: str) -> Problem:
