@@ -47,4 +47,4 @@ def test_other_shares_stay_as_they_were_drawn():
     for one in (Measured(value=0.5, low=0.4, high=0.6, n=20), Measured(value=1.0, low=0.9, high=1.0, n=20)):
         assert widened(one, confidence=0.95) is one
     nothing = Measured(value=0.0, low=0.0, high=0.0, n=0)
-    assert all_widened([nothing], but=1, confidence=0.95) == [nothing]
+    assert all_widened([nothing, nothing], but=(1,), confidence=0.95) == [nothing] * 2

@@ -7,12 +7,14 @@ import pytest
 import affina
 from affina.errors import InputError, RecipeError
 from affina.pipeline import search
+from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepare import prepare
 from affina.recipe.load import check_recipe
-from affina.record.journal import read
+from affina.record.journal import Journal, read
 from affina.record.payloads import Chosen, DataRead
 from affina.record.risks import DIFFERENCE, PROBED, TUNED, UNTOUCHED, Probed
 from affina.record.searched import Searched, Tried
+from affina.risks.allowance import Allowance
 from workbench import LABELS, tiny, write_csv, write_jsonl
 
 pytestmark = pytest.mark.slow  # whole runs, one after another
@@ -306,6 +308,18 @@ def test_a_budget_that_so_few_rows_could_not_show_to_be_kept_is_refused_with_wha
     assert problem.fix.startswith(f"raise it to {least}")
     if not asked:
         assert prepared(given(least))
+
+
+def test_swaps_that_are_too_coarse_for_a_budget_have_no_part_in_one_that_groups_are_held_to(tmp_path):
+    rows = [(text if place < 60 else f"the parcel {text.split(': ', 1)[1]}", label, group)
+            for place, (text, label, group) in enumerate(rows_of(1200))]  # fmt: skip
+    with pytest.raises(RecipeError, match="the least that so many rows can show"):
+        prepared(held(tmp_path, rows=rows, budget="10pp"))
+    run = prepared(held(tmp_path, rows=rows, budget="10pp", group="gender"))
+    with Journal(tmp_path / "nowhere.jsonl") as nowhere:
+        every = every_probe(run, Allowance(0, bounded=False), nowhere)
+    [swaps] = [probe for probe in every if isinstance(probe, Probed) and probe.probe == "identity terms swapped"]
+    assert "rows with terms can show no less than" in swaps.why
 
 
 def test_a_search_asks_of_validation_rows_and_the_report_of_rows_that_it_did_not_see(tmp_path):

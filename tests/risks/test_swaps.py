@@ -7,7 +7,7 @@ from risk_cases import KEEPING, SAMPLING, attach, classifier, look_through, trai
 from scipy import stats
 
 from affina.data.identity.swapping import Side, Swapper
-from affina.data.identity.terms import terms_for
+from affina.data.identity.terms import Pair, terms_for
 from affina.data.rows import Row
 from affina.evaluation.judging.classes import ClassJudge
 from affina.evaluation.predictions import logits_of
@@ -144,15 +144,39 @@ def test_a_rare_label_that_only_one_side_gets_is_flagged(rows, positive):
     found = judged(ours, np.zeros(rows, dtype=int), [Side(1)] * rows)
     assert value(found, FLIPS, TUNED).value == positive / rows
     assert found.outcome == "flagged"
-    assert f"of the {positive} rows of one side that are answered with label 1" in found.said
+    assert f"side alone {positive} of the rows" in found.said
 
 
-def test_a_rare_label_whose_rows_change_either_way_is_not_settled():
+def test_a_rare_label_whose_rows_change_either_way_accuses_nobody():
     ours = (np.arange(500) < 10).astype(int)
     found = judged(ours, np.zeros(500, dtype=int), [Side(1 if number % 2 else -1) for number in range(500)])
     assert value(found, FLIPS, TUNED).high < 0.05
+    assert (found.outcome, found.said) == ("within", "")
+
+
+def test_a_rare_label_that_three_rows_of_one_side_alone_get_is_not_settled():
+    found = judged((np.arange(500) < 3).astype(int), np.zeros(500, dtype=int), [Side(1)] * 500)
     assert found.outcome == "open"
-    assert held_to(found, 0.9).outcome == "open", "nor under a budget"
+    assert "too few to tell whether that is chance" in found.said
+
+
+def test_labels_are_held_against_a_budget_in_the_place_of_the_limit():
+    """Of 500 rows 50 lose label 1, all of one side, which 250 have."""
+    ours = np.arange(500) % 2
+    theirs = np.where(np.arange(500) < 100, 0, ours)
+    found = judged(ours, theirs, [Side(1)] * 500)
+    assert found.outcome == "flagged"
+    assert [held_to(found, budget).outcome for budget in (0.02, 0.1, 0.3)] == ["flagged", "flagged", "within"]
+
+
+@pytest.mark.parametrize(("swapped", "outcome"), [(8, "flagged"), (0, "open")])
+def test_rows_of_both_sides_do_not_hide_those_of_one(swapped, outcome):
+    """216 rows of one side, some of which change, and 200 of both, of which 40 do."""
+    ours = np.ones(416, dtype=int)
+    theirs = np.where((np.arange(416) < swapped) | (np.arange(416) >= 376), 0, 1)
+    found = judged(ours, theirs, [Side(1)] * 216 + [Side(0)] * 200)
+    assert found.outcome == outcome
+    assert ("terms of both sides" in found.said) == (swapped == 0)
 
 
 def test_what_a_model_makes_of_each_name_is_nothing_that_it_makes_of_a_side():
@@ -173,7 +197,7 @@ def test_what_a_model_makes_of_each_name_is_nothing_that_it_makes_of_a_side():
 def test_rows_of_both_sides_tell_nothing_of_either():
     found = judged(np.zeros(100, dtype=int), np.ones(100, dtype=int), [Side(0)] * 100)
     assert found.outcome == "open"
-    assert "all rows have terms of both sides" in found.said
+    assert "the rows that change have terms of both sides" in found.said
 
 
 def test_a_row_is_of_the_side_of_its_terms():
@@ -186,6 +210,8 @@ def test_a_row_is_of_the_side_of_its_terms():
     assert side("Mary called") == Side(-1, ("james",))
     assert side("James called") == Side(1, ("james",))
     assert side("James lost his card") == Side(1)
+    own = Swapper([Pair("de", "Mann", "Frau")])
+    assert own.side(Row({"text": "die Frau kam", "label": "fee"}, "a.csv", 1, 0)) == Side(-1), "a noun, not a name"
 
 
 def test_chances_are_those_of_the_binomial_and_of_random_signs():
@@ -197,7 +223,7 @@ def test_chances_are_those_of_the_binomial_and_of_random_signs():
         labels = 2 if hits else 1
         assert one.is_above == (stats.binom.sf(hits - 1, rows, 0.05) < 0.05 / labels)
         assert one.is_directed == (hits > 0 and stats.binomtest(0, hits).pvalue < 0.05 / labels)
-    for flips, against in ((8, 1), (9, 1), (10, 2), (40, 12), (40, 14)):
+    for flips, against in ((8, 1), (9, 1), (10, 2), (13, 2), (21, 5), (33, 10), (40, 12), (40, 14)):
         ours = np.concatenate([np.ones(flips - against, int), np.zeros(against, int), np.ones(60, int)])
         theirs = np.concatenate([1 - ours[:flips], ours[flips:]])
         each = by_label(ours, theirs, [Side(1)] * len(ours), limit=0.05, confidence=0.95)

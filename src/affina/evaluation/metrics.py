@@ -23,6 +23,8 @@ from affina.record.payloads import CellShare, ClassRow, Scores
 BINS: Final = 15
 METRICS: Final = ("accuracy", "macro_f1", "loss", "calibration_error")
 """In the order in which they are computed; which way is better says `record.measures`."""
+NO_SHARES: Final = (2, 3)
+"""The places of those that are no share of rows."""
 
 Integers = NDArray[np.int64]
 
@@ -96,7 +98,7 @@ def score(  # noqa: PLR0913 - all named at the call
         Measured(value=value, low=low, high=high, n=n)
         for value, low, high, n in zip(*(part.tolist() for part in found), _rows_of(statistics, confusion), strict=True)
     ]
-    figures = all_widened(drawn, but=METRICS.index("loss"), confidence=confidence)
+    figures = all_widened(drawn, but=NO_SHARES, confidence=confidence)
     ends = np.cumsum([len(METRICS), *[len(labels)] * 3])
     metrics, *by_class, cells = (figures[start:end] for start, end in zip([0, *ends], [*ends, None], strict=True))
     return Scores(

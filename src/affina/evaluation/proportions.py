@@ -37,9 +37,9 @@ def widened(found: Measured, *, confidence: float) -> Measured:
     return share_of(round(found.value * found.n), found.n, confidence=confidence)
 
 
-def all_widened(found: Sequence[Measured], *, but: int, confidence: float) -> list[Measured]:
-    """`widened`, of all but the one in that place, which is no share."""
-    return [one if place == but else widened(one, confidence=confidence) for place, one in enumerate(found)]
+def all_widened(found: Sequence[Measured], *, but: Sequence[int], confidence: float) -> list[Measured]:
+    """`widened`, of all but those in the places `but`, which are no shares of rows."""
+    return [one if place in but else widened(one, confidence=confidence) for place, one in enumerate(found)]
 
 
 def difference_of(first: Measured, second: Measured) -> Measured:

@@ -116,7 +116,7 @@ def score(  # noqa: PLR0913 - all named at the call
         Measured(value=value, low=low, high=high, n=n)
         for value, low, high, n in zip(*(part.tolist() for part in found), _rows_of(statistics), strict=True)
     ]
-    figures = all_widened(drawn, but=METRICS.index("loss"), confidence=confidence)
+    figures = all_widened(drawn, but=(METRICS.index("loss"),), confidence=confidence)
     ends = np.cumsum([len(METRICS), *[len(labels)] * 3])
     metrics, *by_label = (figures[start:end] for start, end in zip([0, *ends], ends, strict=False))
     return Scores(

@@ -83,11 +83,9 @@ def score(rows: Counts, *, resamples: int, confidence: float, seed: int) -> dict
 
     found = bootstrap(measure, len(rows.slots), resamples=resamples, confidence=confidence, seed=seed)
     values = zip(NAMES, *(part.tolist() for part in found), strict=True)
-    count = len(rows.slots)
-    return {
-        name: widened(Measured(value=value, low=low, high=high, n=count), confidence=confidence)
-        for name, value, low, high in values
-    }
+    whole = {name: int((of > 0).sum()) for name, (_, of) in rows.parts.items()}
+    figures = {name: Measured(value=value, low=low, high=high, n=whole[name]) for name, value, low, high in values}
+    return {name: widened(one, confidence=confidence) for name, one in figures.items()}
 
 
 def told(found: Coverage | None) -> str:

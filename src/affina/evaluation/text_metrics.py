@@ -25,8 +25,8 @@ from affina.evaluation.proportions import widened
 from affina.record.figures import Measured
 
 NAMES: Final = ("bleu", "chrf", "rouge_l", "exact_match")
-SHARES: Final = NAMES[2:]
 """The metrics, in the order in which they are computed; BLEU and chrF from 0 to 100, the others from 0 to 1."""
+SHARES: Final = NAMES[2:]
 _WORD: Final = re.compile(r"\w+")
 
 References = Sequence[Sequence[str]]

@@ -104,9 +104,10 @@ def _bases_said(folder: Path) -> tuple[str | None, str | None]:
 
 
 def _is_same(starter: str, said: str) -> bool:
-    """Whether the two names are one model's; a starter that this version has not, is not known by another name."""
+    """Whether the two names may be one model's: a starter that this version has not, and a folder, may be any."""
     known = STARTERS.get(starter)
-    return known is None or said in (known.name, known.hub_id)
+    names = () if known is None else (known.name.lower(), known.hub_id.lower())
+    return known is None or said.lower() in names or Path(said).expanduser().is_dir()
 
 
 def _two_bases(folder: Path, noted: str, said: str) -> Problem:

@@ -251,4 +251,5 @@ def _held(line: Probed, budget: float) -> Held:
         outcome=line.outcome,
         figure=line.figures[0] if line.is_budget and not line.why else None,
         why=line.why,
+        said=line.said,
     )

@@ -77,7 +77,7 @@ class Activations:
 
 
 def look(prepared: Prepared) -> Activations:
-    """Run three tiny forward passes as the training does, and count.
+    """Run a few tiny forward passes as the training does, and count.
 
     Where blocks are run again in the backward pass, what one of them keeps meanwhile comes on top of what enters all.
     """

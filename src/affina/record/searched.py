@@ -23,6 +23,8 @@ class Held:
     """The one that decides."""
     why: str = ""
     """Why it settles nothing."""
+    said: str = ""
+    """What the figure alone does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

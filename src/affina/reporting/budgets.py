@@ -149,8 +149,9 @@ def told(held: Held) -> str:
         return f"{held.probe} was not measured ({held.why})"
     if held.outcome == "few":
         return f"{held.risk}: {counted(held.figure.found.n, 'rows')} are too few to tell ({held.probe})"
-    key = held.figure.metric
-    return f"{held.risk} {interval(key, held.figure.found)}, the budget is {budget(held.risk, held.budget, key)}"
+    key, beside = held.figure.metric, f" ({held.said})" if held.said else ""
+    figure, allowed = interval(key, held.figure.found), budget(held.risk, held.budget, key)
+    return f"{held.risk} {figure}, the budget is {allowed}{beside}"
 
 
 def tried_in_short(one: Tried) -> str:

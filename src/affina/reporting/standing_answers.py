@@ -77,7 +77,7 @@ def _outcome(found: Compared, rivals: list[Standing]) -> tuple[str, str]:
         return "Not finished", "open"
     if found.rows < LEAST_ROWS:
         return TITLES["few"], "few"
-    strongest = _strongest(found)
+    strongest = _comparable(found)
     if strongest is not None and _is_better(found, strongest):
         return "Below a baseline", "worse"
     if _level(rivals):
@@ -123,6 +123,12 @@ def _strongest(found: Compared) -> Standing | None:
     return next((one for one in found.baselines if found.metric in one.metrics), None)
 
 
+def _comparable(found: Compared) -> Standing | None:
+    """The best of the baselines, where it was asked on rows enough to be set beside the candidates."""
+    best = _strongest(found)
+    return None if best is None or best.metrics[found.metric].n < LEAST_ROWS else best
+
+
 def _is_better(found: Compared, baseline: Standing) -> bool:
     """Whether a baseline is better than the best candidate, by more than chance."""
     if baseline.behind is None or baseline.level:
@@ -132,8 +138,8 @@ def _is_better(found: Compared, baseline: Standing) -> bool:
 
 def _beside_baseline(found: Compared) -> str:
     """What the headline says of a baseline that the best candidate is not surely ahead of; empty where it is."""
-    strongest = _strongest(found)
-    if strongest is None or found.rows < LEAST_ROWS or strongest.metrics[found.metric].n < LEAST_ROWS:
+    strongest = _comparable(found)
+    if strongest is None or found.rows < LEAST_ROWS:
         return ""
     who, figure = strongest.name.partition(" on ")[0], metric(found.metric, strongest.metrics[found.metric].value)
     if _is_better(found, strongest):

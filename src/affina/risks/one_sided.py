@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -28,8 +27,6 @@ from affina.data.identity.swapping import Side
 
 Places = NDArray[np.int64]
 LEAST_PAIRS: Final = 8
-_EXACT: Final = 12
-"""Signs of which all combinations are counted; of more the sum is nearly normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +37,9 @@ class OfLabel:
         label: its place.
         gained: rows that have it in the text of the first side alone.
         lost: in that of the second side alone.
-        rows: that have it in either text.
+        rows: that have it as they are.
         is_directed: whether gained and lost differ by more than chance.
-        is_above: whether more of its rows change than the limit allows, by more than chance.
+        is_above: whether of these rows more change than the limit allows, by more than chance.
     """
 
     label: int
@@ -54,8 +51,13 @@ class OfLabel:
 
     @property
     def flips(self) -> int:
-        """How many of its rows change."""
+        """How many rows get it in one of their texts alone."""
         return self.gained + self.lost
+
+    @property
+    def is_one_way(self) -> bool:
+        """Whether all of them go the same way, be it by chance."""
+        return self.flips > 0 and 0 in (self.gained, self.lost)
 
 
 def by_label(ours: Places, theirs: Places, sides: Sequence[Side], *, limit: float, confidence: float) -> list[OfLabel]:
@@ -69,22 +71,24 @@ def by_label(ours: Places, theirs: Places, sides: Sequence[Side], *, limit: floa
         confidence: of all labels together.
     """
     way = np.asarray([side.way for side in sides])
-    first, second = np.where(way > 0, ours, theirs)[way != 0], np.where(way > 0, theirs, ours)[way != 0]
-    names = [side.names for side in sides if side.way]
-    labels = np.union1d(first, second).tolist()
+    ours, theirs, names = ours[way != 0], theirs[way != 0], [side.names for side in sides if side.way]
+    labels = np.union1d(ours, theirs).tolist()
     level = (1 - confidence) / max(1, len(labels))
-    return list(_each(first, second, labels, names, limit=limit, level=level))
-
-
-def _each(
-    first: Places, second: Places, labels: list[int], names: list[tuple[str, ...]], *, limit: float, level: float
-) -> Iterator[OfLabel]:
+    found = []
     for label in labels:
-        has, had = first == label, second == label
-        gained, lost, rows = int((has & ~had).sum()), int((had & ~has).sum()), int((has | had).sum())
-        by_signs = _chance_of(has.astype(np.int64) - had, names)
-        by_limit = _at_least(gained + lost, rows, limit)
-        yield OfLabel(label, gained, lost, rows, is_directed=by_signs < level, is_above=by_limit < level)
+        has, gets = ours == label, theirs == label
+        change = way[way != 0] * (has.astype(np.int64) - gets)  # 1 where the first side alone has it
+        rows = int(has.sum())
+        one = OfLabel(
+            label=label,
+            gained=int((change > 0).sum()),
+            lost=int((change < 0).sum()),
+            rows=rows,
+            is_directed=_chance_of(change, names) < level,
+            is_above=_at_least(int((has & ~gets).sum()), rows, limit) < level,
+        )
+        found.append(one)
+    return found
 
 
 def _at_least(hits: int, rows: int, share: float) -> float:
@@ -105,11 +109,11 @@ def _chance_of(change: Places, names: list[tuple[str, ...]]) -> float:
         if one and pairs:
             of_pair[pairs] += one
     together = single + [total for total in of_pair.values() if total]
-    parts = np.asarray(together if len(together) >= LEAST_PAIRS else change[change != 0], dtype=np.float64)
-    far = abs(float(parts.sum()))
-    if not far:
-        return 1.0
-    if len(parts) > _EXACT:
-        return 2 * NormalDist().cdf(-far / float(np.sqrt(np.square(parts).sum())))
-    signs = 1 - 2 * (np.arange(2 ** len(parts))[:, None] >> np.arange(len(parts)) & 1)
-    return float((np.abs(signs @ parts) >= far - 0.5).mean())
+    parts = np.asarray(together) if len(together) >= LEAST_PAIRS else change[change != 0]
+    far = abs(int(parts.sum()))
+    chances = np.ones(1)  # of each sum from -reach to reach, where it begins with no part at all
+    for part in np.abs(parts).tolist():
+        chances = (np.pad(chances, (0, 2 * part)) + np.pad(chances, (2 * part, 0))) / 2
+    reach = int(np.abs(parts).sum())
+    sums = np.arange(-reach, reach + 1)
+    return float(chances[np.abs(sums) >= far].sum())

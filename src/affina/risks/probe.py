@@ -8,8 +8,8 @@ often. This module measures nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +27,7 @@ class Found:
 
     Attributes:
         is_partial: whether something is left open that the first figure does not hold: then it is never within.
+        at: what is found beside another limit, where more than the first figure depends on it.
     """
 
     outcome: Outcome
@@ -36,6 +37,7 @@ class Found:
     said: str = ""
     notes: tuple[str, ...] = ()
     is_partial: bool = False
+    at: Callable[[float], Found] | None = field(default=None, compare=False)
 
 
 class Probe(Protocol):
@@ -69,6 +71,8 @@ def held_to(found: Found, budget: float) -> Found:
     """What a probe found, with a budget in the place of its limit; what settles nothing stays that."""
     if found.limit is None or found.why or not found.figures:
         return found
+    if found.at is not None:
+        return found.at(budget)
     outcome = outcome_of(found.figures[0].found, budget, is_partial=found.is_partial)
     return replace(found, limit=budget, outcome=outcome)
 

@@ -31,10 +31,12 @@ from affina.risks.probe import Found, outcome_of, with_intervals
 
 LIMIT: Final = 0.05
 """Of the answers. By convention."""
-BOTH_WAYS: Final = "no more one way than chance has it, so that they may hang on single words and on no side"
+BOTH_WAYS: Final = "no more one way than chance has it, so that answers may hang on single words and on no side"
 """What is said of many changes that go either way."""
-TOO_FEW: Final = "more than the limit, and too few to tell whether they go one way"
-NO_SIDE: Final = "all rows have terms of both sides, so that nothing tells whether it is to the disadvantage of one"
+TOO_FEW: Final = "all one way, and too few to tell whether that is chance"
+NO_SIDE: Final = (
+    "the rows that change have terms of both sides, so that nothing tells whether it is to the disadvantage of one"
+)
 FLIPS: Final = "flip_rate"
 GAP: Final = "probability_gap"
 
@@ -154,10 +156,16 @@ class Swaps:
             for (metric, of, _), found in zip(means, self._means(values), strict=True)
         ]
         notes = (*self._notes, self._views.how) if self._views.how else self._notes
-        limit, confidence = LIMIT, self._sampling.confidence
-        labels = by_label(sides[0][1].ours, sides[0][1].theirs, self._pairs.sides, limit=limit, confidence=confidence)
-        found = Found(outcome=outcome_of(figures[0].found, limit), limit=limit, figures=tuple(figures), notes=notes)
-        return _by_sides(found, labels, self._pairs.labels)
+        tuned = sides[0][1]
+
+        def at(limit: float) -> Found:
+            confidence = self._sampling.confidence
+            labels = by_label(tuned.ours, tuned.theirs, self._pairs.sides, limit=limit, confidence=confidence)
+            outcome = outcome_of(figures[0].found, limit)
+            found = Found(outcome=outcome, limit=limit, figures=tuple(figures), notes=notes, at=at)
+            return _by_sides(found, labels, self._pairs.labels)
+
+        return at(LIMIT)
 
     def _changes(self, answers: Answers) -> _Changes:
         found = answers([*(row for row, _ in self._pairs.rows), *(other for _, other in self._pairs.rows)])
@@ -176,21 +184,22 @@ def _by_sides(found: Found, each: Sequence[OfLabel], labels: Sequence[str]) -> F
     """What the flips come to by what they do to each label: they are held against a side where they go one way."""
     if found.outcome == "few":
         return found
-    above = [one for one in each if one.is_above]
-    against = [one for one in above if one.is_directed]
-    if against:
-        return replace(found, outcome="flagged", said=_told(against, labels), is_partial=True)
+    directed = [one for one in each if one.is_directed and (one.is_above or found.outcome == "flagged")]
+    if directed:
+        return replace(found, outcome="flagged", said=_told(directed, labels))
     if found.outcome == "flagged":
-        said = f"{_told(above or each, labels)}: {BOTH_WAYS}" if each else NO_SIDE
+        changing = [one for one in each if one.flips]
+        said = f"{_told(changing, labels)}: {BOTH_WAYS}" if changing else NO_SIDE
         return replace(found, outcome="open", said=said)
-    if above:
-        return replace(found, outcome="open", said=f"{_told(above, labels)}: {TOO_FEW}", is_partial=True)
+    doubtful = [one for one in each if one.is_above and one.is_one_way]
+    if doubtful:
+        return replace(found, outcome="open", said=f"{_told(doubtful, labels)}: {TOO_FEW}")
     return found
 
 
 def _told(each: Sequence[OfLabel], labels: Sequence[str]) -> str:
     one = max(each, key=lambda one: one.flips)
     return (
-        f"of the {one.rows:,} rows of one side that are answered with {labels[one.label]}, as they are or swapped,"
-        f" {one.gained:,} are so only with the terms of the first side, and {one.lost:,} only with those of the second"
+        f"with the terms of the first side alone {one.gained:,} of the rows of one side are answered with"
+        f" {labels[one.label]}, with those of the second alone {one.lost:,}, and {one.rows:,} as they are"
     )

@@ -52,8 +52,8 @@ class Side:
 
     Attributes:
         way: 1 where all are of the first side of their pairs, -1 of the second, 0 where there are both, or none.
-        names: the pairs, by their first terms, where all terms are names (begin with a capital in their list); empty
-            where a word says its side itself.
+        names: the pairs, by their first terms, where all terms are given names of Affina's lists; empty where a word
+            says its side itself.
     """
 
     way: int
@@ -75,6 +75,7 @@ class Swapper:
         self._written: dict[str, str] = {}
         self._side: dict[str, int] = {}
         self._nouns = Nouns(pairs)
+        self._names = frozenset(plain(term) for pair in pairs if pair.are_names for term in pair.named)
         self._kept = frozenset(phrase for pair in pairs for phrase in pair.kept)
         for pair in pairs:
             for side, term, other in ((0, pair.first, pair.second), (1, pair.second, pair.first)):
@@ -122,7 +123,7 @@ class Swapper:
         """The terms in a row's texts, those of the first side of their pairs and those of the second."""
         texts = filter(self._may_have, row.texts)
         both = (found for text in texts for found in self._found(text))
-        found = {term if change is None else change.term for term, change in both}
+        found = {change.term if change else term for term, change in both if change or term not in self._nouns}
         first, second = (frozenset(term for term in found if self._side.get(term) == side) for side in (0, 1))
         return first, second
 
@@ -130,7 +131,7 @@ class Swapper:
         """Of which side a row's terms are, and of which names."""
         first, second = self.terms(row)
         way = bool(first) - bool(second)
-        if not all(self._written[term][0].isupper() for term in first | second):
+        if not first | second <= self._names:
             return Side(way)
         others = {plain(next(iter(self._partners[term].values()))) for term in second}
         return Side(way, tuple(sorted(first | others)))

@@ -31,6 +31,7 @@ _FORM: Final = "a language, a term and its counterpart, with commas between them
 _MOST_PROBLEMS: Final = 10
 _NOUN: Final = re.compile(r"(il|lo|la|i|gli|le) (.+)|(l')(.+)")
 _BEHIND: Final = "behind"
+_TITLES: Final = ("Mr",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Pair:
         before: it holds where another word follows; of nouns, where a name does.
         noun: of Affina's Italian nouns; None of all other terms.
         kept: what stays as it is: phrases with one of the terms in any case, or a term in exactly this case.
+        are_names: given names of Affina's lists, which say their side less surely than a word does.
     """
 
     language: str
@@ -65,6 +67,7 @@ class Pair:
     before: bool = False
     noun: Noun | None = None
     kept: tuple[str, ...] = ()
+    are_names: bool = False
 
     @property
     def named(self) -> tuple[str, str]:
@@ -132,7 +135,15 @@ def _ambiguous() -> dict[str, frozenset[str]]:
 @cache
 def _of_affina(code: str) -> tuple[Pair, ...]:
     pairs = (*_nouns(code), *read_terms(str(Path(__file__).with_name(f"{code}.txt"))))
-    return tuple(replace(pair, kept=_kept(code, {plain(pair.first), plain(pair.second)})) for pair in pairs)
+    return tuple(
+        replace(pair, kept=_kept(code, {plain(pair.first), plain(pair.second)}), are_names=_are_names(pair))
+        for pair in pairs
+    )
+
+
+def _are_names(pair: Pair) -> bool:
+    """Whether a pair of Affina's lists is one of given names: nothing else but a title has a capital there."""
+    return pair.first[0].isupper() and pair.first not in _TITLES
 
 
 def _nouns(code: str) -> list[Pair]:
