@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from affina.errors import NonFiniteError
 from affina.models import growing_cache as growing_cache_module
 from affina.models import shared_prompt, writing
 from affina.models.ending import decoded
@@ -222,3 +223,15 @@ def test_a_model_that_reads_padding_has_prompts_of_one_length_together(
     found = list(batches(load(family, tmp_path), [5, 4, 5, 4], HowToWrite(most_tokens=2)))
 
     assert found == ([[0, 2], [1, 3]] if reads else [[0, 2, 1, 3]])
+
+
+@pytest.mark.parametrize("family", ["llama", "t5", "rwkv"])
+@pytest.mark.parametrize("how", [{}, {"temperature": 0.7}, {"beams": 2}], ids=["greedy", "drawn", "beams"])
+def test_a_model_that_gives_no_numbers_writes_nothing(family: str, how: dict[str, Any], tmp_path: Path) -> None:
+    if family == "rwkv" and "beams" in how:
+        pytest.skip("its states cannot be reordered")
+    model = load(family, tmp_path)
+    with torch.no_grad():
+        model.module.get_output_embeddings().weight[3] = float("nan")
+    with pytest.raises(NonFiniteError, match="for every token that it writes"):
+        writing.write(model, tokens(model, 2, shared=2), HowToWrite(most_tokens=4, **how))

@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, StoppingCriteriaList, TextIteratorStreamer
+from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList, TextIteratorStreamer
 
 from affina.models.ending import Until, begun, decoded, end_tokens, until_words
+from affina.models.finite import FiniteOnly
 from affina.models.language import LanguageModel
 from affina.models.padding import reads_padding
 from affina.models.shared_prompt import shared_beginning
@@ -165,6 +166,7 @@ def _generate(
             attention_mask=mask.to(device),
             **({} if cache is None else {"past_key_values": cache}),
             generation_config=_configuration(model, how, stops),
+            logits_processor=LogitsProcessorList([FiniteOnly(model.source)]),
             stopping_criteria=None if watched is None else StoppingCriteriaList([watched]),
             streamer=streamer,
         )
