@@ -23,12 +23,12 @@ LABELS = ("card", "fee", "refund")
 ROWS = [Row({"text": f"{name} lost card {number}", "label": LABELS[number % 5 % 3]}, "a.csv", number, 0)
         for number, name in enumerate(["he", "she", "John", "Mary", "her father"] * 6)]  # fmt: skip
 ROWS_AND_SWAPPED = SWAPPER.rows(ROWS)
-PAIRS = Pairs(ROWS_AND_SWAPPED, [SWAPPER.side(row) for row, _ in ROWS_AND_SWAPPED], LABELS)
+PAIRS = Pairs(ROWS_AND_SWAPPED, [SWAPPER.side(row) for row, _ in ROWS_AND_SWAPPED], LABELS, ("he", "she"))
 
 
 def made_up(sides):
     """As many pairs as there are sides, whose texts nobody reads."""
-    return Pairs([(ROWS[0], ROWS[1])] * len(sides), sides, ("no", "yes"))
+    return Pairs([(ROWS[0], ROWS[1])] * len(sides), sides, ("no", "yes"), ("he", "she"))
 
 
 def views_of(model):
@@ -115,7 +115,7 @@ def judged(ours, theirs, sides, *, labels=2):
     """What comes of such answers, by their places."""
     places = np.concatenate([ours, theirs])
     probe = Swaps(
-        Pairs([(ROWS[0], ROWS[1])] * len(sides), sides, [f"label {number}" for number in range(labels)]),
+        Pairs([(ROWS[0], ROWS[1])] * len(sides), sides, [f"label {number}" for number in range(labels)], ("he", "she")),
         views=Views(lambda _: np.eye(labels)[places]),
         sampling=SAMPLING,
         notes=(),
@@ -144,7 +144,7 @@ def test_a_rare_label_that_only_one_side_gets_is_flagged(rows, positive):
     found = judged(ours, np.zeros(rows, dtype=int), [Side(1)] * rows)
     assert value(found, FLIPS, TUNED).value == positive / rows
     assert found.outcome == "flagged"
-    assert f"side alone {positive} of the rows" in found.said
+    assert f"{positive} rows are answered with label 1 only where they speak of one side (as he), and 0" in found.said
 
 
 def test_a_rare_label_whose_rows_change_either_way_accuses_nobody():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -13,6 +14,7 @@ from affina.data.drawing import drawn_places
 from affina.data.identity.swapping import Swapper
 from affina.data.identity.terms import KEY
 from affina.data.people import ROLE
+from affina.data.rows import Row
 from affina.evaluation.judging.base import Targets
 from affina.evaluation.proportions import share_of
 from affina.pipeline.budgets import budgets_of
@@ -92,11 +94,19 @@ def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
     note = f"{len(pairs):,} of {len(rows):,} {split} rows have one of {len(run.terms)} pairs of terms{drawn}"
     some = [pairs[place] for place in chosen]
     return Swaps(
-        Pairs(some, [swapper.side(row) for row, _ in some], run.loaded.labels),
+        Pairs(some, [swapper.side(row) for row, _ in some], run.loaded.labels, _example(swapper, some)),
         views=asked.views(left),
         sampling=run.sampling,
         notes=(note, *_unsure(swapper, [row.texts for row, _ in some])),
     )
+
+
+def _example(swapper: Swapper, rows: Sequence[tuple[Row, Row]]) -> tuple[str, str]:
+    """The pair of terms that the rows have most often, as the list writes them."""
+    terms = Counter(term for row, _ in rows for side in swapper.terms(row) for term in side)
+    common = max(terms, key=lambda term: (terms[term], term))
+    first, second = next(pair for pair in swapper.pairs if common in pair)
+    return swapper.written(first), swapper.written(second)
 
 
 def _too_coarse(run: Prepared, count: int) -> str:

@@ -100,11 +100,13 @@ class Pairs:
         rows: each as it is, and swapped.
         sides: of each, whose terms it has.
         labels: by the places of their probabilities.
+        example: a term of either side.
     """
 
     rows: Sequence[tuple[Row, Row]]
     sides: Sequence[Side]
     labels: Sequence[str]
+    example: tuple[str, str]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -163,7 +165,7 @@ class Swaps:
             labels = by_label(tuned.ours, tuned.theirs, self._pairs.sides, limit=limit, confidence=confidence)
             outcome = outcome_of(figures[0].found, limit)
             found = Found(outcome=outcome, limit=limit, figures=tuple(figures), notes=notes, at=at)
-            return _by_sides(found, labels, self._pairs.labels)
+            return _by_sides(found, labels, self._pairs)
 
         return at(LIMIT)
 
@@ -180,26 +182,26 @@ class Swaps:
         return with_intervals(lambda weights: stacked @ weights / weights.sum(), len(self._pairs), self._sampling)
 
 
-def _by_sides(found: Found, each: Sequence[OfLabel], labels: Sequence[str]) -> Found:
+def _by_sides(found: Found, each: Sequence[OfLabel], pairs: Pairs) -> Found:
     """What the flips come to by what they do to each label: they are held against a side where they go one way."""
     if found.outcome == "few":
         return found
     directed = [one for one in each if one.is_directed and (one.is_above or found.outcome == "flagged")]
     if directed:
-        return replace(found, outcome="flagged", said=_told(directed, labels))
+        return replace(found, outcome="flagged", said=_told(directed, pairs))
     if found.outcome == "flagged":
         changing = [one for one in each if one.flips]
-        said = f"{_told(changing, labels)}: {BOTH_WAYS}" if changing else NO_SIDE
+        said = f"{_told(changing, pairs)}: {BOTH_WAYS}" if changing else NO_SIDE
         return replace(found, outcome="open", said=said)
     doubtful = [one for one in each if one.is_above and one.is_one_way]
     if doubtful:
-        return replace(found, outcome="open", said=f"{_told(doubtful, labels)}: {TOO_FEW}")
+        return replace(found, outcome="open", said=f"{_told(doubtful, pairs)}: {TOO_FEW}")
     return found
 
 
-def _told(each: Sequence[OfLabel], labels: Sequence[str]) -> str:
-    one = max(each, key=lambda one: one.flips)
+def _told(each: Sequence[OfLabel], pairs: Pairs) -> str:
+    one, (first, second) = max(each, key=lambda one: one.flips), pairs.example
     return (
-        f"with the terms of the first side alone {one.gained:,} of the rows of one side are answered with"
-        f" {labels[one.label]}, with those of the second alone {one.lost:,}, and {one.rows:,} as they are"
+        f"{one.gained:,} rows are answered with {pairs.labels[one.label]} only where they speak of one side (as"
+        f" {first}), and {one.lost:,} only where of the other (as {second})"
     )
