@@ -1,7 +1,5 @@
 """All methods on 2,000 rows of Banking77, with its own test file, as one command.
 
-It has not been run to its end yet: docs/log.md has no figures of it.
-
 From the project's root, with the data sets beside it; the same command goes on where it was stopped:
 
     python benchmarks/compare/banking77.py --data ../shared/data --seeds 3
