@@ -65,7 +65,7 @@ def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, reached: R
     if not found:
         return
     full = _no_room(prepared, outcome, reached)
-    cause, following = full or _cause(prepared, Seen(outcome, reached.wrong), journal)
+    cause, following = _cause(prepared, Seen(outcome, reached.wrong), journal, full)
     journal.append(Event(step=outcome.steps, name=STEP_BACK, text=f"{found}. Likely cause: {cause}. Next: {following}"))
 
 
@@ -137,11 +137,17 @@ def _is_full(key: str, figure: Measured) -> bool:
     return metric(key, end) == metric(key, best) and abs(best - figure.value) <= (1 - NEARLY) * max(best, 1.0)
 
 
-def _cause(prepared: Prepared, seen: Seen, journal: Journal) -> tuple[str, str]:
-    """The likely cause, and what to try next."""
+def _cause(prepared: Prepared, seen: Seen, journal: Journal, full: tuple[str, str] | None = None) -> tuple[str, str]:
+    """The likely cause, and what to try next; `full`: that there was nothing to gain, where it is so.
+
+    A given rate with which no step made the model better, or nothing fell, is looked at before that.
+    """
+    by_rate = is_given(prepared) and (seen.outcome.best_step == 0 or _stood_still(seen.outcome))
     return (
-        _untrained(prepared, seen.outcome)
+        (None if by_rate else full)
+        or _untrained(prepared, seen.outcome)
         or _rate_is_off(prepared, seen.outcome, journal)
+        or full
         or _foreign(prepared)
         or (None if seen.wrong is None else prepared.subject.doubts(prepared, seen))
         or _ended_early(prepared, seen.outcome)
