@@ -47,7 +47,12 @@ def keeps_limit(probe: Probe | Probed) -> bool:
 
     An exposure has another unit, too, and to write texts takes too long for each candidate.
     """
-    return (probe.probe if isinstance(probe, Probed) else probe.name) in (REPRODUCED, CANARIES)
+    return name_of(probe) in (REPRODUCED, CANARIES)
+
+
+def name_of(probe: Probe | Probed) -> str:
+    """What a probe is called, whether it is there or not measured."""
+    return probe.probe if isinstance(probe, Probed) else probe.name
 
 
 def left_out(probes: Sequence[Probe | Probed], budgets: Mapping[Risk, float]) -> Iterator[Probed]:

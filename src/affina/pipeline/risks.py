@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from affina.pipeline.attaching import as_exported, is_beside
-from affina.pipeline.budgets import budgets_of, keeps_limit
+from affina.pipeline.budgets import budgets_of, keeps_limit, name_of
 from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
 from affina.recipe.base import AUTO
@@ -96,11 +96,9 @@ def _on_unseen(run: Prepared, outcome: Outcome, journal: Journal, probing: Probi
     report = run.recipe.risks.model_copy(update={"bias": run.recipe.risks.bias.model_copy(update={"budget": None})})
     asked = replace(run, recipe=run.recipe.model_copy(update={"risks": report}))
     every = every_probe(asked, _allowance(run, outcome.tokens), journal)
-    return probing.but(OF_OWN_ROWS), _probing(run, _with_room([one for one in every if _name(one) in OF_OWN_ROWS], run))
-
-
-def _name(probe: Probe | Probed) -> str:
-    return probe.probe if isinstance(probe, Probed) else probe.name
+    return probing.but(OF_OWN_ROWS), _probing(
+        run, _with_room([one for one in every if name_of(one) in OF_OWN_ROWS], run)
+    )
 
 
 def _allowance(run: Prepared, tokens: int) -> Allowance:

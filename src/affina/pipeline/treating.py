@@ -16,7 +16,6 @@ from affina.data.identity.terms import KEY
 from affina.data.people import ROLE
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Targets
-from affina.evaluation.proportions import share_of
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
@@ -86,19 +85,19 @@ def _swaps(run: Prepared, allowance: Allowance, asked: Asked) -> Probe | Probed:
     if refused is not None:
         return refused
     count = allowance.rows("bias", each=asked.each, most=most)
-    if coarse := _too_coarse(run, count):
-        return _not_measured(coarse)
     chosen = drawn_places(len(pairs), most=count, seed=run.recipe.seed)
     left = allowance.tokens("bias") - count * asked.read
     drawn = "" if count == len(pairs) else f", of which {count:,} were drawn by the seed"
     note = f"{len(pairs):,} of {len(rows):,} {split} rows have one of {len(run.terms)} pairs of terms{drawn}"
     some = [pairs[place] for place in chosen]
-    return Swaps(
+    found = Swaps(
         Pairs(some, [swapper.side(row) for row, _ in some], run.loaded.labels, _example(swapper, some)),
         views=asked.views(left),
         sampling=run.sampling,
         notes=(note, *_unsure(swapper, [row.texts for row, _ in some])),
     )
+    coarse = _too_coarse(run, found, count)
+    return _not_measured(coarse) if coarse else found
 
 
 def _example(swapper: Swapper, rows: Sequence[tuple[Row, Row]]) -> tuple[str, str]:
@@ -109,14 +108,13 @@ def _example(swapper: Swapper, rows: Sequence[tuple[Row, Row]]) -> tuple[str, st
     return swapper.written(first), swapper.written(second)
 
 
-def _too_coarse(run: Prepared, count: int) -> str:
+def _too_coarse(run: Prepared, found: Swaps, count: int) -> str:
     """Why so many rows are no part of a budget that something else is held to; empty where they are."""
     budget, asked_for = budgets_of(run.recipe).get("bias"), run.recipe.risks.bias
     others = (asked_for.group, asked_for.pairs, asked_for.honest)
-    least = share_of(0, count, confidence=run.sampling.confidence).high
-    if budget is None or least <= budget or not any(others):
+    if budget is None or found.finest <= budget or not any(others):
         return ""
-    return f"{count:,} rows with terms can show no less than {100 * least:.2g} points to be kept"
+    return f"{count:,} rows with terms can show no less than {100 * found.finest:.2g} points to be kept"
 
 
 def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
