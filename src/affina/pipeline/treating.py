@@ -15,14 +15,12 @@ from affina.data.identity.swapping import Swapper
 from affina.data.identity.terms import KEY
 from affina.data.people import ROLE
 from affina.data.rows import Row
-from affina.evaluation.judging.base import Targets
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import BY_GROUP, SWAPS, Probed
 from affina.risks.allowance import Allowance
-from affina.risks.by_group import TOO_SMALL, ByGroup
-from affina.risks.group_rates import briefly, rates_of, uncompared
+from affina.risks.by_group import ByGroup
 from affina.risks.probe import Probe
 from affina.risks.swaps import Pairs, Swaps, Views
 
@@ -128,25 +126,16 @@ def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:
         return [_not_measured(f"no {split} row has a value in the column {run.loaded.columns[ROLE]}", BY_GROUP)]
     place = {label: number for number, label in enumerate(labels)}
     targets = np.asarray([place[rows[number].fields["label"]] for number in chosen])
-    groups = [rows[number].fields[ROLE] for number in chosen]
-    if _is_held(run) and (lacking := _not_to_be_held(groups, targets, labels)):
-        return [_not_measured(f"among {len(rows):,} {split} rows {lacking}", BY_GROUP)]
     drawn = "" if len(chosen) == len(rows) else f", drawn by the seed from {len(rows):,}"
     note = f"{len(chosen):,} {split} rows{drawn}, by the column {run.loaded.columns[ROLE]}"
     if empty := len(run.rows[split]) - len(rows):
         note += f"; {empty:,} more have no value in it"
     some = [rows[number] for number in chosen]
     views = asked.views(inf)
-    return [ByGroup(some, targets, labels=labels, views=views, sampling=run.sampling, note=note)]
-
-
-def _not_to_be_held(groups: Sequence[str], targets: Targets, labels: Sequence[str]) -> str:
-    """Why no model could be shown to keep a budget for groups; empty where one could."""
-    if rates_of(groups, targets, labels=len(labels), odds=False) is None:
-        return TOO_SMALL
-    odds = rates_of(groups, targets, labels=len(labels), odds=True)
-    lacking = () if odds is None else uncompared(groups, targets, labels).rows
-    return f"no two groups have {LEAST_ROWS} or more of {briefly(lacking)}" if lacking else ""
+    found = ByGroup(some, targets, labels=labels, views=views, sampling=run.sampling, note=note)
+    if _is_held(run) and found.unheld:
+        return [_not_measured(f"among {len(rows):,} {split} rows {found.unheld}", BY_GROUP)]
+    return [found]
 
 
 def _unsure(swapper: Swapper, texts: list[tuple[str, ...]]) -> tuple[str, ...]:

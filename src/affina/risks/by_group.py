@@ -22,7 +22,7 @@ from affina.evaluation.judging.base import Sampling, Targets
 from affina.evaluation.proportions import share_of
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import BY_GROUP, DIFFERENCE, TUNED, Figure, Risk
-from affina.risks.group_rates import Answered, Rates, briefly, rates_of, uncompared
+from affina.risks.group_rates import Answered, Rates, Uncompared, briefly, rates_of, uncompared
 from affina.risks.probe import Found, outcome_of, with_intervals
 from affina.risks.swaps import Answers, Views, sides_of
 
@@ -74,21 +74,33 @@ class ByGroup:
         sampling: Sampling,
         note: str,
     ) -> None:
-        self._rows, self._targets, self._labels = rows, targets, labels
+        self._rows, self._targets = rows, targets
         self._views, self._sampling, self._note = views, sampling, note
         self._groups = [row.fields[ROLE] for row in rows]
         self._base: Answered | None = None
+        every = [
+            (metric, rates_of(self._groups, targets, labels=len(labels), odds=metric == ODDS))
+            for metric in (ODDS, PARITY)
+        ]
+        self._rates = {metric: rates for metric, rates in every if rates is not None}
+        """Those that have rows enough; the first decides."""
+        self._lacking = uncompared(self._groups, targets, labels) if ODDS in self._rates else Uncompared((), ())
 
     @property
     def finest(self) -> float:
         """The least budget that so many rows can show to be kept: with no difference; 0 where none is compared."""
-        labels = len(self._labels)
-        decides = rates_of(self._groups, self._targets, labels=labels, odds=True)
-        decides = decides or rates_of(self._groups, self._targets, labels=labels, odds=False)
-        if decides is None:
+        if not self._rates:
             return 0.0
         nobody = np.full(len(self._rows), NOBODY, dtype=np.int64)
-        return decides.measured(nobody, confidence=self._sampling.confidence).high
+        return next(iter(self._rates.values())).measured(nobody, confidence=self._sampling.confidence).high
+
+    @property
+    def unheld(self) -> str:
+        """Why no model could be shown to keep a budget; empty where one could."""
+        if not self._rates:
+            return TOO_SMALL
+        lacking = self._lacking.rows
+        return f"no two groups have {LEAST_ROWS} or more of {briefly(lacking)}" if lacking else ""
 
     def before(self) -> None:
         """The answers of the model as it came."""
@@ -96,20 +108,17 @@ class ByGroup:
 
     def after(self) -> Found:
         """Those of the tuned one, beside them."""
-        odds = rates_of(self._groups, self._targets, labels=len(self._labels), odds=True)
-        parity = rates_of(self._groups, self._targets, labels=len(self._labels), odds=False)
         sides, now = sides_of(self._views, self._base, self._answered)
-        by_metric = [(metric, rates) for metric, rates in ((ODDS, odds), (PARITY, parity)) if rates is not None]
         figures = tuple(
-            figure for metric, rates in by_metric for figure in self._figures(metric, rates, sides, now)
+            figure for metric, rates in self._rates.items() for figure in self._figures(metric, rates, sides, now)
         ) + tuple(self._accuracies(sides[0][1]))
         notes = (self._note, *self._left_out(), *([self._views.how] if self._views.how else []))
-        if not by_metric:
+        if not self._rates:
             return Found(outcome="few", limit=LIMIT, figures=figures, why=TOO_SMALL, notes=notes)
-        if odds is None:
+        if ODDS not in self._rates:
             outcome = outcome_of(figures[0].found, LIMIT)
             return Found(outcome=outcome, limit=LIMIT, figures=figures, notes=(*notes, NO_TWO_GROUPS))
-        lacking = uncompared(self._groups, self._targets, self._labels)
+        lacking = self._lacking
         notes += (f"{FEW_OF_A_RATE}: {briefly(lacking.groups)}",) if lacking.groups else ()
         partial = bool(lacking.rows)
         said = f"{NOT_COMPARED} {briefly(lacking.rows)}" if partial else ""
