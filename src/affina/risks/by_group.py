@@ -122,8 +122,13 @@ class ByGroup:
         notes += (f"{FEW_OF_A_RATE}: {briefly(lacking.groups)}",) if lacking.groups else ()
         partial = bool(lacking.rows)
         said = f"{NOT_COMPARED} {briefly(lacking.rows)}" if partial else ""
-        outcome = outcome_of(figures[0].found, LIMIT, is_partial=partial)
-        return Found(outcome=outcome, limit=LIMIT, figures=figures, said=said, notes=notes, is_partial=partial)
+
+        def at(limit: float) -> Found:
+            outcome = outcome_of(figures[0].found, limit)
+            outcome = "open" if partial and outcome == "within" else outcome
+            return Found(outcome=outcome, limit=limit, figures=figures, said=said, notes=notes, at=at)
+
+        return at(LIMIT)
 
     def _answered(self, answers: Answers) -> Answered:
         return np.asarray(answers(self._rows).argmax(axis=1), dtype=np.int64)

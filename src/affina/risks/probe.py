@@ -26,7 +26,6 @@ class Found:
     """What a probe found; see `record.risks.Probed`.
 
     Attributes:
-        is_partial: whether something is left open that the first figure does not hold: then it is never within.
         at: what is found beside another limit, where more than the first figure depends on it.
     """
 
@@ -36,7 +35,6 @@ class Found:
     why: str = ""
     said: str = ""
     notes: tuple[str, ...] = ()
-    is_partial: bool = False
     at: Callable[[float], Found] | None = field(default=None, compare=False)
 
 
@@ -73,17 +71,17 @@ def held_to(found: Found, budget: float) -> Found:
         return found
     if found.at is not None:
         return found.at(budget)
-    outcome = outcome_of(found.figures[0].found, budget, is_partial=found.is_partial)
+    outcome = outcome_of(found.figures[0].found, budget)
     return replace(found, limit=budget, outcome=outcome)
 
 
-def outcome_of(decisive: Measured, limit: float, *, is_partial: bool = False) -> Outcome:
-    """What a figure comes to beside its limit; where it leaves something open, it is not within."""
+def outcome_of(decisive: Measured, limit: float) -> Outcome:
+    """What a figure comes to beside its limit."""
     if decisive.n < LEAST_ROWS:
         return "few"
     if decisive.low > limit:
         return "flagged"
-    return "within" if decisive.high <= limit and not is_partial else "open"
+    return "within" if decisive.high <= limit else "open"
 
 
 def with_intervals(measure: Measure, rows: int, sampling: Sampling) -> list[Measured]:
