@@ -68,7 +68,7 @@ def _ways() -> dict[str, dict[str, Any]]:
         found[f"full {rate:g}"] = {"method": "full", "train": {"learning_rate": rate}}
     for rate in (2e-4, 1e-3, 5e-3):
         found[f"lora {rate:g}"] = {"method": LORA, "train": {"learning_rate": rate}}
-    for rate in (1e-4, 5e-4):
+    for rate in (1e-4, 5e-4, 2e-3):
         found[f"upper blocks {rate:g}"] = {"method": UPPER, "train": {"learning_rate": rate}}
         found[f"l2-sp {rate:g}"] = {"method": "full", "train": {"learning_rate": rate, "l2_sp": 1.0}}
         found[f"replay {rate:g}"] = {"method": "full", "train": {"learning_rate": rate, "replay": True}}

@@ -159,6 +159,12 @@ def test_auto_holds_out_a_tenth_twice():
     )
 
 
+def test_auto_holds_out_no_more_of_very_many_rows_than_tell_anything():
+    held_out, chosen = divided(plain(110_000, classes=2))
+    assert held_out == {"train": 90_000, "validation": 10_000, "test": 10_000}
+    assert chosen["data.validation"] == pytest.approx(1 / 11, abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("rows", "validation", "test"), [(8, 1, 0), (40, 6, 0), (150, 22, 0), (200, 30, 30), (300, 45, 45), (400, 50, 50)]
 )

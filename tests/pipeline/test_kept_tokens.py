@@ -66,6 +66,19 @@ def test_rows_are_what_the_tokenizer_makes_of_them_one_by_one(tmp_path, family, 
         assert list(found.of([3, 1]).ids) == [expected[3].ids, expected[1].ids]
 
 
+def test_segment_ids_take_no_room_until_one_is_not_zero(tmp_path, tokenizer):
+    single, pairs = rows_of(20), rows_of(20, pair=True)
+    expected = [Classification(tokenizer, (), max_length=LIMIT).encode([row])[0].types for row in single + pairs]
+    assert any(any(types) for types in expected[20:])
+    for name, rows, wanted in (("single", single, expected[:20]), ("both", single + pairs, expected)):
+        found = read_texts(tokenizer, rows, max_length=LIMIT)
+        (tmp_path / name).mkdir()
+        found.save(tmp_path / name)
+        assert list(found.types) == list(opened(tmp_path / name).types) == wanted
+        assert list(found.of([19, 0]).types) == [wanted[19], wanted[0]]
+        assert (found.types.numbers.strides == (0,)) == (name == "single")
+
+
 def test_a_second_reading_is_taken_over_from_the_files(tokenizer, monkeypatch):
     rows = rows_of()
     first, how = kept(tokenizer, rows)

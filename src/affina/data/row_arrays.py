@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, final
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from affina.data.rows import Row
 
 _FEW: Final = 1_000
 """Different cells of a role, such as labels, of which each row has a number in the place of its letters."""
+_PART: Final = 10_000
 _SURROGATES: Final = "surrogatepass"
 
 
@@ -110,18 +111,20 @@ class Rows(OnAccess[Row]):
 class _Some(OnAccess[Row]):
     """Some of the rows, in an order of their own."""
 
-    def __init__(self, rows: Rows, places: NDArray[np.int64]) -> None:
-        self.rows, self.places = rows, array("q", places.tobytes())
+    def __init__(self, rows: Rows, places: NDArray[np.integer]) -> None:
+        self.rows = rows
+        self.places: NDArray[Any] = places.astype(np.uint32 if len(rows) < 2**32 else np.int64)
 
     def __len__(self) -> int:
         return len(self.places)
 
     def at(self, place: int) -> Row:
         """One of them."""
-        return self.rows.at(self.places[place])
+        return self.rows.at(int(self.places[place]))
 
     def __iter__(self) -> Iterator[Row]:
-        return map(self.rows.at, self.places)
+        for start in range(0, len(self), _PART):
+            yield from map(self.rows.at, self.places[start : start + _PART].tolist())
 
 
 def those(rows: Sequence[Row], places: Iterable[int] | NDArray[np.integer]) -> Sequence[Row]:
@@ -131,4 +134,4 @@ def those(rows: Sequence[Row], places: Iterable[int] | NDArray[np.integer]) -> S
     found = np.asarray(places if isinstance(places, np.ndarray) else list(places), dtype=np.int64)
     if isinstance(rows, Rows):
         return _Some(rows, found)
-    return _Some(rows.rows, np.frombuffer(rows.places, dtype=np.int64)[found])
+    return _Some(rows.rows, rows.places[found])

@@ -19,7 +19,7 @@ from affina.data.rows import Row
 from affina.errors import DataError, Problem
 from affina.recipe.data_spec import TooLong
 from affina.tasks.base import Batch, Example, Target
-from affina.tasks.token_lists import Lists, Tokenized
+from affina.tasks.token_lists import Lists, SegmentIds, Tokenized
 
 MEASURED_AT_ONCE: Final = 5_000
 """Rows whose tokens are in memory together while only their lengths are asked for."""
@@ -68,9 +68,8 @@ def read_texts(tokenizer: Any, rows: Sequence[Row], *, max_length: int) -> Token
 
     Texts are read once, a part of the rows at a time; those beyond the limit twice.
     """
-    ids, kinds = Lists(below=len(tokenizer)), Lists(below=2**8)
-    whole = array("q")
-    typed = False
+    ids, kinds = Lists(below=len(tokenizer)), SegmentIds()
+    whole = array("i")
     for start in range(0, len(rows), MEASURED_AT_ONCE):
         part = rows[start : start + MEASURED_AT_ONCE]
         examples = tokenize(tokenizer, [_beginning(row) for row in part], [None] * len(part), max_length=None)
@@ -81,11 +80,10 @@ def read_texts(tokenizer: Any, rows: Sequence[Row], *, max_length: int) -> Token
             examples[place] = example
         for example in examples:
             ids.add(example.ids)
-            kinds.add(example.types or ())
-            typed = typed or example.types is not None
+            kinds.add(example.types)
         whole.extend(lengths)
-    every = np.array(memoryview(whole), dtype=np.int64, copy=None)
-    return Tokenized(ids=ids.whole(), types=kinds.whole() if typed else None, whole=every)
+    read = ids.whole()
+    return Tokenized(ids=read, types=kinds.whole(read), whole=np.array(memoryview(whole), dtype=np.int32, copy=None))
 
 
 def _encode(tokenizer: Any, texts: Sequence[Any], max_length: int | None) -> Any:

@@ -51,6 +51,40 @@ _EMPTY: Final = np.zeros(0, np.uint8)
 
 
 @final
+class SegmentIds:
+    """Segment ids of rows that come in parts: as long as all are 0, as of single texts, nothing is held of them."""
+
+    def __init__(self) -> None:
+        self._zeros = 0
+        self._numbers: array.array[int] | None = None
+        self._known = False
+
+    def add(self, numbers: Sequence[int] | None) -> None:
+        """Those of one row more; None where the model has none."""
+        self._known = self._known or numbers is not None
+        if self._numbers is None and not any(numbers or ()):
+            self._zeros += len(numbers or ())
+            return
+        if self._numbers is None:
+            self._numbers = array.array("B", bytes(self._zeros))
+        self._numbers.extend(numbers or ())
+
+    def whole(self, ids: FlatLists) -> FlatLists | None:
+        """All of them beside the rows' token ids; None where the model has none."""
+        if not self._known:
+            return None
+        return _segments(_EMPTY if self._numbers is None else np.frombuffer(self._numbers, dtype=np.uint8), ids)
+
+
+def _segments(numbers: NDArray[np.uint8], ids: FlatLists) -> FlatLists:
+    """Segment ids beside token ids; of no numbers at all, one 0 that stands for each of them."""
+    return FlatLists(numbers if numbers.size else np.broadcast_to(_ZERO, len(ids.numbers)), ids.ends)
+
+
+_ZERO: Final = np.uint8(0)
+
+
+@final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokenized:
     """Texts as a model reads them, within a limit.
@@ -63,25 +97,24 @@ class Tokenized:
 
     ids: FlatLists
     types: FlatLists | None
-    whole: NDArray[np.int64]
+    whole: NDArray[np.int32]
 
     def of(self, places: Sequence[int]) -> Tokenized:
         """Those of some rows, in this order."""
-        types = None if self.types is None else _some(self.types, places)
-        return Tokenized(ids=_some(self.ids, places), types=types, whole=self.whole[list(places)])
+        ids, types = Lists(below=2**32), SegmentIds()
+        for place in places:
+            ids.add(self.ids[place])
+            types.add(None if self.types is None else self.types[place])
+        chosen = ids.whole()
+        return Tokenized(ids=chosen, types=types.whole(chosen), whole=self.whole[list(places)])
 
     def save(self, folder: Path) -> None:
-        """Write it into an empty folder, a file for each array."""
+        """Write it into an empty folder, a file for each array; segment ids that are all 0 are a file of none."""
         arrays = self.ids.arrays("ids") | {"whole": self.whole}
-        for name, values in (arrays | (self.types.arrays("types") if self.types is not None else {})).items():
+        if self.types is not None:
+            arrays["types"] = self.types.numbers if self.types.numbers.any() else _EMPTY
+        for name, values in arrays.items():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
-
-
-def _some(lists: FlatLists, places: Sequence[int]) -> FlatLists:
-    found = Lists(below=2**32)
-    for place in places:
-        found.add(lists[place])
-    return found.whole()
 
 
 def opened(folder: Path) -> Tokenized:
@@ -97,9 +130,9 @@ def opened(folder: Path) -> Tokenized:
         return found
 
     ids = FlatLists(read("ids"), read("ids-ends"))
-    types = FlatLists(read("types"), read("types-ends")) if (folder / "types.npy").is_file() else None
+    types = _segments(read("types"), ids) if (folder / "types.npy").is_file() else None
     found = Tokenized(ids=ids, types=types, whole=read("whole"))
-    if len(found.whole) != len(ids) or (types is not None and types.lengths != ids.lengths):
+    if len(found.whole) != len(ids):
         raise ValueError("arrays of different rows")
     return found
 
