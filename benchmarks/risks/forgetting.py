@@ -64,9 +64,9 @@ BUDGET: Final = 0.05
 def _ways() -> dict[str, dict[str, Any]]:
     """Name to what differs in the recipe."""
     found: dict[str, dict[str, Any]] = {}
-    for rate in (2e-5, 1e-4, 5e-4):
+    for rate in (2e-5, 1e-4, 5e-4, 2e-3):
         found[f"full {rate:g}"] = {"method": "full", "train": {"learning_rate": rate}}
-    for rate in (2e-4, 1e-3, 5e-3):
+    for rate in (2e-4, 1e-3, 5e-3, 2e-2):
         found[f"lora {rate:g}"] = {"method": LORA, "train": {"learning_rate": rate}}
     for rate in (1e-4, 5e-4, 2e-3):
         found[f"upper blocks {rate:g}"] = {"method": UPPER, "train": {"learning_rate": rate}}

@@ -11,6 +11,7 @@ from conftest import ROOT
 sys.path.insert(0, str(ROOT / "benchmarks" / "risks"))
 import bias
 import overfitting
+import similarity
 
 
 @pytest.mark.parametrize("kind", overfitting.KINDS)
@@ -72,3 +73,15 @@ def test_the_table_of_bias_has_a_line_for_each_strength_and_way(monkeypatch, tmp
     shown = capsys.readouterr().out
     assert "| 2, 0.9 | plain | 2 | 2 | 20.0% | 50.0% | 2 | 80.0% |" in shown
     assert "| 2, 0 | swapped | 2 | 0 | 20.0% | 10.0% | 2 | 80.0% |" in shown
+
+
+def test_what_is_lost_is_told_by_how_far_the_similarities_moved():
+    figures = [(0.01, 0.0), (0.03, 0.02), (0.04, 0.04), (0.3, 0.2)]
+    runs = [
+        {"set": "trec", "other": "sst2", "way": "full", "score": 0.9, "moved": [moved], "lost": [lost]}
+        for moved, lost in figures
+    ]
+    shown = list(similarity.table(runs))
+    assert "| trec | sst2 | full | 90.0% | 0.300 | 20.0% |" in shown
+    assert "moved 0.02 to 0.05: 2 runs, lost 2.0% to 4.0%, mean 3.0%" in shown
+    assert "trec: rank correlation 1.00 over 4 runs" in shown
