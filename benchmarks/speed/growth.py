@@ -5,10 +5,11 @@
     python benchmarks/speed/growth.py --table             # what there is
 
 Each point is one epoch on made-up rows of one length, by a model with random weights, in a process of its own. Seconds
-are the processor's, which a shared machine disturbs least, with an evaluation of eight rows in them; the peak is the process's above what it
-held after its imports. The share is that of this machine's own float32 matrix peak, measured in the same process when
-the training is over, which useful operations make up: 6 for each weight of the blocks and each real token, so that
-attention itself, which grows with the length, counts as none. Rows are an axis of their own: rows.py.
+are the processor's, which a shared machine disturbs least, with an evaluation of eight rows in them; the peak is the
+process's above what it held after its imports. The share is that of this machine's own float32 matrix peak, measured in
+the same process when the training is over, which useful operations make up: 6 for each weight of the blocks and each
+real token, so that attention itself, which grows with the length, counts as none. Rows are an axis of their own:
+rows.py.
 """
 
 from __future__ import annotations
