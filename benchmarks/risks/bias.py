@@ -3,13 +3,15 @@
     python benchmarks/risks/bias.py                                     # a clean set and three strengths, 20 seeds
     python benchmarks/risks/bias.py --strengths 0.9 --seeds 1           # a first look
     python benchmarks/risks/bias.py --labels 5 --strengths 0 --ways plain   # a clean set of five labels
+    python benchmarks/risks/bias.py --tied all --ways plain --strengths 0.9 --seeds 6   # validation rows, too
     python benchmarks/risks/bias.py --table                             # what there is
 
 Each row gets a given name in front, "Mary : a stirring , funny film"; in training rows its gender agrees with the label
 (a woman's with the better half) in 0.5 + strength / 2 of them, in validation and test rows it has nothing to do with
-it. `plain` is a run at Affina's defaults, `swapped` the same with `data.swap_terms: true`. Kept are the flip rate of
-the tuned model and of the linear probe on the untouched one, the accuracy on the test rows, and whether the audit found
-the association. Each run is saved when it ends; the same command goes on.
+it; with `--tied all` validation rows are as the training rows, as those are that are held out of one file. `plain` is a
+run at Affina's defaults, `swapped` the same with `data.swap_terms: true`. Kept are the flip rate of the tuned model and
+of the linear probe on the untouched one, the accuracy on the test rows, and whether the audit found the association.
+Each run is saved when it ends; the same command goes on.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ STRENGTHS: Final = (0.0, 0.3, 0.6, 0.9)
 WAYS: Final = ("plain", "swapped")
 MEN: Final = ("James", "John", "Robert", "Michael", "David", "William", "Richard", "Joseph", "Thomas", "Charles")
 WOMEN: Final = ("Mary", "Patricia", "Jennifer", "Linda", "Elizabeth", "Barbara", "Susan", "Jessica", "Karen", "Nancy")
-KEYS: Final = ("labels", "strength", "seed", "way")
+KEYS: Final = ("labels", "strength", "seed", "way", "tied")
 Run = dict[str, Any]
 
 
@@ -54,7 +56,7 @@ def main() -> None:
     given = _arguments()
     runs = runs_of(given.out)
     wanted = [
-        (given.labels, strength, seed, way)
+        (given.labels, strength, seed, way, given.tied)
         for way in given.ways
         for seed in range(0 if given.table else given.seeds)
         for strength in given.strengths
@@ -103,7 +105,7 @@ def _run(kind: Run, given: argparse.Namespace) -> Run:
         folder, data = Path(name), given.data / "sst2"
         parts = {"train": given.rows, "dev": given.held_out, "test": 2 * given.held_out}
         for place, (part, rows) in enumerate(parts.items()):
-            tie = strength if part == "train" else 0.0
+            tie = strength if part in TIED[kind["tied"]] else 0.0
             target, drawn_by = folder / f"{part}.csv", place * 1_000 + seed
             plant(SETS[kind["labels"]], data, target, rows=rows, strength=tie, seed=drawn_by)
         files = {name: str(folder / f"{file}.csv") for name, file in FILES.items()}
@@ -138,22 +140,25 @@ def _run(kind: Run, given: argparse.Namespace) -> Run:
     }
 
 
+TIED: Final = {"train": ("train",), "all": ("train", "dev")}
 FILES: Final = {"train": "train", "validation": "dev", "test": "test"}
 
 
 def table(runs: Sequence[Run]) -> Iterator[str]:
     """A line for each strength and way: means over the seeds."""
-    yield "| labels, strength | rows | seeds | seen before | flips, untouched | flips, tuned | flagged | accuracy |"
+    yield "| labels, strength, tied | rows | seeds | seen before | flips before | flips after | flagged | accuracy |"
     yield "|---|---|---:|---:|---:|---:|---:|---:|"
-    for labels, strength in sorted({(run["labels"], run["strength"]) for run in runs}):
+    for kind in sorted({tuple(run[key] for key in ("labels", "strength", "tied")) for run in runs}):
+        labels, strength, tied = kind
         for way in WAYS:
-            some = [run for run in runs if (run["labels"], run["strength"], run["way"]) == (labels, strength, way)]
+            same = (labels, strength, way, tied)
+            some = [run for run in runs if tuple(run[key] for key in ("labels", "strength", "way", "tied")) == same]
             if some:
                 seen, flagged = (sum(found) for found in zip(*map(_counted, some), strict=True))
                 untouched = np.mean([run["flip_rate_untouched"] for run in some])
                 flips, right = (np.mean([part(run) for run in some]) for part in (_flips, _right))
                 found = f"{len(some)} | {seen} | {untouched:.1%} | {flips:.1%} | {flagged} | {right:.1%}"
-                yield f"| {labels}, {strength:g} | {way} | {found} |"
+                yield f"| {labels}, {strength:g}, {tied} | {way} | {found} |"
 
 
 def _counted(run: Run) -> tuple[bool, bool]:
@@ -173,6 +178,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--strengths", type=float, nargs="+", default=list(STRENGTHS))
     parser.add_argument("--labels", type=int, choices=SETS, default=2)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--tied", choices=TIED, default="train", help="whose names go by the label")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--rows", type=int, default=600, help="of training")
     parser.add_argument("--held-out", type=int, default=200, help="validation rows; twice as many test rows")

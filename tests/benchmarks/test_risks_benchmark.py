@@ -71,8 +71,8 @@ def test_the_table_of_bias_has_a_line_for_each_strength_and_way(monkeypatch, tmp
     monkeypatch.setattr(sys, "argv", ["bias.py", "--out", str(tmp_path / "found.json"), "--seeds", "2"])
     bias.main()
     shown = capsys.readouterr().out
-    assert "| 2, 0.9 | plain | 2 | 2 | 20.0% | 50.0% | 2 | 80.0% |" in shown
-    assert "| 2, 0 | swapped | 2 | 0 | 20.0% | 10.0% | 2 | 80.0% |" in shown
+    assert "| 2, 0.9, train | plain | 2 | 2 | 20.0% | 50.0% | 2 | 80.0% |" in shown
+    assert "| 2, 0, train | swapped | 2 | 0 | 20.0% | 10.0% | 2 | 80.0% |" in shown
 
 
 def test_what_is_lost_is_told_by_how_far_the_similarities_moved():
