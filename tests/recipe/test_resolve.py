@@ -52,6 +52,17 @@ GIVEN_VALUES = {
 }
 
 
+@pytest.mark.parametrize("trained", ["lora", "prompt", "prefix"])
+@pytest.mark.parametrize("width", [64, 384, 768])
+def test_a_new_head_beside_the_model_learns_as_it_does_with_full_fine_tuning(trained, width):
+    beside, full = decided(trained=trained, width=width), decided(trained="full", width=width)
+    assert beside.learning_rate.value > 3 * full.learning_rate.value
+    assert beside.head_learning_rate.value == pytest.approx(full.head_learning_rate.value, rel=0.05)
+    assert "all weights" in beside.head_learning_rate.reason
+    given = decided(trained=trained, width=width, train={"learning_rate": 2 * beside.learning_rate.value})
+    assert given.head_learning_rate.value == pytest.approx(2 * beside.head_learning_rate.value, rel=0.01)
+
+
 @pytest.mark.parametrize("key", GIVEN_VALUES)
 def test_a_given_value_wins_and_the_others_stay_auto(key):
     section, *names = key.split(".")

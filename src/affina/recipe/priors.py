@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from affina.values import Resolved
+
 Trained = Literal["full", "partial", "lora", "prompt", "prefix", "head", "probed head"]
 """What moves: all weights, some of the pre-trained ones, tensors beside them, or a head alone, started at random or as
 a linear probe."""
@@ -74,6 +76,28 @@ def prior_rate(*, task: str, trained: Trained, width: int, table: Sequence[Prior
     return min(rate, nearest.rate * MOST_UP), f"our prior for {_NAMES[trained]}, {scaled}"
 
 
+def head_rate(body: float, *, trained: Trained, layer_decay: float = 1.0) -> Resolved[float]:
+    """The head's peak rate beside the body's: where each layer has its own, the head is the layer above the body.
+
+    Beside LoRA, a prompt or a prefix, whose tensors learn faster than weights do, a head learns as it does with full
+    fine-tuning: at their rates it has its rows by heart before they have adapted anything (docs/log.md, 2026-11-30).
+    """
+    if layer_decay != 1:
+        reason = f"{layer_decay:g} times the highest block's, as method.layer_decay says"
+        return Resolved(float(f"{body * layer_decay:.6g}"), reason)
+    faster, reason = _beside_full(trained), f"{HEAD_FACTOR:g} times the body's: the head is new"
+    if faster != 1:
+        reason = f"{HEAD_FACTOR:g} times what all weights would have: the head is new, and its matrices train whole"
+    return Resolved(float(f"{body * HEAD_FACTOR / faster:.2e}"), reason)
+
+
+def _beside_full(trained: Trained) -> float:
+    """How many times faster it learns than all weights of a model of the same width would; 1 where weights move."""
+    rates = {one.trained: one.rate for one in PRIORS if one.task == USUAL}
+    return rates[trained] / rates["full"] if trained in ("lora", "prompt", "prefix") else 1.0
+
+
+HEAD_FACTOR: Final = 3.0
 USUAL: Final = "classification"
 """The task whose rates serve one that has no line of its own."""
 MOST_UP: Final = 10.0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from affina.recipe.base import AUTO, Auto
-from affina.recipe.priors import WRITING, Trained, prior_rate
+from affina.recipe.priors import HEAD_FACTOR, WRITING, Trained, head_rate, prior_rate
 from affina.recipe.schema import EvaluateSpec, ScheduleShape, TrainSpec
 from affina.values import Resolved
 
@@ -20,7 +20,6 @@ T = TypeVar("T")
 GIVEN: Final = "given in the recipe"
 BATCH_ROWS: Final = 32
 """Rows in a batch of mean length."""
-HEAD_FACTOR: Final = 3.0
 WARMUP: Final = 0.1
 MOST_WARMUP: Final = 0.5
 """Of the steps: a warm-up that takes more of a run is said."""
@@ -133,7 +132,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
         prior=prior,
         epochs=given_or(train.epochs, _epochs(facts)),
         learning_rate=rate,
-        head_learning_rate=given_or(train.head_learning_rate, head_rate(rate.value, layer_decay=facts.layer_decay)),
+        head_learning_rate=given_or(train.head_learning_rate, _head_rate(rate.value, facts)),
         batch_tokens=given_or(train.batch_tokens, _batch_tokens(facts)),
         schedule=given_or(train.schedule, SCHEDULE),
         warmup=given_or(train.warmup, Resolved(WARMUP, f"the first {WARMUP:.0%} of the steps")),
@@ -173,13 +172,8 @@ def rounded(rate: float) -> float:
     return float(f"{rate:.1e}")
 
 
-def head_rate(body: float, *, layer_decay: float = 1.0) -> Resolved[float]:
-    """The head's peak rate beside the body's: where each layer has its own, the head is the layer above the body."""
-    if layer_decay != 1:
-        return Resolved(
-            float(f"{body * layer_decay:.6g}"), f"{layer_decay:g} times the highest block's, as method.layer_decay says"
-        )
-    return Resolved(float(f"{body * HEAD_FACTOR:.2e}"), f"{HEAD_FACTOR:g} times the body's: the head is new")
+def _head_rate(body: float, facts: Facts) -> Resolved[float]:
+    return head_rate(body, trained=facts.trained, layer_decay=facts.layer_decay)
 
 
 def _rate_of_the_head(train: TrainSpec, facts: Facts) -> Resolved[float] | None:
