@@ -13,29 +13,21 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sets
-from ledger import HERE, Run, commit, now, runs_of, save, words
+from ledger import HERE, Run, runs_of, save, words
 
-import affina
+import methods
+from methods import trained
 
 OUT: Final = HERE.parent / "results" / "quality-head-rates.json"
 WHAT: Final = "rates of a new head by method, starter/encoder; benchmarks/quality/head_rates.py"
-SETS: Final = ("trec", "emotion", "banking77")
-METHODS: Final[dict[str, Any]] = {
-    "lora": "lora",
-    "prefix": "prefix",
-    "prompt": "prompt",
-    "head": {"name": "partial", "blocks": 0},
-    "full": "full",
-}
+METHODS: Final = {name: methods.METHODS.get(name, name) for name in ("lora", "prefix", "prompt", "head", "full")}
 ROWS: Final = (100, 500)
-RATES: Final = ("auto", 1e-4, 3e-4, 1e-3, 3e-3)
+RATES: Final = (1e-4, 3e-4, 1e-3, 3e-3)
 JUDGED: Final = 1_000
 
 
@@ -60,7 +52,7 @@ def main() -> None:
     print("\n".join(table(runs)))
 
 
-def _run(name: str, rows: int, method: str, rate: str | float, seed: int, *, data: Path) -> Run:
+def _run(name: str, rows: int, method: str, rate: float, seed: int, *, data: Path) -> Run:
     whole = sets.make(name, data, seed=0)
     held = max(40, rows // 5)
     drawn = sets.draw([*whole.train, *whole.validation], rows + held + JUDGED, seed=seed)
@@ -68,34 +60,8 @@ def _run(name: str, rows: int, method: str, rate: str | float, seed: int, *, dat
     parts = sets.Splits(drawn[:rows], drawn[rows : rows + held], drawn[rows + held :])
     known = {row.label for row in parts.train}
     kept = sets.Splits(parts.train, *([row for row in part if row.label in known] for part in parts[1:]))
-    with tempfile.TemporaryDirectory() as folder:
-        sets.write(kept, Path(folder))
-        files = {part: f"{folder}/{part}.csv" for part in sets.Splits._fields}
-        started = time.process_time()
-        result = affina.train(
-            {
-                "model": "starter/encoder",
-                "seed": seed,
-                "data": {**files, "text": "text", "label": "label"},
-                "method": METHODS[method],
-                "train": {"reuse": False, "head_learning_rate": rate},
-                "evaluate": {"baselines": False, "resamples": 100},
-                "risks": {"measure": "never"},
-                "run": f"{folder}/run",
-            }
-        )
-        spent = time.process_time() - started
-    return {
-        "set": name,
-        "rows": rows,
-        "method": method,
-        "rate": rate,
-        "seed": seed,
-        "accuracy": result.scores.metrics["accuracy"].value,
-        "cpu_seconds": round(spent, 1),
-        "commit": commit(),
-        "date": now(),
-    }
+    asked = {"set": name, "rows": rows, "method": method, "rate": rate, "seed": seed}
+    return asked | trained(kept, METHODS[method], seed=seed, train={"head_learning_rate": rate})
 
 
 def table(runs: Sequence[Run]) -> Iterator[str]:
@@ -113,7 +79,7 @@ def table(runs: Sequence[Run]) -> Iterator[str]:
 
 def _arguments() -> argparse.Namespace:
     parser = words(__doc__, out=OUT)
-    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--sets", nargs="+", choices=methods.SETS, default=list(methods.SETS))
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--rows", nargs="+", type=int, default=list(ROWS))
     parser.add_argument("--seeds", type=int, default=1)

@@ -14,7 +14,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,8 +64,15 @@ def _run(name: str, rows: int, method: str, seed: int, *, data: Path) -> Run:
     held = max(40, rows // 5)
     drawn = sets.draw([*whole.train, *whole.validation], rows + held, seed=seed)
     test = sets.draw(whole.test, min(JUDGED, len(whole.test)), seed=sets.HOLD_OUT_SEED)
+    parts = sets.Splits(drawn[held:], drawn[:held], test)
+    asked = {"set": name, "rows": rows, "method": method, "seed": seed}
+    return asked | trained(parts, METHODS[method], seed=seed)
+
+
+def trained(parts: sets.Splits, method: Any, *, seed: int, train: Mapping[str, Any] | None = None) -> Run:
+    """One run of starter/encoder, and what it came to; `train`: what is not left to Affina."""
     with tempfile.TemporaryDirectory() as folder:
-        sets.write(sets.Splits(drawn[held:], drawn[:held], test), Path(folder))
+        sets.write(parts, Path(folder))
         files = {part: f"{folder}/{part}.csv" for part in sets.Splits._fields}
         started = time.process_time()
         result = affina.train(
@@ -73,8 +80,8 @@ def _run(name: str, rows: int, method: str, seed: int, *, data: Path) -> Run:
                 "model": "starter/encoder",
                 "seed": seed,
                 "data": {**files, "text": "text", "label": "label"},
-                "method": METHODS[method],
-                "train": {"reuse": False},
+                "method": method,
+                "train": {"reuse": False, **(train or {})},
                 "evaluate": {"baselines": False, "resamples": 100},
                 "risks": {"measure": "never"},
                 "run": f"{folder}/run",
@@ -83,10 +90,6 @@ def _run(name: str, rows: int, method: str, seed: int, *, data: Path) -> Run:
         spent = time.process_time() - started
         finished = next(one for one in journal.read(result.folder.journal) if isinstance(one, Finished))
     return {
-        "set": name,
-        "rows": rows,
-        "method": method,
-        "seed": seed,
         "accuracy": result.scores.metrics["accuracy"].value,
         "macro_f1": result.scores.metrics["macro_f1"].value,
         "stopped": finished.stopped,

@@ -48,7 +48,7 @@ def main() -> None:
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _split(data, folder, rows=given.rows)
+        write_rows(data, folder, rows=given.rows, held_out=HELD_OUT)
         model = str(locate("starter/decoder").folder)
         base = _loss(folder, model, None)
         for number in range(given.repeats):
@@ -60,14 +60,16 @@ def main() -> None:
             print(json.dumps(comparisons), flush=True)
 
 
-def _split(data: Path, folder: Path, *, rows: int) -> None:
+def write_rows(data: Path, folder: Path, *, rows: int, held_out: int) -> list[dict[str, str]]:
+    """Write `train.jsonl` and `validation.jsonl` of questions and answers, drawn at random; the training rows."""
     with data.open(encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
     random.Random(0).shuffle(found)  # noqa: S311 - not a secret
-    parts = {"validation": found[:HELD_OUT], "train": found[HELD_OUT : HELD_OUT + rows]}
+    parts = {"validation": found[:held_out], "train": found[held_out : held_out + rows]}
     for name, part in parts.items():
         lines = [json.dumps({"question": row["instruction"], "answer": row["response"]}) for row in part]
         (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return parts["train"]
 
 
 def _run(way: str, folder: Path, model: str, given: argparse.Namespace, *, seed: int) -> dict[str, Any]:

@@ -13,17 +13,17 @@ the wall's on a quiet one. Needs the data sets' folder in AFFINA_DATA. Writes be
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
-import random
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
+from chat import write_rows
 from classification import write_result
 from transformers import AutoTokenizer
 
@@ -76,7 +76,8 @@ def main() -> None:
     watch = Watch()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        answers = _split(given.data / "bitext_support" / "train.csv", folder, rows=given.rows)
+        rows = write_rows(given.data / "bitext_support" / "train.csv", folder, rows=given.rows, held_out=HELD_OUT)
+        answers = _learned(rows)
         data = {"train": str(folder / "train.jsonl"), "validation": str(folder / "validation.jsonl"), "test": "none"}
         recipe = {
             "model": "starter/decoder",
@@ -128,18 +129,10 @@ def _weights() -> tuple[int, int]:
     return blocks, module.get_output_embeddings().weight.numel()
 
 
-def _split(path: Path, folder: Path, *, rows: int) -> int:
-    """Write the rows; how many tokens of answers the training has, the end of each included."""
-    with path.open(encoding="utf-8", newline="") as file:
-        found = list(csv.DictReader(file))
-    random.Random(0).shuffle(found)  # noqa: S311 - not a secret
-    parts = {"validation": found[:HELD_OUT], "train": found[HELD_OUT : HELD_OUT + rows]}
-    for name, part in parts.items():
-        lines = [json.dumps({"question": row["instruction"], "answer": row["response"]}) for row in part]
-        (folder / f"{name}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+def _learned(rows: Sequence[Mapping[str, str]]) -> int:
+    """How many tokens of answers there are, the end of each included."""
     tokenizer = AutoTokenizer.from_pretrained(locate("starter/decoder").folder)
-    answers = tokenizer([row["response"] for row in parts["train"]])["input_ids"]
-    return sum(len(ids) + 1 for ids in answers)
+    return sum(len(ids) + 1 for ids in tokenizer([row["response"] for row in rows])["input_ids"])
 
 
 if __name__ == "__main__":
