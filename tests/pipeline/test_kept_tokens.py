@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -77,6 +80,18 @@ def test_segment_ids_take_no_room_until_one_is_not_zero(tmp_path, tokenizer):
         assert list(found.types) == list(opened(tmp_path / name).types) == wanted
         assert list(found.of([19, 0]).types) == [wanted[19], wanted[0]]
         assert (found.types.numbers.strides == (0,)) == (name == "single")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at what the system has mapped")
+def test_kept_token_ids_are_read_and_never_mapped(tokenizer):
+    found, _ = kept(tokenizer, rows_of())
+    [folder] = (cache.cache_folder() / KIND).glob("[!.]*")
+    assert len(found.ids[3]) == found.ids.lengths[3]
+    assert str(folder / "ids.npy") not in Path("/proc/self/maps").read_text(encoding="utf-8")
+    with (folder / "ids.npy").open("r+b") as file:
+        file.truncate(200)
+    with pytest.raises(OSError, match=r"ids\.npy has been cut"):
+        list(found.ids)
 
 
 def test_a_second_reading_is_taken_over_from_the_files(tokenizer, monkeypatch):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from affina.data.on_access import OnAccess
+
+
+class Numbers(Protocol):
+    """Numbers of which parts are read: an array in memory, or a file."""
+
+    def __len__(self) -> int:
+        """How many."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> NDArray[Any]:
+        """Those of a part, in their order."""
+        ...
 
 
 @final
@@ -22,7 +34,7 @@ class FlatLists(OnAccess[tuple[int, ...]]):
         ValueError: the two do not belong together.
     """
 
-    def __init__(self, numbers: NDArray[Any], ends: NDArray[np.int64]) -> None:
+    def __init__(self, numbers: Numbers, ends: NDArray[np.int64]) -> None:
         if len(numbers) != (ends[-1] if len(ends) else 0) or (np.diff(ends, prepend=0) < 0).any():
             raise ValueError("lists that do not end where their numbers do")
         self.numbers, self.ends = numbers, ends
@@ -48,4 +60,4 @@ class FlatLists(OnAccess[tuple[int, ...]]):
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """What a file needs."""
-        return {name: self.numbers, f"{name}-ends": self.ends}
+        return {name: self.numbers[:], f"{name}-ends": self.ends}

@@ -118,7 +118,7 @@ class _Labelled:
 
     def __init__(self, units: FlatLists, each: Sequence[Sequence[str]], counts: Mapping[str, int]) -> None:
         self._units, self._each, self._counts = units, each, counts
-        self.members, self.sizes = units.numbers, units.sizes
+        self.members, self.sizes = units.numbers[:], units.sizes
 
     def __len__(self) -> int:
         return len(self._units)

@@ -7,6 +7,9 @@ their files. What makes tokens of texts is `texts`; which files may be trusted i
 from __future__ import annotations
 
 import array
+import os
+import sys
+import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from affina.data.flat_lists import FlatLists
+from affina.data.flat_lists import FlatLists, Numbers
 from affina.data.on_access import OnAccess
 from affina.tasks.base import Example, Target
 
@@ -76,9 +79,9 @@ class SegmentIds:
         return _segments(_EMPTY if self._numbers is None else np.frombuffer(self._numbers, dtype=np.uint8), ids)
 
 
-def _segments(numbers: NDArray[np.uint8], ids: FlatLists) -> FlatLists:
+def _segments(numbers: Numbers, ids: FlatLists) -> FlatLists:
     """Segment ids beside token ids; of no numbers at all, one 0 that stands for each of them."""
-    return FlatLists(numbers if numbers.size else np.broadcast_to(_ZERO, len(ids.numbers)), ids.ends)
+    return FlatLists(numbers if len(numbers) else np.broadcast_to(_ZERO, len(ids.numbers)), ids.ends)
 
 
 _ZERO: Final = np.uint8(0)
@@ -112,7 +115,8 @@ class Tokenized:
         """Write it into an empty folder, a file for each array; segment ids that are all 0 are a file of none."""
         arrays = self.ids.arrays("ids") | {"whole": self.whole}
         if self.types is not None:
-            arrays["types"] = self.types.numbers if self.types.numbers.any() else _EMPTY
+            types = self.types.numbers[:]
+            arrays["types"] = types if types.any() else _EMPTY
         for name, values in arrays.items():
             np.save(folder / f"{name}.npy", values, allow_pickle=False)
 
@@ -129,12 +133,48 @@ def opened(folder: Path) -> Tokenized:
         found: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return found
 
-    ids = FlatLists(read("ids"), read("ids-ends"))
-    types = _segments(read("types"), ids) if (folder / "types.npy").is_file() else None
+    ids = FlatLists(_InFile(folder / "ids.npy"), read("ids-ends"))
+    types = _segments(_InFile(folder / "types.npy"), ids) if (folder / "types.npy").is_file() else None
     found = Tokenized(ids=ids, types=types, whole=read("whole"))
     if len(found.whole) != len(ids):
         raise ValueError("arrays of different rows")
     return found
+
+
+@final
+class _InFile:
+    """The numbers of a `.npy` file, of which a part is read when somebody asks for it.
+
+    Mapped into memory, a system takes in what lies around each part that is read, so that a few thousand rows here and
+    there had the whole file counted as this process's memory.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        OSError: it is not there.
+        ValueError: it is no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
+        self._path, self._offset, self._type, self._count = path, mapped.offset, mapped.dtype, len(mapped)
+        self._mapped = mapped if sys.platform == "win32" else None  # which has no reading from a place of a file
+        self._file = os.open(path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._file)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, part: slice, /) -> NDArray[Any]:
+        start, stop, _ = part.indices(self._count)
+        if self._mapped is not None:
+            return np.asarray(self._mapped[start:stop])
+        size = max(0, stop - start) * self._type.itemsize
+        data = os.pread(self._file, size, self._offset + start * self._type.itemsize)
+        if len(data) != size:
+            raise OSError(f"{self._path} has been cut since it was opened; train.reuse=false reads the texts anew")
+        return np.frombuffer(data, self._type)
 
 
 @final
