@@ -10,7 +10,6 @@ that no run learns, chooses by or reports on: nothing here looks at a test file.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from collections.abc import Iterator, Sequence
@@ -18,10 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import sets
-from ledger import HERE, Run, runs_of, save, words
+from ledger import HERE, Run, runs_of, save
 
 import methods
-from methods import trained
 
 OUT: Final = HERE.parent / "results" / "quality-head-rates.json"
 WHAT: Final = "rates of a new head by method, starter/encoder; benchmarks/quality/head_rates.py"
@@ -33,7 +31,7 @@ JUDGED: Final = 1_000
 
 def main() -> None:
     """Run what is missing, and show the table."""
-    given = _arguments()
+    given = methods.arguments(__doc__, out=OUT, methods=METHODS, rows=ROWS, seeds=1)
     runs = runs_of(given.out)
     done = {(run["set"], run["rows"], run["method"], run["rate"], run["seed"]) for run in runs}
     asked = [
@@ -61,7 +59,7 @@ def _run(name: str, rows: int, method: str, rate: float, seed: int, *, data: Pat
     known = {row.label for row in parts.train}
     kept = sets.Splits(parts.train, *([row for row in part if row.label in known] for part in parts[1:]))
     asked = {"set": name, "rows": rows, "method": method, "rate": rate, "seed": seed}
-    return asked | trained(kept, METHODS[method], seed=seed, train={"head_learning_rate": rate})
+    return asked | methods.trained(kept, METHODS[method], seed=seed, train={"head_learning_rate": rate})
 
 
 def table(runs: Sequence[Run]) -> Iterator[str]:
@@ -75,15 +73,6 @@ def table(runs: Sequence[Run]) -> Iterator[str]:
             some = [run for run in runs if (run["method"], run["rows"], run["set"], run["rate"]) == kind]
             cells.append(f"{statistics.mean(run['accuracy'] for run in some):.1%}" if some else "")
         yield f"| {method} | {rows} | {name} | {' | '.join(cells)} |"
-
-
-def _arguments() -> argparse.Namespace:
-    parser = words(__doc__, out=OUT)
-    parser.add_argument("--sets", nargs="+", choices=methods.SETS, default=list(methods.SETS))
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    parser.add_argument("--rows", nargs="+", type=int, default=list(ROWS))
-    parser.add_argument("--seeds", type=int, default=1)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

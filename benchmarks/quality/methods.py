@@ -14,7 +14,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ JUDGED: Final = 1_000
 
 def main() -> None:
     """Run what is missing, and show the table."""
-    given = _arguments()
+    given = arguments(__doc__, out=OUT, methods=METHODS, rows=ROWS, seeds=2)
     runs = runs_of(given.out)
     done = {(run["set"], run["rows"], run["method"], run["seed"]) for run in runs}
     asked = [
@@ -128,13 +128,17 @@ def _full(runs: Sequence[Run], run: Run) -> float | None:
     return of_full[0]["cpu_seconds"] if of_full else None
 
 
-def _arguments() -> argparse.Namespace:
-    parser = words(__doc__, out=OUT)
+def arguments(
+    doc: str | None, *, out: Path, methods: Iterable[str], rows: Iterable[int], seeds: int
+) -> argparse.Namespace:
+    """What is asked for of sets, methods, numbers of rows and seeds."""
+    parser = words(doc, out=out)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    parser.add_argument("--rows", nargs="+", type=int, default=list(ROWS))
-    parser.add_argument("--seeds", type=int, default=2)
-    return parser.parse_args()
+    parser.add_argument("--methods", nargs="+", choices=list(methods), default=list(methods))
+    parser.add_argument("--rows", nargs="+", type=int, default=list(rows))
+    parser.add_argument("--seeds", type=int, default=seeds)
+    found: argparse.Namespace = parser.parse_args()
+    return found
 
 
 if __name__ == "__main__":

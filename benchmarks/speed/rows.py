@@ -89,7 +89,7 @@ def _run(count: int) -> Run:
             child = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
             looks = []
             while child.poll() is None:
-                looks.append((round(time.perf_counter() - started, 2), *_held(child.pid)))
+                looks.append(_held(child.pid))
                 time.sleep(EVERY)
             if child.returncode:
                 sys.exit((folder / "said").read_text(encoding="utf-8"))
@@ -100,8 +100,8 @@ def _run(count: int) -> Run:
         "rows": count,
         "file_mb": round(size / 1e6, 1),
         "seconds": round(seconds, 1),
-        "peak_mib": max(look[1] for look in looks),
-        "peak_own_mib": max(look[2] for look in looks),
+        "peak_mib": max(resident for resident, _ in looks),
+        "peak_own_mib": max(own for _, own in looks),
         "stages": next(line.seconds for line in records if isinstance(line, Finished)),
         "commit": commit(),
         "date": now(),

@@ -4,9 +4,9 @@
 
 Useful operations are 6 for each weight of the blocks and real token, and 6 for each of the output layer and token that
 is learned: attention itself, norms, the optimizer, padding and what is read twice are none. The peak is that of square
-float32 products in the same process, measured before, in the midst of and after the training, the best of all. A step
-is the median of the steps; the epoch is all from its first step to its last evaluation (`per_epoch` at its default),
-checkpoints included. The processor's seconds decide, which a shared machine disturbs least; with one thread they are
+float32 products in the same process, measured before and after the training, the best of all. A step is the median of
+the steps; the epoch is all from the forecast to the last evaluation, the one before the first step and checkpoints
+included. The processor's seconds decide, which a shared machine disturbs least; with one thread they are
 the wall's on a quiet one. Needs the data sets' folder in AFFINA_DATA. Writes benchmarks/results/speed-share.json.
 """
 
@@ -25,6 +25,7 @@ from typing import Final
 import torch
 from chat import write_rows
 from classification import write_result
+from matrix_peak import matrix_peak
 from transformers import AutoTokenizer
 
 import affina
@@ -34,7 +35,7 @@ from affina.record.payloads import Evaluated, Payload, Step
 from affina.record.starts import Predicted
 
 RESULT: Final = Path(__file__).parent.parent / "results" / "speed-share.json"
-SIDES: Final = (576, 1_024, 1_536)
+SIDES, REPEATS = (576, 1_024, 1_536), 8
 """Of the square products."""
 HELD_OUT: Final = 16
 WEIGHT: Final = 6
@@ -53,7 +54,7 @@ class Watch:
     def __call__(self, record: Payload) -> None:
         """Called with each line of the record as it is written."""
         if isinstance(record, Predicted):
-            self.peak = max(self.peak, matrix_peak())
+            self.peak = matrix_peak(*SIDES, repeats=REPEATS)
             self.begun = time.process_time()
         if isinstance(record, Step):
             self.tokens += record.tokens
@@ -91,7 +92,7 @@ def main() -> None:
             "risks": {"measure": "never"},
         }
         affina.train(recipe, observers=(watch,))
-    peak = max(watch.peak, matrix_peak())
+    peak = max(watch.peak, matrix_peak(*SIDES, repeats=REPEATS))
     blocks, output = _weights()
     useful = WEIGHT * (blocks + output * answers / watch.tokens)
     each = [useful * tokens / seconds / peak for tokens, seconds in watch.steps]
@@ -108,18 +109,6 @@ def main() -> None:
     what = f"share of the float32 matrix peak, full, starter/decoder, {given.rows} answers of bitext_support"
     settings = f"batches of {given.tokens:,} tokens, {given.threads} threads, processor seconds"
     write_result(given.out, what=f"{what}, {settings}", comparisons=found, rounds=[])
-
-
-def matrix_peak() -> float:
-    """Operations a processor second of square float32 products, the best of some."""
-    best = 0.0
-    for side in SIDES:
-        one, other = torch.randn(2, side, side)
-        for _ in range(8):
-            started = time.process_time()
-            one @ other
-            best = max(best, 2 * side**3 / (time.process_time() - started))
-    return best
 
 
 def _weights() -> tuple[int, int]:

@@ -128,11 +128,12 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
     """
     prior = prior_of(WRITING if facts.writes else facts.task, facts.trained, facts.width)
     rate = given_or(train.learning_rate, _rate_of_the_head(train, facts) or prior)
+    head = head_rate(rate.value, trained=facts.trained, layer_decay=facts.layer_decay)
     return Hyperparameters(
         prior=prior,
         epochs=given_or(train.epochs, _epochs(facts)),
         learning_rate=rate,
-        head_learning_rate=given_or(train.head_learning_rate, _head_rate(rate.value, facts)),
+        head_learning_rate=given_or(train.head_learning_rate, head),
         batch_tokens=given_or(train.batch_tokens, _batch_tokens(facts)),
         schedule=given_or(train.schedule, SCHEDULE),
         warmup=given_or(train.warmup, Resolved(WARMUP, f"the first {WARMUP:.0%} of the steps")),
@@ -170,10 +171,6 @@ def doubt_of_warmup(warmup: float, total: int) -> str:
 def rounded(rate: float) -> float:
     """A rate with the two digits that matter."""
     return float(f"{rate:.1e}")
-
-
-def _head_rate(body: float, facts: Facts) -> Resolved[float]:
-    return head_rate(body, trained=facts.trained, layer_decay=facts.layer_decay)
 
 
 def _rate_of_the_head(train: TrainSpec, facts: Facts) -> Resolved[float] | None:
