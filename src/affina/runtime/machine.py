@@ -106,8 +106,9 @@ def facts(device: torch.device) -> dict[str, str | int | float | bool | None]:
 
 def versions(*extras: str) -> dict[str, str]:
     """Affina, Python and the libraries that decide the numbers, and of `extras` those that do so too."""
-    packages = ("affina", "torch", "transformers", "tokenizers", "safetensors", "numpy", "scikit-learn", *extras)
-    return {"python": platform.python_version()} | {name: _version(name) for name in packages}
+    packages = ("affina", "transformers", "tokenizers", "safetensors", "numpy", "scikit-learn", *extras)
+    own = {"python": platform.python_version(), "torch": str(torch.__version__)}  # its metadata may leave the build out
+    return own | {name: _version(name) for name in packages}
 
 
 @functools.cache
