@@ -261,7 +261,7 @@ def test_a_plan_says_in_words_what_trains_when(tmp_path):
     ("words", "reads"),
     [
         (("method=full",), True),
-        (("method={name: partial, blocks: 1}",), True),
+        (("method={name: partial, blocks: 1}", "train.epochs=80"), True),
         (("method={name: partial, blocks: 0}",), False),
         (("method=lora",), False),
         (("method=full", "risks.measure=never"), False),

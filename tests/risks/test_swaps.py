@@ -15,7 +15,7 @@ from affina.evaluation.probing import Prober
 from affina.record.risks import DIFFERENCE, PROBED, TUNED, UNTOUCHED
 from affina.risks.one_sided import by_label
 from affina.risks.probe import held_to
-from affina.risks.swaps import FLIPS, GAP, Pairs, Swaps, Views
+from affina.risks.swaps import FLIPS, FROM_BEFORE, GAP, Pairs, Swaps, Views
 from affina.tasks.classification import Classification
 
 SWAPPER = Swapper(terms_for(None, "en").value)
@@ -96,6 +96,20 @@ def test_what_the_untouched_model_did_before_is_subtracted():
     found = probe.after()
     assert [value(found, FLIPS, of).value for of in (TUNED, UNTOUCHED, DIFFERENCE)] == [1.0, 0.0, 1.0]
     assert value(found, GAP, DIFFERENCE).value == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("before", "says"), [(0, False), (30, True)])
+def test_what_a_model_did_before_its_training_is_said_to_be_no_doing_of_the_rows(before, says):
+    def answers(turned):
+        ours = np.tile([0.6, 0.4], (40, 1))
+        return np.concatenate([ours, np.where(np.arange(40)[:, None] < turned, [0.4, 0.6], ours)])
+
+    sides = [answers(before), answers(30)]
+    probe = Swaps(made_up([Side(1)] * 40), views=Views(lambda _: sides.pop(0)), sampling=SAMPLING, notes=())
+    probe.before()
+    found = probe.after()
+    assert found.outcome == "flagged"
+    assert (FROM_BEFORE in found.said) is says
 
 
 @pytest.mark.parametrize(

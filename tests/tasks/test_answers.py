@@ -2,7 +2,7 @@
 
 import pytest
 
-from affina.tasks.answers import Answer, longest_answer
+from affina.tasks.answers import Answer, begun, longest_answer
 from affina.tasks.lessons import Passage
 
 
@@ -27,6 +27,16 @@ def test_the_longest_of_several_answers(learned, start, end):
 @pytest.mark.parametrize("learned", ["", "...", "x.."])
 def test_nothing_that_is_learned_after_something(learned):
     assert longest_answer(passage(learned)) is None
+
+
+@pytest.mark.parametrize(
+    ("learned", "wanted", "kept"),
+    [("..xxx..x", 2, 4), ("..xxx..x", 4, 8), ("..x..xxx", 2, 6), ("xxx", 1, 1), ("....", 2, 4), ("..x...", 3, 6)],
+)
+def test_a_passage_up_to_so_many_tokens_that_are_learned(learned, wanted, kept):
+    whole = passage(learned, source=(7, 8))
+    found = begun(whole, learned=wanted)
+    assert (found.ids, found.learned, found.source) == (whole.ids[:kept], whole.learned[:kept], (7, 8))
 
 
 def test_an_encoder_decoder_s_answer_is_all_that_it_writes():

@@ -127,3 +127,8 @@ def _largest_first(batches: RowBatches, sizes: NDArray[np.int64]) -> RowBatches:
     second = int(np.lexsort((-np.arange(len(batches)), np.arange(len(batches)) == first, tokens))[-1])
     front = list(dict.fromkeys((first, second)))
     return batches.of(np.concatenate([front, np.delete(np.arange(len(batches)), front)]))
+
+
+def again(values: Sequence[int], length: int) -> tuple[int, ...]:
+    """A row's values, over and over, to a row of so many."""
+    return (tuple(values) * (length // len(values) + 1))[:length]

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import torch
 from torch import Tensor
 
-from affina.data.batching import plan_epoch
+from affina.data.batching import again, plan_epoch
 from affina.data.rows import Row
 from affina.evaluation import perplexity
 from affina.models.language import LanguageModel
@@ -160,10 +160,10 @@ class Learns(ABC):
         """Rows made of the first training row's tokens, as large a part of them learned as in all rows."""
         first = self.passages["train"][0]
         own = max(2, length - len(first.source) if first.source else length)
-        ids = _repeated(first.ids, own)
+        ids = again(first.ids, own)
         share = sum(passage.targets for passage in self.passages["train"]) / max(1, sum(self.lengths["train"]))
         learned = tuple(place >= own - max(1, round(share * length)) for place in range(own))
-        source = _repeated(first.source, max(1, length - own)) if first.source else ()
+        source = again(first.source, max(1, length - own)) if first.source else ()
         made = replace(first, ids=ids, learned=learned, source=source)
         return self.reading.collate([made] * count, rows=[0] * count).to(self.model.module.device)
 
@@ -224,7 +224,3 @@ class Learns(ABC):
 
 def _mean(found: perplexity.Statistics) -> float:
     return float(found.nats.sum() / found.tokens.sum())
-
-
-def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:
-    return (tuple(values) * (length // len(values) + 1))[:length]

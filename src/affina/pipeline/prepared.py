@@ -154,6 +154,12 @@ class Subject(RunsOnce, Protocol):
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Measure and record the tuned model, as it was exported, on the rows that the report is about."""
 
+    def report_work(self, run: Prepared) -> float:
+        """What `measure` takes, in tokens that go through the model forward."""
+
+    def baselines_work(self, run: Prepared) -> float:
+        """What it takes to ask the untouched model for labels or texts, in the same."""
+
     def probes(self, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
         """The probes of what the training may have cost, or why one is left out."""
 

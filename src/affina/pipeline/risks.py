@@ -16,6 +16,7 @@ from affina.pipeline.attaching import as_exported, is_beside
 from affina.pipeline.budgets import budgets_of, keeps_limit, name_of
 from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
+from affina.pipeline.work import work_of
 from affina.recipe.base import AUTO
 from affina.record.journal import Journal
 from affina.record.risks import BY_GROUP, RISKS, SWAPS, Probed
@@ -104,7 +105,7 @@ def _on_unseen(run: Prepared, outcome: Outcome, journal: Journal, probing: Probi
 def _allowance(run: Prepared, tokens: int) -> Allowance:
     """What the probes of a run may read whose training read so many tokens."""
     bounded = run.recipe.risks.measure == AUTO
-    return Allowance(tokens, bounded=bounded, budgeted=frozenset(budgets_of(run.recipe)))
+    return Allowance(work_of(run, tokens), bounded=bounded, budgeted=frozenset(budgets_of(run.recipe)))
 
 
 def will_read_base(run: Prepared, plan: Plan) -> bool:

@@ -17,11 +17,10 @@ import torch
 from affina.data.batching import by_length
 from affina.methods.added import taken_by
 from affina.methods.prompt import SoftPrompt
-from affina.methods.reach import lowest_reached
 from affina.models.base import width
-from affina.models.packed import numbers_in, sizes_of
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import planner_of, stages_in
+from affina.pipeline.work import passed_of
 from affina.planning.activations import Shape
 from affina.planning.estimate import shapes
 from affina.training.plan import Plan
@@ -108,34 +107,26 @@ def without_known(prepared: Prepared, costs: Costs) -> Costs:
     """What passes cost that step over the frozen blocks of a run, whose states it keeps."""
     if prepared.kept is None:
         return costs
-    blocks = prepared.kept.cut.blocks
-    known = sum(numbers_in(prepared.model.module.get_submodule(path)) for path in blocks)
-    return replace(costs, forward_weights=costs.forward_weights - known, blocks=costs.blocks - len(blocks))
+    blocks, known = len(prepared.kept.cut.blocks), passed_of(prepared).known
+    return replace(costs, forward_weights=costs.forward_weights - known, blocks=costs.blocks - blocks)
 
 
 def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:
     """The costs of a run's model with the method that is on it, where `names` of what trains do, or all of it."""
     anatomy, state = prepared.model.anatomy, prepared.attached.state_dict()
-    trained = state.keys() if names is None else names
-    lowest = lowest_reached(prepared.model.module, anatomy, trained)
-    forward = backward = reached = 0
-    for name, size in sizes_of(prepared.model.module):
-        number = anatomy.block_of(name)
-        if number is not None:
-            forward += size
-            reached += size * (number >= lowest)
-            backward += size * (1 + (name in trained)) * (number >= lowest)
+    trained, passed = state.keys() if names is None else names, passed_of(prepared, names)
+    reached = len(anatomy.blocks) - passed.lowest
     again = prepared.recipe.train.checkpoint_activations
     taken, goes_through = taken_by(prepared.attached), isinstance(prepared.attached, SoftPrompt)
     return Costs(
-        forward_weights=forward,
-        backward_weights=backward,
+        forward_weights=passed.forward,
+        backward_weights=passed.backward,
         blocks=len(anatomy.blocks),
-        reached=len(anatomy.blocks) - lowest,
+        reached=reached,
         width=width(prepared.model),
         moved=sum(state[name].numel() for name in trained) / sum(tensor.numel() for tensor in state.values()),
-        again_weights=reached if again else 0.0,
-        again=len(anatomy.blocks) - lowest if again else 0.0,
+        again_weights=passed.reached if again else 0.0,
+        again=reached if again else 0.0,
         virtual=taken if goes_through else 0,
         prefix=0 if goes_through else taken,
     )

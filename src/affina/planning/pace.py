@@ -57,7 +57,7 @@ EFFICIENCY: Final = 0.7
 STEP_OF_TEST: Final = 5 / 3
 """Of a range test, in steps of training: two forward passes come with it."""
 SCORED_LENGTH: Final = 64
-"""Tokens that are read together, on the whole, where labels are scored."""
+"""Tokens that are read together, on the whole, where labels are scored or texts are written."""
 PAGE_SECONDS: Final = 1.0
 """Intervals, samples and the report."""
 
@@ -167,9 +167,7 @@ def time_of(prepared: Prepared, pace: Pace, plan: Plan, *, prepared_in: float) -
         + _beforehand(prepared, whole.untouched(), pace)
         + tested
         + _keeping(prepared, pace),
-        after=pace.model
-        + PAGE_SECONDS
-        + _forward(prepared, whole, pace, prepared.subject.lengths[prepared.report_split]),
+        after=pace.model + PAGE_SECONDS + _report(prepared, whole, pace),
         how=pace.how,
     )
 
@@ -228,17 +226,29 @@ def _judged(prepared: Prepared) -> list[int]:
     return [lengths[place] for place in judged_places(prepared)]
 
 
+def _report(prepared: Prepared, costs: Costs, pace: Pace) -> float:
+    """To read the rows of the report, and to write its texts."""
+    lengths = prepared.subject.lengths[prepared.report_split]
+    beyond = prepared.subject.report_work(prepared) - sum(lengths)
+    return _forward(prepared, costs, pace, lengths) + _asking(beyond, costs, pace)
+
+
+def _asking(tokens: float, costs: Costs, pace: Pace) -> float:
+    """Seconds in which a language model reads so many tokens, of rows of a usual length."""
+    rows = round(tokens / SCORED_LENGTH)
+    return costs.forward(Shape(rows, SCORED_LENGTH)) * pace.evaluation if rows else 0.0
+
+
 def _baselines(prepared: Prepared, costs: Costs, pace: Pace) -> float:
-    """The linear probe, the untouched model asked for labels, and the probe that starts a head."""
+    """The linear probe, the untouched model asked for labels or texts, and the probe that starts a head."""
     splits = (prepared.subject.lengths["train"], prepared.subject.lengths["validation"])
     features = sum(_forward(prepared, costs, pace, part, most=MOST_ROWS) for part in splits)
     seconds = 0.0
     if prepared.recipe.evaluate.baselines and prepared.subject.outputs:
         reported = prepared.subject.lengths[prepared.report_split]
         seconds += features + _forward(prepared, costs, pace, reported) + len(STRENGTHS) * pace.fit
-    cost = prepared.subject.baseline_cost(prepared) if prepared.recipe.evaluate.baselines else None
-    if cost is not None:
-        seconds += costs.forward(Shape(max(1, cost.tokens // SCORED_LENGTH), SCORED_LENGTH)) * pace.evaluation
+    if prepared.recipe.evaluate.baselines:
+        seconds += _asking(prepared.subject.baselines_work(prepared), costs, pace)
     if prepared.subject.has_new_head and prepared.recipe.train.head_start != "random":
         seconds += features + pace.fit
     return seconds

@@ -109,7 +109,7 @@ class RisksSpec(Spec):
     measure: Literal["always", "never"] | Auto = Field(
         AUTO,
         description="Whether overfitting, forgetting and bias are measured; `auto` as far as that takes at most 15% of"
-        " the work of the training.",
+        " the work of the run.",
     )
     overfitting: OverfittingSpec = OverfittingSpec()
     forgetting: ForgettingSpec = ForgettingSpec()

@@ -1,7 +1,7 @@
-"""How much work the probes of a run may be: at most a share of what its training was.
+"""How much work the probes of a run may be: at most a share of what the rest of it is.
 
-Work is counted in tokens that go through the model forward, so that what is measured depends on the run alone and never
-on the clock. What the probes took in seconds is in the record.
+Work is counted in tokens that go through the model forward (`pipeline.work`), so that what is measured depends on the
+run alone and never on the clock. What the probes took in seconds is in the record.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from affina.record.risks import Probed, Risk
-from affina.training.stepping import BACKWARD
 
 Part = Literal["overfitting", "memorising", "forgetting", "bias"]
 SHARES: Final[Mapping[Part, float]] = MappingProxyType(
-    {"overfitting": 0.04, "memorising": 0.03, "forgetting": 0.06, "bias": 0.05}
+    {"overfitting": 0.04, "memorising": 0.05, "forgetting": 0.06, "bias": 0.05}
 )
-"""Of the work of the training: at most 15% together, since memorising is asked of models that write texts, and bias of
-those that choose labels. A run does more than to train, so that of its time they are less; where
-little trains and a step is cheaper than it is counted, that makes up for it."""
+"""Of the work of the run: at most 15% together, since memorising is asked of models that write texts, and bias of
+those that choose labels."""
 RISKS: Final[Mapping[Part, Risk]] = MappingProxyType(
     {"overfitting": "overfitting", "memorising": "overfitting", "forgetting": "forgetting", "bias": "bias"}
 )
@@ -32,19 +30,19 @@ class Allowance:
     """What the probes of a run may read.
 
     Attributes:
-        trained: tokens that the training read, each as often as it did.
+        work: of the run without them, in tokens that go through its model forward.
         bounded: whether there is a bound at all.
         budgeted: risks whose probes have none: a budget has to be held against something.
     """
 
-    trained: int
+    work: float
     bounded: bool
     budgeted: frozenset[Risk] = frozenset()
 
     def tokens(self, part: Part) -> float:
         """How many may go through the model forward."""
         bounded = self.bounded and not (RISKS[part] in self.budgeted and part != "memorising")
-        return SHARES[part] * BACKWARD * self.trained if bounded else math.inf
+        return SHARES[part] * self.work if bounded else math.inf
 
     def rows(self, part: Part, *, each: float, most: int) -> int:
         """How many of `most` rows may be read.
@@ -69,8 +67,8 @@ class Allowance:
         if self.rows(part, each=each, most=least) >= least:
             return None
         why = (
-            f"the training read {self.trained:,} tokens, and to measure this on {least} rows or texts would be more"
-            f" than {SHARES[part]:.0%} of that work, its part of the 15% for all probes; risks.measure=always measures"
-            " it all the same"
+            f"the run is the work of {self.work:,.0f} tokens that are read once, and to measure this on {least} rows or"
+            f" texts would be more than {SHARES[part]:.0%} of that, its part of the 15% for all probes;"
+            " risks.measure=always measures it all the same"
         )
         return Probed(risk=RISKS[part], probe=probe, outcome="unmeasured", why=why)

@@ -203,14 +203,17 @@ class OfTexts:
         losses: each row's losses, for the model as it is, of the training and of the validation split.
         trained: how many training rows there are.
         sampling: how the intervals are drawn.
+        note: what else is said of how it was measured.
     """
 
     risk: Risk = "overfitting"
     name = NAME
     needs_base = True
 
-    def __init__(self, losses: Callable[[str], perplexity.Statistics], *, trained: int, sampling: Sampling) -> None:
-        self._losses, self._trained, self._sampling = losses, trained, sampling
+    def __init__(
+        self, losses: Callable[[str], perplexity.Statistics], *, trained: int, sampling: Sampling, note: str = ""
+    ) -> None:
+        self._losses, self._trained, self._sampling, self._note = losses, trained, sampling, note
         self._before: dict[str, perplexity.Statistics] = {}
 
     def before(self) -> None:
@@ -225,7 +228,8 @@ class OfTexts:
             are_all = split == "train" and rows == self._trained
             sides.append(Side(rows, _loss_of(now), _loss_of(before), are_all=are_all))
         found = compare(*sides, names=(LOSS,), decisive=LOSS, sampling=self._sampling)
-        return replace(found, notes=(_told(*sides, began="the untouched model"),))
+        notes = (_told(*sides, began="the untouched model"), self._note)
+        return replace(found, notes=tuple(note for note in notes if note))
 
 
 def _loss_of(rows: perplexity.Statistics) -> Measure:

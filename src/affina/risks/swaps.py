@@ -37,6 +37,10 @@ TOO_FEW: Final = "all one way, and too few to tell whether that is chance"
 NO_SIDE: Final = (
     "the rows that change have terms of both sides, so that nothing tells whether it is to the disadvantage of one"
 )
+FROM_BEFORE: Final = (
+    "; the training has added none that can be told: what the untouched model holds of the texts changes as many"
+)
+"""What is said where the model was so before."""
 FLIPS: Final = "flip_rate"
 GAP: Final = "probability_gap"
 
@@ -188,7 +192,7 @@ def _by_sides(found: Found, each: Sequence[OfLabel], pairs: Pairs) -> Found:
         return found
     directed = [one for one in each if one.is_directed and (one.is_above or found.outcome == "flagged")]
     if directed:
-        return replace(found, outcome="flagged", said=_told(directed, pairs))
+        return replace(found, outcome="flagged", said=_told(directed, pairs) + _origin(found.figures))
     if found.outcome == "flagged":
         changing = [one for one in each if one.flips]
         said = f"{_told(changing, pairs)}: {BOTH_WAYS}" if changing else NO_SIDE
@@ -197,6 +201,12 @@ def _by_sides(found: Found, each: Sequence[OfLabel], pairs: Pairs) -> Found:
     if doubtful:
         return replace(found, outcome="open", said=f"{_told(doubtful, pairs)}: {TOO_FEW}")
     return found
+
+
+def _origin(figures: Sequence[Figure]) -> str:
+    """Words for answers that the untouched model would change as often; empty where it was not asked, or does not."""
+    more = [figure.found.low for figure in figures if (figure.metric, figure.of) == (FLIPS, DIFFERENCE)]
+    return FROM_BEFORE if more and more[0] <= 0 else ""
 
 
 def _told(each: Sequence[OfLabel], pairs: Pairs) -> str:

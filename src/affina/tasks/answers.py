@@ -6,8 +6,8 @@ is what is trained on: nothing is rendered, or made into tokens, anew. This modu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
 
 from affina.tasks.lessons import Passage
 
@@ -23,6 +23,13 @@ class Answer:
 
     asked: tuple[int, ...]
     ids: tuple[int, ...]
+
+
+def begun(passage: Passage, *, learned: int) -> Passage:
+    """A passage up to so many tokens that are learned; whole where there are no more."""
+    places = (place for place, is_learned in enumerate(passage.learned) if is_learned)
+    last = next(islice(places, learned - 1, None), len(passage.ids))
+    return replace(passage, ids=passage.ids[: last + 1], learned=passage.learned[: last + 1])
 
 
 def longest_answer(passage: Passage) -> Answer | None:

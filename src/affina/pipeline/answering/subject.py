@@ -9,7 +9,7 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from affina.data.batching import plan_epoch
+from affina.data.batching import again, plan_epoch
 from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
@@ -133,8 +133,8 @@ class Answering:
     def rows_of(self, length: int, *, count: int) -> Batch:
         """Rows made of the first training row's tokens."""
         example = self.examples["train"][0]
-        types = None if example.types is None else _repeated(example.types, length)
-        made = replace(example, ids=_repeated(example.ids, length), types=types)
+        types = None if example.types is None else again(example.types, length)
+        made = replace(example, ids=again(example.ids, length), types=types)
         nobody = [-1] * count  # of no row, whose swapped text would be read too
         return self.task.collate([made] * count, rows=nobody).to(self.model.module.device)
 
@@ -217,6 +217,14 @@ class Answering:
         with as_shipped(module, self.model.anatomy, self.model.units):
             ship(run, folder, max_length=self.max_length)
 
+    def baselines_work(self, run: Prepared) -> float:
+        """That of the language model beside this one."""
+        return 0.0 if (cost := self.baseline_cost(run)) is None else cost.tokens
+
+    def report_work(self, run: Prepared) -> float:
+        """Every row once."""
+        return float(sum(self.lengths[run.report_split]))
+
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Metrics with intervals, random rows, and the surest mistakes."""
         split = run.report_split
@@ -249,7 +257,3 @@ class Answering:
         guess = self.judge.guess(self.judge.targets(self.examples["train"]), rows=len(judged))
         found = self.judge.quick(guess, judged)
         return Floor(metric=found.get(run.hyper.metric.value, 0.0), loss=found["loss"])
-
-
-def _repeated(values: Sequence[int], length: int) -> tuple[int, ...]:
-    return (tuple(values) * (length // len(values) + 1))[:length]

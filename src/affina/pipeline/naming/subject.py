@@ -20,7 +20,7 @@ from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.learning import Learns
 from affina.pipeline.naming.beside import scoring_bytes
 from affina.pipeline.naming.fitted import probes_of
-from affina.pipeline.naming.namer import Namer
+from affina.pipeline.naming.namer import Namer, cost_of
 from affina.pipeline.naming.untouched import Untouched, measure_untouched
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.results import Measured, Rated, Seen, of_metric
@@ -137,6 +137,15 @@ class ByName(Learns):
 
     def _untuned(self) -> Namer:
         return replace(self.namer, ended=False)
+
+    def baselines_work(self, run: Prepared) -> float:
+        """Without examples, and with them."""
+        return 0.0 if self.untouched is None else self.untouched.tokens
+
+    def report_work(self, run: Prepared) -> float:
+        """Every row with every label."""
+        rows = self.rows[run.report_split]
+        return len(rows) * cost_of(self.model, self.namer.asking, rows)
 
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Metrics with intervals, random rows, and the surest mistakes."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from affina.data.canaries import own_count
 from affina.evaluation import perplexity
 from affina.models.ending import end_tokens
 from affina.models.writing import HowToWrite, read_back, write
-from affina.pipeline.compared_rows import compared_rows, mean_tokens
+from affina.pipeline.compared_rows import SPLITS, compared_rows
 from affina.pipeline.forgetting import forgetting_of
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.writing.planted import exposure_of
@@ -23,11 +23,19 @@ from affina.risks.memorising import LEAST_ROWS, LEAST_TOKENS, LENGTH, MOST_ROWS,
 from affina.risks.overfitting import OfTexts
 from affina.risks.own_texts import WRITTEN
 from affina.risks.probe import Probe
-from affina.tasks.answers import Answer, longest_answer
+from affina.tasks.answers import Answer, begun, longest_answer
+from affina.tasks.lessons import Passage
 from affina.tasks.shots import question_room
 
 if TYPE_CHECKING:
     from affina.pipeline.writing.subject import Writing
+
+
+BEGUN: Final = 32
+"""Tokens that are learned of a row, as far as it is read where there is no time for all of it."""
+BEGUN_NOTE: Final = (
+    f"of each row what is up to the first {BEGUN} tokens that are learned: whole rows would take too long"
+)
 
 
 def probes_of(subject: Writing, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
@@ -41,22 +49,36 @@ def probes_of(subject: Writing, run: Prepared, allowance: Allowance, journal: Jo
 
 
 def _overfitting(subject: Writing, run: Prepared, allowance: Allowance) -> Probe | Probed:
-    places = compared_rows(run, allowance, each={split: 2 * tokens for split, tokens in mean_tokens(run).items()})
+    passages, note = subject.passages, ""
+    places = compared_rows(run, allowance, each=_twice(passages))
+    if isinstance(places, Probed):
+        passages, note = (
+            {split: [begun(part, learned=BEGUN) for part in passages[split]] for split in SPLITS},
+            BEGUN_NOTE,
+        )
+        places = compared_rows(run, allowance, each=_twice(passages))
     if isinstance(places, Probed):
         return places
 
     def losses(split: str) -> perplexity.Statistics:
-        passages = [subject.passages[split][place] for place in places[split]]
-        sizes = [0] * len(passages)
+        looked_at = [passages[split][place] for place in places[split]]
+        sizes = [0] * len(looked_at)
         return perplexity.statistics(
-            subject.model, subject.reading, passages, sizes=sizes, budget=run.evaluation_budget
+            subject.model, subject.reading, looked_at, sizes=sizes, budget=run.evaluation_budget
         )
 
-    return OfTexts(losses, trained=own_count(subject.rows["train"]), sampling=run.sampling)
+    return OfTexts(losses, trained=own_count(subject.rows["train"]), sampling=run.sampling, note=note)
+
+
+def _twice(passages: Mapping[str, Sequence[Passage]]) -> dict[str, float]:
+    """Split to the tokens of a row in the mean, which the untouched and the tuned model read."""
+    return {split: 2 * sum(map(len, passages[split])) / max(1, len(passages[split])) for split in SPLITS}
 
 
 def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: Journal) -> Probe | Probed:
-    each = sum(mean_tokens(run).values()) + 2 * WRITTEN * LENGTH  # what is asked is a part of the row, and is read once
+    drawn = {split: long_answers(subject, split, count=MOST_ROWS, seed=run.recipe.seed) for split in SPLITS}
+    prompts = {split: _prompts(subject, answers) for split, answers in drawn.items()}
+    each = sum(sum(map(len, asked)) / max(1, len(asked)) + WRITTEN * LENGTH for asked in prompts.values())
     refused = allowance.refused("memorising", REPRODUCED, each=each, least=LEAST_ROWS)
     if refused is not None:
         return refused
@@ -66,8 +88,8 @@ def _memorising(subject: Writing, run: Prepared, allowance: Allowance, journal: 
         def going(done: int) -> None:
             journal.show(Progress(what=f"answers, {split}", done=done, of=len(answers)))
 
-        answers = long_answers(subject, split, count=count, seed=run.recipe.seed)
-        texts = write(subject.model, _prompts(subject, answers), HowToWrite(most_tokens=LENGTH), progress=going)
+        answers = drawn[split][:count]
+        texts = write(subject.model, prompts[split][:count], HowToWrite(most_tokens=LENGTH), progress=going)
         stops = end_tokens(subject.model)
         learned = (read_back(subject.model, answer.ids, stops) for answer in answers)
         return [reproduces(text, answer) for text, answer in zip(texts, learned, strict=True)]

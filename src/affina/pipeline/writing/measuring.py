@@ -15,6 +15,7 @@ from affina.pipeline.writing.writer import Judged, ToWrite
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Event, Scores
 from affina.record.progress import Progress
+from affina.risks.own_texts import WRITTEN
 from affina.tasks.shots import draw_shots
 
 if TYPE_CHECKING:
@@ -52,6 +53,22 @@ def measure_tuned(subject: Writing, run: Prepared, journal: Journal) -> Measured
         samples=shown.samples(wanted, found, seed=run.recipe.seed),
         worst=shown.worst(wanted, found),
     )
+
+
+def work_of_texts(subject: Writing, run: Prepared, *, shots: int = 0) -> float:
+    """What it takes to write the report's texts, as long as the right ones, in tokens that go through the model.
+
+    Args:
+        subject: its rows.
+        run: whose report it is.
+        shots: training rows that stand before each question.
+    """
+    passages, lengths = subject.reported.passages, subject.lengths["train"]
+    read, learned = sum(map(len, passages)), sum(passage.targets for passage in passages)
+    shown = len(passages) * shots * sum(lengths) / len(lengths)
+    answers = min(learned, subject.writer.how.most_tokens * len(passages))
+    written = len(_wanted(subject, run).rows) / max(1, len(passages))
+    return written * (shown + read - learned + WRITTEN * answers)
 
 
 def _measure_references(subject: Writing, run: Prepared, journal: Journal) -> None:

@@ -98,6 +98,14 @@ class Writing(Learns):
         if self.writer.phrases is not None:
             write_text(folder.slots, self.writer.phrases.dump())
 
+    def baselines_work(self, run: Prepared) -> float:
+        """Of the model as it is, and of the one that is shown training rows."""
+        return self.report_work(run) + measuring.work_of_texts(self, run, shots=self.shots)
+
+    def report_work(self, run: Prepared) -> float:
+        """Every row once, and some texts that are as long as the right ones."""
+        return sum(map(len, self.reported.passages)) + measuring.work_of_texts(self, run)
+
     def measure(self, run: Prepared, journal: Journal) -> Measured:
         """Loss and perplexity of all rows; of some of them the texts that the model writes, against the references."""
         return measuring.measure_tuned(self, run, journal)
