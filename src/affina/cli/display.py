@@ -35,7 +35,7 @@ from affina.record.progress import Progress
 from affina.record.searched import Tried
 from affina.record.starts import ModelLoaded, Predicted, RangeTested, Restarted
 from affina.reporting import budgets
-from affina.reporting.formats import counted, mebibytes, metric
+from affina.reporting.formats import counted, mebibytes, metric, number
 
 MOST_TOKENS: Final = 16
 """Of the first row, as it is read."""
@@ -201,8 +201,8 @@ class Display:
         self._line(
             "finished",
             f"{counted(record.steps, 'steps')} in {record.seconds['training']:.0f} s{self._spent} ({record.stopped}; "
-            f"the weights after step {record.best_step:,} are kept), {record.rows_per_second:,.0f} rows/s, "
-            f"{record.tokens_per_second:,.0f} tokens/s, {_held(record)}",
+            f"the weights after step {record.best_step:,} are kept), {number(record.rows_per_second)} rows/s, "
+            f"{number(record.tokens_per_second)} tokens/s, {_held(record)}",
         )
 
 
