@@ -104,25 +104,40 @@ def trained(parts: sets.Splits, method: Any, *, seed: int, train: Mapping[str, A
 
 def table(runs: Sequence[Run]) -> Iterator[str]:
     """A line for each number of rows and method: accuracy by set, means over seeds, and time beside full."""
-    names = sorted({run["set"] for run in runs})
-    yield f"| rows | method | {' | '.join(names)} | mean | time, full = 1 |"
-    yield f"|---:|---|{'---:|' * (len(names) + 2)}"
+    yield f"| rows | method | {' | '.join(SETS)} | mean | time, full = 1 |"
+    yield f"|---:|---|{'---:|' * (len(SETS) + 2)}"
     for rows in sorted({run["rows"] for run in runs}):
         for method in METHODS:
-            found = {
-                name: [run for run in runs if (run["set"], run["rows"], run["method"]) == (name, rows, method)]
-                for name in names
-            }
-            found = {name: of_set for name, of_set in found.items() if rows >= LEAST.get(name, 0)}
-            if not all(found.values()):
-                continue
-            means = {name: statistics.mean(run["accuracy"] for run in of_set) for name, of_set in found.items()}
-            times = [
-                run["cpu_seconds"] / full for of_set in found.values() for run in of_set if (full := _full(runs, run))
-            ]
-            shown = " | ".join(f"{means[name]:.1%}" if name in means else "" for name in names)
-            took = f"{statistics.mean(times):.2f}" if times else ""
-            yield f"| {rows:,} | {method} | {shown} | {statistics.mean(means.values()):.1%} | {took} |"
+            found = worth(runs, rows, method)
+            if found is not None:
+                means, took = found
+                shown = " | ".join(f"{means[name]:.1%}" if name in means else "" for name in SETS)
+                yield f"| {rows:,} | {method} | {shown} | {statistics.mean(means.values()):.1%} | {took:.2f} |"
+
+
+def worth(runs: Sequence[Run], rows: int, method: str) -> tuple[dict[str, float], float] | None:
+    """Set to the mean accuracy over seeds, and the mean time beside full; None where a set has no run.
+
+    Args:
+        runs: all there are.
+        rows: of training.
+        method: one of `METHODS`.
+    """
+    found = {
+        name: [run for run in runs if (run["set"], run["rows"], run["method"]) == (name, rows, method)]
+        for name in SETS
+        if rows >= LEAST.get(name, 0)
+    }
+    if not all(found.values()):
+        return None
+    times = [
+        run["cpu_seconds"] / full
+        for of_set in found.values()
+        for run in of_set
+        if (full := _full(runs, run)) is not None
+    ]
+    means = {name: statistics.mean(run["accuracy"] for run in of_set) for name, of_set in found.items()}
+    return means, statistics.mean(times) if times else float("nan")
 
 
 def _full(runs: Sequence[Run], run: Run) -> float | None:

@@ -15,7 +15,9 @@ from affina.errors import Problem, RecipeError
 from affina.methods import lora
 from affina.models.base import Pretrained
 from affina.models.language import LanguageModel
+from affina.pipeline.prepared import Subject
 from affina.recipe.base import AUTO
+from affina.recipe.measured_methods import Way, better_than, told
 from affina.recipe.method_specs import LoraSpec
 from affina.recipe.schema import Method, MethodSpec, Recipe
 from affina.recipe.weight_specs import FullSpec, PartialSpec
@@ -30,20 +32,20 @@ BESIDE_WEIGHTS: Final = 3
 
 
 def choose_method(
-    recipe: Recipe, model: Pretrained, choices: dict[str, Resolved[Any]], *, begun: Callable[[], Resolved[Any] | None]
+    recipe: Recipe, subject: Subject, choices: dict[str, Resolved[Any]], *, begun: Callable[[], Resolved[Any] | None]
 ) -> Method:
     """The method, with what it leaves open decided.
 
     Args:
         recipe: as asked.
-        model: whose sizes count.
+        subject: the model whose sizes count, and the training rows.
         choices: gets what is decided.
         begun: gives the method of the stopped run that goes on, as plain data, which another one could not.
     """
     method = recipe.method
     if isinstance(method, str):
         before = begun()
-        chosen = _by_model(model) if before is None else _as_begun(before)
+        chosen = _by_model(subject.model, len(subject.rows["train"])) if before is None else _as_begun(before)
         choices["method"], method = Resolved(chosen.value.name, chosen.reason), chosen.value
     if not isinstance(method, LoraSpec):
         return method
@@ -53,10 +55,10 @@ def choose_method(
     return method.model_copy(update={"alpha": alpha.value})
 
 
-def _by_model(model: Pretrained) -> Resolved[Method]:
+def _by_model(model: Pretrained, rows: int) -> Resolved[Method]:
     if model.source.packed:
         return Resolved(LoraSpec(), "matrices in four bits cannot train themselves")
-    return _by_memory(model, _by_sizes(model))
+    return _by_memory(model, _by_sizes(model, rows))
 
 
 def check_beside(method: Method | str) -> None:
@@ -80,8 +82,8 @@ def _as_begun(begun: Resolved[Any]) -> Resolved[Method]:
     return Resolved(TypeAdapter[Method](MethodSpec).validate_python(begun.value), begun.reason)
 
 
-def _by_sizes(model: Pretrained) -> Resolved[FullSpec | PartialSpec]:
-    """All weights, or all but the embeddings."""
+def _by_sizes(model: Pretrained, rows: int) -> Resolved[Method]:
+    """All weights, or all but the embeddings, where no other way was clearly better on about so many rows."""
     if isinstance(model, LanguageModel):
         reason = "a model that writes often has its word embeddings for its output layer, too"
         return Resolved(FullSpec(), reason)
@@ -89,14 +91,32 @@ def _by_sizes(model: Pretrained) -> Resolved[FullSpec | PartialSpec]:
     for name, parameter in model.module.named_parameters():
         sizes[model.anatomy.part_of(name)] += parameter.numel()
     share = sizes["embeddings"] / sizes.total()
-    if share <= EMBEDDINGS_SHARE:
-        return Resolved(FullSpec(), f"the embeddings are {share:.0%} of the weights")
-    return Resolved(PartialSpec(), f"the embeddings are {share:.0%} of the weights; they stay frozen, all blocks train")
+    usual: Way = "full" if share <= EMBEDDINGS_SHARE else "embeddings frozen"
+    way = better_than(usual, rows)
+    kept = "" if way != "embeddings frozen" else "; they stay frozen, all blocks train"
+    reason = f"the embeddings are {share:.0%} of the weights{kept}; {told(rows)}"
+    return Resolved(_spec_of(way, blocks=len(model.anatomy.blocks)), reason)
 
 
-def _by_memory(model: Pretrained, whole: Resolved[FullSpec | PartialSpec]) -> Resolved[Method]:
+def _spec_of(way: Way, *, blocks: int) -> Method:
+    match way:
+        case "full":
+            return FullSpec()
+        case "embeddings frozen":
+            return PartialSpec()
+        case "lora":
+            return LoraSpec()
+        case "upper half":
+            return PartialSpec(blocks=(blocks + 1) // 2)
+        case "head":
+            return PartialSpec(blocks=0)
+
+
+def _by_memory(model: Pretrained, whole: Resolved[Method]) -> Resolved[Method]:
     """LoRA, where the gradients and moments of all that would train do not fit into what is free."""
-    frozen = isinstance(whole.value, PartialSpec)
+    frozen = isinstance(whole.value, PartialSpec) and whole.value.blocks == "all"
+    if not frozen and not isinstance(whole.value, FullSpec):
+        return whole
     trained = sum(
         parameter.numel() * parameter.element_size()
         for name, parameter in model.module.named_parameters()

@@ -83,7 +83,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     words = not loaded.labelling.writes and in_words(recipe, loaded, source, choices)
     subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
     audited, findings = with_people(looked, as_read, terms, recipe)
-    chosen = choose_method(begun, subject.model, choices, begun=partial(begun_with, recipe, "method"))
+    chosen = choose_method(begun, subject, choices, begun=partial(begun_with, recipe, "method"))
     method, attached = begin_method(chosen, subject)
     if not attached.state_dict():
         raise RecipeError(_nothing_trains(subject.model))
