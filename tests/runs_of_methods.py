@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import json
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import affina as api
 from affina.errors import Interrupted
+from affina.models.adapters import NOTE, SHA256
 from affina.pipeline.prepare import prepare
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import build_loop
@@ -99,6 +101,8 @@ def finished(task: str, family: str, method: str) -> Path:
     tensors = load_file(weights)
     randomise(tensors)
     save_file(tensors, weights)
+    note = weights.with_name(NOTE)
+    note.write_text(json.dumps({key: held for key, held in json.loads(note.read_text()).items() if key != SHA256}))
     return folder / "run"
 
 

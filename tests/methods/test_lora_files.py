@@ -14,6 +14,7 @@ from affina.errors import ModelError
 from affina.methods import lora
 from affina.methods.lora_files import lora_spec, save_lora
 from affina.methods.lora_reading import attach_lora
+from affina.methods.saved import attach_saved
 from affina.models.adapters import BaseName, read_adapter
 from affina.recipe.method_specs import LoraSpec
 from method_cases import ALL, CLASSIFIERS, Case, case, distance, put_on, randomise
@@ -206,6 +207,24 @@ def test_damaged_files_are_named(tmp_path):
         refused(tmp_path, said)
     config.unlink()
     refused(tmp_path, "adapter_config.json", "no such file")
+
+
+def test_weights_that_are_others_than_were_written_are_not_believed(tmp_path):
+    made, attached = trained("llama/write")
+    save_lora(attached, made.anatomy, tmp_path)
+    weights, note = tmp_path / "adapter_model.safetensors", tmp_path / "affina.json"
+    again = case("llama/write")
+    attach_saved(again.module, again.anatomy, tmp_path)
+    content = bytearray(weights.read_bytes())
+    content[-5] ^= 1
+    weights.write_bytes(content)
+    other = case("llama/write")
+    with pytest.raises(ModelError, match="other bytes") as caught:
+        attach_saved(other.module, other.anatomy, tmp_path)
+    assert "remove weights_sha256 from affina.json" in str(caught.value)
+    assert all("forward" not in vars(child) for child in other.module.modules())
+    note.write_text(json.dumps({key: value for key, value in json.loads(note.read_text()).items() if "sha" not in key}))
+    attach_saved(other.module, other.anatomy, tmp_path)
 
 
 def test_a_rank_of_zero_in_the_configuration_is_refused(tmp_path):

@@ -40,12 +40,33 @@ def prepared(**train):
         ({"falling": True}, "the validation loss was still falling"),
         ({}, None),
         ({"falling": True, "stopped": "early stopping"}, None),
-        ({"falling": True, "best_step": 0}, None),
+        ({"falling": True, "best_step": 0}, "the validation loss was still falling"),
+        ({"improving": True, "best_step": 0}, None),
     ],
 )
 def test_a_run_whose_loss_still_falls_ended_too_early(ended, said):
     found = looking_back._ended_early(prepared(), outcome(**ended))
     assert (found is None) if said is None else (said in found[0] and found[1] == "train.epochs=4")
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        ({"start_loss": 0.7, "kept_loss": 1.2}, True),
+        ({"start_loss": 0.7, "kept_loss": 0.6}, False),
+        ({"start_loss": 0.7, "kept_loss": 1.2, "best_step": 0}, False),
+        ({"start_loss": 0.7, "kept_loss": float("nan")}, False),
+    ],
+)
+def test_weights_that_are_surely_wrong_on_validation_rows_know_theirs_by_heart(ended, said):
+    found = looking_back._by_heart(prepared(), outcome(**ended))
+    assert (found is not None) is said
+    if found:
+        assert found == (
+            "the training rows were learned by heart:"
+            " a loss of 1.200 on the validation rows, 0.700 before any training",
+            "more rows, or less of the training: train.epochs=1",
+        )
 
 
 def scored(who, value, half):

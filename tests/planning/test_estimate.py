@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch
 from affina.data.identity.terms import Noun, Pair
 from affina.models.language import load_language_model
 from affina.pipeline.training import plan_of
-from affina.planning import estimate, pace
+from affina.planning import changes, estimate, pace, rehearsal
 from affina.planning.activations import Activations, Growth, Shape, look
 from affina.planning.changes import changes_of, weighed
 from affina.planning.costs import costs_of, costs_on_the_whole
@@ -32,6 +34,7 @@ from affina.recipe.load import load_recipe
 from affina.runtime import machine, memory
 from affina.training.plan import Plan
 from forecasts import forecast, prepared_run, recipe_words
+from workbench import write_jsonl
 
 PACE = pace.Pace(
     gradients=1e-9,
@@ -306,3 +309,31 @@ def test_virtual_tokens_take_their_time_in_every_row(tmp_path, method, times):
 def _first_look(run):
     """Seconds of the evaluation before the training."""
     return pace._forward(run, costs_of(run), PACE, pace._judged(run))
+
+
+def test_no_limit_is_proposed_that_leaves_nothing_of_an_answer(tmp_path):
+    asked = "where is my card " * 4
+    rows = [{"prompt": f"{number} {asked}", "completion": f"on its way {number}"} for number in range(40)]
+    data = write_jsonl(tmp_path / "rows.jsonl", rows)
+    run = prepared_run(tmp_path, f"data.train={data}", "task=generation", family="llama")
+    least = changes._least_length(run)
+    assert least == 1 + max(len(one.ids) - one.targets for one in run.subject.passages["train"])
+    proposed = [word for change in changes_of(run, look(run)) for word in change.words]
+    limits = [int(word.removeprefix("data.max_length=")) for word in proposed if word.startswith("data.max_length=")]
+    assert limits
+    assert min(limits) >= least
+    assert changes._least_length(prepared_run(tmp_path)) == 0, "rows that are classified keep their label"
+
+
+def test_a_fit_is_timed_once_its_library_is_there(tmp_path, monkeypatch):
+    calls, timed = [], []
+
+    @contextmanager
+    def on(_):
+        timed.append(True)
+        yield
+        timed.clear()
+
+    monkeypatch.setattr(rehearsal, "fit_probe", lambda *_, **__: calls.append(bool(timed)))
+    rehearsal._fit(prepared_run(tmp_path), SimpleNamespace(fits=SimpleNamespace(on=on)))
+    assert calls == [False, True]

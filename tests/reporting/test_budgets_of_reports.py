@@ -106,6 +106,7 @@ def test_where_all_keep_the_budgets_and_none_gains_that_is_said_and_not_that_non
     lines = [*records[:-1], *level, found, records[-1]]
     search = search_of(gather(lines))
     assert search.word == "None shown to gain"
+    assert search.way_out.startswith("more training"), "less change would not help"
     assert search.sentences[0].startswith("no model that keeps the budgets is shown to gain anything (forgetting 5%)")
     assert search.sentences[1].endswith("lies in over-budget/ and was not shown to gain; it is over no budget")
     for text in (page.render(lines, title="run"), card.render(lines, title="run")):
@@ -123,4 +124,4 @@ def test_the_terminal_has_a_line_for_each_candidate_as_it_comes():
         display(one)
     assert f"strength 1: {title('accuracy')} 90.0%" in out.getvalue()
     assert "over a budget" in out.getvalue()
-    assert "forgetting 4.5% (3.5-5.5), the budget is 5%" in out.getvalue()
+    assert f"forgetting ({TRIED[0].held[0].probe}) 4.5% (3.5-5.5), the budget is 5%" in out.getvalue()

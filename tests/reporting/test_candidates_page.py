@@ -229,6 +229,16 @@ def of_rows(found, rows):
     )
 
 
+def test_on_few_rows_two_that_are_the_same_are_not_one_ahead_of_the_other():
+    found = of_rows(comparison(failed=False), 12)
+    first, second, *others = found.standings
+    second = replace(second, metrics=second.metrics | {found.metric: first.metrics[found.metric]})
+    opening = said(replace(found, standings=(first, second, *others)))
+    wanted = "have the same accuracy, and 12 rows are too few to tell (20 or more can)"
+    assert opening.headline.endswith(wanted), opening.headline
+    assert opening.headline.startswith(f"{first.name.capitalize()} and {second.name} ")
+
+
 def test_on_few_rows_nobody_is_level_and_nothing_is_settled():
     found = of_rows(comparison(failed=False), 12)
     opening = said(found)

@@ -313,7 +313,16 @@ def test_groups_that_were_asked_for_are_no_gap():
 def test_bias_that_was_not_measured_keeps_the_reason_and_the_gap():
     found = judged(replace(bias("unmeasured", figures=()), why="none of 45 rows has one of the terms"))["bias"]
     assert found.in_short == "Not measured: none of 45 rows has one of the terms"
-    assert [gap.what for gap in found.gaps] == ["Identity terms swapped", "Groups of people", "Bias"]
+    assert [gap.what for gap in found.gaps] == ["Identity terms swapped", "Groups of people", "Other bias"]
+    assert found.lacking == found.gaps[:1]
+
+
+def test_groups_of_which_nothing_could_be_told_are_not_asked_for_again():
+    swaps = replace(bias("unmeasured", figures=()), why="none of 45 rows has one of the terms")
+    groups = replace(bias("few", probe="groups of people", figures=()), why="no two groups have 20 rows")
+    gaps = judged(swaps, groups)["bias"].gaps
+    assert [gap.what for gap in gaps] == ["Identity terms swapped", "Other bias"]
+    assert not any("risks.bias.group" in gap.why for gap in gaps)
 
 
 @pytest.mark.parametrize(

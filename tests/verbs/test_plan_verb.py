@@ -113,6 +113,21 @@ def test_the_table_of_changes(tmp_path, free, says):
     assert "800 MiB" in out.getvalue(), "with the interpreter's 300: what is compared with the room"
 
 
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_no_line_of_the_table_is_cut_off(tmp_path, width):
+    costs = "low-rank updates learn, the weights stay as they are, and the passes take longer"
+    change = Change(words=("train.batch_tokens=64", "train.checkpoint_activations=true"), peak=100 * MIB, costs=costs)
+    found = replace(forecast(), changes=(change,))
+    out = io.StringIO()
+    fit = judge(found, Room("free RAM", 5_000 * MIB), folder=tmp_path)
+    show_plan(Planned(found, fit, "", 1.0), Console(file=out, width=width))
+    lines = [line for line in out.getvalue().splitlines() if line.startswith("│")]
+    assert all(line.endswith("│") and len(line) <= width for line in lines), lines
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
+    assert " ".join(part for row in cells if (part := row[-1])) == costs
+    assert " ".join(part for row in cells if (part := row[0])) == " ".join(change.words)
+
+
 def test_what_suffices_is_shown_however_many_do_not(tmp_path):
     many = tuple(Change(words=(f"train.batch_tokens={n}",), peak=900 * MIB, costs="") for n in range(9))
     last = Change(words=("method=partial",), peak=100 * MIB, costs="")

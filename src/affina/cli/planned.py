@@ -17,6 +17,8 @@ from affina.verbs.plan import Planned
 
 MINUTE: Final = 60.0
 MOST_CHANGES: Final = 8
+OTHER_COLUMNS: Final = 60
+"""Characters that the other columns of its table take, with words enough in a line to be read."""
 
 
 def show_plan(planned: Planned, console: Console) -> None:
@@ -113,7 +115,7 @@ def _show_changes(planned: Planned, console: Console) -> None:
     changes = planned.forecast.changes
     fitting = set(helping(planned.forecast, planned.fit))
     if changes:
-        console.print(_table(planned, fitting))
+        console.print(_table(planned, fitting, room=console.width))
     if not planned.fits and planned.fit.room is not None and not fitting:
         alone = below(planned.forecast, planned.fit) >= planned.fit.room
         choice = "choose a machine with more memory" if alone else "choose a smaller model, or another machine"
@@ -121,13 +123,15 @@ def _show_changes(planned: Planned, console: Console) -> None:
         console.print(f"{why[0].upper()}{why[1:]}: {choice}.", highlight=False, soft_wrap=True)
 
 
-def _table(planned: Planned, fitting: set[Change]) -> Table:
+def _table(planned: Planned, fitting: set[Change], *, room: int) -> Table:
     found = planned.forecast
     title = "What would make it fit" if fitting and not planned.fits else "What would make it smaller"
     table = Table(title=title, title_justify="left")
     shown = _shown(found.changes, fitting)
-    longest = max(len(part) for change in shown for part in shell(change).split())
-    table.add_column("write", min_width=longest)  # what is to be typed is never shortened
+    words = [shell(change) for change in shown]
+    whole, longest = max(map(len, words)), max(len(part) for one in words for part in one.split())
+    fits = whole + OTHER_COLUMNS <= room
+    table.add_column("write", width=whole if fits else longest)  # what is to be typed is never shortened
     table.add_column("needs in all", justify="right", no_wrap=True)
     if not planned.fits:
         table.add_column("fits")

@@ -94,8 +94,7 @@ def pass_gate(result: RunResult) -> None:
             where=str(result.folder.path),
             expected="a model that gains something and keeps every budget (--gate)",
             found="none" if search is None else search.sentences[0],
-            fix="see report.html (Budgets): larger budgets where none is within them, more rows where none gains; or"
-            " less change (method=lora, a lower train.learning_rate)",
+            fix="see report.html (Budgets)" + ("" if search is None else f": {search.way_out}"),
         )
     )
 
@@ -117,6 +116,7 @@ def _said(result: RunResult, run: Gathered, records: Sequence[Payload]) -> Itera
         yield f"{risk.title}: {risk.in_short}."
         if risk.probes:
             yield from (f"  and {sentence}." for sentence in risk.sentences[1:])
+            yield from (f"  not measured: {gap.what}: {gap.why}." for gap in risk.lacking)
     if (off := how_far_off(records)) is not None:
         yield f"Forecast: {off}."
     yield from (f"A step back: {record.text}" for record in records if _is_step_back(record))

@@ -22,7 +22,7 @@ from affina.errors import AffinaError, Interrupted, Problem
 from affina.recipe.schema import Recipe
 from affina.record.compared import Candidate, CandidateRun, Rung
 from affina.record.measures import title
-from affina.reporting.formats import metric
+from affina.reporting.formats import counted, metric
 from affina.runtime.children import Tell
 
 Clock = Callable[[], float]
@@ -217,7 +217,7 @@ class Running:
             Problem(
                 where=f"the comparison {self.folder}",
                 expected="to come to its end",
-                found=f"it was stopped, with {over} finished runs",
+                found=f"it was stopped, with {counted(over, 'finished runs')}",
                 fix="give the same command again: finished runs are kept, the one on its way goes on",
             )
         )

@@ -111,7 +111,7 @@ class Prober:
         )
         probe = self.judge.fit(*seen, strength=START_STRENGTH, intercept=layer.bias is not None)
         share = carried_over(self.judge, probe, seen, unseen)
-        found = f"a linear probe on its features carries {share:.0%} of what it learns over to unseen rows"
+        found = f"a linear probe on what the head reads carries {share:.0%} of what it learns over to unseen rows"
         each = len(train) / probe.classes
         if each < FEW_OF_A_CLASS:
             found = f"{each:.1f} training rows for a label are too few for a random start; {found}"

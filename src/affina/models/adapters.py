@@ -22,6 +22,7 @@ from torch import Tensor
 from affina.errors import ModelError, Problem
 from affina.models.anatomy import Anatomy
 from affina.models.packed import packed_in, sampled
+from affina.runtime.cache import file_sha256
 
 CONFIG: Final = "adapter_config.json"
 WEIGHTS: Final = "adapter_model.safetensors"
@@ -30,6 +31,8 @@ BASE: Final = "base"
 PACKED: Final = "four_bits"
 """Key of the note: the adapter was trained beside matrices in four bits."""
 BASE_FINGERPRINT: Final = "base_fingerprint"
+SHA256: Final = "weights_sha256"
+"""Key of the note: what the bytes of the weights hash to, so that a file that was damaged is not believed."""
 PREFIX: Final = "base_model.model."
 """What PEFT puts before the names of the model that it wraps,"""
 WRAPPED: Final = "base_model."
@@ -50,12 +53,14 @@ class Adapter:
         config: PEFT's keys.
         tensors: name to tensor, with PEFT's names.
         fingerprint: of the weights that it was trained beside; None where nobody wrote it down.
+        is_as_written: whether the weights' file has the bytes that were noted beside it; true where none were.
     """
 
     where: str
     config: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
     fingerprint: str | None = None
+    is_as_written: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,7 @@ def write_adapter(
     save_file(whole, folder / WEIGHTS, metadata={"format": "pt"})
     note: dict[str, Any] = {BASE_FINGERPRINT: fingerprint} | ({BASE: base.starter} if base.starter else {})
     note |= {PACKED: True} if base.packed else {}
+    note[SHA256] = file_sha256(folder / WEIGHTS)
     (folder / NOTE).write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 
 
@@ -112,13 +118,29 @@ def read_adapter(folder: Path) -> Adapter:
         ModelError: a file is missing, damaged, or pickled; or a number in it is NaN or infinite.
     """
     where = f"the adapter {folder}"
-    config = read_config(folder)
+    config, note, tensors = read_config(folder), read_note(folder), _tensors(folder, where)
     return Adapter(
         where=where,
         config=config,
-        tensors=_tensors(folder, where),
-        fingerprint=read_note(folder).get(BASE_FINGERPRINT),
+        tensors=tensors,
+        fingerprint=note.get(BASE_FINGERPRINT),
+        is_as_written=SHA256 not in note or note[SHA256] == file_sha256(folder / WEIGHTS),
     )
+
+
+def check_as_written(adapter: Adapter) -> None:
+    """Refuse weights that are not those that were written, where what they should be was noted.
+
+    Raises:
+        ModelError: they are others, which look like an adapter's all the same.
+    """
+    if not adapter.is_as_written:
+        raise refused(
+            adapter,
+            f"{WEIGHTS} as it was written",
+            "other bytes: it was damaged, or somebody changed it",
+            f"take another copy of it; if you changed it on purpose, remove {SHA256} from {NOTE} beside it",
+        )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

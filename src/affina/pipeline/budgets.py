@@ -6,7 +6,7 @@ The search itself is `search`; what is refused before a training, `unkept_budget
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from affina.errors import Problem, RecipeError
 from affina.methods.base import Scalable
@@ -16,6 +16,7 @@ from affina.record.risks import CANARIES, REPRODUCED, SWAPS, Probed, Risk
 from affina.risks import foretelling, overfitting, similarity
 from affina.risks.probe import Probe
 from affina.training.plan import Plan
+from affina.values import Resolved
 
 ON_THE_LINE: Final = (1 / 8, 1 / 4, 1 / 2)
 """Of a run's evaluations, after which weights are kept beside a line that has its own way back,"""
@@ -84,6 +85,14 @@ def check_gate(recipe: Recipe) -> None:
                 fix="write one, such as risks.forgetting.budget=5%, or leave --gate out",
             )
         )
+
+
+def told_of_search(recipe: Recipe) -> dict[str, Resolved[Any]]:
+    """What a run with budgets does after its training, which no forecast counts."""
+    if not budgets_of(recipe):
+        return {}
+    how = "after the training; every probe that a budget is held against is asked of each, and no forecast counts that"
+    return {"risks (search)": Resolved("about ten candidates", how)}
 
 
 def snapshot_steps(run: Prepared, plan: Plan) -> frozenset[int]:

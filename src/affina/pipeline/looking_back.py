@@ -151,6 +151,7 @@ def _cause(prepared: Prepared, seen: Seen, journal: Journal, full: tuple[str, st
         or _foreign(prepared)
         or (None if seen.wrong is None else prepared.subject.doubts(prepared, seen))
         or _ended_early(prepared, seen.outcome)
+        or _by_heart(prepared, seen.outcome)
         or prepared.subject.doubts(prepared, seen)
     )
 
@@ -190,9 +191,18 @@ def _rate_is_off(prepared: Prepared, outcome: Outcome, journal: Journal) -> tupl
     return f"{the}{named(prepared, rate)} is {what}", f"{named(prepared, better)}, which {whence}"
 
 
+def _by_heart(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:
+    """The weights that are kept foretell validation rows worse than before any training: they are sure and wrong."""
+    if outcome.best_step == 0 or not prepared.subject.has_new_head or not outcome.kept_loss > outcome.start_loss:
+        return None
+    lost = f"a loss of {outcome.kept_loss:.3f} on the validation rows, {outcome.start_loss:.3f} before any training"
+    fewer = f"train.epochs={prepared.hyper.epochs.value / 2:g}"
+    return f"the training rows were learned by heart: {lost}", f"more rows, or less of the training: {fewer}"
+
+
 def _ended_early(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:
     """The last evaluation was better than all before it, or its loss was, and only the plan's end stopped the run."""
-    if not (outcome.improving or outcome.falling) or outcome.best_step == 0 or outcome.stopped == "early stopping":
+    if not (outcome.falling or (outcome.improving and outcome.best_step)) or outcome.stopped == "early stopping":
         return None
     longer = f"train.epochs={2 * prepared.hyper.epochs.value:g}"
     if prepared.recipe.train.max_steps is not None:

@@ -21,6 +21,7 @@ from affina.models.starters import DECODER, ENCODER
 from affina.pipeline.answering.prepare import prepare as prepare_answering
 from affina.pipeline.attaching import begin_method, told_of
 from affina.pipeline.beginning import begin
+from affina.pipeline.budgets import told_of_search
 from affina.pipeline.choosing_method import check_beside, choose_method
 from affina.pipeline.evening import check_evening, told_of_pairing
 from affina.pipeline.folders import begun_with
@@ -104,7 +105,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         device=device,
         precision=chosen_precision.value,
         draws=recipe.seed,
-        choices=choices | _of_use(hyper.by_key(), subject) | arranged,
+        choices=choices | _of_use(hyper.by_key(), subject) | arranged | told_of_search(recipe),
         findings=findings,
         audited=audited,
         notices=(),

@@ -14,6 +14,7 @@ from typing import Final
 from affina.data.batching import plan_epoch
 from affina.errors import InputError
 from affina.pipeline.attaching import goes_on, instead, takes_others
+from affina.pipeline.learning import Learns
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.running_again import KEY, can_run_again, with_key
 from affina.planning.activations import Activations, look
@@ -24,6 +25,7 @@ from affina.recipe.method_specs import LoraSpec
 from affina.recipe.schema import Method
 from affina.recipe.weight_specs import PartialSpec
 from affina.runtime.machine import low_precision_missing
+from affina.tasks.answers import begun
 
 SMALLEST: Final = 16
 """Tokens: no shorter limit is proposed."""
@@ -39,7 +41,7 @@ def changes_of(prepared: Prepared, activations: Activations, *, again: float | N
         again: times what a step takes with its blocks run again, where that was measured.
     """
     setup = setup_of(prepared, activations)
-    found = [*_batches(setup), *_running_again(prepared, setup, again), *_lengths(setup)]
+    found = [*_batches(setup), *_running_again(prepared, setup, again), *_lengths(setup, _least_length(prepared))]
     found += [*_precision(prepared, setup), *_methods(prepared, setup)]
     if found:
         found.append(_all_of_them(prepared, setup))
@@ -113,11 +115,17 @@ def _running_again(prepared: Prepared, setup: Setup, measured: float | None) -> 
     yield (f"{KEY}=true",), costs, replace(setup, activations=look(changed))
 
 
-def _lengths(setup: Setup) -> Iterator[_Found]:
+def _least_length(prepared: Prepared) -> int:
+    """Tokens below which a row of a model that writes has nothing left of what is learned of it."""
+    splits = prepared.subject.passages.values() if isinstance(prepared.subject, Learns) else ()
+    return max((len(begun(passage, learned=1).ids) for passages in splits for passage in passages), default=0)
+
+
+def _lengths(setup: Setup, least: int) -> Iterator[_Found]:
     longest = max(setup.lengths)
     for cut in CUTS[:2]:
         limit = longest // cut
-        if limit < SMALLEST:
+        if limit < max(SMALLEST, least):
             return
         budget = max(limit, setup.budget // cut)
         gone = sum(length > limit for length in setup.lengths)
@@ -183,7 +191,7 @@ def _all_of_them(prepared: Prepared, setup: Setup) -> _Found:
         spec = PartialSpec(blocks=0 if prepared.subject.outputs else len(prepared.model.anatomy.blocks) // 2)
         smallest, words = _smallest(prepared, spec)
         costs = f"{costs}, with as few weights that learn"
-    limit = max(SMALLEST, max(setup.lengths) // 4)
+    limit = max(SMALLEST, _least_length(prepared), max(setup.lengths) // 4)
     lengths, others = _cut(setup.lengths, limit), _cut(setup.others, limit)
     budget = max(lengths)
     batches = len(plan_epoch(lengths, budget=setup.budget, seed=prepared.draws, epoch=0))

@@ -179,6 +179,8 @@ def _fit(prepared: Prepared, found: Rehearsed) -> None:
     features = [generator.standard_normal((count, width(prepared.model)), dtype=np.float32) for count in rows]
     classes = prepared.subject.outputs
     targets = [row % classes for row in range(rows[0])]
+    few = slice(2 * classes)
+    fit_probe(features[0][few], targets[few], classes=classes, strength=START_STRENGTH, iterations=1)  # loads a library
     with found.fits.on(PROBE_ITERATIONS):
         fit_probe(features[0], targets, classes=classes, strength=START_STRENGTH, iterations=PROBE_ITERATIONS)
 

@@ -71,11 +71,12 @@ def better_than(usual: Way, rows: int) -> Way:
 
 
 def told(rows: int) -> str:
-    """The line of the table for about so many rows, the best first."""
+    """The line of the table for about so many rows, the best first, and what it takes to be taken by it."""
     known = nearest(rows)
     found = sorted(MEASURED[known].items(), key=lambda entry: -entry[1].accuracy)
     ways = (f"{WORDS[way]} {worth.accuracy:.1f}%{_took(worth)}" for way, worth in found)
-    return f"on {known:,} rows of our sets runs of starter/encoder had right: {', '.join(ways)}"
+    line = f"on {known:,} rows of our sets runs of starter/encoder had right: {', '.join(ways)}"
+    return f"{line}; less than {CLEARLY:g} point apart is level"
 
 
 def _took(worth: Worth) -> str:

@@ -206,11 +206,16 @@ def _instead(path: Sequence[str], known: Sequence[str]) -> str:
         return f"write {'.'.join([*section, *near])}"
     if theirs and not other_names.is_common(name):
         return f"write {theirs}"
-    further = _elsewhere(name)
+    further = None if path[0] in _BY_NAME and section and not _is_of_another(path) else _elsewhere(name)
     if further == ".".join(path):
         owners = [owner for owner, spec in _BY_NAME[path[0]][0].items() if name in spec.model_fields]
         return f"remove it; it is for {path[0]}={' or '.join(owners)}"
     return f"write {further}" if further else "remove it; docs/recipe.md lists every key"
+
+
+def _is_of_another(path: Sequence[str]) -> bool:
+    """Whether a method's or a task's key is one of another method or task."""
+    return any(path[-1] in spec.model_fields for spec in _BY_NAME[path[0]][0].values())
 
 
 def _elsewhere(name: str) -> str | None:

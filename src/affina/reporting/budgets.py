@@ -81,6 +81,13 @@ class Search:
         return self.found.exported is not None
 
     @property
+    def way_out(self) -> str:
+        """What to try where none passed."""
+        if self.word == NONE_GAINS:
+            return "more training where the run advises it, more validation rows to show a gain, or another model"
+        return "larger budgets, or less change (method=lora, a lower train.learning_rate)"
+
+    @property
     def in_short(self) -> str:
         """One line."""
         return f"{self.word}: {self.sentences[0]}"
@@ -151,7 +158,7 @@ def told(held: Held) -> str:
         return f"{held.risk}: {counted(held.figure.found.n, 'rows')} are too few to tell ({held.probe})"
     key, beside = held.figure.metric, f" ({held.said})" if held.said else ""
     figure, allowed = interval(key, held.figure.found), budget(held.risk, held.budget, key)
-    return f"{held.risk} {figure}, the budget is {allowed}{beside}"
+    return f"{held.risk} ({held.probe}) {figure}, the budget is {allowed}{beside}"
 
 
 def tried_in_short(one: Tried) -> str:

@@ -54,7 +54,8 @@ class Judged:
         word: that, in a few words.
         sentences: what was found, one for each probe that was measured, and what a reader should know beside it.
         probes: those that were measured.
-        gaps: what was not.
+        lacking: probes that there were, and that could not measure.
+        gaps: what was not measured, these first.
         seconds: that the probes took.
     """
 
@@ -63,6 +64,7 @@ class Judged:
     word: str
     sentences: tuple[str, ...]
     probes: tuple[Probed, ...]
+    lacking: tuple[Gap, ...]
     gaps: tuple[Gap, ...]
     seconds: float
 
@@ -95,13 +97,15 @@ def _judged(run: Gathered, risk: Risk) -> Judged:
     first = next((line.figures[0].metric for line in ranked if line.figures), "")
     said = [_sentence(line) for line in ranked]
     over_sure = turned(run) if risk == "overfitting" else ""
+    lacking = tuple(Gap(capital(line.probe), line.why) for line in probed if line.outcome == "unmeasured")
     return Judged(
         risk=risk,
         outcome=outcome,
         word=_word(risk, outcome, first, budgeted=any(line.is_budget for line in measured)),
         sentences=tuple([*said, over_sure] if over_sure else said),
         probes=measured,
-        gaps=tuple(_gaps(run, risk, probed)),
+        lacking=lacking,
+        gaps=(*lacking, *_gaps(run, risk, probed)),
         seconds=sum(line.seconds for line in probed),
     )
 
@@ -113,9 +117,6 @@ def _word(risk: Risk, outcome: Outcome, first: str, *, budgeted: bool) -> str:
 
 
 def _gaps(run: Gathered, risk: Risk, probed: list[Probed]) -> Iterator[Gap]:
-    for line in probed:
-        if line.outcome == "unmeasured":
-            yield Gap(capital(line.probe), line.why)
     metrics = {line.figures[0].metric for line in probed if line.figures}
     if risk == "bias":
         yield from bias_unasked(run, {line.probe for line in probed}, metrics)

@@ -105,6 +105,10 @@ def _headline(found: Compared, best: Standing, others: list[Standing]) -> str:
         return f"{capital(name(found.metric))} {figure} of {best.name}; {alone}"
     if found.rows < LEAST_ROWS:
         few = f"{counted(found.rows, 'rows')} are too few to tell ({LEAST_ROWS} or more can)"
+        reached = best.metrics[found.metric].value
+        alike = [one for one in rivals if one.metrics[found.metric].value == reached]
+        if alike:
+            return f"{capital(_names([best, *alike]))} have the same {name(found.metric)}, and {few}"
         return f"{capital(best.name)} is ahead, but {few}"
     if level:
         verb = "is" if len(level) == 1 else "are"

@@ -67,8 +67,8 @@ class Allowance:
         if self.rows(part, each=each, most=least) >= least:
             return None
         why = (
-            f"the run is the work of {self.work:,.0f} tokens that are read once, and to measure this on {least} rows or"
-            f" texts would be more than {SHARES[part]:.0%} of that, its part of the 15% for all probes;"
-            " risks.measure=always measures it all the same"
+            f"the run is too short for it (risks.measure=always measures it all the same): {least} rows or texts would"
+            f" be {least * each:,.0f} tokens to read, and of the {self.work:,.0f} that the run takes without its probes"
+            f" {SHARES[part]:.0%} are for this, of 15% for all"
         )
         return Probed(risk=RISKS[part], probe=probe, outcome="unmeasured", why=why)

@@ -88,7 +88,8 @@ def compare(train: Side, unseen: Side, *, names: tuple[str, ...], decisive: str,
     """
     shown = tuple(dict.fromkeys((decisive, *(name for name in names if name == LOSS))))
     combine = _Combining(names, decisive, shown)
-    drawn = [side.drawn(sampling, seed=sampling.seed + number) for number, side in enumerate((train, unseen))]
+    seeds = (sampling.seed + 1, sampling.seed)  # the report draws validation rows by the seed as it is
+    drawn = [side.drawn(sampling, seed=seed) for side, seed in zip((train, unseen), seeds, strict=True)]
     values, resampled = (combine(*(side[part] for side in drawn)) for part in (0, 1))
     values = untold_as_zero(values)  # where nothing was learned, nothing is lost
     low, high = ends(values, resampled, confidence=sampling.confidence)
