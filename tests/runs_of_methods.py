@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import json
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,7 +16,6 @@ from safetensors.torch import load_file, save_file
 
 import affina as api
 from affina.errors import Interrupted
-from affina.models.adapters import NOTE, SHA256
 from affina.pipeline.prepare import prepare
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import build_loop
@@ -26,7 +24,7 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.training import loop as loop_module
 from affina.training import sound
-from method_cases import randomise
+from method_cases import randomise, unnoted
 from workbench import sample_rows, tiny, write_csv
 
 METHODS = {
@@ -101,8 +99,7 @@ def finished(task: str, family: str, method: str) -> Path:
     tensors = load_file(weights)
     randomise(tensors)
     save_file(tensors, weights)
-    note = weights.with_name(NOTE)
-    note.write_text(json.dumps({key: held for key, held in json.loads(note.read_text()).items() if key != SHA256}))
+    unnoted(weights.parent)
     return folder / "run"
 
 

@@ -28,7 +28,7 @@ def test_the_nearest_number_of_rows_is_so_by_its_ratio(rows, line):
     assert nearest(rows) == line
 
 
-@pytest.mark.parametrize(("ahead", "way"), [(0.0, "full"), (1.0, "full"), (1.1, "lora")])
+@pytest.mark.parametrize(("ahead", "way"), [(0.0, "full"), (2.0, "full"), (2.1, "lora")])
 def test_another_way_is_taken_where_it_is_clearly_better(monkeypatch, ahead, way):
     line = {"full": Worth(80.0, 1.0), "lora": Worth(80.0 + ahead, 0.7), "head": Worth(60.0, 0.1)}
     monkeypatch.setattr(measured_methods, "MEASURED", {100: line})
@@ -38,5 +38,5 @@ def test_another_way_is_taken_where_it_is_clearly_better(monkeypatch, ahead, way
 def test_what_is_said_has_the_best_first(monkeypatch):
     line = {"full": Worth(80.0, 1.0), "lora": Worth(81.26, 0.7)}
     monkeypatch.setattr(measured_methods, "MEASURED", {1_000: line})
-    assert "had right: LoRA 81.3% in 70% of the time, all weights 80.0%; less than 1 point" in told(90)
+    assert "had right: LoRA 81.3% in 70% of the time, all weights 80.0%; less than 2 points" in told(90)
     assert "1,000 rows" in told(90)

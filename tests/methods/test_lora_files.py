@@ -17,7 +17,7 @@ from affina.methods.lora_reading import attach_lora
 from affina.methods.saved import attach_saved
 from affina.models.adapters import BaseName, read_adapter
 from affina.recipe.method_specs import LoraSpec
-from method_cases import ALL, CLASSIFIERS, Case, case, distance, put_on, randomise
+from method_cases import ALL, CLASSIFIERS, Case, case, distance, put_on, randomise, unnoted
 
 peft = pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -159,6 +159,7 @@ def change(folder: Path, how: dict[str, Any]) -> None:
     for name, change_of in how.items():
         tensors[name] = change_of(tensors[name]).contiguous()
     save_file(tensors, path)
+    unnoted(folder)
 
 
 def test_an_adapter_for_another_base_is_refused(tmp_path):
@@ -183,6 +184,7 @@ def test_a_half_of_an_update_is_refused(tmp_path):
     tensors = load_file(path)
     del tensors["base_model.model.model.layers.0.mlp.up_proj.lora_A.weight"]
     save_file(tensors, path)
+    unnoted(tmp_path)
     refused(tmp_path, "up_proj", "with A and B")
 
 
@@ -212,7 +214,7 @@ def test_damaged_files_are_named(tmp_path):
 def test_weights_that_are_others_than_were_written_are_not_believed(tmp_path):
     made, attached = trained("llama/write")
     save_lora(attached, made.anatomy, tmp_path)
-    weights, note = tmp_path / "adapter_model.safetensors", tmp_path / "affina.json"
+    weights = tmp_path / "adapter_model.safetensors"
     again = case("llama/write")
     attach_saved(again.module, again.anatomy, tmp_path)
     content = bytearray(weights.read_bytes())
@@ -222,8 +224,9 @@ def test_weights_that_are_others_than_were_written_are_not_believed(tmp_path):
     with pytest.raises(ModelError, match="other bytes") as caught:
         attach_saved(other.module, other.anatomy, tmp_path)
     assert "remove weights_sha256 from affina.json" in str(caught.value)
+    refused(tmp_path, "other bytes")
     assert all("forward" not in vars(child) for child in other.module.modules())
-    note.write_text(json.dumps({key: value for key, value in json.loads(note.read_text()).items() if "sha" not in key}))
+    unnoted(tmp_path)
     attach_saved(other.module, other.anatomy, tmp_path)
 
 

@@ -58,15 +58,15 @@ def test_a_run_whose_loss_still_falls_ended_too_early(ended, said):
         ({"start_loss": 0.7, "kept_loss": float("nan")}, False),
     ],
 )
-def test_weights_that_are_surely_wrong_on_validation_rows_know_theirs_by_heart(ended, said):
+def test_weights_that_are_surely_wrong_on_validation_rows_know_theirs_by_heart(monkeypatch, ended, said):
+    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
     found = looking_back._by_heart(prepared(), outcome(**ended))
     assert (found is not None) is said
     if found:
-        assert found == (
-            "the training rows were learned by heart:"
-            " a loss of 1.200 on the validation rows, 0.700 before any training",
-            "more rows, or less of the training: train.epochs=1",
-        )
+        wanted = "a loss of 1.200 on the validation rows, 0.700 before any training"
+        assert found == (f"the model is sure and wrong on rows that it was not trained on: {wanted}", looking_back.LESS)
+        later = outcome(**ended, improving=True)
+        assert looking_back._cause(prepared(), Seen(later, None), None) == found, "no more of the same is advised"
 
 
 def scored(who, value, half):

@@ -5,6 +5,10 @@ import contextlib
 import pytest
 
 from affina.pipeline.resolved import resolved_recipe
+from affina.recipe import measured_methods
+from affina.recipe.measured_methods import Worth
+from affina.recipe.method_specs import LoraSpec
+from affina.recipe.weight_specs import FullSpec, PartialSpec
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Started
@@ -37,6 +41,25 @@ def test_where_gradients_and_moments_do_not_fit_it_is_lora(tmp_path, monkeypatch
     monkeypatch.setattr(machine, "free_memory", lambda _: 0)
     lora = prepared_run(tmp_path, family=family)
     assert lora.choices["method.alpha"].value == 2 * lora.method.rank, "what it leaves open is decided, too"
+
+
+@pytest.mark.parametrize(
+    ("way", "method"),
+    [
+        ("full", FullSpec()),
+        ("embeddings frozen", PartialSpec()),
+        ("upper half", PartialSpec(blocks=2)),
+        ("head", PartialSpec(blocks=0)),
+        ("lora", LoraSpec()),
+    ],
+)
+def test_a_way_that_the_table_has_clearly_ahead_is_taken(tmp_path, monkeypatch, way, method):
+    lines = {one: Worth(90.0 if one == way else 80.0, 1.0) for one in measured_methods.WORDS}
+    monkeypatch.setattr(measured_methods, "MEASURED", {100: lines})
+    found = prepared_run(tmp_path)
+    assert len(found.model.anatomy.blocks) in (3, 4)
+    assert found.method.model_copy(update={"alpha": "auto"} if way == "lora" else {}) == method
+    assert f"{measured_methods.WORDS[way]} 90.0%" in found.choices["method"].reason
 
 
 def test_a_stopped_run_goes_on_in_its_own_whatever_is_free_now(tmp_path, monkeypatch):

@@ -39,6 +39,8 @@ UNKNOWN = [
     ({"data": {"trian": "a.csv"}}, "data.trian", "write data.train"),
     ({"task": {"name": "classification", "class_weight": "none"}}, "task.class_weight", "write task.class_weights"),
     ({"method": {"name": "partial", "block": 2}}, "method.block", "write method.blocks"),
+    ({"method": {"name": "lora", "learning_rate": 1}}, "method.learning_rate", "write train.learning_rate"),
+    ({"task": {"name": "chat", "max_new_tokens": 5}}, "task.max_new_tokens", "write generate.max_new_tokens"),
     ({"method": {"name": "prefix", "scale": 2}}, "method.scale", "remove it; docs/recipe.md lists every key"),
     ({"method": {"name": "prefix", "alpha": 2}}, "method.alpha", "remove it; it is for method=lora"),
     ({"train": {"epoch": 3}}, "train.epoch", "write train.epochs"),

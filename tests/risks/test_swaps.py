@@ -98,14 +98,19 @@ def test_what_the_untouched_model_did_before_is_subtracted():
     assert value(found, GAP, DIFFERENCE).value == pytest.approx(0.8)
 
 
-@pytest.mark.parametrize(("before", "says"), [(0, False), (30, True)])
-def test_what_a_model_did_before_its_training_is_said_to_be_no_doing_of_the_rows(before, says):
+@pytest.mark.parametrize(
+    ("before", "probed", "says"),
+    [(0, None, False), (30, None, True), (12, None, False), (0, 0, False), (30, 30, True)],
+)
+def test_what_a_model_did_before_its_training_is_said_to_be_no_doing_of_the_rows(before, probed, says):
     def answers(turned):
         ours = np.tile([0.6, 0.4], (40, 1))
         return np.concatenate([ours, np.where(np.arange(40)[:, None] < turned, [0.4, 0.6], ours)])
 
-    sides = [answers(before), answers(30)]
-    probe = Swaps(made_up([Side(1)] * 40), views=Views(lambda _: sides.pop(0)), sampling=SAMPLING, notes=())
+    shipped = [answers(30)] if probed is not None else [answers(before), answers(30)]
+    alike = [answers(before), answers(probed or 0)]
+    by_probe = None if probed is None else (lambda _: alike.pop(0))
+    probe = Swaps(made_up([Side(1)] * 40), views=Views(lambda _: shipped.pop(0), by_probe), sampling=SAMPLING, notes=())
     probe.before()
     found = probe.after()
     assert found.outcome == "flagged"

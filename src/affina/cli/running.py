@@ -116,7 +116,7 @@ def _said(result: RunResult, run: Gathered, records: Sequence[Payload]) -> Itera
         yield f"{risk.title}: {risk.in_short}."
         if risk.probes:
             yield from (f"  and {sentence}." for sentence in risk.sentences[1:])
-            yield from (f"  not measured: {gap.what}: {gap.why}." for gap in risk.lacking)
+            yield from (f"  not measured: {gap.what}: {gap.why}." for gap in risk.lacking[0 if risk.probes else 1 :])
     if (off := how_far_off(records)) is not None:
         yield f"Forecast: {off}."
     yield from (f"A step back: {record.text}" for record in records if _is_step_back(record))

@@ -14,7 +14,7 @@ from affina.methods.prefix import TunedPrefix
 from affina.methods.prefix_files import OURS, PEFTS, attach_prefix, layout_of, prefix_spec, save_prefix
 from affina.methods.prompt import SoftPrompt
 from affina.methods.virtual_files import PROMPT, attach_prompt, prompt_spec, save_prompt
-from affina.models.adapters import Adapter, BaseName, check_as_written, read_adapter
+from affina.models.adapters import Adapter, BaseName, read_adapter
 from affina.models.anatomy import Anatomy
 from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from affina.values import Resolved
@@ -101,7 +101,6 @@ def attach_saved(module: Any, anatomy: Anatomy, folder: Path, *, asked: LoraSpec
         RecipeError: `asked` names other layers than it updates.
     """
     adapter = read_adapter(folder)
-    check_as_written(adapter)
     method = method_of(adapter.config, where=adapter.where)
     attached: Beside
     if method == "lora":

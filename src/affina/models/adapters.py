@@ -53,14 +53,12 @@ class Adapter:
         config: PEFT's keys.
         tensors: name to tensor, with PEFT's names.
         fingerprint: of the weights that it was trained beside; None where nobody wrote it down.
-        is_as_written: whether the weights' file has the bytes that were noted beside it; true where none were.
     """
 
     where: str
     config: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
     fingerprint: str | None = None
-    is_as_written: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,32 +113,18 @@ def read_adapter(folder: Path) -> Adapter:
     """Read an adapter that Affina or PEFT wrote.
 
     Raises:
-        ModelError: a file is missing, damaged, or pickled; or a number in it is NaN or infinite.
+        ModelError: a file is missing, damaged, not as it was written, or pickled; or a number in it is NaN or infinite.
     """
     where = f"the adapter {folder}"
     config, note, tensors = read_config(folder), read_note(folder), _tensors(folder, where)
-    return Adapter(
-        where=where,
-        config=config,
-        tensors=tensors,
-        fingerprint=note.get(BASE_FINGERPRINT),
-        is_as_written=SHA256 not in note or note[SHA256] == file_sha256(folder / WEIGHTS),
-    )
-
-
-def check_as_written(adapter: Adapter) -> None:
-    """Refuse weights that are not those that were written, where what they should be was noted.
-
-    Raises:
-        ModelError: they are others, which look like an adapter's all the same.
-    """
-    if not adapter.is_as_written:
-        raise refused(
-            adapter,
+    if SHA256 in note and note[SHA256] != file_sha256(folder / WEIGHTS):
+        raise _unfit(
+            where,
             f"{WEIGHTS} as it was written",
             "other bytes: it was damaged, or somebody changed it",
             f"take another copy of it; if you changed it on purpose, remove {SHA256} from {NOTE} beside it",
         )
+    return Adapter(where=where, config=config, tensors=tensors, fingerprint=note.get(BASE_FINGERPRINT))
 
 
 def read_config(folder: Path) -> dict[str, Any]:

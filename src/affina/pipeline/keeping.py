@@ -14,9 +14,9 @@ from typing import Any, Final
 import torch
 
 from affina.data.batching import by_length
-from affina.data.mixing import seen_in, weights_of
 from affina.methods.reach import lowest_reached
 from affina.pipeline.cutting import Tried, tried
+from affina.pipeline.effort import tokens_of_epoch
 from affina.pipeline.kept import Kept
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import judged_places, plan_of, turns_in
@@ -120,8 +120,7 @@ def _passes(prepared: Prepared) -> float:
     if prepared.recipe.train.max_steps:
         plan = plan_of(prepared)
         epochs = plan.epoch_after(plan.total_steps)
-    weights = weights_of(prepared.rows["train"], prepared.loaded.weights)
-    epoch = sum(lengths["train"][place] for place in seen_in(weights, seed=prepared.draws, epoch=0))
+    epoch = tokens_of_epoch(prepared)
     judged = sum(lengths["validation"][place] for place in judged_places(prepared))
     evaluations = 1 + hyper.per_epoch.value * epochs
     return (epochs * epoch + evaluations * judged) / max(1, sum(lengths["train"]) + judged)

@@ -33,6 +33,11 @@ LITTLE: Final = 0.98
 """Of the loss before the training: what stays above it has learnt next to nothing."""
 NEARLY: Final = 0.9
 """Of the best there is: from here on a baseline whose interval reaches that leaves no room for a gain."""
+LESS: Final = (
+    "a look at the labels, if many are doubtful (affina check --labels); more rows; or less change: fewer steps, or"
+    " method=lora"
+)
+"""What to try where the training rows, or the noise in their labels, were learned by heart."""
 UNTRAINED: Final = 0.9
 """Of the loss of guessing among all tokens: a model that was trained on any language is far below it on another."""
 
@@ -150,8 +155,8 @@ def _cause(prepared: Prepared, seen: Seen, journal: Journal, full: tuple[str, st
         or full
         or _foreign(prepared)
         or (None if seen.wrong is None else prepared.subject.doubts(prepared, seen))
-        or _ended_early(prepared, seen.outcome)
         or _by_heart(prepared, seen.outcome)
+        or _ended_early(prepared, seen.outcome)
         or prepared.subject.doubts(prepared, seen)
     )
 
@@ -192,12 +197,11 @@ def _rate_is_off(prepared: Prepared, outcome: Outcome, journal: Journal) -> tupl
 
 
 def _by_heart(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:
-    """The weights that are kept foretell validation rows worse than before any training: they are sure and wrong."""
+    """The weights that are kept foretell validation rows worse than before any training."""
     if outcome.best_step == 0 or not prepared.subject.has_new_head or not outcome.kept_loss > outcome.start_loss:
         return None
     lost = f"a loss of {outcome.kept_loss:.3f} on the validation rows, {outcome.start_loss:.3f} before any training"
-    fewer = f"train.epochs={prepared.hyper.epochs.value / 2:g}"
-    return f"the training rows were learned by heart: {lost}", f"more rows, or less of the training: {fewer}"
+    return f"the model is sure and wrong on rows that it was not trained on: {lost}", LESS
 
 
 def _ended_early(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:

@@ -14,9 +14,9 @@ from typing import Final
 
 from affina.pipeline.attaching import as_exported, is_beside
 from affina.pipeline.budgets import budgets_of, keeps_limit, name_of
+from affina.pipeline.effort import effort_of, tokens_of_epoch
 from affina.pipeline.given_files import every_probe
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.work import work_of
 from affina.recipe.base import AUTO
 from affina.record.journal import Journal
 from affina.record.risks import BY_GROUP, RISKS, SWAPS, Probed
@@ -102,19 +102,19 @@ def _on_unseen(run: Prepared, outcome: Outcome, journal: Journal, probing: Probi
     )
 
 
-def _allowance(run: Prepared, tokens: int) -> Allowance:
+def _allowance(run: Prepared, tokens: int, plan: Plan | None = None) -> Allowance:
     """What the probes of a run may read whose training read so many tokens."""
     bounded = run.recipe.risks.measure == AUTO
-    return Allowance(work_of(run, tokens), bounded=bounded, budgeted=frozenset(budgets_of(run.recipe)))
+    return Allowance(effort_of(run, tokens, plan), bounded=bounded, budgeted=frozenset(budgets_of(run.recipe)))
 
 
 def will_read_base(run: Prepared, plan: Plan) -> bool:
     """Whether a run whose training goes as it was planned reads the model as it came again: for a probe that it may."""
     if not reads_base(run):
         return False
-    tokens = round(plan.epoch_after(plan.total_steps) * sum(run.subject.lengths["train"]))
+    tokens = round(plan.epoch_after(plan.total_steps) * tokens_of_epoch(run))
     with Journal(Path(os.devnull)) as journal:
-        found = every_probe(run, _allowance(run, tokens), journal)
+        found = every_probe(run, _allowance(run, tokens, plan), journal)
     return any(not isinstance(probe, Probed) and probe.needs_base for probe in found)
 
 

@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import Final
 
 from affina.data.batching import plan_epoch
+from affina.data.drawing import drawn_places
 from affina.errors import InputError
 from affina.pipeline.attaching import goes_on, instead, takes_others
-from affina.pipeline.learning import Learns
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.running_again import KEY, can_run_again, with_key
+from affina.pipeline.writing.subject import Writing
 from affina.planning.activations import Activations, look
 from affina.planning.costs import batches_of, costs_of
 from affina.planning.estimate import BESIDE, RISKS, Setup, evaluation_bytes, parts_of, setup_of, weight_bytes
@@ -27,6 +28,8 @@ from affina.recipe.weight_specs import PartialSpec
 from affina.runtime.machine import low_precision_missing
 from affina.tasks.answers import begun
 
+MOST_LOOKED_AT: Final = 10_000
+"""Rows of a split whose answers must not be cut away."""
 SMALLEST: Final = 16
 """Tokens: no shorter limit is proposed."""
 CUTS: Final = (2, 4, 8)
@@ -117,8 +120,9 @@ def _running_again(prepared: Prepared, setup: Setup, measured: float | None) -> 
 
 def _least_length(prepared: Prepared) -> int:
     """Tokens below which a row of a model that writes has nothing left of what is learned of it."""
-    splits = prepared.subject.passages.values() if isinstance(prepared.subject, Learns) else ()
-    return max((len(begun(passage, learned=1).ids) for passages in splits for passage in passages), default=0)
+    splits = prepared.subject.passages.values() if isinstance(prepared.subject, Writing) else ()
+    some = (rows[place] for rows in splits for place in drawn_places(len(rows), most=MOST_LOOKED_AT, seed=0))
+    return max((len(begun(passage, learned=1).ids) for passage in some), default=0)
 
 
 def _lengths(setup: Setup, least: int) -> Iterator[_Found]:

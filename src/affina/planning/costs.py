@@ -18,9 +18,9 @@ from affina.data.batching import by_length
 from affina.methods.added import taken_by
 from affina.methods.prompt import SoftPrompt
 from affina.models.base import width
+from affina.pipeline.effort import passed_of, stages_and_shares
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.training import planner_of, stages_in
-from affina.pipeline.work import passed_of
+from affina.pipeline.training import planner_of
 from affina.planning.activations import Shape
 from affina.planning.estimate import shapes
 from affina.training.plan import Plan
@@ -83,15 +83,13 @@ class Costs:
 
 def costs_on_the_whole(prepared: Prepared, plan: Plan) -> Costs:
     """The same on the mean of a run's steps, where not all of them train all that trains."""
-    whole, stages = costs_of(prepared), stages_in(prepared, plan)
+    whole, stages = costs_of(prepared), stages_and_shares(prepared, plan)
     if not stages:
         return whole
-    ends = [*(stage.start for stage in stages[1:]), plan.total_steps]
-    shares = [(end - stage.start) / plan.total_steps for stage, end in zip(stages, ends, strict=True)]
-    found = [costs_of(prepared, stage.names) for stage in stages]
+    found = [(share, costs_of(prepared, names)) for names, share in stages]
 
     def mean(of: Callable[[Costs], float]) -> float:
-        return sum(share * of(costs) for share, costs in zip(shares, found, strict=True))
+        return sum(share * of(costs) for share, costs in found)
 
     return replace(
         whole,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Way = Literal["full", "embeddings frozen", "upper half", "head", "lora"]
-CLEARLY: Final = 1.0
-"""Points of accuracy by which a way has to be ahead of the usual one to be taken in its place: a standard error."""
+CLEARLY: Final = 2.0
+"""Points of accuracy by which a way has to be ahead of the usual one to be taken: about two standard errors of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def told(rows: int) -> str:
     found = sorted(MEASURED[known].items(), key=lambda entry: -entry[1].accuracy)
     ways = (f"{WORDS[way]} {worth.accuracy:.1f}%{_took(worth)}" for way, worth in found)
     line = f"on {known:,} rows of our sets runs of starter/encoder had right: {', '.join(ways)}"
-    return f"{line}; less than {CLEARLY:g} point apart is level"
+    return f"{line}; less than {CLEARLY:g} points apart is level"
 
 
 def _took(worth: Worth) -> str:

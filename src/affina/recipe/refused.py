@@ -206,20 +206,15 @@ def _instead(path: Sequence[str], known: Sequence[str]) -> str:
         return f"write {'.'.join([*section, *near])}"
     if theirs and not other_names.is_common(name):
         return f"write {theirs}"
-    further = None if path[0] in _BY_NAME and section and not _is_of_another(path) else _elsewhere(name)
+    further = _elsewhere(name, exactly=bool(section) and path[0] in _BY_NAME)
     if further == ".".join(path):
         owners = [owner for owner, spec in _BY_NAME[path[0]][0].items() if name in spec.model_fields]
         return f"remove it; it is for {path[0]}={' or '.join(owners)}"
     return f"write {further}" if further else "remove it; docs/recipe.md lists every key"
 
 
-def _is_of_another(path: Sequence[str]) -> bool:
-    """Whether a method's or a task's key is one of another method or task."""
-    return any(path[-1] in spec.model_fields for spec in _BY_NAME[path[0]][0].values())
-
-
-def _elsewhere(name: str) -> str | None:
-    """The dotted key of the field that is called `name`, or nearly so, in another section."""
+def _elsewhere(name: str, *, exactly: bool) -> str | None:
+    """The dotted key of the field that is called `name`, or nearly so unless `exactly`, in another section."""
     dotted = {
         field: f"{section}.{field}"
         for section, info in Recipe.model_fields.items()
@@ -228,7 +223,8 @@ def _elsewhere(name: str) -> str | None:
         for field in spec.model_fields
         if field != "name"
     }
-    return next((dotted[near] for near in difflib.get_close_matches(name, dotted, n=1)), None)
+    near = [name] if exactly else difflib.get_close_matches(name, dotted, n=1)
+    return next((dotted[one] for one in near if one in dotted), None)
 
 
 def model_in(annotation: Any) -> type[BaseModel] | None:

@@ -44,7 +44,7 @@ def bias_unasked(run: Gathered, probes: set[str], metrics: set[str]) -> Iterator
     if SWAPS in probes and BY_GROUP not in probes:
         yield GROUPS
     of_texts = bool(OF_TEXTS & metrics)
-    if not IN_ITS_TASK & metrics and not probes & {SWAPS, BY_GROUP}:
+    if not IN_ITS_TASK & metrics and (of_texts or not probes & {SWAPS, BY_GROUP}):
         yield TREATED if of_texts else Gap("Bias", f"{WORSE}: {'; '.join(_ways(run))}")
         return
     left = "stereotypes, of which this model cannot be asked, and groups and ways of writing that were not asked about"

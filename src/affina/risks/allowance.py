@@ -1,6 +1,6 @@
 """How much work the probes of a run may be: at most a share of what the rest of it is.
 
-Work is counted in tokens that go through the model forward (`pipeline.work`), so that what is measured depends on the
+Work is counted in tokens that go through the model forward (`pipeline.effort`), so that what is measured depends on the
 run alone and never on the clock. What the probes took in seconds is in the record.
 """
 

@@ -41,6 +41,7 @@ convention; docs/log.md has what it flags."""
 LOST: Final = "lost_elsewhere"
 LOSS: Final = "loss"
 NAME: Final = "training rows against validation rows"
+WHOLE: Final = "all read as an evaluation reads them"
 NOTHING_LEARNED: Final = (
     "on the training rows the model is not clearly better than before, so there is nothing that others could lack"
 )
@@ -204,7 +205,7 @@ class OfTexts:
         losses: each row's losses, for the model as it is, of the training and of the validation split.
         trained: how many training rows there are.
         sampling: how the intervals are drawn.
-        note: what else is said of how it was measured.
+        how: the rows are read, in words.
     """
 
     risk: Risk = "overfitting"
@@ -212,9 +213,9 @@ class OfTexts:
     needs_base = True
 
     def __init__(
-        self, losses: Callable[[str], perplexity.Statistics], *, trained: int, sampling: Sampling, note: str = ""
+        self, losses: Callable[[str], perplexity.Statistics], *, trained: int, sampling: Sampling, how: str = WHOLE
     ) -> None:
-        self._losses, self._trained, self._sampling, self._note = losses, trained, sampling, note
+        self._losses, self._trained, self._sampling, self._how = losses, trained, sampling, how
         self._before: dict[str, perplexity.Statistics] = {}
 
     def before(self) -> None:
@@ -229,8 +230,7 @@ class OfTexts:
             are_all = split == "train" and rows == self._trained
             sides.append(Side(rows, _loss_of(now), _loss_of(before), are_all=are_all))
         found = compare(*sides, names=(LOSS,), decisive=LOSS, sampling=self._sampling)
-        notes = (_told(*sides, began="the untouched model"), self._note)
-        return replace(found, notes=tuple(note for note in notes if note))
+        return replace(found, notes=(_told(*sides, began="the untouched model", how=self._how),))
 
 
 def _loss_of(rows: perplexity.Statistics) -> Measure:
@@ -242,11 +242,8 @@ def _is_told(measure: Measure, rows: int, place: int) -> bool:
     return bool(np.isfinite(measure(np.ones(rows))[place]))
 
 
-def _told(train: Side, unseen: Side, *, began: str) -> str:
+def _told(train: Side, unseen: Side, *, began: str, how: str = WHOLE) -> str:
     which = (
         f"all {train.rows:,} training rows" if train.are_all else f"{train.rows:,} training rows, drawn by the seed,"
     )
-    return (
-        f"{which} against {unseen.rows:,} validation rows, all read as an evaluation reads them; what was learned is"
-        f" counted from {began}"
-    )
+    return f"{which} against {unseen.rows:,} validation rows, {how}; what was learned is counted from {began}"

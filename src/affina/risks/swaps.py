@@ -37,10 +37,8 @@ TOO_FEW: Final = "all one way, and too few to tell whether that is chance"
 NO_SIDE: Final = (
     "the rows that change have terms of both sides, so that nothing tells whether it is to the disadvantage of one"
 )
-FROM_BEFORE: Final = (
-    "; the training has added none that can be told: what the untouched model holds of the texts changes as many"
-)
-"""What is said where the model was so before."""
+FROM_BEFORE: Final = "; those of the untouched model change as well, and that the training has added any is not shown"
+"""What is said where it is above the limit, too, and not told apart from the tuned one."""
 FLIPS: Final = "flip_rate"
 GAP: Final = "probability_gap"
 
@@ -192,7 +190,7 @@ def _by_sides(found: Found, each: Sequence[OfLabel], pairs: Pairs) -> Found:
         return found
     directed = [one for one in each if one.is_directed and (one.is_above or found.outcome == "flagged")]
     if directed:
-        return replace(found, outcome="flagged", said=_told(directed, pairs) + _origin(found.figures))
+        return replace(found, outcome="flagged", said=_told(directed, pairs) + _origin(found))
     if found.outcome == "flagged":
         changing = [one for one in each if one.flips]
         said = f"{_told(changing, pairs)}: {BOTH_WAYS}" if changing else NO_SIDE
@@ -203,10 +201,14 @@ def _by_sides(found: Found, each: Sequence[OfLabel], pairs: Pairs) -> Found:
     return found
 
 
-def _origin(figures: Sequence[Figure]) -> str:
-    """Words for answers that the untouched model would change as often; empty where it was not asked, or does not."""
-    more = [figure.found.low for figure in figures if (figure.metric, figure.of) == (FLIPS, DIFFERENCE)]
-    return FROM_BEFORE if more and more[0] <= 0 else ""
+def _origin(found: Found) -> str:
+    """Words for answers that the untouched model changes as well; empty where it was not asked, or surely less so."""
+    flips = {figure.of: figure.found for figure in found.figures if figure.metric == FLIPS}
+    if found.limit is None or not {UNTOUCHED, DIFFERENCE} <= flips.keys():
+        return ""
+    tuned, before, more = flips[TUNED], flips[UNTOUCHED], flips[DIFFERENCE]
+    is_as_before = before.low > found.limit and before.high >= tuned.low and more.low <= 0
+    return FROM_BEFORE if is_as_before else ""
 
 
 def _told(each: Sequence[OfLabel], pairs: Pairs) -> str:

@@ -6,8 +6,9 @@ is what is trained on: nothing is rendered, or made into tokens, anew. This modu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby, islice, takewhile
 
 from affina.tasks.lessons import Passage
 
@@ -30,6 +31,13 @@ def begun(passage: Passage, *, learned: int) -> Passage:
     places = (place for place, is_learned in enumerate(passage.learned) if is_learned)
     last = next(islice(places, learned - 1, None), len(passage.ids))
     return replace(passage, ids=passage.ids[: last + 1], learned=passage.learned[: last + 1])
+
+
+def last_answer(learned: Sequence[bool]) -> int:
+    """Tokens of the last answer in a row that may hold several."""
+    behind = list(reversed(learned))
+    start = behind.index(True) if True in behind else len(behind)
+    return sum(1 for _ in takewhile(bool, behind[start:]))
 
 
 def longest_answer(passage: Passage) -> Answer | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from affina.data.canaries import own
+from affina.data.drawing import drawn_places
 from affina.data.rows import Row
 from affina.evaluation import slots, text_metrics
 from affina.pipeline.prepared import Prepared
@@ -16,6 +17,7 @@ from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Event, Scores
 from affina.record.progress import Progress
 from affina.risks.own_texts import WRITTEN
+from affina.tasks.answers import last_answer
 from affina.tasks.shots import draw_shots
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 USUAL_ROWS: Final = 100
 """Rows for which texts are written where the recipe does not say."""
+MOST_LOOKED_AT: Final = 1_000
+"""Rows whose mean length stands for that of all."""
 ZERO_SHOT: Final = "zero_shot"
 FEW_SHOT: Final = "few_shot"
 TUNED: Final = "tuned"
@@ -64,11 +68,12 @@ def work_of_texts(subject: Writing, run: Prepared, *, shots: int = 0) -> float:
         shots: training rows that stand before each question.
     """
     passages, lengths = subject.reported.passages, subject.lengths["train"]
-    read, learned = sum(map(len, passages)), sum(passage.targets for passage in passages)
-    shown = len(passages) * shots * sum(lengths) / len(lengths)
-    answers = min(learned, subject.writer.how.most_tokens * len(passages))
-    written = len(_wanted(subject, run).rows) / max(1, len(passages))
-    return written * (shown + read - learned + WRITTEN * answers)
+    some = [passages[place] for place in drawn_places(len(passages), most=MOST_LOOKED_AT, seed=0)]
+    answers = [last_answer(passage.learned) for passage in some]
+    asked = sum(map(len, some)) - sum(answers)
+    written = sum(min(answer, subject.writer.how.most_tokens) for answer in answers)
+    each = shots * sum(lengths) / len(lengths) + (asked + WRITTEN * written) / max(1, len(some))
+    return len(_wanted(subject, run).rows) * each
 
 
 def _measure_references(subject: Writing, run: Prepared, journal: Journal) -> None:

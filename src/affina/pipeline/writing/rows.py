@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from typing import Any, Final
 
 from affina.data.checks import noticed
@@ -25,6 +24,7 @@ from affina.pipeline.writing.teachers import check_keys, continues, teacher_of
 from affina.recipe.schema import Recipe
 from affina.record.audited import IN_PIECES, Audited
 from affina.record.payloads import Finding
+from affina.tasks.answers import last_answer
 from affina.tasks.lessons import READ_AT_ONCE, Lesson, Passage, Reading, Teacher
 from affina.tasks.passage_lists import Cut, PassageLists, Passages
 from affina.values import Resolved
@@ -135,7 +135,7 @@ class Lessons:
 
     def answers(self, rows: Sequence[Row]) -> list[int]:
         """Tokens of each row's last answer, its end included; nothing is cut."""
-        return [_last_run(self._passage(row).learned) for row in rows]
+        return [last_answer(self._passage(row).learned) for row in rows]
 
     def of(self, rows: Sequence[Row], reading: Reading) -> tuple[list[Lesson], Sequence[Passage]]:
         """The lessons of rows, and their tokens within the limit."""
@@ -167,13 +167,6 @@ class Lessons:
         meaning = f"{split} answers go on beyond the limit: {tokens:,} tokens of them and their ends are not learned"
         advice = "a larger data.max_length keeps them whole, data.too_long=drop leaves such training rows out"
         return list(noticed("answers_cut", places, split=split, meaning=meaning, advice=advice))
-
-
-def _last_run(learned: Sequence[bool]) -> int:
-    """Tokens of the last answer in a row that may hold several."""
-    behind = list(reversed(learned))
-    start = behind.index(True) if True in behind else len(behind)
-    return sum(1 for _ in takewhile(bool, behind[start:]))
 
 
 def encoder(teacher: Teacher, reading: Reading) -> Callable[[Row], Encoding]:

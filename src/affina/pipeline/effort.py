@@ -10,10 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from affina.data.mixing import seen_in, weights_of
 from affina.methods.reach import lowest_reached
 from affina.models.packed import numbers_in, sizes_of
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.training import judged_places
+from affina.pipeline.training import judged_places, plan_of, stages_in, turns_in
+from affina.training.plan import Plan
 
 AROUND: Final = 1e11
 """What every run does however little it trains: it starts, reads the model, and writes its files and its report. In
@@ -58,22 +60,49 @@ def passed_of(run: Prepared, names: Collection[str] | None = None) -> Passed:
     return Passed(forward=forward, reached=reached, backward=backward, known=known, lowest=lowest)
 
 
-def work_of(run: Prepared, tokens: int) -> float:
+def tokens_of_epoch(run: Prepared) -> int:
+    """Those of the rows that an epoch goes over, each as often as its file's weight has it."""
+    weights, lengths = weights_of(run.rows["train"], run.loaded.weights), run.subject.lengths["train"]
+    return sum(lengths[place] for place in seen_in(weights, seed=run.draws, epoch=0))
+
+
+def stages_and_shares(run: Prepared, plan: Plan) -> list[tuple[frozenset[str], float]]:
+    """Where not all that trains does so in every step: what trains in a stretch of the run, and its share of the steps.
+
+    Empty where it does.
+    """
+    stages = stages_in(run, plan)
+    ends = [*(stage.start for stage in stages[1:]), plan.total_steps]
+    return [
+        (stage.names, (end - stage.start) / plan.total_steps) for stage, end in zip(stages, ends, strict=bool(stages))
+    ]
+
+
+def effort_of(run: Prepared, tokens: int, plan: Plan | None = None) -> float:
     """A run's start and end, training, evaluations, and the report on the tuned model.
 
     Args:
         run: that was trained, or will be.
         tokens: that its training reads, each as often as it does.
+        plan: its steps, where they are laid out already.
 
     Returns:
         Tokens that go through the whole model forward.
     """
     passed, lengths = passed_of(run), run.subject.lengths
     known = passed.known / passed.forward
-    epochs = tokens / max(1, sum(lengths["train"]))
+    epochs = tokens / max(1, tokens_of_epoch(run))
     judged = sum(lengths["validation"][place] for place in judged_places(run))
     evaluated = judged * (1 + epochs * run.hyper.per_epoch.value)
     once = known * (sum(lengths["train"]) + judged)
-    trained = (1 - known + passed.backward / passed.forward) * tokens
+    trained = (1 - known + _backward(run, passed, plan) / passed.forward) * tokens
     around = AROUND / max(LEAST_WEIGHTS, passed.forward)
     return around + once + trained + (1 - known) * evaluated + run.subject.report_work(run)
+
+
+def _backward(run: Prepared, passed: Passed, plan: Plan | None) -> float:
+    """The weights of a backward pass, on the mean of the steps."""
+    turns = turns_in(run)
+    if turns is None or not turns.stages:
+        return passed.backward
+    return sum(share * passed_of(run, names).backward for names, share in stages_and_shares(run, plan or plan_of(run)))
