@@ -14,6 +14,7 @@ from affina.record.journal import Journal
 from affina.record.payloads import Started
 from affina.runtime import machine
 from bench_of_loops import prepared_run
+from workbench import sample_rows, write_csv
 
 
 def sizes_of(prepared):
@@ -84,3 +85,13 @@ def test_a_stopped_run_goes_on_in_its_own_whatever_is_free_now(tmp_path, monkeyp
 def test_a_given_method_is_taken_whatever_is_free(tmp_path, monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda _: 0)
     assert prepared_run(tmp_path, method="full").method.name == "full"
+
+
+def test_a_number_is_not_looked_up_among_labels(tmp_path, monkeypatch):
+    lines = {one: Worth(90.0 if one == "lora" else 80.0, 1.0) for one in measured_methods.WORDS}
+    monkeypatch.setattr(measured_methods, "MEASURED", {100: lines})
+    rows = [(text, f"{len(text)}.5") for text, _ in sample_rows(40)]
+    data = {"train": str(write_csv(tmp_path / "numbers.csv", rows)), "validation": 0.2, "test": "none"}
+    found = prepared_run(tmp_path, data=data, task="regression")
+    assert found.method.name in ("full", "partial")
+    assert "right" not in found.choices["method"].reason

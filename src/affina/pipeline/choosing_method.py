@@ -45,7 +45,7 @@ def choose_method(
     method = recipe.method
     if isinstance(method, str):
         before = begun()
-        chosen = _by_model(subject.model, len(subject.rows["train"])) if before is None else _as_begun(before)
+        chosen = _by_model(subject) if before is None else _as_begun(before)
         choices["method"], method = Resolved(chosen.value.name, chosen.reason), chosen.value
     if not isinstance(method, LoraSpec):
         return method
@@ -55,10 +55,11 @@ def choose_method(
     return method.model_copy(update={"alpha": alpha.value})
 
 
-def _by_model(model: Pretrained, rows: int) -> Resolved[Method]:
+def _by_model(subject: Subject) -> Resolved[Method]:
+    model = subject.model
     if model.source.packed:
         return Resolved(LoraSpec(), "matrices in four bits cannot train themselves")
-    return _by_memory(model, _by_sizes(model, rows))
+    return _by_memory(model, _by_sizes(subject))
 
 
 def check_beside(method: Method | str) -> None:
@@ -82,8 +83,9 @@ def _as_begun(begun: Resolved[Any]) -> Resolved[Method]:
     return Resolved(TypeAdapter[Method](MethodSpec).validate_python(begun.value), begun.reason)
 
 
-def _by_sizes(model: Pretrained, rows: int) -> Resolved[Method]:
-    """All weights, or all but the embeddings, where no other way was clearly better on about so many rows."""
+def _by_sizes(subject: Subject) -> Resolved[Method]:
+    """All weights, or all but the embeddings; of labels, unless another way was clearly better on as many rows."""
+    model = subject.model
     if isinstance(model, LanguageModel):
         reason = "a model that writes often has its word embeddings for its output layer, too"
         return Resolved(FullSpec(), reason)
@@ -92,9 +94,10 @@ def _by_sizes(model: Pretrained, rows: int) -> Resolved[Method]:
         sizes[model.anatomy.part_of(name)] += parameter.numel()
     share = sizes["embeddings"] / sizes.total()
     usual: Way = "full" if share <= EMBEDDINGS_SHARE else "embeddings frozen"
-    way = better_than(usual, rows)
+    has_labels, rows = subject.outputs > 1, len(subject.rows["train"])
+    way = better_than(usual, rows) if has_labels else usual
     kept = "" if way != "embeddings frozen" else "; they stay frozen, all blocks train"
-    reason = f"the embeddings are {share:.0%} of the weights{kept}; {told(rows)}"
+    reason = f"the embeddings are {share:.0%} of the weights{kept}{f'; {told(rows)}' if has_labels else ''}"
     return Resolved(_spec_of(way, blocks=len(model.anatomy.blocks)), reason)
 
 
