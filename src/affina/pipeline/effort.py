@@ -71,11 +71,10 @@ def stages_and_shares(run: Prepared, plan: Plan) -> list[tuple[frozenset[str], f
 
     Empty where it does.
     """
-    stages = stages_in(run, plan)
+    if not (stages := stages_in(run, plan)):
+        return []
     ends = [*(stage.start for stage in stages[1:]), plan.total_steps]
-    return [
-        (stage.names, (end - stage.start) / plan.total_steps) for stage, end in zip(stages, ends, strict=bool(stages))
-    ]
+    return [(stage.names, (end - stage.start) / plan.total_steps) for stage, end in zip(stages, ends, strict=True)]
 
 
 def effort_of(run: Prepared, tokens: int, plan: Plan | None = None) -> float:

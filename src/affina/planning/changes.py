@@ -43,11 +43,11 @@ def changes_of(prepared: Prepared, activations: Activations, *, again: float | N
         activations: from `look`.
         again: times what a step takes with its blocks run again, where that was measured.
     """
-    setup = setup_of(prepared, activations)
-    found = [*_batches(setup), *_running_again(prepared, setup, again), *_lengths(setup, _least_length(prepared))]
+    setup, least = setup_of(prepared, activations), max(SMALLEST, _least_length(prepared))
+    found = [*_batches(setup), *_running_again(prepared, setup, again), *_lengths(setup, least)]
     found += [*_precision(prepared, setup), *_methods(prepared, setup)]
     if found:
-        found.append(_all_of_them(prepared, setup))
+        found.append(_all_of_them(prepared, setup, least))
     return {Change(words=words, peak=0, costs=costs): smaller for words, costs, smaller in found}
 
 
@@ -129,7 +129,7 @@ def _lengths(setup: Setup, least: int) -> Iterator[_Found]:
     longest = max(setup.lengths)
     for cut in CUTS[:2]:
         limit = longest // cut
-        if limit < max(SMALLEST, least):
+        if limit < least:
             return
         budget = max(limit, setup.budget // cut)
         gone = sum(length > limit for length in setup.lengths)
@@ -188,14 +188,14 @@ def _smallest(prepared: Prepared, spec: PartialSpec | LoraSpec) -> tuple[Setup, 
         return setup_of(again, look(again)), (*_words(spec), *((f"{KEY}=true",) if new else ()))
 
 
-def _all_of_them(prepared: Prepared, setup: Setup) -> _Found:
+def _all_of_them(prepared: Prepared, setup: Setup, least: int) -> _Found:
     """The smallest run that we know of."""
     smallest, words, costs = setup, tuple[str, ...](), "all of that together"
     if takes_others(prepared):
         spec = PartialSpec(blocks=0 if prepared.subject.outputs else len(prepared.model.anatomy.blocks) // 2)
         smallest, words = _smallest(prepared, spec)
         costs = f"{costs}, with as few weights that learn"
-    limit = max(SMALLEST, _least_length(prepared), max(setup.lengths) // 4)
+    limit = max(least, max(setup.lengths) // 4)
     lengths, others = _cut(setup.lengths, limit), _cut(setup.others, limit)
     budget = max(lengths)
     batches = len(plan_epoch(lengths, budget=setup.budget, seed=prepared.draws, epoch=0))
