@@ -53,9 +53,11 @@ class Ready:
     reason: str = ""
 
 
-def tasks(names: Iterable[str], *, seeds: int, only: Sequence[str], cut: int | None) -> list[Task]:
-    """Every run of these sets, set by set."""
-    return [task for name in names for task in _of_set(name, seeds, cut) if task.contender in only]
+def tasks(
+    names: Iterable[str], *, seeds: int, only: Sequence[str], cut: int | None, defaults_seeds: int = 1
+) -> list[Task]:
+    """Every run of these sets, set by set; the first `defaults_seeds` of the seeds are the peer's defaults' as well."""
+    return [task for name in names for task in _of_set(name, seeds, cut, defaults_seeds) if task.contender in only]
 
 
 def ordered(found: Iterable[Task], cost: Callable[[Task], float]) -> list[Task]:
@@ -108,13 +110,15 @@ def best_of_grid(runs: Iterable[Mapping[str, Any]]) -> float | None:
     return ranked[0]["learning_rate"] if ranked else None
 
 
-def _of_set(name: str, seeds: int, cut: int | None) -> Iterator[Task]:
+def _of_set(name: str, seeds: int, cut: int | None, defaults_seeds: int) -> Iterator[Task]:
     yield Task(set=name, contender="affina", cut=cut)
     yield Task(set=name, contender="trainer", cut=cut)
     yield from (Task(set=name, contender="trainer", setting="grid", learning_rate=rate, cut=cut) for rate in GRID)
     for seed in range(seeds):
         if seed:
             yield Task(set=name, contender="affina", seed=seed, cut=cut)
+            if seed < defaults_seeds:
+                yield Task(set=name, contender="trainer", seed=seed, cut=cut)
             yield Task(set=name, contender="trainer", setting=BEST, seed=seed, cut=cut)
         if name in SETFIT_SETS:
             yield Task(set=name, contender="setfit", seed=seed, cut=cut)

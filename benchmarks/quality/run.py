@@ -36,7 +36,9 @@ def main() -> int:
     sizes = {name: size(sets.make(name, given.data, seed=0, rows=given.rows)) for name in given.sets}
     estimate = Estimate(sizes, threads=threads, free=() if given.setfit_python else ("setfit",))
     estimate.learn_all(results.runs().values())
-    found = plan.tasks(given.sets, seeds=given.seeds, only=given.only, cut=given.rows)
+    found = plan.tasks(
+        given.sets, seeds=given.seeds, only=given.only, cut=given.rows, defaults_seeds=given.defaults_seeds
+    )
     todo = plan.ordered(plan.left(found, results.runs()), estimate)
     print(f"{len(found)} runs, {len(found) - len(todo)} of them done; {given.jobs} at once, {threads} threads each")
     for task in todo:
@@ -66,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=sets.NAMES, default=list(sets.NAMES))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--defaults-seeds", type=int, default=1, help="of these, those of the peer's defaults as well")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once; they share the cores")
     parser.add_argument("--only", nargs="+", choices=plan.CONTENDERS, default=list(plan.CONTENDERS))
     parser.add_argument("--rows", type=int, help="training rows at most, for a trial")

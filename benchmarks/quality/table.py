@@ -85,7 +85,7 @@ def _line(name: str, cut: int | None, runs: Sequence[Run]) -> str:
         f"{runs[0]['rows']['train']:,}",
         _mean(affina, spread=True),
         _mean(affina, figure="linear_probe"),
-        _mean(defaults),
+        _mean(defaults, spread=True),
         _mean(grid) + _rate(grid, runs),
         _mean(setfit) + ("\\*" if any(run["capped"] for run in setfit.values()) else ""),
         _gain(affina, [defaults, grid]),

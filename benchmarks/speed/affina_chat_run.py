@@ -58,6 +58,7 @@ def main() -> None:
         steps=len(steps),
         seconds=finished.seconds["training"],
         processor_seconds=clock.seconds,
+        losses=[step.loss for step in steps],
     )
 
 

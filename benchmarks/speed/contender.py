@@ -6,6 +6,7 @@ import argparse
 import json
 import resource
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ def words(doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def tell(*, tokens: float, steps: int, seconds: float, processor_seconds: float) -> None:
+def tell(*, tokens: float, steps: int, seconds: float, processor_seconds: float, losses: Sequence[float] = ()) -> None:
     """Print what a training took as one JSON line, with the peak memory: the device's on a GPU, else the process's."""
     on_gpu = torch.cuda.is_initialized()
     peak = torch.cuda.max_memory_allocated() if on_gpu else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -36,5 +37,6 @@ def tell(*, tokens: float, steps: int, seconds: float, processor_seconds: float)
         "training_seconds": seconds,
         "processor_seconds": processor_seconds,
         "peak_memory_bytes": peak,
+        "losses": list(losses),
     }
     sys.stdout.write(json.dumps(found) + "\n")

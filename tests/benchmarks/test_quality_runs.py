@@ -52,6 +52,12 @@ def test_seed_0_comes_first_and_the_cheapest_set_before_the_others():
     assert len({task.key for task in found}) == len(found)
 
 
+def test_the_peers_defaults_get_as_many_seeds_as_asked():
+    found = plan.tasks(["trec"], seeds=3, only=["trainer"], cut=None, defaults_seeds=2)
+    assert [task.seed for task in found if task.setting == "defaults"] == [0, 1]
+    assert len({task.key for task in found}) == len(found)
+
+
 def test_the_grid_is_chosen_by_validation_accuracy_and_then_by_loss(run_record):
     def grid(rate, accuracy, loss):
         return run_record("trainer", setting="grid", rate=rate, validation_accuracy=accuracy, validation_loss=loss)

@@ -293,6 +293,22 @@ def test_groups_that_are_asked_for_and_settle_nothing_are_refused_beside_a_budge
         prepared(held(tmp_path, rows=grouped(group), group="gender"))
 
 
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        (lambda place: "f" if place < 15 else "m", ["no two groups have 20 rows", "(m 3", "45 validation rows"]),
+        (lambda place: "mf"[place % 2] if place < 20 else "", ["no two groups have 20 rows"]),
+        (lambda place: "mf"[place % 2], []),
+    ],
+)
+def test_a_column_of_groups_that_can_tell_nothing_is_said_before_the_training(tmp_path, group, says):
+    run = prepared(recipe(tmp_path, rows=grouped(group), **BY_GENDER))
+    told = [text for text in run.notices if text.startswith("risks.bias.group=gender")]
+    assert len(told) == bool(says)
+    assert all(words in told[0] for words in says)
+    assert not prepared(recipe(tmp_path, rows=grouped(group))).notices
+
+
 @pytest.mark.parametrize(("asked", "probe"), [({}, "identity terms swapped"), ({"group": "gender"}, "identity|groups")])
 def test_a_budget_that_so_few_rows_could_not_show_to_be_kept_is_refused_with_what_they_can(tmp_path, asked, probe):
     def given(budget):

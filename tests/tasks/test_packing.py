@@ -17,7 +17,7 @@ from affina.data.batching import by_length, plan_epoch
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
 from affina.tasks.lessons import Lesson, Lines, Passage, Reading
-from affina.tasks.packing import Packing, choose_packing
+from affina.tasks.packing import PackedLines, choose_packing
 from affina.tasks.token_loss import IGNORED
 from tiny_models import make_bart, make_tiny
 
@@ -52,7 +52,7 @@ def exactness(model: LanguageModel) -> float:
     return PARTLY_FLOAT32.get(model.module.config.model_type, 1e-9)
 
 
-def packing_of(model: LanguageModel, row: int) -> Packing:
+def packing_of(model: LanguageModel, row: int) -> PackedLines:
     found = choose_packing(model, longest=20, row=row).value
     assert found is not None
     return found
@@ -188,7 +188,7 @@ def test_what_a_row_looks_like() -> None:
         Passage((9, 4), (True, True)),
         Passage((3, 3, 3, 3, 3), (False, False, False, True, True)),
     ]
-    batch = Packing(masked=True, row=6).collate(passages, rows=[7, 1, 4, 2])
+    batch = PackedLines(masked=True, row=6).collate(passages, rows=[7, 1, 4, 2])
 
     assert batch.inputs["input_ids"].tolist() == [[5, 6, 7, 8, 9, 4], [3, 3, 3, 3, 3, 0]]
     assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 0, 0, 1], [0, 1, 2, 3, 4, 0]]
@@ -230,7 +230,7 @@ def test_in_bfloat16_autocast_packed_is_close_to_padded(family: str, tmp_path: P
 
 def test_either_plan_has_the_same_interface() -> None:
     plan = partial(plan_epoch, [5, 6, 7], budget=20, seed=1, epoch=2)
-    packed = partial(Packing(masked=False).plan, [5, 6, 7], budget=20, seed=1, epoch=2)
+    packed = partial(PackedLines(masked=False).plan, [5, 6, 7], budget=20, seed=1, epoch=2)
 
     assert sorted(chain(*plan())) == sorted(chain(*packed())) == [0, 1, 2]
 
@@ -239,7 +239,7 @@ def test_either_plan_has_the_same_interface() -> None:
 def test_the_starter_is_packed_by_its_positions_with_the_same_loss() -> None:
     made = load_language_model(locate("starter/decoder"))
     found = choose_packing(made, longest=20).value
-    assert found == Packing(masked=False)
+    assert found == PackedLines(masked=False)
     made.module.requires_grad_(False)
     reading, passages = Reading(made), passages_of(made)
     losses = []

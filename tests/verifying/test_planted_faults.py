@@ -17,11 +17,13 @@ from affina.methods.low_rank import Update
 from affina.methods.weights import TrainedWeights
 from affina.models import first_position
 from affina.pipeline import shipping
+from affina.pipeline.learning import Learns
 from affina.tasks import token_loss
+from affina.tasks.beginnings import OneLine
 from affina.tasks.chat import Chat
 from affina.tasks.classification import Classification
 from affina.tasks.lessons import Lesson, Reading
-from affina.tasks.packing import Packing
+from affina.tasks.packing import PackedLines
 from affina.training import checkpoint
 from affina.training import loop as loop_module
 from affina.training.loop import Loop
@@ -97,14 +99,22 @@ def rows_are_mixed(patch):
 
 
 def lines_are_one_text(patch):
-    whole = Packing.collate
+    whole = PackedLines.collate
 
     def collate(self, passages, *, rows):
         batch = whole(self, passages, rows=rows)
         batch.inputs["position_ids"].copy_(torch.arange(batch.inputs["position_ids"].shape[1]))
         return batch
 
-    patch.setattr(Packing, "collate", collate)
+    patch.setattr(PackedLines, "collate", collate)
+    in_one = OneLine.collate
+
+    def without_segments(self, passages, *, rows):
+        batch = in_one(self, passages, rows=rows)
+        del batch.inputs["segments"]
+        return batch
+
+    patch.setattr(OneLine, "collate", without_segments)
 
 
 def gradient_by_hand_is_wrong(patch):
@@ -118,6 +128,7 @@ def gradient_by_hand_is_wrong(patch):
 
 
 def padding_is_masked_where_it_ends(patch):
+    patch.setattr(Learns, "_sharing", lambda *_, **__: None)
     whole = Reading.collate
 
     def collate(self, passages, *, rows):
@@ -279,7 +290,10 @@ def test_without_a_fault_the_same_checks_hold(verified, case):
 PACKED = {"train": {"epochs": 1, "batch_tokens": 160, "head_start": "random", "restart": False, "pack": True}}
 
 
-def test_texts_of_a_line_that_see_each_other_are_seen(verified, monkeypatch):
+@pytest.mark.parametrize("share", [True, False])
+def test_texts_of_a_line_that_see_each_other_are_seen(verified, monkeypatch, share):
+    if not share:
+        monkeypatch.setattr(Learns, "_sharing", lambda *_, **__: None)
     failed, _ = verified("arithmetic", "generation", "llama", "full", **PACKED)
     assert failed == set()
     show = order.show

@@ -19,6 +19,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from affina.models.attention import Before, switch, switch_back
 from affina.models.longer import mark
 
 NAME: Final = "affina_prefix"
@@ -67,12 +68,12 @@ class AttendedPrefix:
     def __init__(self, part: Any, layers: Sequence[nn.Module], prefix: Callable[[], Tensor]) -> None:
         self._part, self._layers, self._prefix = part, tuple(layers), prefix
         self._made: Tensor | None = None
-        self._before: list[tuple[Any, str]] = []
+        self._before: Before = []
         self._handles: list[Any] = []
 
     def attach(self) -> None:
         """Let the layers attend by our function; the prefix is made once for each call of the stack."""
-        self._before = _switch(self._part)
+        self._before = switch(self._part, NAME)
         self._handles = [
             self._part.register_forward_pre_hook(lambda *_: self._make()),
             self._part.register_forward_hook(lambda *_: self._forget(), always_call=True),
@@ -87,7 +88,7 @@ class AttendedPrefix:
             _PREFIXES.pop(layer, None)
         for handle in self._handles:
             handle.remove()
-        _switch_back(self._before)
+        switch_back(self._before)
         mark(self._part, prefixed=False)
 
     def _make(self) -> None:
@@ -131,24 +132,10 @@ def _looks_ahead(part: Any) -> bool:
 
 @contextmanager
 def _watched(part: Any) -> Iterator[list[tuple[nn.Module, Tensor, Tensor]]]:
-    before, seen = _switch(part), list[tuple[nn.Module, Tensor, Tensor]]()
+    before, seen = switch(part, NAME), list[tuple[nn.Module, Tensor, Tensor]]()
     token = _SEEN.set(seen)
     try:
         yield seen
     finally:
         _SEEN.reset(token)
-        _switch_back(before)
-
-
-def _switch(part: Any) -> list[tuple[Any, str]]:
-    """Name our function in every configuration that a module of the stack reads; return what stood there."""
-    configs = {id(vars(child)["config"]): vars(child)["config"] for child in part.modules() if "config" in vars(child)}
-    before = [(config, config._attn_implementation) for config in configs.values()]  # transformers' own attribute
-    for config, _ in before:
-        config._attn_implementation = NAME
-    return before
-
-
-def _switch_back(before: list[tuple[Any, str]]) -> None:
-    for config, name in before:
-        config._attn_implementation = name
+        switch_back(before)

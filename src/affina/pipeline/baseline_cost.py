@@ -1,4 +1,4 @@
-"""What it takes to ask an untouched language model for labels. This module computes nothing."""
+"""What it takes to ask an untouched language model for labels or texts. This module computes nothing."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaselineCost:
-    """What it takes to ask an untouched language model for labels.
+    """What it takes to ask an untouched language model for labels or texts.
 
     Attributes:
-        size: bytes that are held for it beside the run's own model.
-        tokens: that are read.
+        size: bytes that are held for it beside the run's own model and what its evaluations hold.
+        tokens: that go through the model forward.
         beside: it is a second model, and is left out where there is no memory for it.
     """
 
     size: int
-    tokens: int
+    tokens: float
     beside: bool

@@ -20,15 +20,18 @@ from affina.data.batching import again, plan_epoch
 from affina.data.rows import Row
 from affina.evaluation import perplexity
 from affina.models.language import LanguageModel
+from affina.models.settings import dropout_rates
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.results import Rated, of_metric
 from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
 from affina.recipe.base import AUTO
+from affina.recipe.method_specs import LoraSpec
 from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import HeadStart, Recipe
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
+from affina.tasks.beginnings import OneLine, choose_one_line, worth_sharing
 from affina.tasks.consistency import of_tokens, twice
 from affina.tasks.lessons import Lines, Passage, Reading
 from affina.tasks.packing import Packing, choose_packing
@@ -139,12 +142,30 @@ class Learns(ABC):
             return self, {}
         if recipe.train.neftune:
             return self, {PACK: Resolved(False, "train.neftune measures its noise by the length of a text")}
+        shared = self._sharing(recipe, budget=budget)
+        if shared is not None and shared.value is not None:
+            return replace(self, packing=shared.value), {PACK: Resolved(True, shared.reason)}
         worth = worth_packing(lengths, budget=budget)
         if asked == AUTO and not worth.value:
             return self, {PACK: Resolved(False, worth.reason)}
         found = choose_packing(self.model, longest=max(lengths))
         reason = f"{worth.reason if asked == AUTO else GIVEN}; {found.reason}"
         return replace(self, packing=found.value), {PACK: Resolved(found.value is not None, reason)}
+
+    def _sharing(self, recipe: Recipe, *, budget: int) -> Resolved[OneLine | None] | None:
+        """How the rows of a batch share what they begin with; None where that would be little, or is not tried."""
+        if self.model.reads_apart or self.model.module.device.type != "cpu":
+            return None
+        worth = worth_sharing(self.passages["train"], self.lengths["train"], budget=budget)
+        if not worth.value or self._drops_out(recipe):
+            return None
+        found = choose_one_line(self.model, longest=max(self.lengths["train"]))
+        return Resolved(found.value, f"{worth.reason}; {found.reason}")
+
+    def _drops_out(self, recipe: Recipe) -> bool:
+        """Whether dropout acts, in the model or in an adapter."""
+        adapter = isinstance(recipe.method, LoraSpec) and recipe.method.dropout > 0
+        return adapter or any(dropout_rates(self.model.module.config.get_text_config()).values())
 
     def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> Sequence[list[int]]:
         """Rows that fill a line together, or rows of about the same length."""
@@ -153,8 +174,9 @@ class Learns(ABC):
 
     def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
         """A line a row, or several rows a line."""
-        lengths = [self.lengths["train"][place] for place in places]
-        return (len(places), max(lengths)) if self.packing is None else self.packing.shape(lengths)
+        if self.packing is None:
+            return len(places), max(self.lengths["train"][place] for place in places)
+        return self.packing.shape([self.passages["train"][place] for place in places])
 
     def rows_of(self, length: int, *, count: int) -> Lines:
         """Rows made of the first training row's tokens, as large a part of them learned as in all rows."""

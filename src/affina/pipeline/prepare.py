@@ -38,6 +38,7 @@ from affina.pipeline.replayed import told_of_texts
 from affina.pipeline.running_again import begin_running_again
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
+from affina.pipeline.treating import doubt_of_groups
 from affina.pipeline.unkept_budgets import checked_budgets
 from affina.pipeline.writing.planted import refuse_without_texts
 from affina.pipeline.writing.prepare import prepare as prepare_writing
@@ -113,6 +114,8 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         terms=terms,
     )
     prepared = _with_steps(prepared, told)
+    if doubt := doubt_of_groups(prepared):
+        told(doubt)
     return checked_budgets(replace(prepared, notices=tuple(notices)))
 
 

@@ -119,7 +119,7 @@ class Subject(RunsOnce, Protocol):
         """Do with rows, by split and place, what an evaluation does with them; `warm`: what the baselines do too."""
 
     def baseline_cost(self, run: Prepared) -> BaselineCost | None:
-        """What it takes to ask the untouched model for labels; None where that is not done."""
+        """What it takes to ask the untouched model for labels or texts; None where that is not done."""
 
     def rehearse_baseline(self, run: Prepared) -> None:
         """Do that with one row."""
@@ -156,9 +156,6 @@ class Subject(RunsOnce, Protocol):
 
     def report_work(self, run: Prepared) -> float:
         """What `measure` takes, in tokens that go through the model forward."""
-
-    def baselines_work(self, run: Prepared) -> float:
-        """What it takes to ask the untouched model for labels or texts, in the same."""
 
     def probes(self, run: Prepared, allowance: Allowance, journal: Journal) -> list[Probe | Probed]:
         """The probes of what the training may have cost, or why one is left out."""

@@ -13,6 +13,7 @@ import numpy as np
 from affina.data.drawing import drawn_places
 from affina.data.identity.swapping import Swapper
 from affina.data.identity.terms import KEY
+from affina.data.people import KEY as GROUP_KEY
 from affina.data.people import ROLE
 from affina.data.rows import Row
 from affina.pipeline.budgets import budgets_of
@@ -20,12 +21,14 @@ from affina.pipeline.prepared import Prepared
 from affina.record.figures import LEAST_ROWS
 from affina.record.risks import BY_GROUP, SWAPS, Probed
 from affina.risks.allowance import Allowance
-from affina.risks.by_group import ByGroup
+from affina.risks.by_group import TOO_SMALL, ByGroup
 from affina.risks.probe import Probe
 from affina.risks.swaps import Pairs, Swaps, Views
 
 MOST_ROWS: Final = 1_000
 """Rows that are answered by group."""
+MOST_SHOWN: Final = 4
+"""Groups that are named with their rows."""
 MOST_PAIRS: Final = 500
 """Rows that are swapped: more would make the interval little shorter."""
 
@@ -113,6 +116,26 @@ def _too_coarse(run: Prepared, found: Swaps, count: int) -> str:
     if budget is None or found.finest <= budget or not any(others):
         return ""
     return f"{count:,} rows with terms can show no less than {100 * found.finest:.2g} points to be kept"
+
+
+def doubt_of_groups(run: Prepared) -> str:
+    """What the column of groups will not tell, said while another could be named; empty where it can tell something.
+
+    Beside a budget such a column is refused instead (`unkept_budgets`).
+    """
+    if ROLE not in run.loaded.columns or _is_held(run) or run.recipe.risks.measure == "never":
+        return ""
+    split, column = judged_split(run), run.loaded.columns[ROLE]
+    counts = Counter(row.fields[ROLE] for row in run.rows[split] if row.fields.get(ROLE))
+    if sum(count >= LEAST_ROWS for count in counts.values()) > 1:
+        return ""
+    found = ", ".join(f"{group} {count:,}" for group, count in counts.most_common(MOST_SHOWN)) or "no value in any row"
+    more = f" and {len(counts) - MOST_SHOWN} more" if len(counts) > MOST_SHOWN else ""
+    rows = f"the {len(run.rows[split]):,} {split} rows ({found}{more})"
+    return (
+        f"{GROUP_KEY}={column} will tell nothing of differences: {TOO_SMALL} among {rows}; "
+        f"hold out or name more of them (data.{split})"
+    )
 
 
 def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:

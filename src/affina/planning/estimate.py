@@ -174,7 +174,7 @@ def probe_bytes(prepared: Prepared) -> int:
 def _asking(prepared: Prepared, *, loaded: int, interpreter: int) -> dict[str, int]:
     """The stage in which an untouched language model is asked for labels; a second one is left out if it cannot fit."""
     cost = prepared.subject.baseline_cost(prepared) if prepared.recipe.evaluate.baselines else None
-    if cost is None:
+    if cost is None or not cost.size:
         return {}
     room = room_for(prepared.device)
     held = loaded + cost.size + BESIDE

@@ -247,8 +247,8 @@ def _baselines(prepared: Prepared, costs: Costs, pace: Pace) -> float:
     if prepared.recipe.evaluate.baselines and prepared.subject.outputs:
         reported = prepared.subject.lengths[prepared.report_split]
         seconds += features + _forward(prepared, costs, pace, reported) + len(STRENGTHS) * pace.fit
-    if prepared.recipe.evaluate.baselines:
-        seconds += _asking(prepared.subject.baselines_work(prepared), costs, pace)
+    if prepared.recipe.evaluate.baselines and (cost := prepared.subject.baseline_cost(prepared)):
+        seconds += _asking(cost.tokens, costs, pace)
     if prepared.subject.has_new_head and prepared.recipe.train.head_start != "random":
         seconds += features + pace.fit
     return seconds

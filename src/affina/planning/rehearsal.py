@@ -126,7 +126,8 @@ def rehearse(prepared: Prepared, folder: Path, *, writes: bool) -> Rehearsed:
     found, prepared = Rehearsed(), with_stand_ins(prepared)
     with found.stage("evaluation", prepared.device):
         _evaluate(prepared, found)
-    if prepared.recipe.evaluate.baselines and prepared.subject.baseline_cost(prepared) is not None:
+    cost = prepared.subject.baseline_cost(prepared) if prepared.recipe.evaluate.baselines else None
+    if cost is not None and cost.size:
         with found.stage(ASKING, prepared.device):
             prepared.subject.rehearse_baseline(prepared)
     if fits_probes(prepared):

@@ -78,8 +78,9 @@ class TrainSpec(Spec):
     accumulate: PositiveInt = Field(1, description="Micro-batches in one optimizer step.")
     pack: bool | Auto = Field(
         AUTO,
-        description="For models that write: several texts in a line of a batch, none of which sees another; `auto` is"
-        " where batches of like length would be much padding and a trial shows that the model keeps texts apart.",
+        description="For models that write: several texts in a line of a batch, none of which sees another, and on a"
+        " CPU what they all begin with once; `auto` is where that saves enough and a trial shows that the model keeps"
+        " them apart.",
     )
     cache: bool | Literal["float16"] | Auto = Field(
         AUTO,

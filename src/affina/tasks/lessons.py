@@ -20,7 +20,8 @@ from torch import Tensor
 from affina.data.rows import Row
 from affina.models.base import Tells
 from affina.models.output_layer import OutputLayer
-from affina.tasks.layout import Layout, filled_from_left, padded
+from affina.models.segments import SEGMENTS
+from affina.tasks.layout import Layout, filled_from_left, of_tails, padded
 from affina.tasks.text_ends import Ends, ends_of, overlaps
 from affina.tasks.token_loss import IGNORED, token_loss
 
@@ -135,7 +136,9 @@ class Lines:
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """Where its tokens stand: those of a decoder, or of an encoder and its decoder."""
-        read = self.inputs.get("decoder_input_ids")
+        read, tails = self.inputs.get("decoder_input_ids"), self.inputs.get(SEGMENTS)
+        if tails is not None:
+            return (of_tails(tails.tolist(), self.inputs["input_ids"]),)
         if read is None:
             return (filled_from_left(self.filled, self.inputs["input_ids"]),)
         return padded(self.inputs["attention_mask"]), filled_from_left(self.filled, read)

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, final
+from itertools import accumulate, pairwise
+from typing import Final, Protocol, final
 
 import torch
 from torch import Tensor
@@ -29,10 +30,35 @@ _TRIAL: Final = (5, 9, 1, 7)
 """Tokens of the passages of the trial, beside the longest that there will be."""
 
 
+class Packing(Protocol):
+    """How several passages share a line of a batch."""
+
+    @property
+    def words(self) -> str:
+        """How the rows lie, in words."""
+        ...
+
+    def plan(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> Sequence[list[int]]:
+        """The batches of one epoch, as `data.batching.plan_epoch` gives them."""
+        ...
+
+    def shape(self, passages: Sequence[Passage]) -> tuple[int, int]:
+        """Rows and tokens of each, padding included, that a batch of these passages comes to."""
+        ...
+
+    def spans(self, passages: Sequence[Passage]) -> list[tuple[int, int, int]]:
+        """Where in such a batch each passage has what is its own: its line, and from where to where in it."""
+        ...
+
+    def collate(self, passages: Sequence[Passage], *, rows: Sequence[int]) -> Lines:
+        """Passages to lines, in their order; `rows` are their places in the split."""
+        ...
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Packing:
-    """How a model is packed; made by `choose_packing`.
+class PackedLines:
+    """Passages one behind the other in lines of about the same length: a `Packing`. Made by `choose_packing`.
 
     Attributes:
         masked: it is given an attention mask beside the positions.
@@ -41,15 +67,24 @@ class Packing:
 
     masked: bool
     row: int = ROW
+    words = "packed into lines"
 
     def plan(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> list[list[int]]:
         """The batches of one epoch, as `data.batching.plan_epoch` gives them."""
         return plan_packs(lengths, budget=budget, row=self.row, seed=seed, epoch=epoch)
 
-    def shape(self, lengths: Sequence[int]) -> tuple[int, int]:
-        """Rows and tokens of each, padding included, of a batch of passages of these lengths."""
-        packed = rows_of(lengths, row=self.row)
-        return len(packed), max(sum(lengths[place] for place in places) for places in packed)
+    def shape(self, passages: Sequence[Passage]) -> tuple[int, int]:
+        """Lines and tokens of each, padding included."""
+        spans = self.spans(passages)
+        return 1 + spans[-1][0], max(end for _, _, end in spans)
+
+    def spans(self, passages: Sequence[Passage]) -> list[tuple[int, int, int]]:
+        """Where each passage is: its line, and from where to where in it."""
+        found = []
+        for line, places in enumerate(rows_of([len(passage.ids) for passage in passages], row=self.row)):
+            ends = list(accumulate((len(passages[place].ids) for place in places), initial=0))
+            found += [(line, start, end) for start, end in pairwise(ends)]
+        return found
 
     def collate(self, passages: Sequence[Passage], *, rows: Sequence[int]) -> Lines:
         """Passages to rows, in their order; `rows` are their places in the split.
@@ -58,27 +93,22 @@ class Packing:
         [batch, 1, time, time], true where a token sees another. The last token of a passage has no target: what comes
         after it is another's.
         """
-        packed = rows_of([len(passage.ids) for passage in passages], row=self.row)
-        width = max(sum(len(passages[place].ids) for place in places) for places in packed)
+        spans, shape = self.spans(passages), self.shape(passages)
         # what pads a row is passages of one token each, which see only themselves
-        ids, positions, own = (torch.zeros(len(packed), width, dtype=torch.long) for _ in range(3))
-        targets = torch.full_like(ids, IGNORED)
-        for line, places in enumerate(packed):
-            start = 0
-            for number, place in enumerate(places, start=1):
-                end = start + len(passages[place].ids)
-                _write(passages[place], ids[line, start:end], targets[line, start:end])
-                positions[line, start:end] = torch.arange(end - start)
-                own[line, start:end] = number
-                start = end
+        ids, positions, own = (torch.zeros(*shape, dtype=torch.long) for _ in range(3))
+        targets, filled = torch.full_like(ids, IGNORED), [0] * shape[0]
+        for number, (passage, (line, start, end)) in enumerate(zip(passages, spans, strict=True), start=1):
+            write(passage, ids[line, start:end], targets[line, start:end])
+            positions[line, start:end] = torch.arange(end - start)
+            own[line, start:end] = number
+            filled[line] = end
         inputs = {"input_ids": ids, "position_ids": positions}
         if self.masked:
             inputs["attention_mask"] = _block_diagonal(own)
-        filled = tuple(sum(len(passages[place].ids) for place in places) for places in packed)
-        return Lines(inputs, targets, tuple(rows), sum(map(len, passages)), filled)
+        return Lines(inputs, targets, tuple(rows), sum(map(len, passages)), tuple(filled))
 
 
-def choose_packing(model: LanguageModel, *, longest: int, row: int = ROW) -> Resolved[Packing | None]:
+def choose_packing(model: LanguageModel, *, longest: int, row: int = ROW) -> Resolved[PackedLines | None]:
     """Find out how a model can be packed.
 
     A method that puts virtual tokens before the text changes what a model makes of positions: ask again once it is
@@ -96,17 +126,18 @@ def choose_packing(model: LanguageModel, *, longest: int, row: int = ROW) -> Res
     if model.reads_apart:
         return Resolved(None, "rows are padded, not packed: the model is an encoder-decoder")
     kind = type(model.module).__name__
-    passages = _trial_passages(model, longest)
-    expected = torch.cat([_losses(model, _alone(passage)) for passage in passages])
+    passages = trial_passages(model, longest)
+    expected = losses_alone(model, passages)
     for masked in (False, True):
-        if _keeps_apart(model, Packing(masked=masked, row=sum(map(len, passages))), passages, expected):
+        if keeps_apart(model, PackedLines(masked=masked, row=sum(map(len, passages))), passages, expected):
             by = "the mask that it is given" if masked else "their positions"
             reason = f"in a trial a {kind} kept texts in one row apart by {by}: each token's loss was as one by one"
-            return Resolved(Packing(masked=masked, row=row), reason)
+            return Resolved(PackedLines(masked=masked, row=row), reason)
     return Resolved(None, f"rows are padded, not packed: in a trial a {kind} did not keep texts in one row apart")
 
 
-def _trial_passages(model: LanguageModel, longest: int) -> list[Passage]:
+def trial_passages(model: LanguageModel, longest: int) -> list[Passage]:
+    """Passages of random tokens, of a few lengths and the longest that there will be."""
     chance = torch.Generator().manual_seed(0)
     words = model.module.get_input_embeddings().num_embeddings
     lengths = (_TRIAL[0], max(longest, 2), *_TRIAL[1:])
@@ -114,7 +145,8 @@ def _trial_passages(model: LanguageModel, longest: int) -> list[Passage]:
     return [Passage(tuple(ids), (True,) * len(ids)) for ids in drawn]
 
 
-def _keeps_apart(model: LanguageModel, packing: Packing, passages: Sequence[Passage], expected: Tensor) -> bool:
+def keeps_apart(model: LanguageModel, packing: Packing, passages: Sequence[Passage], expected: Tensor) -> bool:
+    """Whether each token's loss is what it is one by one."""
     try:
         found = _losses(model, packing.collate(passages, rows=range(len(passages))))
     except Exception:  # a family's own code, given inputs that it may not be made for
@@ -122,10 +154,15 @@ def _keeps_apart(model: LanguageModel, packing: Packing, passages: Sequence[Pass
     return bool(((found - expected).abs() <= CLOSE * expected.abs().clamp(min=1.0)).all())
 
 
+def losses_alone(model: LanguageModel, passages: Sequence[Passage]) -> Tensor:
+    """The loss of each target, of each passage by itself."""
+    return torch.cat([_losses(model, _alone(passage)) for passage in passages])
+
+
 def _alone(passage: Passage) -> Lines:
     ids = torch.tensor([passage.ids])
     targets = torch.full_like(ids, IGNORED)
-    _write(passage, ids[0], targets[0])
+    write(passage, ids[0], targets[0])
     return Lines(
         {"input_ids": ids, "attention_mask": torch.ones_like(ids)}, targets, (0,), len(passage), (len(passage.ids),)
     )
@@ -139,7 +176,7 @@ def _losses(model: LanguageModel, batch: Lines) -> Tensor:
     return losses[batch.targets != IGNORED]
 
 
-def _write(passage: Passage, ids: Tensor, targets: Tensor) -> None:
+def write(passage: Passage, ids: Tensor, targets: Tensor) -> None:
     """Write a passage into its part of a row."""
     ids[:] = torch.tensor(passage.ids, dtype=torch.long)
     targets[:-1] = ids[1:].masked_fill(~torch.tensor(passage.learned[1:], dtype=torch.bool), IGNORED)

@@ -99,7 +99,7 @@ def packed(bench: Bench) -> Guarantee:
     if not kinds.is_packed(run):
         return absent(PACKING, _why_not_packed(run))
     batches = kinds.planned(run)
-    what = f"{len(bench.places)} rows packed into {counted(_lines(run, batches), 'lines')}: each batch's loss"
+    what = f"{len(bench.places)} rows {kinds.packed_how(run)}: each batch's loss"
     return within(
         PACKING,
         _against_single(run, kinds.padded(run), batches),
@@ -114,10 +114,6 @@ def _why_not_packed(run: Prepared) -> str:
         return "only models that write are packed: here every row has a line of its own"
     said = run.choices.get(PACK)
     return "this run packs no rows" + (f": {said.reason}" if said is not None else "")
-
-
-def _lines(run: Prepared, batches: Sequence[Sequence[int]]) -> int:
-    return sum(run.subject.shape_of(batch)[0] for batch in batches)
 
 
 @torch.no_grad()

@@ -19,7 +19,6 @@ from affina.pipeline.writing.subject import Writing
 from affina.reporting.formats import counted
 from affina.tasks.chat import ROLE
 from affina.tasks.generation import GOES_ON
-from affina.tasks.packs import rows_of
 from affina.tasks.token_loss import IGNORED
 from affina.tasks.turns import end_of_turn, prompt
 from affina.training.stepping import Work
@@ -107,12 +106,8 @@ def _spans(own: Writing | ByName, batch: Sequence[int], *, width: int) -> Iterat
     if own.packing is None:
         yield from ((place, line, 0, width) for line, place in enumerate(batch))
         return
-    sizes = [len(own.passages["train"][place].ids) for place in batch]
-    for line, members in enumerate(rows_of(sizes, row=own.packing.row)):
-        start = 0
-        for member in members:
-            yield batch[member], line, start, start + sizes[member]
-            start += sizes[member]
+    spans = own.packing.spans([own.passages["train"][place] for place in batch])
+    yield from ((place, *span) for place, span in zip(batch, spans, strict=True))
 
 
 def _stretches(line: list[int]) -> list[list[int]]:

@@ -60,6 +60,12 @@ def is_packed(run: Prepared) -> bool:
     return not isinstance(run.subject, Answering) and learns(run.subject).packing is not None
 
 
+def packed_how(run: Prepared) -> str:
+    """How, in words."""
+    packing = None if isinstance(run.subject, Answering) else learns(run.subject).packing
+    return "" if packing is None else packing.words
+
+
 def planned(run: Prepared) -> Sequence[list[int]]:
     """The batches of an epoch that has each row once, whatever it weighs."""
     lengths, budget = run.subject.lengths["train"], run.hyper.batch_tokens.value

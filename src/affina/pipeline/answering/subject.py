@@ -217,10 +217,6 @@ class Answering:
         with as_shipped(module, self.model.anatomy, self.model.units):
             ship(run, folder, max_length=self.max_length)
 
-    def baselines_work(self, run: Prepared) -> float:
-        """That of the language model beside this one."""
-        return 0.0 if (cost := self.baseline_cost(run)) is None else cost.tokens
-
     def report_work(self, run: Prepared) -> float:
         """Every row once."""
         return float(sum(self.lengths[run.report_split]))

@@ -138,10 +138,6 @@ class ByName(Learns):
     def _untuned(self) -> Namer:
         return replace(self.namer, ended=False)
 
-    def baselines_work(self, run: Prepared) -> float:
-        """Without examples, and with them."""
-        return 0.0 if self.untouched is None else self.untouched.tokens
-
     def report_work(self, run: Prepared) -> float:
         """Every row with every label."""
         rows = self.rows[run.report_split]

@@ -9,6 +9,7 @@ from typing import Any, final
 
 from affina.data.canaries import own_count
 from affina.data.loading import Loaded
+from affina.pipeline.baseline_cost import BaselineCost
 from affina.pipeline.learning import Learns
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.results import Measured, Seen
@@ -81,12 +82,13 @@ class Writing(Learns):
             split, place = rows[0]
             self.writer.briefly(2).write([self.rows[split][place]])
 
-    def baseline_cost(self, run: Prepared) -> None:
-        """It is not asked for labels."""
-        return
+    def baseline_cost(self, run: Prepared) -> BaselineCost:
+        """Of the model as it is, and of the one that is shown training rows."""
+        tokens = self.report_work(run) + measuring.work_of_texts(self, run, shots=self.shots)
+        return BaselineCost(size=0, tokens=tokens, beside=False)
 
     def rehearse_baseline(self, run: Prepared) -> None:
-        """Nothing."""
+        """Nothing: an evaluation does the same."""
 
     def baselines(self, run: Prepared, journal: Journal) -> None:
         """The untouched model on the same rows: as it is, and shown training rows."""
@@ -97,10 +99,6 @@ class Writing(Learns):
         Learns.export(self, run, folder)
         if self.writer.phrases is not None:
             write_text(folder.slots, self.writer.phrases.dump())
-
-    def baselines_work(self, run: Prepared) -> float:
-        """Of the model as it is, and of the one that is shown training rows."""
-        return self.report_work(run) + measuring.work_of_texts(self, run, shots=self.shots)
 
     def report_work(self, run: Prepared) -> float:
         """Every row once, and some texts that are as long as the right ones."""
