@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from affina.data.batching import plan_epoch
+from affina.evaluation.perplexity import statistics
 from affina.models import segments
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
@@ -97,6 +98,17 @@ def test_a_window_is_kept_over_the_beginning_too(family: str, tmp_path: Path) ->
             block.sliding_window = 5
     assert choose_one_line(made, longest=30).value is not None
     assert_same(made, passages_of(9, 3, 14))
+
+
+def test_each_rows_loss_in_an_evaluation_is_that_of_padded_rows(model: LanguageModel) -> None:
+    passages = passages_of(9, 3, 14, 9, 5)
+    by = {
+        reader: statistics(model, reader, passages, sizes=[1] * 5, budget=70) for reader in (Reading(model), OneLine())
+    }
+    padded, one_line = by.values()
+    close = PARTLY_FLOAT32.get(model.module.config.model_type, 1e-9)
+    assert one_line.nats.tolist() == pytest.approx(padded.nats.tolist(), rel=close)
+    assert len(set(padded.nats.tolist())) == 5
 
 
 def test_rows_do_not_see_each_other(model: LanguageModel) -> None:

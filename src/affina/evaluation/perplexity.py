@@ -23,7 +23,7 @@ from affina.evaluation.intervals import Floats, bootstrap
 from affina.evaluation.predictions import Where, check_finite
 from affina.models.language import LanguageModel
 from affina.record.figures import Measured
-from affina.tasks.lessons import Lines, Passage, Reading
+from affina.tasks.lessons import Collates, Lines, Passage
 from affina.tasks.token_loss import token_losses
 
 NAMES: Final = ("loss", "perplexity", "bits_per_byte")
@@ -48,7 +48,7 @@ class Statistics:
 @torch.inference_mode()
 def statistics(  # noqa: PLR0913 - all named at the call
     model: LanguageModel,
-    reading: Reading,
+    reading: Collates,
     passages: Sequence[Passage],
     *,
     sizes: Sequence[int],
@@ -60,7 +60,7 @@ def statistics(  # noqa: PLR0913 - all named at the call
 
     Args:
         model: in evaluation mode.
-        reading: how it reads.
+        reading: makes its batches.
         passages: from `Reading.encode`.
         sizes: UTF-8 bytes of each one's text with a target, from `tasks.target_text`.
         budget: tokens of a batch, padding included, at most.
@@ -73,7 +73,7 @@ def statistics(  # noqa: PLR0913 - all named at the call
         with around(batch):
             states = model.states(batch.inputs)
         losses = token_losses(states, batch.targets, model.output)
-        nats[places] = losses.sum(dim=1, dtype=torch.float64).cpu().numpy()
+        nats[places] = batch.summed(losses).cpu().numpy()
         done += len(places)
         progress(done)
     tokens = np.asarray([passage.targets for passage in passages], dtype=np.float64)

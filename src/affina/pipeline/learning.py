@@ -33,7 +33,7 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.tasks.beginnings import OneLine, choose_one_line, worth_sharing
 from affina.tasks.consistency import of_tokens, twice
-from affina.tasks.lessons import Lines, Passage, Reading
+from affina.tasks.lessons import Collates, Lines, Passage, Reading
 from affina.tasks.packing import Packing, choose_packing
 from affina.tasks.packs import worth_packing
 from affina.training.control import Floor
@@ -114,6 +114,11 @@ class Learns(ABC):
         apart = partial(of_tokens, targets=batch.targets, output=output)
         with run.frozen.around("train", batch.rows, batch):
             return twice(once, apart, strength=run.recipe.train.r_drop)
+
+    @property
+    def read_by(self) -> Collates:
+        """What makes the batches of an evaluation: rows that begin alike are read as in the training."""
+        return self.packing if isinstance(self.packing, OneLine) else self.reading
 
     def batch_of(self, split: str, places: Sequence[int], device: torch.device) -> Lines:
         """A row a line."""
@@ -214,7 +219,7 @@ class Learns(ABC):
         around: Callable[[Lines], AbstractContextManager[None]] = lambda _: nullcontext(),
     ) -> perplexity.Statistics:
         sizes, budget = [0] * len(passages), run.evaluation_budget
-        return perplexity.statistics(self.model, self.reading, passages, sizes=sizes, budget=budget, around=around)
+        return perplexity.statistics(self.model, self.read_by, passages, sizes=sizes, budget=budget, around=around)
 
     def guessing(self, run: Prepared) -> float:
         """The loss of the model as it came: what a range test wants to see fall, in parts of it."""

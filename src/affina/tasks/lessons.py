@@ -133,6 +133,16 @@ class Lines:
         inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
         return replace(self, inputs=inputs, targets=self.targets.to(device, non_blocking=True))
 
+    def summed(self, values: Tensor) -> Tensor:
+        """What belongs to tokens [batch, time] to its sum over each row's own, [rows] in float64.
+
+        Lines of several rows are summed where they share a beginning, of which nothing is learned.
+        """
+        tails = self.inputs.get(SEGMENTS)
+        if tails is None:
+            return values.sum(dim=1, dtype=torch.float64)
+        return torch.stack([values[0, start:end].sum(dtype=torch.float64) for start, end in tails.tolist()])
+
     @property
     def layouts(self) -> tuple[Layout, ...]:
         """Where its tokens stand: those of a decoder, or of an encoder and its decoder."""
@@ -142,6 +152,14 @@ class Lines:
         if read is None:
             return (filled_from_left(self.filled, self.inputs["input_ids"]),)
         return padded(self.inputs["attention_mask"]), filled_from_left(self.filled, read)
+
+
+class Collates(Protocol):
+    """What makes a batch of passages that can be summed row by row."""
+
+    def collate(self, passages: Sequence[Passage], *, rows: Sequence[int]) -> Lines:
+        """Passages to a batch; `rows` are their places in the split."""
+        ...
 
 
 @final

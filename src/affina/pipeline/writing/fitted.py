@@ -62,7 +62,7 @@ def _overfitting(subject: Writing, run: Prepared, allowance: Allowance) -> Probe
             looked_at = [begun(passage, learned=BEGUN) for passage in looked_at]
         sizes = [0] * len(looked_at)
         return perplexity.statistics(
-            subject.model, subject.reading, looked_at, sizes=sizes, budget=run.evaluation_budget
+            subject.model, subject.read_by, looked_at, sizes=sizes, budget=run.evaluation_budget
         )
 
     return OfTexts(losses, trained=own_count(subject.rows["train"]), sampling=run.sampling, how=how)
