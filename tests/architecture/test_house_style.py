@@ -58,6 +58,7 @@ STANDS_IN = {
     ("models/frozen_prefix.py", "give"),
     ("models/frozen_prefix.py", "run_first"),
     ("models/longer.py", "forward"),
+    ("models/segments.py", "attend"),
     ("models/attended_prefix.py", "attend"),
     ("models/ending.py", "__call__"),
     ("models/growing_cache.py", "update"),

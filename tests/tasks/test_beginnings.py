@@ -16,7 +16,8 @@ from affina.models import segments
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
 from affina.tasks.beginnings import LEAST, OneLine, choose_one_line, worth_sharing
-from affina.tasks.lessons import Lines, Passage, Reading
+from affina.tasks.lessons import Passage, Reading
+from affina.tasks.lines import Lines
 from affina.tasks.token_loss import IGNORED
 from tiny_models import make_tiny
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from affina.data.batching import by_length, plan_epoch
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
-from affina.tasks.lessons import Lesson, Lines, Passage, Reading
+from affina.tasks.lessons import Lesson, Passage, Reading
+from affina.tasks.lines import Lines
 from affina.tasks.packing import PackedLines, choose_packing
 from affina.tasks.token_loss import IGNORED
 from tiny_models import make_bart, make_tiny

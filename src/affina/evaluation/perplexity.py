@@ -23,7 +23,8 @@ from affina.evaluation.intervals import Floats, bootstrap
 from affina.evaluation.predictions import Where, check_finite
 from affina.models.language import LanguageModel
 from affina.record.figures import Measured
-from affina.tasks.lessons import Collates, Lines, Passage
+from affina.tasks.lessons import Collates, Passage
+from affina.tasks.lines import Lines
 from affina.tasks.token_loss import token_losses
 
 NAMES: Final = ("loss", "perplexity", "bits_per_byte")

@@ -20,7 +20,8 @@ from affina.record.journal import Journal
 from affina.record.progress import Progress
 from affina.runtime import randomness
 from affina.tasks.holding import Held, HeldDirections, HeldTokens
-from affina.tasks.lessons import Lesson, Lines, Reading
+from affina.tasks.lessons import Lesson, Reading
+from affina.tasks.lines import Lines
 from affina.tasks.texts import tokenize
 from affina.training.beforehand import Beforehand
 from affina.training.importance import Likelihood, fisher

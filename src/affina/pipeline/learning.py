@@ -33,7 +33,8 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.tasks.beginnings import OneLine, choose_one_line, worth_sharing
 from affina.tasks.consistency import of_tokens, twice
-from affina.tasks.lessons import Collates, Lines, Passage, Reading
+from affina.tasks.lessons import Collates, Passage, Reading
+from affina.tasks.lines import Lines
 from affina.tasks.packing import Packing, choose_packing
 from affina.tasks.packs import worth_packing
 from affina.training.control import Floor

@@ -38,7 +38,7 @@ from affina.pipeline.replayed import told_of_texts
 from affina.pipeline.running_again import begin_running_again
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
 from affina.pipeline.training import told_of_steps
-from affina.pipeline.treating import doubt_of_groups
+from affina.pipeline.treating import doubts_of_groups
 from affina.pipeline.unkept_budgets import checked_budgets
 from affina.pipeline.writing.planted import refuse_without_texts
 from affina.pipeline.writing.prepare import prepare as prepare_writing
@@ -114,8 +114,6 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         terms=terms,
     )
     prepared = _with_steps(prepared, told)
-    if doubt := doubt_of_groups(prepared):
-        told(doubt)
     return checked_budgets(replace(prepared, notices=tuple(notices)))
 
 
@@ -134,7 +132,7 @@ def _optimizer(recipe: Recipe) -> dict[str, Resolved[Any]]:
 def _with_steps(prepared: Prepared, notify: Notify) -> Prepared:
     """The run with what hangs on its steps decided: turns of layers, a warm-up, what is run once for each row."""
     of_steps, doubts = told_of_steps(prepared)
-    for text in doubts:
+    for text in (*doubts, *doubts_of_groups(prepared)):
         notify(text)
     choices = prepared.choices | told_of_texts(prepared) | of_steps
     choices |= told_of_pairing(prepared.recipe, prepared.rows["train"], prepared.terms)

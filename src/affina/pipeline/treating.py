@@ -118,24 +118,22 @@ def _too_coarse(run: Prepared, found: Swaps, count: int) -> str:
     return f"{count:,} rows with terms can show no less than {100 * found.finest:.2g} points to be kept"
 
 
-def doubt_of_groups(run: Prepared) -> str:
-    """What the column of groups will not tell, said while another could be named; empty where it can tell something.
+def doubts_of_groups(run: Prepared) -> tuple[str, ...]:
+    """What the column of groups will not tell, said while another could be named; none where it can tell something.
 
     Beside a budget such a column is refused instead (`unkept_budgets`).
     """
     if ROLE not in run.loaded.columns or _is_held(run) or run.recipe.risks.measure == "never":
-        return ""
+        return ()
     split, column = judged_split(run), run.loaded.columns[ROLE]
     counts = Counter(row.fields[ROLE] for row in run.rows[split] if row.fields.get(ROLE))
     if sum(count >= LEAST_ROWS for count in counts.values()) > 1:
-        return ""
+        return ()
     found = ", ".join(f"{group} {count:,}" for group, count in counts.most_common(MOST_SHOWN)) or "no value in any row"
     more = f" and {len(counts) - MOST_SHOWN} more" if len(counts) > MOST_SHOWN else ""
     rows = f"the {len(run.rows[split]):,} {split} rows ({found}{more})"
-    return (
-        f"{GROUP_KEY}={column} will tell nothing of differences: {TOO_SMALL} among {rows}; "
-        f"hold out or name more of them (data.{split})"
-    )
+    little = f"{GROUP_KEY}={column} will tell nothing of differences: {TOO_SMALL} among {rows}"
+    return (f"{little}; hold out or name more of them (data.{split})",)
 
 
 def _groups(run: Prepared, asked: Asked) -> list[Probe | Probed]:

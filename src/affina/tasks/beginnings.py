@@ -23,7 +23,8 @@ from affina.models.attention import switch, switch_back
 from affina.models.language import LanguageModel
 from affina.models.segments import NAME, SEGMENTS
 from affina.models.shared_prompt import common_length
-from affina.tasks.lessons import Lines, Passage
+from affina.tasks.lessons import Passage
+from affina.tasks.lines import Lines
 from affina.tasks.packing import keeps_apart, losses_alone, trial_passages, write
 from affina.tasks.token_loss import IGNORED
 from affina.values import Resolved

@@ -23,7 +23,8 @@ from affina.models.language import LanguageModel
 from affina.models.output_layer import LinearOutput
 from affina.tasks.base import Batch, Example
 from affina.tasks.divergence import copied, summed_divergence
-from affina.tasks.lessons import Lines, Passage, Reading
+from affina.tasks.lessons import Passage, Reading
+from affina.tasks.lines import Lines
 from affina.tasks.texts import pad
 from affina.tasks.token_loss import IGNORED
 

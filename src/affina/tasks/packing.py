@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from affina.models.language import LanguageModel
-from affina.tasks.lessons import Lines, Passage
+from affina.tasks.lessons import Passage
+from affina.tasks.lines import Lines
 from affina.tasks.packs import ROW, plan_packs, rows_of
 from affina.tasks.token_loss import IGNORED, token_losses
 from affina.values import Resolved
