@@ -6,7 +6,6 @@ python benchmarks/quality/table.py --check    # exit 1 where the README says som
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,14 +13,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger import runs_of
+from readme import write_table
 
 from plan import GRID, best_of_grid
 
 HERE: Final = Path(__file__).parent
 RESULT: Final = HERE.parent / "results" / "quality.json"
-README: Final = HERE.parents[1] / "README.md"
-START: Final = "<!-- quality table: start -->"
-END: Final = "<!-- quality table: end -->"
+NAME: Final = "quality"
 NONE: Final = "\N{EN DASH}"
 NOT_MEASURED: Final = "Not measured yet."
 HEAD: Final = (
@@ -37,31 +35,11 @@ Runs = dict[int, Run]
 
 def main() -> int:
     """Write the table into the README, or compare."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--result", type=Path, default=RESULT)
-    parser.add_argument("--readme", type=Path, default=README)
-    given = parser.parse_args()
-    page = given.readme.read_text(encoding="utf-8")
-    wanted = replaced(page, table(runs_of(given.result)))
-    if not given.check:
-        given.readme.write_text(wanted, encoding="utf-8")
-    elif page != wanted:
-        print("the README's table is not that of the results: run python benchmarks/quality/table.py", file=sys.stderr)
-        return 1
-    return 0
 
+    def made(result: Path) -> str:
+        return table(runs_of(result))
 
-def replaced(page: str, text: str) -> str:
-    """The page with `text` between its markers.
-
-    Raises:
-        ValueError: the page has not exactly one pair of them.
-    """
-    parts = [part for half in page.split(START) for part in half.split(END)]
-    if len(parts) != 3 or not page.index(START) < page.index(END):
-        raise ValueError(f"expected {START} and then {END}, once each")
-    return f"{parts[0]}{START}\n{text}\n{END}{parts[2]}"
+    return write_table(__doc__, name=NAME, result=RESULT, made=made, command="python benchmarks/quality/table.py")
 
 
 def table(runs: Iterable[Run]) -> str:

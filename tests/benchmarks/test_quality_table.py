@@ -3,8 +3,11 @@
 import json
 
 import pytest
+import readme
 import table
-from table import END, NONE, START
+from table import NONE
+
+START, END = (f"<!-- quality table: {side} -->" for side in ("start", "end"))
 
 
 @pytest.fixture
@@ -29,8 +32,8 @@ def lines(found):
 
 
 def test_the_readmes_table_is_that_of_the_results():
-    page = table.README.read_text("utf-8")
-    assert page == table.replaced(page, table.table(table.runs_of(table.RESULT))), "python benchmarks/quality/table.py"
+    page, made = readme.README.read_text("utf-8"), table.table(table.runs_of(table.RESULT))
+    assert page == readme.replaced(page, made, name=table.NAME), "python benchmarks/quality/table.py"
 
 
 def test_a_line_of_the_table(runs):
@@ -89,4 +92,4 @@ def test_check_compares_and_the_command_writes(tmp_path, monkeypatch, runs):
 
 def test_a_page_without_markers_is_refused():
     with pytest.raises(ValueError, match="once each"):
-        table.replaced("no markers", "x")
+        readme.replaced("no markers", "x", name="quality")

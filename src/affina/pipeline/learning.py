@@ -166,7 +166,9 @@ class Learns(ABC):
         if not worth.value or self._drops_out(recipe):
             return None
         found = choose_one_line(self.model, longest=max(self.lengths["train"]))
-        return Resolved(found.value, f"{worth.reason}; {found.reason}")
+        return Resolved(
+            found.value, f"a batch is a line, with its rows' beginning once: {worth.reason}; {found.reason}"
+        )
 
     def _drops_out(self, recipe: Recipe) -> bool:
         """Whether dropout acts, in the model or in an adapter."""

@@ -96,7 +96,7 @@ def worth_sharing(passages: Sequence[Passage], lengths: Sequence[int], *, budget
     padded = sum(len(batch) * max(max(1, lengths[place]) for place in batch) for batch in some)
     left = sum(_tokens([passages[place] for place in batch]) for batch in some)
     share = 1 - left / padded if padded else 0.0
-    told = f"padding and what the rows of a batch all begin with are {share:.0%} of it"
+    told = f"{share:.0%} of padded batches would be padding and beginnings that all their rows have"
     return Resolved(share >= WORTH, f"{told}, {'not less' if share >= WORTH else 'less'} than {WORTH:.0%}")
 
 
