@@ -12,13 +12,16 @@ from torch import Tensor
 
 from affina.data.batching import plan_epoch
 from affina.evaluation.perplexity import statistics
+from affina.methods.full import attach
 from affina.models import segments
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
+from affina.recipe.weight_specs import FullSpec
 from affina.tasks.beginnings import LEAST, OneLine, choose_one_line, worth_sharing
 from affina.tasks.lessons import Passage, Reading
 from affina.tasks.lines import Lines
 from affina.tasks.token_loss import IGNORED
+from affina.values import Resolved
 from tiny_models import make_tiny
 
 READ_SO = ("gpt2", "llama", "qwen2", "gpt_neox", "gemma3_text", "mistral", "opt", "biogpt")
@@ -36,7 +39,7 @@ def load(family: str, folder: Path) -> LanguageModel:
 @pytest.fixture(params=READ_SO)
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> LanguageModel:
     made = load(request.param, tmp_path)
-    assert choose_one_line(made, longest=30).value is not None
+    assert chosen(made).value is not None
     return made
 
 
@@ -49,6 +52,11 @@ def passages_of(*sizes: int, common: int = COMMON, learned_from: int = COMMON + 
         ids = (*beginning, *own)
         found.append(Passage(ids, tuple(place >= learned_from for place in range(len(ids)))))
     return found
+
+
+def chosen(model: LanguageModel) -> Resolved[OneLine | None]:
+    attached = attach(model.module, model.anatomy, FullSpec(), base_tensors=dict)
+    return choose_one_line(model, attached, longest=30)
 
 
 def loss_and_gradient(model: LanguageModel, batches: list[Lines]) -> tuple[float, Tensor]:
@@ -97,7 +105,7 @@ def test_a_window_is_kept_over_the_beginning_too(family: str, tmp_path: Path) ->
     for block in made.module.modules():
         if vars(block).get("sliding_window") is not None:
             block.sliding_window = 5
-    assert choose_one_line(made, longest=30).value is not None
+    assert chosen(made).value is not None
     assert_same(made, passages_of(9, 3, 14))
 
 
@@ -127,7 +135,7 @@ def test_rows_do_not_see_each_other(model: LanguageModel) -> None:
 
 def test_without_segments_the_model_attends_as_it_did(tmp_path: Path) -> None:
     made, switched = load("llama", tmp_path), load("llama", tmp_path)
-    assert choose_one_line(switched, longest=30).value is not None
+    assert chosen(switched).value is not None
     batch = Reading(made).collate(passages_of(9, 3), rows=[0, 1])
     torch.testing.assert_close(made.states(batch.inputs), switched.states(batch.inputs), rtol=0, atol=0)
     switched.module.save_pretrained(tmp_path / "saved")
@@ -138,7 +146,7 @@ def test_without_segments_the_model_attends_as_it_did(tmp_path: Path) -> None:
 def test_a_model_that_does_not_obey_is_left_as_it_was_and_that_is_told(family: str, tmp_path: Path) -> None:
     made = load_language_model(locate(str(make_tiny(family, tmp_path))), dropout=0.0)
     name = made.module.config._attn_implementation
-    found = choose_one_line(made, longest=30)
+    found = chosen(made)
     assert found.value is None
     assert type(made.module).__name__ in found.reason
     assert made.module.config._attn_implementation == name
@@ -150,11 +158,10 @@ def test_the_trial_has_rows_with_a_common_beginning(tmp_path: Path, monkeypatch:
     whole = segments._seen
 
     def blind(common: int, length: int, window: int | None, *, like: Tensor) -> Tensor:
-        seen = whole(common, length, window, like=like)
-        return seen if not common else seen & (torch.arange(common + length) >= common)
+        return whole(common, length, window, like=like) & (torch.arange(common + length) >= common)
 
     monkeypatch.setattr(segments, "_seen", blind)
-    assert choose_one_line(made, longest=30).value is None
+    assert chosen(made).value is None
 
 
 def test_what_a_line_looks_like() -> None:
@@ -172,7 +179,7 @@ def test_what_a_line_looks_like() -> None:
     none = [IGNORED] * LEAST
     assert batch.targets.tolist() == [[*none, 21, 22, IGNORED, IGNORED, 32, 33, IGNORED]]
     assert (batch.rows, batch.tokens) == ((7, 4), 2 * LEAST + 7)
-    assert OneLine().shape(passages) == (2, (LEAST + 8) // 2)
+    assert OneLine().shape(passages) == (2, (LEAST + 8) // 2, LEAST + 4)
     [layout] = batch.layouts
     tokens = torch.arange(float(batch.tokens))[:, None]
     spread = layout.spread(tokens)[0, :, 0].tolist()

@@ -16,8 +16,7 @@ from affina.methods.lora import LowRank
 from affina.methods.low_rank import Update
 from affina.methods.weights import TrainedWeights
 from affina.models import first_position
-from affina.pipeline import shipping
-from affina.pipeline.learning import Learns
+from affina.pipeline import arranging, shipping
 from affina.tasks import token_loss
 from affina.tasks.beginnings import OneLine
 from affina.tasks.chat import Chat
@@ -28,6 +27,7 @@ from affina.training import checkpoint
 from affina.training import loop as loop_module
 from affina.training.loop import Loop
 from affina.training.optimizer import Optimizer
+from affina.values import Resolved
 from affina.verifying import order
 from affina.verifying.guarantees import absent
 from affina.verifying.short_run import Trained
@@ -128,7 +128,7 @@ def gradient_by_hand_is_wrong(patch):
 
 
 def padding_is_masked_where_it_ends(patch):
-    patch.setattr(Learns, "_sharing", lambda *_, **__: None)
+    patch.setattr(arranging, "_one_line", lambda *_, **__: Resolved(None, "not tried"))
     whole = Reading.collate
 
     def collate(self, passages, *, rows):
@@ -293,7 +293,7 @@ PACKED = {"train": {"epochs": 1, "batch_tokens": 160, "head_start": "random", "r
 @pytest.mark.parametrize("share", [True, False])
 def test_texts_of_a_line_that_see_each_other_are_seen(verified, monkeypatch, share):
     if not share:
-        monkeypatch.setattr(Learns, "_sharing", lambda *_, **__: None)
+        monkeypatch.setattr(arranging, "_one_line", lambda *_, **__: Resolved(None, "not tried"))
     failed, _ = verified("arithmetic", "generation", "llama", "full", **PACKED)
     assert failed == set()
     show = order.show

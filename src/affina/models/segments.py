@@ -47,13 +47,14 @@ def attend(
     longest, made = max(sizes), []
     if common:
         shared = (states[:, :, :common] for states in (query, key, value))
-        seen = _seen(0, common, window, like=segments)
+        seen = None if window is None else _seen(0, common, window, like=segments)
         made.append(sdpa_attention_forward(module, *shared, seen, **named)[0][0])
     keys, values = (
         torch.cat([states[:, :, :common].expand(len(sizes), -1, -1, -1), _tails(states, common, sizes)], dim=2)
         for states in (key, value)
     )
-    seen = _seen(common, longest, window, like=segments)
+    plain = not common and window is None  # then what a token sees is all before it: a kernel needs no mask for that
+    seen = None if plain else _seen(common, longest, window, like=segments)
     tails = sdpa_attention_forward(module, _tails(query, common, sizes), keys, values, seen, **named)[0]
     made += [tail[:size] for tail, size in zip(tails, sizes, strict=True)]
     return torch.cat(made)[None], None
@@ -70,8 +71,8 @@ def _tails(states: Tensor, common: int, sizes: Sequence[int]) -> Tensor:
 
 
 def _seen(common: int, length: int, window: int | None, *, like: Tensor) -> Tensor:
-    """Which of `common` + `length` keys the last `length` tokens see, [length, common + length]."""
+    """Which of `common` + `length` keys the last `length` tokens see, [1, 1, length, common + length]."""
     own = torch.arange(common, common + length, device=like.device)[:, None]
     other = torch.arange(common + length, device=like.device)
     seen = other <= own
-    return seen if window is None else seen & (other > own - window)
+    return (seen if window is None else seen & (other > own - window))[None, None]

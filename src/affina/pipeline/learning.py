@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -19,29 +19,24 @@ from torch import Tensor
 from affina.data.batching import again, plan_epoch
 from affina.data.rows import Row
 from affina.evaluation import perplexity
+from affina.methods.base import Attached
 from affina.models.language import LanguageModel
-from affina.models.settings import dropout_rates
+from affina.pipeline.arranging import Texts, arrange
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.results import Rated, of_metric
 from affina.pipeline.shipping import ship
 from affina.pipeline.training import judged_places
-from affina.recipe.base import AUTO
-from affina.recipe.method_specs import LoraSpec
-from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import HeadStart, Recipe
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.tasks.beginnings import OneLine, choose_one_line, worth_sharing
+from affina.tasks.beginnings import OneLine
 from affina.tasks.consistency import of_tokens, twice
 from affina.tasks.lessons import Collates, Passage, Reading
 from affina.tasks.lines import Lines
-from affina.tasks.packing import Packing, choose_packing
-from affina.tasks.packs import worth_packing
+from affina.tasks.packing import Packing
 from affina.training.control import Floor
 from affina.training.stepping import Work
 from affina.values import Resolved
-
-PACK: Final = "train.pack"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,49 +136,24 @@ class Learns(ABC):
             return [(len(passage.ids),) for passage in passages]
         return [(len(passage.source), len(passage.ids)) for passage in passages]
 
-    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Self, dict[str, Resolved[Any]]]:
-        """Rows are packed where the recipe says so, or that saves padding, and the model keeps them apart."""
-        asked, lengths = recipe.train.pack, self.lengths["train"]
-        if asked is False or (asked == AUTO and self.model.reads_apart):
-            return self, {}
-        if recipe.train.neftune:
-            return self, {PACK: Resolved(False, "train.neftune measures its noise by the length of a text")}
-        shared = self._sharing(recipe, budget=budget)
-        if shared is not None and shared.value is not None:
-            return replace(self, packing=shared.value), {PACK: Resolved(True, shared.reason)}
-        worth = worth_packing(lengths, budget=budget)
-        if asked == AUTO and not worth.value:
-            return self, {PACK: Resolved(False, worth.reason)}
-        found = choose_packing(self.model, longest=max(lengths))
-        reason = f"{worth.reason if asked == AUTO else GIVEN}; {found.reason}"
-        return replace(self, packing=found.value), {PACK: Resolved(found.value is not None, reason)}
-
-    def _sharing(self, recipe: Recipe, *, budget: int) -> Resolved[OneLine | None] | None:
-        """How the rows of a batch share what they begin with; None where that would be little, or is not tried."""
-        if self.model.reads_apart or self.model.module.device.type != "cpu":
-            return None
-        worth = worth_sharing(self.passages["train"], self.lengths["train"], budget=budget)
-        if not worth.value or self._drops_out(recipe):
-            return None
-        found = choose_one_line(self.model, longest=max(self.lengths["train"]))
-        return Resolved(
-            found.value, f"a batch is a line, with its rows' beginning once: {worth.reason}; {found.reason}"
-        )
-
-    def _drops_out(self, recipe: Recipe) -> bool:
-        """Whether dropout acts, in the model or in an adapter."""
-        adapter = isinstance(recipe.method, LoraSpec) and recipe.method.dropout > 0
-        return adapter or any(dropout_rates(self.model.module.config.get_text_config()).values())
+    def arranged(
+        self, recipe: Recipe, attached: Attached, *, budget: int, begun: Callable[[], Resolved[Any] | None]
+    ) -> tuple[Self, dict[str, Resolved[Any]]]:
+        """Rows lie together where the recipe says so, or that saves something, and the model keeps them apart."""
+        texts = Texts(self.model, attached, self.passages, self.lengths, budget)
+        packing, choices = arrange(texts, recipe, begun=begun)
+        return replace(self, packing=packing), choices
 
     def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> Sequence[list[int]]:
         """Rows that fill a line together, or rows of about the same length."""
         plan = plan_epoch if self.packing is None else self.packing.plan
         return plan(lengths, budget=budget, seed=seed, epoch=epoch)
 
-    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
-        """A line a row, or several rows a line."""
+    def shape_of(self, places: Sequence[int]) -> tuple[int, int, int]:
+        """A line a row, several rows a line, or rows whose beginning is there once."""
         if self.packing is None:
-            return len(places), max(self.lengths["train"][place] for place in places)
+            longest = max(self.lengths["train"][place] for place in places)
+            return len(places), longest, longest
         return self.packing.shape([self.passages["train"][place] for place in places])
 
     def rows_of(self, length: int, *, count: int) -> Lines:

@@ -86,16 +86,15 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     subject, looked = _subject_of(begun, loaded, source, choices, words=words, notify=told)
     audited, findings = with_people(looked, as_read, terms, recipe)
     chosen = choose_method(begun, subject, choices, begun=partial(begun_with, recipe, "method"))
-    method, attached = begin_method(chosen, subject)
-    if not attached.state_dict():
-        raise RecipeError(_nothing_trains(subject.model))
+    method, attached = _attached(chosen, subject)
     choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
     choices |= begin_running_again(recipe, subject.model, attached)
     turns = turns_of(method, attached, subject.model.anatomy)
     choices |= told_of_rates(turns) | told_of_regularisers(recipe.train, subject.model, method, attached)
     facts = _with_turns(_facts(subject, loaded, attached, method=method, seed=recipe.seed), turns)
     recipe, hyper = _decided(recipe, facts, subject.watched, share=share)
-    subject, arranged = subject.arranged(recipe, budget=hyper.batch_tokens.value)
+    begun_in = partial(begun_with, recipe, "train", "pack")
+    subject, arranged = subject.arranged(recipe, attached, budget=hyper.batch_tokens.value, begun=begun_in)
     prepared = Prepared(
         recipe=recipe,
         loaded=loaded,
@@ -115,6 +114,14 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     )
     prepared = _with_steps(prepared, told)
     return checked_budgets(replace(prepared, notices=tuple(notices)))
+
+
+def _attached(chosen: Method, subject: Subject) -> tuple[Method, Attached]:
+    """The method as it is on the model; one by which nothing trains is refused."""
+    method, attached = begin_method(chosen, subject)
+    if not attached.state_dict():
+        raise RecipeError(_nothing_trains(subject.model))
+    return method, attached
 
 
 def _optimizer(recipe: Recipe) -> dict[str, Resolved[Any]]:

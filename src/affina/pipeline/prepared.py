@@ -103,14 +103,23 @@ class Subject(RunsOnce, Protocol):
     def work(self, run: Prepared) -> Work[Any]:
         """Task, model and data as the functions that the loop calls."""
 
-    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Subject, dict[str, Resolved[Any]]]:
-        """The subject with its batches decided, now that their size is known, and recipe key to what was decided."""
+    def arranged(
+        self, recipe: Recipe, attached: Attached, *, budget: int, begun: Callable[[], Resolved[Any] | None]
+    ) -> tuple[Subject, dict[str, Resolved[Any]]]:
+        """The subject with its batches decided, now that their size is known, and recipe key to what was decided.
+
+        Args:
+            recipe: as asked.
+            attached: the model with its method.
+            budget: tokens of a batch, padding included, at most.
+            begun: gives what a stopped run came to, which goes on.
+        """
 
     def plan_epoch(self, lengths: Sequence[int], *, budget: int, seed: int, epoch: int) -> Sequence[list[int]]:
         """The micro-batches of an epoch over rows of these lengths, as places; see `data.batching`."""
 
-    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
-        """Lines and tokens of each line, padding included, of a training batch of these rows."""
+    def shape_of(self, places: Sequence[int]) -> tuple[int, int, int]:
+        """A training batch of these rows: lines, tokens of each, padding included, and keys that each attends to."""
 
     def rows_of(self, length: int, *, count: int) -> MicroBatch:
         """A training batch of `count` rows of exactly so many tokens, for what batches cost."""

@@ -68,12 +68,12 @@ def _check(train: TrainSpec, model: Pretrained, method: Method, attached: Attach
                 fix="leave train.r_drop out, or let the method have dropout (method={name: lora, dropout: 0.1})",
             )
         )
-    if train.neftune and train.pack is True:
+    if train.neftune and train.pack not in (False, AUTO):
         raise RecipeError(
             Problem(
                 where="recipe key train.neftune",
                 expected="a text a line, by whose length the noise is measured",
-                found="train.pack=true beside it",
+                found=f"train.pack={str(train.pack).lower()} beside it",
                 fix="leave one of the two out",
             )
         )

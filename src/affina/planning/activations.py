@@ -32,10 +32,20 @@ LENGTHS: Final = (8, 16, 32)
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A batch: how many rows, padded to how many tokens."""
+    """A batch: how many rows, of how many tokens, padding included.
+
+    Attributes:
+        seen: keys that each row attends to, where those are more than its tokens: rows that share a beginning.
+    """
 
     rows: int
     length: int
+    seen: int = 0
+
+    @property
+    def keys(self) -> int:
+        """That each row attends to."""
+        return max(self.length, self.seen)
 
     @property
     def tokens(self) -> int:

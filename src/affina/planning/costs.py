@@ -78,7 +78,7 @@ class Costs:
         return shape.rows * (self.virtual + shape.length)
 
     def _attention(self, shape: Shape) -> float:
-        return 4.0 * (self.prefix + self.virtual + shape.length) * self._tokens(shape) * self.width
+        return 4.0 * (self.prefix + self.virtual + shape.keys) * self._tokens(shape) * self.width
 
 
 def costs_on_the_whole(prepared: Prepared, plan: Plan) -> Costs:

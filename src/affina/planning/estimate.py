@@ -63,6 +63,7 @@ class Setup:
         parts: that each micro-batch is computed in, one after the other.
         passes: how often rows are read together, where that was not seen: twice where answers are paired.
         optimizer: which one moves them.
+        line: share of what the largest padded batch keeps that the largest one does, where rows share a beginning.
     """
 
     lengths: Sequence[int]
@@ -77,6 +78,7 @@ class Setup:
     parts: int = 1
     passes: int = 1
     optimizer: Kind = "adamw"
+    line: float = 1.0
 
 
 def setup_of(prepared: Prepared, activations: Activations) -> Setup:
@@ -95,7 +97,20 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         parts=prepared.parts,
         passes=2 if prepared.recipe.train.logit_pairing else 1,
         optimizer=prepared.recipe.train.optimizer,
+        line=_line(prepared, activations),
     )
+
+
+def _line(prepared: Prepared, activations: Activations) -> float:
+    """What rows that share a beginning keep, beside padded ones; keys and values are there for each row."""
+    places = planner_of(prepared)(0)
+    found = [Shape(*prepared.subject.shape_of(batch)) for batch in places]
+    if all(shape.seen <= shape.length for shape in found):
+        return 1.0
+    each = 8 * width(prepared.model) * len(prepared.model.anatomy.blocks)  # bytes of keys and values in float32
+    repeated = min(1.0, each / max(1.0, activations.saved.linear))
+    kept = max(shape.rows * (shape.length + repeated * (shape.keys - shape.length)) for shape in found)
+    return min(1.0, kept / max(shape.tokens for shape in shapes(prepared.subject.lengths["train"], places)))
 
 
 def _beside(prepared: Prepared) -> Shape | None:
@@ -136,7 +151,8 @@ def training_shapes(setup: Setup, *, seed: int) -> list[Shape]:
 def parts_of(setup: Setup, *, seed: int) -> dict[str, int]:
     """What a training step holds at its peak beside the weights, in bytes."""
     batches = training_shapes(setup, seed=seed)
-    saved = setup.passes * max(setup.activations.saved(shape) for shape in batches)
+    line = setup.line if setup.parts == 1 else 1.0  # parts of a batch share less
+    saved = round(setup.passes * line * max(setup.activations.saved(shape) for shape in batches))
     largest = max(setup.activations.largest(shape) for shape in batches)
     gradients = setup.trained
     # The activations go as the gradients come, but for what earlier micro-batches left of these.

@@ -190,7 +190,8 @@ def _train(prepared: Prepared, loop: Loop[Any], found: Rehearsed) -> None:
     epoch, weighing = batches_of(prepared), costs_of(prepared)
     batches, costs = epoch.places, [weighing.step(shape) for shape in epoch.shapes]
     order = sorted(range(len(batches)), key=lambda place: costs[place])
-    first, large = order[0], list(dict.fromkeys((0, min(1, len(batches) - 1))))
+    # the first two are the largest when padded; where rows share a beginning another one may be
+    first, large = order[0], list(dict.fromkeys((0, min(1, len(batches) - 1), order[-1])))
     stepper = loop.stepper
     loop.attached.train()
     heap.give_back()

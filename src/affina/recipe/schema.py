@@ -76,11 +76,12 @@ class TrainSpec(Spec):
         " not suffice for it at once, it is computed in parts.",
     )
     accumulate: PositiveInt = Field(1, description="Micro-batches in one optimizer step.")
-    pack: bool | Auto = Field(
+    pack: bool | Literal["lines", "beginnings"] | Auto = Field(
         AUTO,
-        description="For models that write: several texts in a line of a batch, none of which sees another, and on a"
-        " CPU what they all begin with once; `auto` is where that saves enough and a trial shows that the model keeps"
-        " them apart.",
+        description="For models that write: several texts in a line of a batch, none of which sees another. `lines` are"
+        " filled with whole texts; `beginnings` is a line for each batch, with what its texts all begin with in it once"
+        " (on a CPU); `true` is the one that saves more. `auto` is where that is enough. A trial shows that the model"
+        " keeps texts apart.",
     )
     cache: bool | Literal["float16"] | Auto = Field(
         AUTO,

@@ -2,8 +2,8 @@
 
 Nothing is padded, and attention is that of each passage by itself (`models.segments`). The loss and its gradients are
 those of the rows one by one; only the order of sums differs. What is random, such as dropout, would strike the common
-beginning once for all rows: a model with some is not read so. Whether a model obeys is found out by a trial, as for
-packed lines (`packing`).
+beginning once for all rows: a model with some is not read so. Both are found out by a trial, as for packed lines
+(`packing`).
 
 Owns the trial and the batches. It does not choose which passages meet (`data.batching`).
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import torch
 
@@ -23,6 +23,7 @@ from affina.models.attention import switch, switch_back
 from affina.models.language import LanguageModel
 from affina.models.segments import NAME, SEGMENTS
 from affina.models.shared_prompt import common_length
+from affina.runtime import randomness
 from affina.tasks.lessons import Passage
 from affina.tasks.lines import Lines
 from affina.tasks.packing import keeps_apart, losses_alone, trial_passages, write
@@ -39,6 +40,18 @@ USUAL: Final = "sdpa"
 """The attention that ours stands in for."""
 
 
+class Modes(Protocol):
+    """A model with its method, as far as it is in training or evaluation."""
+
+    def train(self) -> None:
+        """Dropout acts."""
+        ...
+
+    def eval(self) -> None:
+        """It does not."""
+        ...
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class OneLine:
@@ -50,9 +63,9 @@ class OneLine:
         """The batches of one epoch: those of padded rows."""
         return plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)
 
-    def shape(self, passages: Sequence[Passage]) -> tuple[int, int]:
-        """Rows and tokens of each, as if the line were cut into as many as there are passages."""
-        return len(passages), -(-_tokens(passages) // len(passages))
+    def shape(self, passages: Sequence[Passage]) -> tuple[int, int, int]:
+        """Rows and tokens of each, as if the line were cut into as many as there are passages; the longest whole."""
+        return len(passages), -(-_tokens(passages) // len(passages)), max(len(passage.ids) for passage in passages)
 
     def spans(self, passages: Sequence[Passage]) -> list[tuple[int, int, int]]:
         """Where each passage goes on by itself: its line, and from where to where in it."""
@@ -100,12 +113,13 @@ def worth_sharing(passages: Sequence[Passage], lengths: Sequence[int], *, budget
     return Resolved(share >= WORTH, f"{told}, {'not less' if share >= WORTH else 'less'} than {WORTH:.0%}")
 
 
-def choose_one_line(model: LanguageModel, *, longest: int) -> Resolved[OneLine | None]:
+def choose_one_line(model: LanguageModel, attached: Modes, *, longest: int) -> Resolved[OneLine | None]:
     """Find out whether a model reads lines with a common beginning right; from then on it attends so where one is.
 
     Args:
-        model: in evaluation mode, its method attached.
-        longest: tokens of the longest passage that there will be.
+        model: in evaluation mode.
+        attached: with its method.
+        longest: tokens of the longest passage that there will be, in training and evaluation.
 
     Returns:
         None where it does not; the reason says why, or how it was found out.
@@ -113,11 +127,28 @@ def choose_one_line(model: LanguageModel, *, longest: int) -> Resolved[OneLine |
     kind, passages = type(model.module).__name__, _alike(trial_passages(model, longest))
     expected = losses_alone(model, passages)
     before = switch(model.module, NAME)
-    usual = all(name == USUAL for _, name in before)
-    if usual and keeps_apart(model, OneLine(), passages, expected):
-        return Resolved(OneLine(), f"in a trial of a {kind} each token's loss was as one by one")
-    switch_back(before)
-    return Resolved(None, f"in a trial a {kind} did not read rows right that share their beginning")
+    if not all(name in (USUAL, NAME) for _, name in before) or not keeps_apart(model, OneLine(), passages, expected):
+        switch_back(before)
+        return Resolved(None, f"in a trial a {kind} did not read rows right that share their beginning")
+    if _is_random(model, attached, passages):
+        switch_back(before)
+        return Resolved(
+            None, "something random, such as dropout, would strike what rows begin with once for all of them"
+        )
+    return Resolved(OneLine(), f"in a trial of a {kind} each token's loss was as one by one")
+
+
+def _is_random(model: LanguageModel, attached: Modes, passages: Sequence[Passage]) -> bool:
+    """Whether a pass in training draws a number; what dropout does need not show, as in a new adapter, which adds 0."""
+    batch = OneLine().collate(passages, rows=range(len(passages))).to(model.module.device)
+    attached.train()
+    try:
+        with randomness.untouched(), torch.no_grad():
+            before = torch.get_rng_state()
+            model.states(batch.inputs)
+            return not torch.equal(before, torch.get_rng_state())
+    finally:
+        attached.eval()
 
 
 def _alike(passages: Sequence[Passage]) -> list[Passage]:

@@ -17,10 +17,10 @@ from affina.tasks.layout import Layout, filled_from_left, of_tails, padded
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Passages side by side, padded on the right.
+    """Passages side by side, padded on the right, or in lines that several share.
 
     Attributes:
-        inputs: the model's arguments, [batch, time] each.
+        inputs: the model's arguments, those of tokens [batch, time] each.
         targets: [batch, time], aligned with what the model's states predict; -100 where nothing is learned.
         rows: the place of each passage in its split.
         tokens: real tokens, padding not counted.

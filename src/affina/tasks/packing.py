@@ -43,8 +43,8 @@ class Packing(Protocol):
         """The batches of one epoch, as `data.batching.plan_epoch` gives them."""
         ...
 
-    def shape(self, passages: Sequence[Passage]) -> tuple[int, int]:
-        """Rows and tokens of each, padding included, that a batch of these passages comes to."""
+    def shape(self, passages: Sequence[Passage]) -> tuple[int, int, int]:
+        """What a batch of these passages comes to: rows, tokens of each, padding included, and keys that each sees."""
         ...
 
     def spans(self, passages: Sequence[Passage]) -> list[tuple[int, int, int]]:
@@ -74,10 +74,11 @@ class PackedLines:
         """The batches of one epoch, as `data.batching.plan_epoch` gives them."""
         return plan_packs(lengths, budget=budget, row=self.row, seed=seed, epoch=epoch)
 
-    def shape(self, passages: Sequence[Passage]) -> tuple[int, int]:
-        """Lines and tokens of each, padding included."""
+    def shape(self, passages: Sequence[Passage]) -> tuple[int, int, int]:
+        """Lines and tokens of each, padding included, all of which its tokens attend to."""
         spans = self.spans(passages)
-        return 1 + spans[-1][0], max(end for _, _, end in spans)
+        time = max(end for _, _, end in spans)
+        return 1 + spans[-1][0], time, time
 
     def spans(self, passages: Sequence[Passage]) -> list[tuple[int, int, int]]:
         """Where each passage is: its line, and from where to where in it."""
@@ -94,7 +95,7 @@ class PackedLines:
         [batch, 1, time, time], true where a token sees another. The last token of a passage has no target: what comes
         after it is another's.
         """
-        spans, shape = self.spans(passages), self.shape(passages)
+        spans, (*shape, _) = self.spans(passages), self.shape(passages)
         # what pads a row is passages of one token each, which see only themselves
         ids, positions, own = (torch.zeros(*shape, dtype=torch.long) for _ in range(3))
         targets, filled = torch.full_like(ids, IGNORED), [0] * shape[0]

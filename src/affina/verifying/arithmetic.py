@@ -12,7 +12,7 @@ from typing import Final
 import torch
 
 from affina.pipeline.answering.subject import Answering
-from affina.pipeline.learning import PACK
+from affina.pipeline.arranging import PACK
 from affina.pipeline.prepared import Prepared
 from affina.reporting.formats import counted
 from affina.training.plan import Window

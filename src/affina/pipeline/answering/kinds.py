@@ -225,8 +225,9 @@ def check_keys(
     if recipe.evaluate.metric not in (AUTO, *judge.metrics, "loss"):
         names = ", ".join(metric for metric in judge.metrics if metric != "calibration_error")
         problems.append(_not_for(name, "evaluate.metric", recipe.evaluate.metric, expected=f"one of {names}"))
-    if recipe.train.pack is True and not learns_texts:
-        problems.append(_not_for(name, "train.pack", "true", expected="auto: packing is for tasks that write texts"))
+    if recipe.train.pack not in (False, AUTO) and not learns_texts:
+        given = str(recipe.train.pack).lower()
+        problems.append(_not_for(name, "train.pack", given, expected="auto: packing is for tasks that write texts"))
     if recipe.evaluate.shots != AUTO and not (can_write and kind.has_single_labels):
         expected = "auto: one label a row, and a model that writes, can be asked with examples"
         problems.append(_not_for(name, "evaluate.shots", str(recipe.evaluate.shots), expected=expected))

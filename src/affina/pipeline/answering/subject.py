@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -14,6 +14,7 @@ from affina.data.loading import Loaded
 from affina.data.rows import Row
 from affina.evaluation.judging.base import Judge, Targets
 from affina.evaluation.probing import unknown
+from affina.methods.base import Attached
 from affina.models.classifier import Classifier
 from affina.models.first_position import states_for_head
 from affina.models.settings import set_thresholds
@@ -118,7 +119,9 @@ class Answering:
         """The head on the backbone's states, evaluated on the validation rows that choose the checkpoint."""
         return work_of(self, run)
 
-    def arranged(self, recipe: Recipe, *, budget: int) -> tuple[Answering, dict[str, Resolved[Any]]]:
+    def arranged(
+        self, recipe: Recipe, attached: Attached, *, budget: int, begun: Callable[[], Resolved[Any] | None]
+    ) -> tuple[Answering, dict[str, Resolved[Any]]]:
         """Rows of about the same length meet in a batch: there is nothing to decide."""
         return self, {}
 
@@ -126,9 +129,10 @@ class Answering:
         """Rows of about the same length meet."""
         return plan_epoch(lengths, budget=budget, seed=seed, epoch=epoch)
 
-    def shape_of(self, places: Sequence[int]) -> tuple[int, int]:
+    def shape_of(self, places: Sequence[int]) -> tuple[int, int, int]:
         """A line a row."""
-        return len(places), max(self.lengths["train"][place] for place in places)
+        longest = max(self.lengths["train"][place] for place in places)
+        return len(places), longest, longest
 
     def rows_of(self, length: int, *, count: int) -> Batch:
         """Rows made of the first training row's tokens."""
