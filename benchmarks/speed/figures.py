@@ -59,7 +59,7 @@ ROWS: Final = (
     Row("speed-frozen", "trainer, head / affina, head, cached", HEAD_ALONE, "`Trainer`, head alone"),
     Row("speed-chat", "trl, defaults", CHAT, "TRL with PEFT, defaults"),
     Row("speed-chat", "trl, best setting", "the same", "TRL with PEFT, best setting"),
-    Row("speed-beginnings", "short", "64 such answers, one thread", "ours, the system prompt in every row (24 tokens)"),
+    Row("speed-beginnings", "short", "64 such answers", "ours, the system prompt in every row (24 tokens)"),
     Row("speed-beginnings", "long", "the same", "ours, a system prompt of about 300 tokens in every row"),
 )
 
