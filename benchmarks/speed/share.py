@@ -6,8 +6,9 @@ Useful operations are 6 for each weight of the blocks and real token, and 6 for 
 is learned: attention itself, norms, the optimizer, padding and what is read twice are none. The peak is that of square
 float32 products in the same process, measured before and after the training, the best of all. A step is the median of
 the steps; the epoch is all from the forecast to the last evaluation, the one before the first step and checkpoints
-included. The processor's seconds decide, which a shared machine disturbs least; with one thread they are
-the wall's on a quiet one. Needs the data sets' folder in AFFINA_DATA. Writes benchmarks/results/speed-share.json.
+included. Rows are padded, each with its own system prompt, so that what is counted is computed. The processor's seconds
+decide, which a shared machine disturbs least; with one thread they are the wall's on a quiet one. Needs the data sets'
+folder in AFFINA_DATA. Writes benchmarks/results/speed-share.json.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from affina.record.starts import Predicted
 RESULT: Final = Path(__file__).parent.parent / "results" / "speed-share.json"
 SIDES, REPEATS = (576, 1_024, 1_536), 8
 """Of the square products."""
-HELD_OUT: Final = 16
+HELD_OUT: Final = 0.1
+"""Of the rows: as many as `auto` holds out."""
 WEIGHT: Final = 6
 """Useful operations for each weight and token: two forward, four backward."""
 
@@ -77,7 +79,9 @@ def main() -> None:
     watch = Watch()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        rows = write_rows(given.data / "bitext_support" / "train.csv", folder, rows=given.rows, held_out=HELD_OUT)
+        rows = write_rows(
+            given.data / "bitext_support" / "train.csv", folder, rows=given.rows, held_out=round(HELD_OUT * given.rows)
+        )
         answers = _learned(rows)
         data = {"train": str(folder / "train.jsonl"), "validation": str(folder / "validation.jsonl"), "test": "none"}
         recipe = {
@@ -86,7 +90,7 @@ def main() -> None:
             "method": "full",
             "data": data,
             "run": str(folder / "run"),
-            "train": {"epochs": 1, "learning_rate": 1e-5, "batch_tokens": given.tokens, "reuse": False},
+            "train": {"epochs": 1, "learning_rate": 1e-5, "batch_tokens": given.tokens, "reuse": False, "pack": False},
             "evaluate": {"baselines": False},
             "generate": {"rows": 1, "max_new_tokens": 2, "shots": 0},
             "risks": {"measure": "never"},

@@ -19,9 +19,9 @@ from affina.models.source import locate
 from affina.recipe.weight_specs import FullSpec
 from affina.tasks.beginnings import LEAST, OneLine, choose_one_line, worth_sharing
 from affina.tasks.lessons import Passage, Reading
-from affina.tasks.lines import Lines
 from affina.tasks.token_loss import IGNORED
 from affina.values import Resolved
+from losses_of_lines import loss_and_gradient
 from tiny_models import make_tiny
 
 READ_SO = ("gpt2", "llama", "qwen2", "gpt_neox", "gemma3_text", "mistral", "opt", "biogpt")
@@ -57,16 +57,6 @@ def passages_of(*sizes: int, common: int = COMMON, learned_from: int = COMMON + 
 def chosen(model: LanguageModel) -> Resolved[OneLine | None]:
     attached = attach(model.module, model.anatomy, FullSpec(), base_tensors=dict)
     return choose_one_line(model, attached, longest=30)
-
-
-def loss_and_gradient(model: LanguageModel, batches: list[Lines]) -> tuple[float, Tensor]:
-    model.module.zero_grad()
-    reading, total = Reading(model), 0.0
-    for batch in batches:
-        loss, _ = reading.loss(model.states(batch.inputs), model.output, batch)
-        loss.backward()
-        total += loss.item()
-    return total, torch.cat([part.grad.flatten() for part in model.module.parameters() if part.grad is not None])
 
 
 def assert_same(model: LanguageModel, passages: list[Passage]) -> None:

@@ -20,6 +20,7 @@ from affina.tasks.lessons import Lesson, Passage, Reading
 from affina.tasks.lines import Lines
 from affina.tasks.packing import PackedLines, choose_packing
 from affina.tasks.token_loss import IGNORED
+from losses_of_lines import loss_and_gradient
 from tiny_models import make_bart, make_tiny
 
 BY_POSITIONS = ("gpt2", "llama", "qwen2", "gpt_neox", "gemma2", "gemma3_text", "mistral")
@@ -63,17 +64,6 @@ def passages_of(model: LanguageModel) -> list[Passage]:
     end = model.tokenizer.eos_token
     texts = [(text, f"{text}: yes {text}{end}") for text in TEXTS]
     return Reading(model).encode([Lesson(whole, ((len(text) + 1, len(whole)),)) for text, whole in texts])
-
-
-def loss_and_gradient(model: LanguageModel, batches: list[Lines]) -> tuple[float, Tensor]:
-    model.module.zero_grad()
-    reading, total = Reading(model), 0.0
-    for batch in batches:
-        loss, _ = reading.loss(model.states(batch.inputs), model.output, batch)
-        loss.backward()
-        total += loss.item()
-    found = [parameter.grad.flatten() for parameter in model.module.parameters() if parameter.grad is not None]
-    return total, torch.cat(found)
 
 
 def batches_of(model: LanguageModel, passages: list[Passage], how: str) -> list[Lines]:
