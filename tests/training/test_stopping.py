@@ -95,6 +95,17 @@ def test_the_untrained_start_is_passed_only_by_something_better():
     ]
 
 
+def test_of_a_start_and_a_model_that_few_rows_cannot_tell_apart_the_one_with_the_lower_loss_is_kept():
+    stopping = EarlyStopping(higher_is_better=True, patience=None, rows=40)
+    assert stopping.update(0.70, step=0, loss=1.5)
+    assert not stopping.update(0.65, step=5, loss=1.6)
+    assert stopping.update(0.65, step=10, loss=1.2)
+    assert stopping.best_step == 10
+    clearly_worse = EarlyStopping(higher_is_better=True, patience=None, rows=40)
+    assert clearly_worse.update(0.70, step=0, loss=1.5)
+    assert not clearly_worse.update(0.40, step=5, loss=1.2)
+
+
 def test_without_noise_the_best_value_is_kept():
     stopping = EarlyStopping(higher_is_better=False, patience=None, rows=0)
     assert [stopping.update(value, step=step) for step, value in enumerate([0.8, 0.5, 0.5001])] == [True, True, False]

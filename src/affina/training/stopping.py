@@ -80,8 +80,10 @@ class EarlyStopping:
         gain = self._gain(value, over=self.best)
         clearly = self.rows > 0 and self.best_step > 0 and gain < -self._noise()
         self.worse = self.worse + 1 if clearly else 0
-        # The untrained start is no earlier model of the same kind: it is passed only by something better.
-        as_good = self.rows > 0 and self.best_step > 0 and gain >= -self._noise()
+        # The untrained start is no earlier model of the same kind: it is passed only by something better, which of as
+        # many right is a lower loss.
+        lower = self.best_step > 0 or loss < self.best_loss
+        as_good = self.rows > 0 and lower and gain >= -self._noise()
         if not (gain > 0 or as_good or (gain == 0 and loss < self.best_loss)):
             return False
         self.best = value if gain > 0 else self.best
