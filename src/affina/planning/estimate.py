@@ -15,6 +15,7 @@ from affina.data.batching import by_length, plan_epoch
 from affina.evaluation.baselines import MOST_ROWS
 from affina.methods.base import Mergeable
 from affina.models.base import width
+from affina.pipeline.arranging import BEGINNINGS, PACK
 from affina.pipeline.looking_up import still_bytes
 from affina.pipeline.prepared import EVALUATION_FACTOR, Prepared
 from affina.pipeline.rates import steps_of_test
@@ -83,9 +84,9 @@ class Setup:
 
 def setup_of(prepared: Prepared, activations: Activations) -> Setup:
     """The run as it is asked for."""
-    lengths = prepared.subject.lengths
+    lengths, batches = prepared.subject.lengths, planner_of(prepared)(0)
     return Setup(
-        lengths=[lengths["train"][place] for batch in planner_of(prepared)(0) for place in batch],
+        lengths=[lengths["train"][place] for batch in batches for place in batch],
         others=[*lengths["validation"], *lengths["test"]],
         budget=prepared.hyper.batch_tokens.value,
         accumulate=prepared.recipe.train.accumulate,
@@ -97,16 +98,16 @@ def setup_of(prepared: Prepared, activations: Activations) -> Setup:
         parts=prepared.parts,
         passes=2 if prepared.recipe.train.logit_pairing else 1,
         optimizer=prepared.recipe.train.optimizer,
-        line=_line(prepared, activations),
+        line=_line(prepared, activations, batches),
     )
 
 
-def _line(prepared: Prepared, activations: Activations) -> float:
+def _line(prepared: Prepared, activations: Activations, places: Sequence[list[int]]) -> float:
     """What rows that share a beginning keep, beside padded ones; keys and values are there for each row."""
-    places = planner_of(prepared)(0)
-    found = [Shape(*prepared.subject.shape_of(batch)) for batch in places]
-    if all(shape.seen <= shape.length for shape in found):
+    chosen = prepared.choices.get(PACK)
+    if chosen is None or chosen.value != BEGINNINGS:
         return 1.0
+    found = [Shape(*prepared.subject.shape_of(batch)) for batch in places]
     each = 8 * width(prepared.model) * len(prepared.model.anatomy.blocks)  # bytes of keys and values in float32
     repeated = min(1.0, each / max(1.0, activations.saved.linear))
     kept = max(shape.rows * (shape.length + repeated * (shape.keys - shape.length)) for shape in found)

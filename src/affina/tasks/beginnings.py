@@ -65,7 +65,8 @@ class OneLine:
 
     def shape(self, passages: Sequence[Passage]) -> tuple[int, int, int]:
         """Rows and tokens of each, as if the line were cut into as many as there are passages; the longest whole."""
-        return len(passages), -(-_tokens(passages) // len(passages)), max(len(passage.ids) for passage in passages)
+        time = self.spans(passages)[-1][2]
+        return len(passages), -(-time // len(passages)), max(len(passage.ids) for passage in passages)
 
     def spans(self, passages: Sequence[Passage]) -> list[tuple[int, int, int]]:
         """Where each passage goes on by itself: its line, and from where to where in it."""
@@ -78,8 +79,8 @@ class OneLine:
 
         The inputs are `input_ids`, `position_ids` and `attention_mask` [1, time], and `segments` [passages, 2].
         """
-        spans, common = self.spans(passages), _common(passages)
-        time = spans[-1][2]
+        spans = self.spans(passages)
+        common, time = spans[0][1], spans[-1][2]
         ids, positions, targets = (torch.full((1, time), fill) for fill in (0, 0, IGNORED))
         ids[0, :common] = torch.tensor(passages[0].ids[:common], dtype=torch.long)
         positions[0, :common] = torch.arange(common)
@@ -107,7 +108,7 @@ def worth_sharing(passages: Sequence[Passage], lengths: Sequence[int], *, budget
     plan = plan_epoch(lengths, budget=budget, seed=0, epoch=1)
     some = [plan[place] for place in drawn_places(len(plan), most=LOOKED_AT, seed=0)]
     padded = sum(len(batch) * max(max(1, lengths[place]) for place in batch) for batch in some)
-    left = sum(_tokens([passages[place] for place in batch]) for batch in some)
+    left = sum(OneLine().spans([passages[place] for place in batch])[-1][2] for batch in some)
     share = 1 - left / padded if padded else 0.0
     told = f"{share:.0%} of padded batches would be padding and beginnings that all their rows have"
     return Resolved(share >= WORTH, f"{told}, {'not less' if share >= WORTH else 'less'} than {WORTH:.0%}")
@@ -157,11 +158,6 @@ def _alike(passages: Sequence[Passage]) -> list[Passage]:
     tails = [passage.ids[LEAST:] if len(passage) > LEAST else passage.ids for passage in passages]
     # what foretells a tail's first token is the beginning's last, which all have
     return [Passage((*common, *tail), (False,) * (len(common) + 1) + (True,) * (len(tail) - 1)) for tail in tails]
-
-
-def _tokens(passages: Sequence[Passage]) -> int:
-    """Of the line that holds them."""
-    return sum(len(passage.ids) for passage in passages) - (len(passages) - 1) * _common(passages)
 
 
 def _common(passages: Sequence[Passage]) -> int:
