@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from affina.recipe.priors import MOST_UP, PRIORS, Prior, prior_rate
+from affina.recipe.priors import FALLS, MOST_UP, PRIORS, Prior, prior_rate
 
 LOG = Path(__file__).parents[2] / "docs" / "log.md"
 
@@ -39,6 +39,32 @@ def test_other_widths_scale_the_nearest_line_and_say_so():
     assert rate == pytest.approx(3e-5 / 4)
     assert "scaled to 1536" in reason
     assert rate_at(1, line(384, 1e-4))[0] == pytest.approx(1e-4 * MOST_UP)
+
+
+PUBLISHED = {
+    "full, BERT-base": ("classification", "full", 768, 2e-5, 5e-5),
+    "full, GPT-3": ("writing", "full", 12_288, 5e-6, 5e-6),
+    "lora, RoBERTa-base": ("classification", "lora", 768, 4e-4, 5e-4),
+    "lora, GPT-2 of 1,024": ("writing", "lora", 1_024, 2e-4, 6e-4),
+    "lora, GPT-3": ("writing", "lora", 12_288, 2e-4, 2e-4),
+    "prefix, GPT-2 of 1,280": ("writing", "prefix", 1_280, 5e-5, 3e-4),
+    "prompt, GPT-3": ("writing", "prompt", 12_288, 5e-4, 5e-4),
+    "prefix of each layer, GPT-3": ("writing", "direct prefix", 12_288, 1e-4, 3e-4),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_wide_models_get_rates_near_those_that_are_published(name):
+    """The ranges are those of the papers that `FALLS` names, with what lies between two of them."""
+    task, trained, width, least, most = PUBLISHED[name]
+    assert least <= prior_rate(task=task, trained=trained, width=width)[0] <= most
+
+
+@pytest.mark.parametrize("trained", FALLS)
+def test_rates_never_rise_with_the_width(trained):
+    for task in ("classification", "writing"):
+        rates = [prior_rate(task=task, trained=trained, width=width)[0] for width in (576, 577, 1_000, 4_096, 20_000)]
+        assert rates == sorted(rates, reverse=True)
 
 
 def test_other_methods_do_not_count():

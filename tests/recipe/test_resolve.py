@@ -7,7 +7,17 @@ from itertools import pairwise
 
 import pytest
 
-from affina.recipe.resolve import Facts, Hyperparameters, doubt_of_warmup, given_or, patience_of, resolve, warmup_steps
+from affina.recipe.method_specs import LoraSpec, PrefixSpec
+from affina.recipe.resolve import (
+    Facts,
+    Hyperparameters,
+    doubt_of_warmup,
+    given_or,
+    patience_of,
+    resolve,
+    trained_by,
+    warmup_steps,
+)
 from affina.recipe.schema import EvaluateSpec, TrainSpec
 from affina.values import Resolved
 
@@ -52,7 +62,7 @@ GIVEN_VALUES = {
 }
 
 
-@pytest.mark.parametrize("trained", ["lora", "prompt", "prefix"])
+@pytest.mark.parametrize("trained", ["lora", "prompt", "prefix", "direct prefix"])
 @pytest.mark.parametrize("width", [64, 384, 768])
 def test_a_new_head_beside_the_model_learns_as_it_does_with_full_fine_tuning(trained, width):
     beside, full = decided(trained=trained, width=width), decided(trained="full", width=width)
@@ -73,6 +83,15 @@ def test_a_given_value_wins_and_the_others_stay_auto(key):
     assert set(found) == set(GIVEN_VALUES)
     assert found[key] == Resolved(GIVEN_VALUES[key], GIVEN)
     assert all(resolved.reason != GIVEN for other, resolved in found.items() if other != key)
+
+
+def test_a_prefix_without_its_network_has_a_rate_of_its_own():
+    direct, through = PrefixSpec(reparameterise=False), PrefixSpec()
+    assert (trained_by(direct), trained_by(through), trained_by(LoraSpec())) == ("direct prefix", "prefix", "lora")
+    for writes in (False, True):
+        alone, beside = (decided(trained=trained_by(method), writes=writes) for method in (direct, through))
+        assert alone.learning_rate.value > 5 * beside.learning_rate.value
+        assert "without its network" in alone.learning_rate.reason
 
 
 def test_given_or():

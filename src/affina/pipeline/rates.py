@@ -17,7 +17,7 @@ from affina.pipeline.regularising import regularisers_of
 from affina.pipeline.training import optimizer_of, plan_of, rates_at, turns_in
 from affina.recipe.base import AUTO
 from affina.recipe.priors import head_rate
-from affina.recipe.resolve import patience_of, prior_of, rounded
+from affina.recipe.resolve import patience_of, prior_of, rounded, trained_by
 from affina.recipe.schema import EarlyStoppingSpec, HeadStart
 from affina.record.journal import Journal
 from affina.record.payloads import Chosen, Payload
@@ -216,7 +216,8 @@ def with_rate(prepared: Prepared, rate: float, *, reason: str) -> Prepared:
 def _head_rate(prepared: Prepared, body: float) -> Resolved[float]:
     turns = turns_in(prepared)
     layer_decay = 1.0 if turns is None else turns.spec.layer_decay
-    return head_rate(body, trained=prepared.method.name, layer_decay=layer_decay)
+    reached = width(prepared.model)
+    return head_rate(body, trained=trained_by(prepared.method), width=reached, layer_decay=layer_decay)
 
 
 def _with_rates(prepared: Prepared, body: Resolved[float], head: Resolved[float]) -> Prepared:

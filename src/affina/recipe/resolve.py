@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from affina.recipe.base import AUTO, Auto
+from affina.recipe.method_specs import PrefixSpec
 from affina.recipe.priors import HEAD_FACTOR, WRITING, Trained, head_rate, prior_rate
-from affina.recipe.schema import EvaluateSpec, ScheduleShape, TrainSpec
+from affina.recipe.schema import EvaluateSpec, Method, ScheduleShape, TrainSpec
 from affina.values import Resolved
 
 T = TypeVar("T")
@@ -112,6 +113,12 @@ class Hyperparameters:
         }
 
 
+def trained_by(method: Method) -> Trained:
+    """What moves, as the table of rates names it."""
+    direct = isinstance(method, PrefixSpec) and not method.reparameterise
+    return "direct prefix" if direct else method.name
+
+
 def given_or(given: T | Auto, otherwise: Resolved[T]) -> Resolved[T]:
     """The recipe's own value where it has one."""
     return otherwise if given == AUTO else Resolved(given, GIVEN)
@@ -128,7 +135,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
     """
     prior = prior_of(WRITING if facts.writes else facts.task, facts.trained, facts.width)
     rate = given_or(train.learning_rate, _rate_of_the_head(train, facts) or prior)
-    head = head_rate(rate.value, trained=facts.trained, layer_decay=facts.layer_decay)
+    head = head_rate(rate.value, trained=facts.trained, width=facts.width, layer_decay=facts.layer_decay)
     return Hyperparameters(
         prior=prior,
         epochs=given_or(train.epochs, _epochs(facts)),
