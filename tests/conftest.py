@@ -43,6 +43,14 @@ def _keep_no_starts(request, monkeypatch):
         monkeypatch.setattr("affina.runtime.cache.keep", lambda *_, **__: None)
 
 
+@pytest.fixture(autouse=True)
+def _torchs_products():
+    """What a test that prepares a run has come to use for products is no other test's."""
+    yield
+    if (products := sys.modules.get("affina.runtime.products")) is not None:
+        products.use("torch")
+
+
 @pytest.fixture
 def reused(tmp_path, monkeypatch):
     """A cache of the test's own, in which starts are kept."""

@@ -1,7 +1,7 @@
 """Is the rate that Affina finds within the flat top of a sweep? Whole runs of three sets and three methods.
 
     python benchmarks/quality/rates.py                     # goes on where it stopped
-    python benchmarks/quality/rates.py --sets trec --methods head
+    python benchmarks/quality/rates.py --sets trec --methods head --factors 0.5 1 2
 
 Each set is cut to so many training rows, and trained for so many epochs, that the run has some more than 500 steps: the
 length from which a range test settles the rate. One run is left to Affina; the others are given its prior times the
@@ -47,19 +47,19 @@ def main() -> None:
     found = runs_of(OUT)
     for name in given.sets:
         for method in given.methods:
-            _sweep(name, method, given.data, found)
+            _sweep(name, method, given, found)
             _tell(name, method, found)
 
 
-def _sweep(name: str, method: str, data: Path, found: list[dict[str, Any]]) -> None:
+def _sweep(name: str, method: str, given: argparse.Namespace, found: list[dict[str, Any]]) -> None:
     own = [run for run in found if (run["set"], run["method"]) == (name, method)]
     if not any(run["factor"] is None for run in own):
-        own.append(_run(name, method, data, factor=None, prior=None))
+        own.append(_run(name, method, given.data, factor=None, prior=None))
         _save(found, own[-1])
     prior = next(run["prior"] for run in own if run["factor"] is None)
-    for factor in FACTORS:
+    for factor in given.factors:
         if not any(run["factor"] == factor for run in own):
-            _save(found, _run(name, method, data, factor=factor, prior=prior))
+            _save(found, _run(name, method, given.data, factor=factor, prior=prior))
 
 
 def _run(name: str, method: str, data: Path, *, factor: float | None, prior: float | None) -> dict[str, Any]:
@@ -130,6 +130,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=list(METHODS))
+    parser.add_argument("--factors", nargs="+", type=float, default=list(FACTORS), help="of the prior")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("AFFINA_DATA", "../shared/data")))
     return parser.parse_args()
 

@@ -6,9 +6,10 @@ Useful operations are 6 for each weight of the blocks and real token, and 6 for 
 is learned: attention itself, norms, the optimizer, padding and what is read twice are none. The peak is that of square
 float32 products in the same process, measured before and after the training, the best of all. A step is the median of
 the steps; the epoch is all from the forecast to the last evaluation, the one before the first step and checkpoints
-included. Rows are padded, each with its own system prompt, so that what is counted is computed. The processor's seconds
-decide, which a shared machine disturbs least; with one thread they are the wall's on a quiet one. Needs the data sets'
-folder in AFFINA_DATA. Writes benchmarks/results/speed-share.json.
+included. Once with padded rows, each with its own system prompt, so that what is counted is computed; and once as it is
+by default, a batch in one line, in which the prompt that all its rows have is computed once and counted for each row.
+The processor's seconds decide, which a shared machine disturbs least; with one thread they are the wall's on a quiet
+one. Needs the data sets' folder in AFFINA_DATA. Writes benchmarks/results/speed-share.json.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ SIDES, REPEATS = (576, 1_024, 1_536), 8
 """Of the square products."""
 HELD_OUT: Final = 0.1
 """Of the rows: as many as `auto` holds out."""
+ARRANGED: Final[Mapping[str, bool | str]] = {"padded rows": False, "by default": "auto"}
+"""How a batch of rows is laid out: `train.pack`."""
 WEIGHT: Final = 6
 """Useful operations for each weight and token: two forward, four backward."""
 
@@ -67,7 +70,7 @@ class Watch:
 
 
 def main() -> None:
-    """Train once, and tell."""
+    """Train each way once, and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=96)
     parser.add_argument("--tokens", type=int, default=2_048, help="of a batch")
@@ -76,6 +79,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    found = {name: _measure(given, pack=pack) for name, pack in ARRANGED.items()}
+    what = f"share of the float32 matrix peak, full, starter/decoder, {given.rows} answers of bitext_support"
+    settings = f"batches of {given.tokens:,} tokens, {given.threads} threads, processor seconds"
+    write_result(given.out, what=f"{what}, {settings}", comparisons=found, rounds=[])
+
+
+def _measure(given: argparse.Namespace, *, pack: bool | str) -> dict[str, object]:
     watch = Watch()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -90,7 +100,13 @@ def main() -> None:
             "method": "full",
             "data": data,
             "run": str(folder / "run"),
-            "train": {"epochs": 1, "learning_rate": 1e-5, "batch_tokens": given.tokens, "reuse": False, "pack": False},
+            "train": {
+                "epochs": 1,
+                "learning_rate": 1e-5,
+                "batch_tokens": given.tokens,
+                "reuse": False,
+                "pack": pack,
+            },
             "evaluate": {"baselines": False},
             "generate": {"rows": 1, "max_new_tokens": 2, "shots": 0},
             "risks": {"measure": "never"},
@@ -100,7 +116,7 @@ def main() -> None:
     blocks, output = _weights()
     useful = WEIGHT * (blocks + output * answers / watch.tokens)
     each = [useful * tokens / seconds / peak for tokens, seconds in watch.steps]
-    found = {
+    found: dict[str, object] = {
         "matrix_peak_gflops": round(peak / 1e9, 1),
         "tokens": watch.tokens,
         "learned": answers,
@@ -110,9 +126,7 @@ def main() -> None:
         "epoch": round(useful * watch.tokens / (watch.ended - watch.begun) / peak, 4),
     }
     print(json.dumps(found), flush=True)
-    what = f"share of the float32 matrix peak, full, starter/decoder, {given.rows} answers of bitext_support"
-    settings = f"batches of {given.tokens:,} tokens, {given.threads} threads, processor seconds"
-    write_result(given.out, what=f"{what}, {settings}", comparisons=found, rounds=[])
+    return found
 
 
 def _weights() -> tuple[int, int]:

@@ -65,6 +65,12 @@ def test_the_merged_model_alone_is_a_whole_model_that_a_new_adapter_begins_besid
     assert torch.equal(outputs(found), alone)
 
 
+def test_a_prefix_that_goes_on_without_its_network_learns_at_the_rate_of_one(tmp_path):
+    found = begun(tmp_path, finished("classification", "bert", "prefix"), train={"epochs": 1})
+    assert not found.method.reparameterise
+    assert "without its network" in found.hyper.learning_rate.reason
+
+
 def test_a_plan_proposes_nothing_that_the_adapter_cannot_be(tmp_path, run):
     gone_on = begun(tmp_path, run)
     offered = {word for change in changes_of(gone_on, look(gone_on)) for word in change.words}

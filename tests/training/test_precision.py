@@ -9,6 +9,7 @@ from torch import nn
 from affina.errors import DeviceError
 from affina.runtime import machine
 from affina.training.precision import Precision, choose
+from affina.values import Resolved
 
 CPU = torch.device("cpu")
 
@@ -26,10 +27,29 @@ def test_reduced_precision_needs_the_instructions(monkeypatch, name, flag):
     assert choose(name, CPU).value == name
 
 
-def test_auto_on_the_cpu_is_fp32_with_its_reason():
+def test_auto_is_fp32_where_bf16_would_be_emulated(monkeypatch):
+    monkeypatch.setattr(machine, "cpu_flags", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr(machine, "product_seconds", None)
+    for begun in (None, Resolved("bf16", "as it was")):
+        chosen = choose("auto", CPU, begun=lambda begun=begun: begun)
+        assert chosen.value == "fp32"
+        assert "emulated" in chosen.reason
+
+
+@pytest.mark.parametrize(("reduced", "expected"), [(0.001, "bf16"), (0.0015, "fp32"), (0.02, "fp32")])
+def test_auto_takes_what_the_device_is_fast_at(monkeypatch, reduced, expected):
+    monkeypatch.setattr(machine, "cpu_flags", lambda: frozenset({"amx_bf16"}))
+    seconds = {torch.float32: 0.004, torch.bfloat16: reduced}
+    monkeypatch.setattr(machine, "product_seconds", lambda _, dtype: seconds[dtype])
     chosen = choose("auto", CPU)
-    assert chosen.value == "fp32"
-    assert chosen.reason
+    assert chosen.value == expected
+    assert f"{1e3 * reduced:.2g} ms in bf16 and 4 ms in fp32" in chosen.reason
+    for begun in (Resolved("fp32", "as it was"), Resolved("bf16", "as it was")):
+        assert choose("auto", CPU, begun=lambda begun=begun: begun) is begun
+
+
+def test_a_product_takes_some_time():
+    assert 0 < machine.product_seconds(CPU, torch.float32) < 10
 
 
 def one_step(precision, weight, optimizer, factor):

@@ -112,7 +112,10 @@ def begun_with(recipe: Recipe, *keys: str) -> Resolved[Any] | None:
         return None
     path, records = found
     started = next(record for record in records if isinstance(record, Started))
-    value = functools.reduce(operator.getitem, keys, started.resolved)
+    try:
+        value = functools.reduce(operator.getitem, keys, started.resolved)
+    except KeyError:  # a key that the version which began it did not have
+        return None
     return Resolved(value, f"as it was when {path} was started")
 
 

@@ -7,8 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-import torch
-
 from affina.data.labelling.written import Written
 from affina.data.loading import Loaded, load
 from affina.data.mixing import are_plain, seen_in, weights_of
@@ -23,6 +21,7 @@ from affina.pipeline.attaching import begin_method, told_of
 from affina.pipeline.beginning import begin
 from affina.pipeline.budgets import told_of_search
 from affina.pipeline.choosing_method import check_beside, choose_method
+from affina.pipeline.computing import choose_computing
 from affina.pipeline.evening import check_evening, told_of_pairing
 from affina.pipeline.folders import begun_with
 from affina.pipeline.given_files import files_of
@@ -43,12 +42,11 @@ from affina.pipeline.unkept_budgets import checked_budgets
 from affina.pipeline.writing.planted import refuse_without_texts
 from affina.pipeline.writing.prepare import prepare as prepare_writing
 from affina.recipe.base import AUTO
-from affina.recipe.resolve import Facts, Hyperparameters, resolve
+from affina.recipe.resolve import Facts, Hyperparameters, resolve, trained_by
 from affina.recipe.schema import Method, Recipe
 from affina.record.starts import QUANTIZE
-from affina.runtime import machine, randomness
+from affina.runtime import randomness
 from affina.runtime.four_bits import bitsandbytes
-from affina.training import precision
 from affina.training.optimizer import KEY as EIGHT_BITS
 from affina.values import Resolved
 
@@ -73,11 +71,10 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         notify(text)
 
     randomness.seed_everything(recipe.seed)
-    device = machine.choose_device(recipe.device)
-    chosen_precision = precision.choose(recipe.train.precision, device)
+    choices: dict[str, Resolved[Any]] = {}
+    device, precision = choose_computing(recipe, choices)
     loaded = load(recipe.data, seed=recipe.rows_seed, task=recipe.task, people=recipe.risks.bias.group)
     refuse_without_texts(recipe, task=loaded.labelling.name, writes=loaded.labelling.writes)
-    choices: dict[str, Resolved[Any]] = {"device": _device_reason(recipe, device), "train.precision": chosen_precision}
     choices |= loaded.choices | _optimizer(recipe)
     terms = terms_of(recipe, loaded, choices)
     as_read, loaded = loaded, with_swapped(recipe, loaded, terms, choices)
@@ -87,7 +84,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
     audited, findings = with_people(looked, as_read, terms, recipe)
     chosen = choose_method(begun, subject, choices, begun=partial(begun_with, recipe, "method"))
     method, attached = _attached(chosen, subject)
-    choices |= told_of(method, attached, subject, recipe, precision=chosen_precision.value)
+    choices |= told_of(method, attached, subject, recipe, precision=precision)
     choices |= begin_running_again(recipe, subject.model, attached)
     turns = turns_of(method, attached, subject.model.anatomy)
     choices |= told_of_rates(turns) | told_of_regularisers(recipe.train, subject.model, method, attached)
@@ -103,7 +100,7 @@ def prepare(recipe: Recipe, *, notify: Notify, share: float = 1.0) -> Prepared:
         hyper=hyper,
         method=method,
         device=device,
-        precision=chosen_precision.value,
+        precision=precision,
         draws=recipe.seed,
         choices=choices | _of_use(hyper.by_key(), subject) | arranged | told_of_search(recipe),
         findings=findings,
@@ -204,10 +201,6 @@ def _of_use(chosen: Mapping[str, Resolved[Any]], subject: Subject) -> dict[str, 
     return {key: value for key, value in chosen.items() if subject.outputs or key != HEAD_RATE}
 
 
-def _device_reason(recipe: Recipe, device: torch.device) -> Resolved[str]:
-    return Resolved(device.type, "the first of cuda, mps, cpu here" if recipe.device == AUTO else "given in the recipe")
-
-
 def _begin(recipe: Recipe, loaded: Loaded, choices: dict[str, Resolved[Any]], notify: Notify) -> tuple[Source, Recipe]:
     usual = default_model(loaded, recipe)
     if recipe.model == AUTO:
@@ -243,7 +236,7 @@ def _facts(
         mean_length=sum(lengths) / len(lengths),
         longest=max(lengths),
         width=width(subject.model),
-        trained=method.name if any(group.part == "body" for group in attached.parameter_groups()) else "head",
+        trained=trained_by(method) if any(group.part == "body" for group in attached.parameter_groups()) else "head",
         writes=isinstance(subject.model, LanguageModel),
         affordable=subject.affordable,
     )

@@ -23,6 +23,7 @@ def resolved_recipe(prepared: Prepared) -> Recipe:
             "task": prepared.subject.spec,
             "method": prepared.method,
             "device": prepared.device.type,
+            "products": prepared.choices["products"].value,
             "data": recipe.data.model_copy(
                 update={
                     **prepared.subject.data_keys(prepared.loaded),

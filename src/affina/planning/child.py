@@ -35,7 +35,7 @@ from affina.planning.room import room_for
 from affina.planning.splitting import fitted
 from affina.recipe.load import check_recipe
 from affina.recipe.schema import Recipe
-from affina.runtime import exhausted, memory
+from affina.runtime import exhausted, memory, products
 from affina.runtime.children import Tell, answering, as_message
 from affina.runtime.disk import free_disk
 
@@ -60,6 +60,7 @@ def main() -> None:
                 raise
 
 
+@products.scoped()
 def answer(request: dict[str, Any], tell: Tell) -> None:
     """Prepare the run that is asked for, forecast it, and rehearse it where that is asked for and may fit.
 

@@ -22,6 +22,7 @@ from affina.recipe.task_specs import TaskSpec, task_named
 from affina.recipe.weight_specs import FullSpec, PartialSpec
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+ProductsName = Literal["auto", "torch", "onednn"]
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
 ScheduleShape = Literal["linear", "cosine", "constant", "slanted_triangular"]
 TooLarge = Literal["refuse", "try"]
@@ -190,6 +191,10 @@ class Recipe(Spec):
     run: str | Auto = Field(AUTO, description="The run folder.")
     seed: Seed = Field(0, description="Decides every random draw of the run.")
     device: DeviceName = Field(AUTO, description="Where the model is trained.")
+    products: ProductsName = Field(
+        AUTO,
+        description="Which library makes a CPU's float32 matrix products: torch's BLAS or oneDNN; `auto` times both.",
+    )
     notice: str = Field("", description="Words that the model card and the report open with, such as a warning.")
     data: DataSpec = DataSpec()
     train: TrainSpec = TrainSpec()

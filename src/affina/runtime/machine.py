@@ -8,8 +8,9 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import time
 from importlib import metadata
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 
@@ -18,6 +19,9 @@ from affina.runtime import memory
 
 Device = Literal["cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = ("cuda", "mps", "cpu")
+SIDES: Final = {"cuda": 4_096, "mps": 2_048, "cpu": 768}
+PRODUCTS: Final = 4
+"""Of matrices of these sides, timed."""
 
 
 def available(device: Device) -> bool:
@@ -73,6 +77,18 @@ def cpu_flags() -> frozenset[str]:
     except OSError:
         pass
     return frozenset()
+
+
+def product_seconds(device: torch.device, dtype: torch.dtype) -> float:
+    """The least time of a few products of two square matrices, in seconds: a few hundredths of a second in all."""
+    side = SIDES[device.type]
+    one = torch.ones(side, side, dtype=dtype, device=device)
+    seconds = []
+    for _ in range(PRODUCTS + 1):  # the first one sets the kernel up
+        started = time.perf_counter()
+        (one @ one)[0, 0].item()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[1:])
 
 
 def peak_memory_bytes(device: torch.device) -> int:

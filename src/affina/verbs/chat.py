@@ -15,6 +15,7 @@ from affina.data.rows import Row
 from affina.models.quiet import Notify, silent
 from affina.models.writing import HowToWrite, stream
 from affina.recipe.task_specs import ChatSpec
+from affina.runtime import products
 from affina.verbs.runs import FinishedRun, read_run
 from affina.verbs.writers import OpenWriter, open_writer
 
@@ -102,6 +103,7 @@ def _from_first_letter(pieces: Iterator[str]) -> Iterator[str]:
             yield kept
 
 
+@products.scoped()
 def chat(run: str | PathLike[str], *, device: str = "auto", notify: Notify = silent) -> Talk:
     """Open a conversation with a run's model.
 

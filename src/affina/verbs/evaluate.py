@@ -15,6 +15,7 @@ from affina.data.rows import Row
 from affina.evaluation.judging.base import Sampling
 from affina.record.measures import WRITING
 from affina.record.payloads import Scores
+from affina.runtime import products
 from affina.verbs.runs import OpenRun, open_run, read_run, tell_of_shared
 from affina.verbs.writers import open_writer
 
@@ -49,6 +50,7 @@ class Evaluation:
         }
 
 
+@products.scoped()
 def evaluate(
     run: str | PathLike[str],
     data: str | PathLike[str],

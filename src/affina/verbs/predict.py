@@ -18,6 +18,7 @@ from affina.evaluation.judging.base import Answer
 from affina.record.files import write_text
 from affina.record.measures import WRITING
 from affina.record.strict import strict_json
+from affina.runtime import products
 from affina.verbs.runs import FinishedRun, OpenRun, open_run, read_run
 from affina.verbs.writers import open_writer
 
@@ -73,6 +74,7 @@ class Prediction:
         return {"text": self.text, **given, "probabilities": self.probabilities}
 
 
+@products.scoped()
 def predict(
     run: str | PathLike[str],
     texts: Texts,

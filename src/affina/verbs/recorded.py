@@ -20,6 +20,7 @@ from affina.record.measures import WRITING
 from affina.record.row_results import RowResults, WrittenTexts
 from affina.reporting.formats import counted
 from affina.reporting.gathered import gather
+from affina.runtime import products
 from affina.verbs.runs import FinishedRun, open_run
 from affina.verbs.writers import OpenWriter, open_writer
 from affina.verifying.guarantees import EXACT, Guarantee, absent, within
@@ -32,6 +33,7 @@ CLOSE: Final = 1e-4
 """Of the largest result in the record, which keeps six digits of each."""
 
 
+@products.scoped()
 def as_recorded(run: FinishedRun, prepared: Prepared, *, device: str, notify: Notify) -> Guarantee:
     """Ask the shipped model for some rows of the report again.
 

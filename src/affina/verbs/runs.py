@@ -29,6 +29,7 @@ from affina.record.folder import RunFolder
 from affina.record.measures import WRITING
 from affina.record.payloads import DataRead, Payload, Scores
 from affina.record.starts import ModelLoaded
+from affina.runtime import products
 from affina.runtime.machine import choose_device
 from affina.tasks.texts import apply_limit, refuse_nothing
 from affina.verbs.answers import Answers, Headed, load_named
@@ -175,6 +176,7 @@ def open_run(run: FinishedRun, *, device: str = "auto") -> OpenRun:
     """Load the model that a run exported, one that answers with labels or a number."""
     recipe, data, kind = run.recipe, run.data, KINDS[run.data.task]
     labels, place = tuple(data.labels), choose_device(device)
+    products.use_fastest(place)
     labelling = labelling_of([], recipe.task, columns="label" not in data.columns).value
     spec = kind.spec(recipe.task, labelling)
     opened = shipped(run.folder, packed=recipe.packs, device=place)

@@ -13,7 +13,7 @@ from affina.pipeline.prepare import prepare
 from affina.planning.starting import predict_run
 from affina.recipe.schema import Recipe
 from affina.record.journal import Observer
-from affina.runtime import exhausted, memory
+from affina.runtime import exhausted, memory, products
 from affina.verbs.sources import Source, read_source
 
 
@@ -54,6 +54,7 @@ def train(
     return train_recipe(recipe, resume=resume, observers=observers, notify=notify)
 
 
+@products.scoped()
 def train_recipe(
     recipe: Recipe,
     *,

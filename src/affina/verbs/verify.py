@@ -15,7 +15,7 @@ from affina.recipe.base import AUTO
 from affina.recipe.load import check_recipe, load_recipe
 from affina.recipe.schema import Recipe
 from affina.record.folder import RunFolder
-from affina.runtime import exhausted
+from affina.runtime import exhausted, products
 from affina.runtime.machine import available, choose_device
 from affina.verbs.recorded import as_recorded
 from affina.verbs.runs import FinishedRun, read_run
@@ -90,6 +90,7 @@ class Verified:
         return {"passed": self.passed, **looked, "checks": checks, "seconds": self.seconds}
 
 
+@products.scoped()
 def verify(
     source: Source,
     overrides: Sequence[str] = (),

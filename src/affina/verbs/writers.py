@@ -30,6 +30,7 @@ from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, 
 from affina.record.folder import RunFolder
 from affina.record.payloads import Scores
 from affina.reporting.degenerate import degenerate
+from affina.runtime import products
 from affina.runtime.machine import choose_device
 from affina.tasks.lessons import Reading
 from affina.verbs.runs import FinishedRun, tell_of_shared
@@ -164,6 +165,7 @@ def open_writer(run: FinishedRun, *, device: str = "auto", base: bool = False, n
         )
     phrases = _phrases(run.folder)
     where, packed = choose_device(device), run.recipe.packs
+    products.use_fastest(where)
     if base:
         found = untouched(run.recipe.model, packed=packed, went_on=run.went_on, device=where, notify=notify)
     else:
