@@ -10,18 +10,19 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 
 from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
+from affina.pipeline.advice import CLOSE, Advice, Off, advised, head_off, times_apart
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.kept_starts import Start
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
+from affina.pipeline.rates import HEAD_RATE, RATE, SETTLED, is_given, named, with_head, with_rate, write_choices
 from affina.pipeline.shipping import put
 from affina.pipeline.training import build_loop, turns_in
 from affina.record.files import rename, told
@@ -34,9 +35,6 @@ from affina.runtime import randomness
 from affina.training import checkpoint
 from affina.training.control import Floor, Outcome
 from affina.training.loop import STUCK, Loop
-
-CLOSE: Final = 2.0
-"""An advised rate within this factor of the one that was stuck is no other rate: then half of it is tried."""
 
 
 def train(
@@ -111,8 +109,8 @@ def start_again(prepared: Prepared) -> Prepared:
     return with_head(prepared, prepared.subject.start_head(prepared))
 
 
-def advised_anew(prepared: Prepared, journal: Journal) -> tuple[float, str] | None:
-    """The rate to train with and where it comes from, the model put back to its start; None where that fails.
+def advised_anew(prepared: Prepared, journal: Journal) -> Advice | None:
+    """The rate to train with, the model put back to its start; None where that fails.
 
     An advice that cannot be had must neither hide an error nor cost a finished run.
     """
@@ -120,11 +118,6 @@ def advised_anew(prepared: Prepared, journal: Journal) -> tuple[float, str] | No
         return advised(start_again(prepared), journal)
     except (AffinaError, torch.OutOfMemoryError):
         return None
-
-
-def times_apart(rate: float, other: float) -> float:
-    """How many times one rate is the other, 1 or more."""
-    return max(rate / other, other / rate)
 
 
 def _run(loop: Loop[Any], prepared: Prepared) -> Outcome:
@@ -150,38 +143,63 @@ def _seen(prepared: Prepared, loop: Loop[Any]) -> str:
 
 
 def _restarted(prepared: Prepared, journal: Journal, *, seen: str, step: int) -> Prepared:
-    before = prepared.hyper.learning_rate.value
     prepared = start_again(replace(prepared, draws=(prepared.recipe.seed + 1) % 2**32))
-    rate, why = _other_rate(prepared, before, journal=journal)
-    prepared = with_rate(prepared, rate, reason=f"{why}; the start was stuck")
-    body, head = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
+    other = _other_rates(prepared, journal)
+    head = None if other.head is None else f"{other.head}; the start was stuck"
+    prepared = with_rate(prepared, other.rate, reason=f"{other.why}; the start was stuck", of_head=head)
+    body, of_head = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
+    rates = named(prepared, body) if head is None else f"{RATE}={body:g} {HEAD_RATE}={of_head:g}"
     text = (
-        f"{seen}; {why}. Starting again with seed {prepared.draws} and {named(prepared, body)} "
+        f"{seen}; {other.why}. Starting again with seed {prepared.draws} and {rates} "
         "(recipe.yaml keeps the rate, not these draws); train.restart=false forbids that"
     )
-    journal.append(Restarted(step=step, seed=prepared.draws, learning_rate=body, head_learning_rate=head, text=text))
+    journal.append(Restarted(step=step, seed=prepared.draws, learning_rate=body, head_learning_rate=of_head, text=text))
     write_choices(prepared, [key for key in SETTLED if key in prepared.choices], journal)
     return prepared
 
 
-def _other_rate(prepared: Prepared, before: float, *, journal: Journal) -> tuple[float, str]:
-    """A rate other than the one that was stuck, and what that says of the one before."""
-    given = "the given " if is_given(prepared) else ""
-    better, whence = advised(prepared, journal)
-    if times_apart(better, before) < CLOSE:
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """Rates for a second start: the body's, why these, and why the head's is not the given one, where it is not."""
+
+    rate: float
+    why: str
+    head: str | None = None
+
+
+def _other_rates(prepared: Prepared, journal: Journal) -> _Other:
+    """Rates other than those that were stuck, and what that says of the ones before."""
+    before, advice = prepared.hyper.learning_rate.value, advised(prepared, journal)
+    is_near = times_apart(advice.rate, before) < CLOSE
+    head = head_off(prepared, before if is_near else advice.rate)
+    better, whence, given = advice.rate, advice.whence, "the given " if is_given(prepared) else ""
+    if is_near and head is not None:
+        return _Other(before, _beside(head), _beside(head))
+    if is_near:
         near = f"{named(prepared, better)}, which {whence}, is near {given}{named(prepared, before)}"
-        return before / CLOSE, f"{near}, so half of that is tried"
+        return _Other(before / CLOSE, f"{near}, so half of that is tried")
     side = "low" if better > before else "high"
-    return better, f"{given}{named(prepared, before)} is too {side} beside {named(prepared, better)}, which {whence}"
+    why = f"{given}{named(prepared, before)} is too {side} beside {named(prepared, better)}, which {whence}"
+    return _Other(better, why) if head is None else _Other(better, f"{_beside(head)}; {why}", _beside(head))
+
+
+def _beside(off: Off) -> str:
+    return f"{off.given} is too {'low' if off.is_low else 'high'} beside {off.better}, which {off.whence}"
 
 
 def _with_advice(error: NonFiniteError, prepared: Prepared, *, journal: Journal) -> NonFiniteError:
-    """The same error, with a rate that would have worked in its fix, where the rate is to blame."""
+    """The same error, with rates that would have worked in its fix, where a rate is to blame."""
     rate = prepared.hyper.learning_rate.value
     advice = advised_anew(prepared, journal)
-    if advice is None or advice[0] > rate / CLOSE:
+    if advice is None:
         return error
-    better, whence = advice
-    first = error.problems[0]
-    fix = f"write {named(prepared, better)}, which {whence} ({named(prepared, rate)} is too high)"
-    return NonFiniteError(replace(first, fix=fix), *error.problems[1:])
+    fixes = []
+    if advice.rate <= rate / CLOSE:
+        better = named(prepared, advice.rate)
+        fixes.append(f"write {better}, which {advice.whence} ({named(prepared, rate)} is too high)")
+    head = head_off(prepared, advice.rate if fixes else rate)
+    if head is not None and not head.is_low:
+        fixes.append(f"write {head.better}, which {head.whence} ({head.given} is too high)")
+    if not fixes:
+        return error
+    return NonFiniteError(replace(error.problems[0], fix="; ".join(fixes)), *error.problems[1:])

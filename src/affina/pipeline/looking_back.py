@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from affina.evaluation.language import UNFAMILIAR
-from affina.pipeline.attempts import advised_anew, times_apart
+from affina.pipeline.advice import body_off, head_off
+from affina.pipeline.attempts import advised_anew
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.rates import is_given, named
+from affina.pipeline.rates import is_any_given
 from affina.pipeline.results import Seen
 from affina.record.figures import Measured
 from affina.record.journal import Journal
@@ -27,8 +28,6 @@ from affina.reporting.formats import interval, metric, name
 from affina.reporting.verdict import pair_of, settled, telling
 from affina.training.control import Outcome
 
-FAR: Final = 4.0
-"""A given rate this many times above or below the advised one explains a run that was worth nothing."""
 LITTLE: Final = 0.98
 """Of the loss before the training: what stays above it has learnt next to nothing."""
 NEARLY: Final = 0.9
@@ -94,7 +93,7 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterato
             )
     if outcome.best_step == 0:
         yield "no training step made the model better on the validation rows; it was exported as it started"
-    elif (is_given(prepared) or not prepared.subject.has_new_head) and _stood_still(outcome):
+    elif (is_any_given(prepared) or not prepared.subject.has_new_head) and _stood_still(outcome):
         rose = outcome.kept_loss > outcome.start_loss / LITTLE
         what = (
             "made the loss on the validation rows worse" if rose else "changed next to nothing on the validation rows"
@@ -147,7 +146,7 @@ def _cause(prepared: Prepared, seen: Seen, journal: Journal, full: tuple[str, st
 
     A given rate with which no step made the model better, or nothing fell, is looked at before that.
     """
-    by_rate = is_given(prepared) and (seen.outcome.best_step == 0 or _stood_still(seen.outcome))
+    by_rate = is_any_given(prepared) and (seen.outcome.best_step == 0 or _stood_still(seen.outcome))
     return (
         (None if by_rate else full)
         or _untrained(prepared, seen.outcome)
@@ -184,16 +183,21 @@ def _foreign(prepared: Prepared) -> tuple[str, str] | None:
 
 def _rate_is_off(prepared: Prepared, outcome: Outcome, journal: Journal) -> tuple[str, str] | None:
     """A rate far from what a range test on the untouched model finds: a given one, or one with which nothing fell."""
-    given = is_given(prepared)
-    if not given and (prepared.subject.has_new_head or not _stood_still(outcome)):
+    if not is_any_given(prepared) and (prepared.subject.has_new_head or not _stood_still(outcome)):
         return None
-    rate, advice = prepared.hyper.learning_rate.value, advised_anew(prepared, journal)
-    if advice is None or times_apart(advice[0], rate) < FAR:
+    advice = advised_anew(prepared, journal)
+    if advice is None:
         return None
-    better, whence = advice
-    what = "so small that next to nothing was learnt" if rate < better else "so large that it undid what was learnt"
-    the = "the given " if given else ""
-    return f"{the}{named(prepared, rate)} is {what}", f"{named(prepared, better)}, which {whence}"
+    body = body_off(prepared, advice)
+    head = head_off(prepared, prepared.hyper.learning_rate.value if body is None else advice.rate)
+    found = [off for off in (head, body) if off is not None]
+    if not found:
+        return None
+    cause = "; ".join(
+        f"{off.given} is so {'small that next to nothing was' if off.is_low else 'large that it undid what was'} learnt"
+        for off in found
+    )
+    return cause, " ".join(off.better for off in found) + f", which {found[-1].whence}"
 
 
 def _by_heart(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:
