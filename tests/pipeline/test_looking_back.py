@@ -236,7 +236,7 @@ def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypat
     [
         (1.7e-5, "lies between the 1.7e-05 that a range test on these rows speaks for and our prior of 0.0001"),
         (None, "is our prior"),
-        (1e-4, "is the 1.0e-04 that a range test on these rows speaks for"),
+        (1e-4, "is the 0.0001 that a range test on these rows speaks for"),
     ],
 )
 def test_an_advised_rate_is_put_down_to_what_it_was_made_of(monkeypatch, spoken, said):
@@ -244,7 +244,7 @@ def test_an_advised_rate_is_put_down_to_what_it_was_made_of(monkeypatch, spoken,
     monkeypatch.setattr(advice, "probe_rates", lambda *_, **__: found)
     monkeypatch.setattr(advice, "plan_of", lambda _: SimpleNamespace(total_steps=100))
     run = SimpleNamespace(hyper=SimpleNamespace(prior=SimpleNamespace(value=1e-4)))
-    assert advice.advised(run, SimpleNamespace(append=lambda _: None)) == Advice(rounded(found.meet(1e-4)), said)
+    assert advice.advised(run, SimpleNamespace(append=lambda _: None)) == Advice(rounded(found.meet(1e-4)), said, found)
 
 
 @pytest.mark.parametrize(("steps", "tested"), [(19, 0), (20, 12), (30, 18), (40, 24), (4_000, 24)])
@@ -258,5 +258,9 @@ def test_advice_takes_no_longer_than_the_training_that_it_is_about(monkeypatch, 
     monkeypatch.setattr(advice, "probe_rates", probe)
     monkeypatch.setattr(advice, "plan_of", lambda _: SimpleNamespace(total_steps=steps))
     run = SimpleNamespace(hyper=SimpleNamespace(prior=SimpleNamespace(value=1e-4)))
-    assert advice.advised(run, SimpleNamespace(append=lambda _: None)) == Advice(1e-4, "is our prior")
+    assert advice.advised(run, SimpleNamespace(append=lambda _: None)) == Advice(
+        1e-4,
+        "is our prior",
+        RangeTest(rates=(1e-6,), changes=(0.0,), smooth=(0.0,), fall=0.1, rate=None) if tested else None,
+    )
     assert asked[0] == tested

@@ -24,11 +24,13 @@ from affina.pipeline.rates import (
 from affina.pipeline.training import plan_of
 from affina.recipe.resolve import rounded
 from affina.record.journal import Journal
+from affina.training.ramp import RangeTest
 
 STEPS_OF_ADVICE: Final = 24
 """Of a test after a failed run, as far as that takes no longer than the run's own training;"""
 LEAST_OF_ADVICE: Final = 12
 """with fewer a test says little, and our prior is advised without one."""
+SPEAKS: Final = "that a range test on these rows speaks for"
 CLOSE: Final = 2.0
 """An advised rate within this factor of the one that was stuck is no other rate."""
 FAR: Final = 4.0
@@ -42,10 +44,17 @@ class Advice:
     Attributes:
         rate: the body's peak.
         whence: where it comes from, to be said after "which".
+        found: the range test on the run's rows; None where there was none.
     """
 
     rate: float
     whence: str
+    found: RangeTest | None = None
+
+    @property
+    def spoken(self) -> float | None:
+        """The rate that the test speaks for, our prior left aside."""
+        return None if self.found is None or self.found.rate is None else rounded(self.found.rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +93,10 @@ def advised(prepared: Prepared, journal: Journal) -> Advice:
     rate = rounded(found.meet(prior))
     journal.append(as_record(found, used=rate, seconds=time.perf_counter() - started))
     if found.rate is None:
-        return Advice(rate, "is our prior")
-    spoken = f"the {found.rate:.1e} that a range test on these rows speaks for"
+        return Advice(rate, "is our prior", found)
+    spoken = f"the {rounded(found.rate):g} {SPEAKS}"
     between = rate != rounded(found.rate)
-    return Advice(rate, f"lies between {spoken} and our prior of {prior:g}" if between else f"is {spoken}")
+    return Advice(rate, f"lies between {spoken} and our prior of {prior:g}" if between else f"is {spoken}", found)
 
 
 def body_off(prepared: Prepared, advice: Advice) -> Off | None:

@@ -12,13 +12,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
 from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
-from affina.pipeline.advice import CLOSE, Advice, Off, advised, head_off, times_apart
+from affina.pipeline.advice import CLOSE, SPEAKS, Advice, Off, advised, head_off, times_apart
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.kept_starts import Start
 from affina.pipeline.prepared import Prepared
@@ -35,6 +35,9 @@ from affina.runtime import randomness
 from affina.training import checkpoint
 from affina.training.control import Floor, Outcome
 from affina.training.loop import STUCK, Loop
+
+RISEN: Final = 1.02
+"""Times the loss before the training: above that it has risen."""
 
 
 def train(
@@ -74,7 +77,7 @@ def train(
     outcome = _run(loop, prepared)
     if outcome.stopped != STUCK:
         return prepared, outcome
-    seen = f"{_seen(prepared, loop)} after {loop.step} of {loop.plan.total_steps} steps"
+    seen = _seen(prepared, loop)
     del loop  # its optimizer would lie beside the next one's
     prepared = _restarted(prepared, journal, seen=seen, step=outcome.steps)
     with told(folder.checkpoints):
@@ -132,25 +135,35 @@ def _run(loop: Loop[Any], prepared: Prepared) -> Outcome:
         raise _with_advice(error, prepared, journal=loop.journal) from error
 
 
-def _seen(prepared: Prepared, loop: Loop[Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A stuck start in words, and whether the validation loss was above what it began with."""
+
+    text: str
+    rose: bool
+
+
+def _seen(prepared: Prepared, loop: Loop[Any]) -> _Seen:
     found, floor = loop.stopping, loop.control.floor
     if floor is None:
         raise ValueError("a loop without a floor is never stuck")
-    return (
+    text = (
         f"no better than {the(prepared.subject.guess_name)} ({prepared.hyper.metric.value} {found.latest:.3f} against "
-        f"{floor.metric:.3f}, loss {found.latest_loss:.3f} against {floor.loss:.3f})"
+        f"{floor.metric:.3f}, loss {found.latest_loss:.3f} against {floor.loss:.3f}) after {loop.step} of "
+        f"{loop.plan.total_steps} steps"
     )
+    return _Seen(text, found.start_loss is not None and found.latest_loss > RISEN * found.start_loss)
 
 
-def _restarted(prepared: Prepared, journal: Journal, *, seen: str, step: int) -> Prepared:
+def _restarted(prepared: Prepared, journal: Journal, *, seen: _Seen, step: int) -> Prepared:
     prepared = start_again(replace(prepared, draws=(prepared.recipe.seed + 1) % 2**32))
-    other = _other_rates(prepared, journal)
+    other = _other_rates(prepared, journal, rose=seen.rose)
     head = None if other.head is None else f"{other.head}; the start was stuck"
     prepared = with_rate(prepared, other.rate, reason=f"{other.why}; the start was stuck", of_head=head)
     body, of_head = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
     rates = named(prepared, body) if head is None else f"{RATE}={body:g} {HEAD_RATE}={of_head:g}"
     text = (
-        f"{seen}; {other.why}. Starting again with seed {prepared.draws} and {rates} "
+        f"{seen.text}; {other.why}. Starting again with seed {prepared.draws} and {rates} "
         "(recipe.yaml keeps the rate, not these draws); train.restart=false forbids that"
     )
     journal.append(Restarted(step=step, seed=prepared.draws, learning_rate=body, head_learning_rate=of_head, text=text))
@@ -167,20 +180,38 @@ class _Other:
     head: str | None = None
 
 
-def _other_rates(prepared: Prepared, journal: Journal) -> _Other:
-    """Rates other than those that were stuck, and what that says of the ones before."""
+def _other_rates(prepared: Prepared, journal: Journal, *, rose: bool) -> _Other:
+    """Rates other than those that were stuck, and what that says of the ones before.
+
+    What is too low or too high is judged by what the range test speaks for; our prior lies beside that, and may be on
+    the other side of the rate that was stuck.
+    """
     before, advice = prepared.hyper.learning_rate.value, advised(prepared, journal)
-    is_near = times_apart(advice.rate, before) < CLOSE
-    head = head_off(prepared, before if is_near else advice.rate)
-    better, whence, given = advice.rate, advice.whence, "the given " if is_given(prepared) else ""
-    if is_near and head is not None:
-        return _Other(before, _beside(head), _beside(head))
-    if is_near:
-        near = f"{named(prepared, better)}, which {whence}, is near {given}{named(prepared, before)}"
-        return _Other(before / CLOSE, f"{near}, so half of that is tried")
-    side = "low" if better > before else "high"
+    aim = advice.spoken or advice.rate
+    if times_apart(aim, before) < CLOSE:
+        head = head_off(prepared, before)
+        return _near(prepared, advice, rose=rose) if head is None else _Other(before, _beside(head), _beside(head))
+    better, whence, is_low = advice.rate, advice.whence, before < aim
+    if (before < better) != is_low or times_apart(better, before) < CLOSE:
+        better, whence = aim, f"is the rate {SPEAKS}"
+    given, head = "the given " if is_given(prepared) else "", head_off(prepared, better)
+    side = "low" if is_low else "high"
     why = f"{given}{named(prepared, before)} is too {side} beside {named(prepared, better)}, which {whence}"
     return _Other(better, why) if head is None else _Other(better, f"{_beside(head)}; {why}", _beside(head))
+
+
+def _near(prepared: Prepared, advice: Advice, *, rose: bool) -> _Other:
+    """Half of a rate that was stuck although it is near what is advised, or twice it where nothing moved the loss."""
+    before, given = prepared.hyper.learning_rate.value, "the given " if is_given(prepared) else ""
+    whence = advice.whence if advice.spoken is None else f"is the rate {SPEAKS}"
+    stuck, fits = f"{given}{named(prepared, before)}", named(prepared, advice.spoken or advice.rate)
+    near = f"{stuck} {whence}" if fits == named(prepared, before) else f"{fits}, which {whence}, is near {stuck}"
+    if rose:
+        return _Other(before / CLOSE, f"{near}, and the loss rose, so half of that is tried")
+    if advice.spoken is None and advice.found is not None and advice.found.is_calm_up_to(CLOSE * before):
+        still = "the loss stood still in the training and in a range test beyond twice that"
+        return _Other(before * CLOSE, f"{near}, and {still}, so twice that is tried")
+    return _Other(before / CLOSE, f"{near}, so half of that is tried")
 
 
 def _beside(off: Off) -> str:
