@@ -20,7 +20,7 @@ from affina.training.ramp import RangeTest
 
 def outcome(**changes):
     given = {"best_step": 5, "stopped": "end of the plan", "improving": False, "falling": False, "start_loss": 2.0,
-             "kept_loss": 1.0, "steps": 9}  # fmt: skip
+             "kept_loss": 1.0, "steps": 9, "rewinds": 0}  # fmt: skip
     return SimpleNamespace(**(given | changes))
 
 
@@ -229,6 +229,41 @@ def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypat
     assert "next to nothing" in " ".join(
         looking_back._shortfalls(run, stood, Reached({"tuned": texts("tuned", chrf=1, loss=1)}, {}))
     )
+
+
+def ran_away_at(rate, monkeypatch, *, better, subject=prepared):
+    """A run with a given rate whose training the guard turned back twice, and its journal."""
+    monkeypatch.setattr(looking_back, "advised_anew", lambda *_: Advice(better, "is our prior"))
+    run = subject(learning_rate=rate)
+    run.hyper.learning_rate = SimpleNamespace(value=rate)
+    return run, Noted()
+
+
+@pytest.mark.parametrize(("better", "said"), [(1e-3, True), (1.4, True), (2.5, False), (30.0, False)])
+def test_a_given_rate_at_which_the_training_ran_away_is_named_although_the_run_ended_well(monkeypatch, better, said):
+    run, journal = ran_away_at(3.0, monkeypatch, better=better)
+    reached = Reached({"tuned": about("tuned", value=0.9)}, {})
+    looking_back.look_back(run, outcome(rewinds=2), journal, reached)
+    assert bool(journal.texts) is said
+    if said:
+        assert journal.texts[0] == (
+            "the training ran away, and was turned back to go on at lower rates. Likely cause: the given"
+            " train.learning_rate=3 is so large that it undid what was learnt. Next: train.learning_rate="
+            f"{better:g}, which is our prior"
+        )
+    second = SimpleNamespace(**{**vars(run), "draws": 1})
+    looking_back.look_back(second, outcome(rewinds=2), journal, reached)
+    assert len(journal.texts) == said, "in a second start no rate is the given one"
+
+
+def test_a_given_rate_is_named_beside_weights_that_were_never_trained(monkeypatch):
+    run, journal = ran_away_at(3.0, monkeypatch, better=1e-3, subject=writer)
+    scores = {"tuned": texts("tuned", chrf=1, loss=20)}
+    looking_back.look_back(run, outcome(start_loss=6.9, kept_loss=20.0), journal, Reached(scores, {}))
+    assert (
+        "the given train.learning_rate=3 is so large that it undid what was learnt; and the weights" in journal.texts[0]
+    )
+    assert "Next: train.learning_rate=0.001, which is our prior; and a model that was pre-trained" in journal.texts[0]
 
 
 @pytest.mark.parametrize(

@@ -99,13 +99,17 @@ def advised(prepared: Prepared, journal: Journal) -> Advice:
     return Advice(rate, f"lies between {spoken} and our prior of {prior:g}" if between else f"is {spoken}", found)
 
 
-def body_off(prepared: Prepared, advice: Advice) -> Off | None:
-    """The body's rate, given or ours, where it is far from the advised one."""
+def is_first(prepared: Prepared) -> bool:
+    """Whether this is the first start: in a second one no rate is the given one."""
+    return prepared.draws == prepared.recipe.seed
+
+
+def body_off(prepared: Prepared, advice: Advice, *, by: float = FAR) -> Off | None:
+    """The body's rate, given or ours, where it is so many times off the advised one."""
     rate = prepared.hyper.learning_rate.value
-    if times_apart(advice.rate, rate) < FAR:
+    if times_apart(advice.rate, rate) < by:
         return None
-    first = prepared.draws == prepared.recipe.seed  # in a second start no rate is the given one
-    given = f"{'the given ' if first and is_given(prepared) else ''}{named(prepared, rate)}"
+    given = f"{'the given ' if is_first(prepared) and is_given(prepared) else ''}{named(prepared, rate)}"
     return Off(given, rate < advice.rate, named(prepared, advice.rate), advice.whence)
 
 

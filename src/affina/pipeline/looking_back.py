@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from affina.evaluation.language import UNFAMILIAR
-from affina.pipeline.advice import body_off, head_off
+from affina.pipeline.advice import CLOSE, FAR, body_off, head_off, is_first
 from affina.pipeline.attempts import advised_anew
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_any_given
@@ -65,12 +65,18 @@ def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, reached: R
         journal: gets the event.
         reached: what was measured.
     """
-    found = "; ".join(_shortfalls(prepared, outcome, reached))
-    if not found:
+    found = list(_shortfalls(prepared, outcome, reached))
+    if not found and not _ran_away(prepared, outcome):
         return
     full = _no_room(prepared, outcome, reached)
-    cause, following = _cause(prepared, Seen(outcome, reached.wrong), journal, full)
-    journal.append(Event(step=outcome.steps, name=STEP_BACK, text=f"{found}. Likely cause: {cause}. Next: {following}"))
+    rate = _rate_to_blame(prepared, outcome, journal, full)
+    if rate is not None and _ran_away(prepared, outcome):
+        found.append("the training ran away, and was turned back to go on at lower rates")
+    if not found:
+        return
+    cause, following = _cause(prepared, Seen(outcome, reached.wrong), rate, full)
+    said = f"{'; '.join(found)}. Likely cause: {cause}. Next: {following}"
+    journal.append(Event(step=outcome.steps, name=STEP_BACK, text=said))
 
 
 def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterator[str]:
@@ -141,17 +147,24 @@ def _is_full(key: str, figure: Measured) -> bool:
     return metric(key, end) == metric(key, best) and abs(best - figure.value) <= (1 - NEARLY) * max(best, 1.0)
 
 
-def _cause(prepared: Prepared, seen: Seen, journal: Journal, full: tuple[str, str] | None = None) -> tuple[str, str]:
-    """The likely cause, and what to try next; `full`: that there was nothing to gain, where it is so.
+def _cause(
+    prepared: Prepared, seen: Seen, rate: tuple[str, str] | None, full: tuple[str, str] | None = None
+) -> tuple[str, str]:
+    """The likely cause, and what to try next.
 
-    A given rate with which no step made the model better, or nothing fell, is looked at before that.
+    Args:
+        prepared: the run.
+        seen: how it ended.
+        rate: that a rate is to blame, where it is so.
+        full: that there was nothing to gain, where it is so.
     """
-    by_rate = is_any_given(prepared) and (seen.outcome.best_step == 0 or _stood_still(seen.outcome))
+    untrained = _untrained(prepared, seen.outcome)
+    if rate is not None and untrained is not None:
+        return f"{rate[0]}; and {untrained[0]}", f"{rate[1]}; and {untrained[1]}"
     return (
-        (None if by_rate else full)
-        or _untrained(prepared, seen.outcome)
-        or _rate_is_off(prepared, seen.outcome, journal)
+        rate
         or full
+        or untrained
         or _foreign(prepared)
         or (None if seen.wrong is None else prepared.subject.doubts(prepared, seen))
         or _by_heart(prepared, seen.outcome)
@@ -181,6 +194,25 @@ def _foreign(prepared: Prepared) -> tuple[str, str] | None:
     return None if strange is None else (strange.meaning.partition(":")[0], strange.advice)
 
 
+def _ran_away(prepared: Prepared, outcome: Outcome) -> bool:
+    """Whether the guard turned a training back that had a given rate."""
+    return outcome.rewinds > 0 and is_first(prepared) and is_any_given(prepared)
+
+
+def _rate_to_blame(
+    prepared: Prepared, outcome: Outcome, journal: Journal, full: tuple[str, str] | None
+) -> tuple[str, str] | None:
+    """That a rate is to blame, and what to write; where it may be, a range test looks.
+
+    What leaves nothing to gain goes first, but before a given rate with which no step made the model better, nothing
+    fell, or the training ran away; weights that were never trained before a rate of ours.
+    """
+    bad = outcome.best_step == 0 or _stood_still(outcome) or _ran_away(prepared, outcome)
+    if is_any_given(prepared):
+        return _rate_is_off(prepared, outcome, journal) if bad or full is None else None
+    return None if full or _untrained(prepared, outcome) else _rate_is_off(prepared, outcome, journal)
+
+
 def _rate_is_off(prepared: Prepared, outcome: Outcome, journal: Journal) -> tuple[str, str] | None:
     """A rate far from what a range test on the untouched model finds: a given one, or one with which nothing fell."""
     if not is_any_given(prepared) and (prepared.subject.has_new_head or not _stood_still(outcome)):
@@ -188,9 +220,10 @@ def _rate_is_off(prepared: Prepared, outcome: Outcome, journal: Journal) -> tupl
     advice = advised_anew(prepared, journal)
     if advice is None:
         return None
-    body = body_off(prepared, advice)
+    ran_away = _ran_away(prepared, outcome)
+    body = body_off(prepared, advice, by=CLOSE if ran_away else FAR)
     head = head_off(prepared, prepared.hyper.learning_rate.value if body is None else advice.rate)
-    found = [off for off in (head, body) if off is not None]
+    found = [off for off in (head, body) if off is not None and not (ran_away and off.is_low)]
     if not found:
         return None
     cause = "; ".join(

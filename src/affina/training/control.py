@@ -65,6 +65,7 @@ class Outcome:
         falling: whether its loss was clearly below that of all before it.
         start_loss: on the validation rows, before any training.
         kept_loss: the same of the weights that are kept.
+        rewinds: how often the guard turned the training back, at a lower rate from there on.
         rows: trained on.
         tokens: trained on.
         seconds: spent on that.
@@ -80,6 +81,7 @@ class Outcome:
     falling: bool
     start_loss: float
     kept_loss: float
+    rewinds: int
     rows: int
     tokens: int
     seconds: float

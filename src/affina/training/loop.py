@@ -143,6 +143,7 @@ class Loop(Generic[B]):
             falling=self.stopping.falling,
             start_loss=math.inf if self.stopping.start_loss is None else self.stopping.start_loss,
             kept_loss=self.stopping.best_loss,
+            rewinds=self.guard.rewinds,
             rows=self.rows,
             tokens=self.tokens,
             seconds=self.seconds,
