@@ -28,14 +28,17 @@ from affina.pipeline.training import build_loop, turns_in
 from affina.record.files import rename, told
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Payload
+from affina.record.payloads import Event, Payload
 from affina.record.starts import Restarted
 from affina.reporting.formats import the
 from affina.runtime import randomness
 from affina.training import checkpoint
 from affina.training.control import Floor, Outcome
 from affina.training.loop import STUCK, Loop
+from affina.training.plan import JUDGED_FROM
 
+STUCK_START: Final = "stuck start"
+"""The name of what is told where none is looked for."""
 RISEN: Final = 1.02
 """Times the loss before the training: above that it has risen."""
 
@@ -69,9 +72,14 @@ def train(
     """
     _forget_given_up(folder)
     known = None if start is None else start.evaluated
-    loop = build_loop(prepared, folder, journal, floor=_floor(prepared, records), known=known)
+    floor, unjudged = _floor(prepared, records)
+    loop = build_loop(prepared, folder, journal, floor=floor, known=known)
+    if floor is not None and not loop.plan.is_judged_later(0):
+        unjudged = f"the run has {loop.plan.total_steps} steps, and a quarter of fewer than {JUDGED_FROM} says little"
     if resumed is not None:
         loop.resume(resumed)
+    elif unjudged:
+        journal.append(Event(step=0, name=STUCK_START, text=f"not looked for: {unjudged}"))
     if not loop.is_over:
         prepared.frozen.fill(journal)
     outcome = _run(loop, prepared)
@@ -94,14 +102,18 @@ def _forget_given_up(folder: RunFolder) -> None:
     shutil.rmtree(_given_up(folder), ignore_errors=True)
 
 
-def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
-    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it."""
+def _floor(prepared: Prepared, records: Sequence[Payload]) -> tuple[Floor | None, str]:
+    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it, and why.
+
+    Empty where the user forbade a second start, or this is one.
+    """
     if not prepared.recipe.train.restart or any(isinstance(record, Restarted) for record in records):
-        return None
+        return None, ""
     turns = turns_in(prepared)
-    if turns is not None and turns.stages:  # at a quarter a few layers train: that says nothing of the start
-        return None
-    return prepared.subject.floor(prepared)
+    if turns is not None and turns.stages:
+        return None, "the layers train in turn, and at a quarter of the run only a few of them do"
+    floor = prepared.subject.floor(prepared)
+    return floor, "" if floor else f"no guess stands beside {prepared.hyper.metric.value}, which is watched"
 
 
 def start_again(prepared: Prepared) -> Prepared:

@@ -16,10 +16,17 @@ CHECKPOINT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What guessing by the classes' shares reaches on the validation rows: the metric, and the loss in nats."""
+    """What guessing by the classes' shares reaches on the validation rows: the metric, and the loss in nats.
+
+    Attributes:
+        metric: see above.
+        loss: see above.
+        names: the model learns the classes' names too, which takes time: a loss that still falls is no stuck start.
+    """
 
     metric: float
     loss: float
+    names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

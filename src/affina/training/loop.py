@@ -296,6 +296,8 @@ class Loop(Generic[B]):
         judged = early or self.plan.is_at_a_quarter(self.step)
         if floor is None or latest is None or not judged:
             return False
+        if floor.names and self.stopping.falling:
+            return False
         better = latest > floor.metric if self.stopping.higher_is_better else latest < floor.metric
         return not better and self.stopping.latest_loss > LEAST_GAIN * floor.loss
 
