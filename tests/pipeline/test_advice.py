@@ -1,12 +1,13 @@
 """Which given rate is said to be off, and by what: the head's beside the body's too."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from affina.pipeline import advice, attempts
 from affina.pipeline.advice import Advice
-from affina.pipeline.rates import recall
+from affina.pipeline.rates import recall, steps_of_test
 from affina.record.starts import Restarted
 from affina.training.ramp import RangeTest
 from affina.values import Resolved
@@ -50,6 +51,16 @@ def test_a_given_rate_of_the_head_is_held_against_what_goes_with_the_body(tmp_pa
     if off:
         assert off.given == f"the given train.head_learning_rate={head:g}"
         assert (off.better, off.whence) == ("train.head_learning_rate=0.003", "is 3 times the body's")
+
+
+@pytest.mark.parametrize(
+    ("total", "steps"), [(40, 0), (500, 0), (666, 0), (667, 12), (1_000, 18), (2_222, 39), (2_223, 40), (10**6, 40)]
+)
+def test_a_range_test_has_twelve_steps_at_least_and_takes_three_percent_at_most(tmp_path, total, steps):
+    run = run_with(tmp_path)
+    assert steps_of_test(run, SimpleNamespace(total_steps=total)) == steps
+    assert steps * 5 / 3 <= 0.03 * total
+    assert steps_of_test(run_with(tmp_path, rate=1e-3), SimpleNamespace(total_steps=total)) == 0
 
 
 def test_a_head_that_was_left_to_us_or_trains_alone_is_never_off_beside_a_body(tmp_path):

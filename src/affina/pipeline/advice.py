@@ -14,6 +14,7 @@ from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import (
     COST,
     HEAD_RATE,
+    LEAST_STEPS,
     as_record,
     head_rate_beside,
     is_given,
@@ -27,9 +28,7 @@ from affina.record.journal import Journal
 from affina.training.ramp import RangeTest
 
 STEPS_OF_ADVICE: Final = 24
-"""Of a test after a failed run, as far as that takes no longer than the run's own training;"""
-LEAST_OF_ADVICE: Final = 12
-"""with fewer a test says little, and our prior is advised without one."""
+"""Of a test after a failed run, as far as that takes no longer than the run's own training."""
 SPEAKS: Final = "that a range test on these rows speaks for"
 CLOSE: Final = 2.0
 """An advised rate within this factor of the one that was stuck is no other rate."""
@@ -87,7 +86,7 @@ def advised(prepared: Prepared, journal: Journal) -> Advice:
     """
     started, prior = time.perf_counter(), prepared.hyper.prior.value
     steps = min(STEPS_OF_ADVICE, int(plan_of(prepared).total_steps / COST))
-    if steps < LEAST_OF_ADVICE:
+    if steps < LEAST_STEPS:
         return Advice(rounded(prior), "is our prior")
     found = probe_rates(prepared, steps=steps)
     rate = rounded(found.meet(prior))

@@ -28,13 +28,13 @@ from affina.training.ramp import Goal, Ramp, RangeTest, range_test
 from affina.training.stepping import Stepper
 from affina.values import Resolved
 
-WORTH_IT: Final = 500
-"""Planned steps from which a run pays for a range test."""
 MOST_SHARE: Final = 0.03
-"""Of the planned steps."""
+"""Of the planned steps: what a range test may take."""
 COST: Final = 5 / 3
 """Of a step of the test, in steps of training: two forward passes without gradients come with it."""
 MOST_STEPS: Final = 40
+LEAST_STEPS: Final = 12
+"""Over a span of 300 times: with fewer a test says little, and there is none. At 3% a run of 667 steps has so many."""
 RATE: Final = "train.learning_rate"
 HEAD_RATE: Final = "train.head_learning_rate"
 HEAD_START: Final = "train.head_start"
@@ -133,7 +133,8 @@ def steps_of_test(prepared: Prepared, plan: Plan | None = None) -> int:
     if is_given(prepared):
         return 0
     total = (plan or plan_of(prepared)).total_steps
-    return 0 if total < WORTH_IT else min(MOST_STEPS, int(MOST_SHARE * total / COST))
+    steps = min(MOST_STEPS, int(MOST_SHARE * total / COST))
+    return steps if steps >= LEAST_STEPS else 0
 
 
 def _tested(prepared: Prepared, journal: Journal, *, steps: int) -> Prepared:
