@@ -20,6 +20,7 @@ from affina.recipe.priors import head_rate
 from affina.recipe.resolve import patience_of, prior_of, rounded
 from affina.recipe.schema import EarlyStoppingSpec, HeadStart
 from affina.record.journal import Journal
+from affina.record.measures import SHARES
 from affina.record.payloads import Chosen, Payload
 from affina.record.starts import RangeTested, Restarted
 from affina.training.plan import Plan, split
@@ -108,7 +109,8 @@ def _with_patience(prepared: Prepared, start: Resolved[HeadStart]) -> Prepared:
     """The run with the patience that was left to us: a head that starts as a probe is trained to the plan's end."""
     if not _may_wait(prepared):
         return prepared
-    patience = patience_of(prepared.hyper, probed=start.value == "probe")
+    has_noise = prepared.hyper.metric.value in SHARES
+    patience = patience_of(prepared.hyper, probed=start.value == "probe", has_noise=has_noise)
     hyper = replace(prepared.hyper, patience=patience)
     return replace(prepared, hyper=hyper, choices={**prepared.choices, PATIENCE: patience})
 
