@@ -68,7 +68,7 @@ class Outcome:
         steps: done.
         best_step: whose weights are kept.
         stopped: why it ended.
-        improving: whether the last evaluation was better than all before it.
+        improving: whether the last evaluation was better than all before it, by more than noise.
         falling: whether its loss was clearly below that of all before it.
         start_loss: on the validation rows, before any training.
         kept_loss: the same of the weights that are kept.

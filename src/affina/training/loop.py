@@ -139,7 +139,7 @@ class Loop(Generic[B]):
             steps=self.step,
             best_step=self.stopping.best_step,
             stopped=stopped,
-            improving=self.stopping.waited == 0,
+            improving=self.stopping.improving,
             falling=self.stopping.falling,
             start_loss=math.inf if self.stopping.start_loss is None else self.stopping.start_loss,
             kept_loss=self.stopping.best_loss,
