@@ -9,7 +9,7 @@ import pytest
 from affina.pipeline import attempts
 from affina.record.folder import RunFolder
 from affina.record.journal import read
-from affina.record.payloads import Event
+from affina.record.payloads import Event, Scores
 from affina.training.control import Floor
 from affina.training.loop import Loop
 from bench_of_loops import WORDS, prepared_run
@@ -76,3 +76,11 @@ def test_a_run_too_short_to_be_judged_says_so_once(tmp_path, monkeypatch):
 
 def attempts_of(run):
     return [record for record in read(RunFolder(Path(run)).journal) if isinstance(record, Event)]
+
+
+@pytest.mark.parametrize(("family", "parts"), [("bert", {}), ("llama", WORDS)])
+def test_the_guess_is_measured_where_no_baselines_are_asked_for(tmp_path, family, parts):
+    run, kept = prepared_run(tmp_path, family=family, **parts), []
+    assert not run.recipe.evaluate.baselines
+    run.subject.baselines(run, SimpleNamespace(append=kept.append))
+    assert [record.who for record in kept if isinstance(record, Scores)] == ["majority"]
