@@ -231,6 +231,30 @@ def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypat
     )
 
 
+@pytest.mark.parametrize(
+    ("part", "first", "probe", "said"),
+    [
+        ("head", True, 0.68, True),
+        ("body", True, 0.68, False),  # blocks train too
+        ("head", False, 0.68, False),  # the head reads all positions
+        ("head", True, 0.36, False),  # the rows cannot tell the two apart
+        ("head", True, 0.20, False),
+    ],
+)
+def test_a_head_alone_that_reads_one_position_is_told_so_where_the_probe_is_surely_better(part, first, probe, said):
+    run, journal = prepared(), Noted()
+    run.attached = SimpleNamespace(parameter_groups=lambda: [SimpleNamespace(part=part)])
+    run.model = SimpleNamespace(anatomy=SimpleNamespace(first_alone=first))
+    run.subject.guess_name = "majority"
+    scores = {one.who: one for one in (scored("majority", 0.35, 0.05), scored("linear_probe", probe, 0.05))}
+    scores["tuned"] = scored("tuned", 0.347, 0.05)
+    looking_back.look_back(run, outcome(start_loss=1.7, kept_loss=1.79), journal, Reached(scores, {}))
+    (text,) = journal.texts
+    assert ("Likely cause: the head trains alone and reads the first position" in text) is said
+    assert ("Next: method=full, or method=partial with method.blocks=2" in text) is said
+    assert ("sure and wrong" in text) is not said
+
+
 def ran_away_at(rate, monkeypatch, *, better, subject=prepared):
     """A run with a given rate whose training the guard turned back twice, and its journal."""
     monkeypatch.setattr(looking_back, "advised_anew", lambda *_: Advice(better, "is our prior"))

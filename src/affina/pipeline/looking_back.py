@@ -15,6 +15,7 @@ from typing import Final
 from affina.evaluation.language import UNFAMILIAR
 from affina.pipeline.advice import CLOSE, FAR, body_off, head_off, is_first
 from affina.pipeline.attempts import advised_anew
+from affina.pipeline.head_alone import sees_less
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.rates import is_any_given
 from affina.pipeline.results import Seen
@@ -74,7 +75,8 @@ def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, reached: R
         found.append("the training ran away, and was turned back to go on at lower rates")
     if not found:
         return
-    cause, following = _cause(prepared, Seen(outcome, reached.wrong), rate, full)
+    known = full or sees_less(prepared, reached.scores, reached.rows)
+    cause, following = _cause(prepared, Seen(outcome, reached.wrong), rate, known)
     said = f"{'; '.join(found)}. Likely cause: {cause}. Next: {following}"
     journal.append(Event(step=outcome.steps, name=STEP_BACK, text=said))
 
@@ -148,7 +150,7 @@ def _is_full(key: str, figure: Measured) -> bool:
 
 
 def _cause(
-    prepared: Prepared, seen: Seen, rate: tuple[str, str] | None, full: tuple[str, str] | None = None
+    prepared: Prepared, seen: Seen, rate: tuple[str, str] | None, known: tuple[str, str] | None = None
 ) -> tuple[str, str]:
     """The likely cause, and what to try next.
 
@@ -156,14 +158,14 @@ def _cause(
         prepared: the run.
         seen: how it ended.
         rate: that a rate is to blame, where it is so.
-        full: that there was nothing to gain, where it is so.
+        known: that there was nothing to gain, or that the head saw too little, where it is so.
     """
     untrained = _untrained(prepared, seen.outcome)
     if rate is not None and untrained is not None:
         return f"{rate[0]}; and {untrained[0]}", f"{rate[1]}; and {untrained[1]}"
     return (
         rate
-        or full
+        or known
         or untrained
         or _foreign(prepared)
         or (None if seen.wrong is None else prepared.subject.doubts(prepared, seen))

@@ -55,12 +55,12 @@ def settles_later(prepared: Prepared) -> tuple[str, ...]:
 def is_given(prepared: Prepared) -> bool:
     """Whether the rate that governs the run was given: the head's, where nothing else trains."""
     train = prepared.recipe.train
-    return train.learning_rate != AUTO or (_is_head_alone(prepared) and train.head_learning_rate != AUTO)
+    return train.learning_rate != AUTO or (is_head_alone(prepared) and train.head_learning_rate != AUTO)
 
 
 def is_head_given(prepared: Prepared) -> bool:
     """Whether the head has a given rate beside a body that trains too."""
-    return prepared.recipe.train.head_learning_rate != AUTO and not _is_head_alone(prepared)
+    return prepared.recipe.train.head_learning_rate != AUTO and not is_head_alone(prepared)
 
 
 def is_any_given(prepared: Prepared) -> bool:
@@ -71,7 +71,7 @@ def is_any_given(prepared: Prepared) -> bool:
 def named(prepared: Prepared, rate: float) -> str:
     """A body's rate as the user would give it: `KEY=VALUE`, of the head where that is the key that was given."""
     train = prepared.recipe.train
-    if _is_head_alone(prepared) and train.head_learning_rate != AUTO and train.learning_rate == AUTO:
+    if is_head_alone(prepared) and train.head_learning_rate != AUTO and train.learning_rate == AUTO:
         return f"{HEAD_RATE}={head_rate_beside(prepared, rate).value:g}"
     return f"{RATE}={rate:g}"
 
@@ -96,7 +96,7 @@ def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared
     """The run with a head that starts so: the prior of a head alone depends on it."""
     if start is not None:
         prepared = _with_patience(replace(prepared, choices={**prepared.choices, HEAD_START: start}), start)
-    if not _is_head_alone(prepared) or (start is not None and start.value == "random"):
+    if not is_head_alone(prepared) or (start is not None and start.value == "random"):
         return prepared
     prior = prior_of(prepared.subject.spec.name, "probed head", width(prepared.model))
     prepared = replace(prepared, hyper=replace(prepared.hyper, prior=prior))
@@ -121,7 +121,8 @@ def _may_wait(prepared: Prepared) -> bool:
     return isinstance(spec, EarlyStoppingSpec) and spec.patience == AUTO
 
 
-def _is_head_alone(prepared: Prepared) -> bool:
+def is_head_alone(prepared: Prepared) -> bool:
+    """Whether nothing but the head trains."""
     return all(group.part == "head" for group in prepared.attached.parameter_groups())
 
 
@@ -194,7 +195,7 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
         prepared.attached,
         ramp=Ramp(prior, steps=steps),
         peak=prior,
-        goal=Goal.of(prepared.subject.guessing(prepared), head_alone=_is_head_alone(prepared)),
+        goal=Goal.of(prepared.subject.guessing(prepared), head_alone=is_head_alone(prepared)),
     )
 
 
