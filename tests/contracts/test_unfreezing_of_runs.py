@@ -188,8 +188,12 @@ def test_a_new_start_trains_everything_again(tmp_path):
 
 def test_a_start_is_not_judged_while_few_layers_train(tmp_path):
     staged = prepared(tmp_path, "classification", "bert", {"unfreezing": "gradual"}, restart=True)
-    assert attempts._floor(staged, []) is None
-    assert attempts._floor(prepared(tmp_path, "classification", "bert", {}, restart=True), []) is not None
+    floor, why = attempts._floor(staged, [])
+    assert floor is None
+    assert "the layers train in turn" in why
+    floor, why = attempts._floor(prepared(tmp_path, "classification", "bert", {}, restart=True), [])
+    assert floor is not None
+    assert not why
 
 
 def test_only_what_trains_can_be_left_to_train(tmp_path):

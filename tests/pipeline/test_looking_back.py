@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import pytest
 
 from affina.evaluation.language import UNFAMILIAR
-from affina.pipeline import looking_back, rates
+from affina.pipeline import advice, looking_back
+from affina.pipeline.advice import Advice
 from affina.pipeline.looking_back import Reached
 from affina.pipeline.results import Seen
+from affina.recipe.resolve import rounded
 from affina.record.figures import Measured
 from affina.record.payloads import Finding, Scores
 from affina.record.row_results import RowResults
@@ -18,8 +20,11 @@ from affina.training.ramp import RangeTest
 
 def outcome(**changes):
     given = {"best_step": 5, "stopped": "end of the plan", "improving": False, "falling": False, "start_loss": 2.0,
-             "kept_loss": 1.0, "steps": 9}  # fmt: skip
+             "kept_loss": 1.0, "steps": 9, "rewinds": 0}  # fmt: skip
     return SimpleNamespace(**(given | changes))
+
+
+LEFT_TO_US = {"learning_rate": "auto", "head_learning_rate": "auto"}
 
 
 def prepared(**train):
@@ -27,10 +32,12 @@ def prepared(**train):
         return SimpleNamespace(value=value)
 
     hyper = SimpleNamespace(epochs=resolved(2.0), metric=resolved("accuracy"))
-    recipe = SimpleNamespace(train=SimpleNamespace(**({"max_steps": None, "learning_rate": "auto"} | train)))
+    recipe = SimpleNamespace(train=SimpleNamespace(**({"max_steps": None, **LEFT_TO_US} | train)))
     recipe.evaluate = SimpleNamespace(confidence=0.95)
-    subject = SimpleNamespace(has_new_head=True, doubts=lambda *_: ("few rows", "more rows"))
-    return SimpleNamespace(hyper=hyper, recipe=recipe, findings=(), subject=subject)
+    subject = SimpleNamespace(has_new_head=True, outputs=3, doubts=lambda *_: ("few rows", "more rows"))
+    attached = SimpleNamespace(parameter_groups=lambda: [SimpleNamespace(part="body")])
+    recipe.seed = 0
+    return SimpleNamespace(hyper=hyper, recipe=recipe, findings=(), subject=subject, attached=attached, draws=0)
 
 
 @pytest.mark.parametrize(
@@ -58,8 +65,7 @@ def test_a_run_whose_loss_still_falls_ended_too_early(ended, said):
         ({"start_loss": 0.7, "kept_loss": float("nan")}, False),
     ],
 )
-def test_weights_that_are_surely_wrong_on_validation_rows_know_theirs_by_heart(monkeypatch, ended, said):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+def test_weights_that_are_surely_wrong_on_validation_rows_know_theirs_by_heart(ended, said):
     found = looking_back._by_heart(prepared(), outcome(**ended))
     assert (found is not None) is said
     if found:
@@ -77,16 +83,14 @@ def scored(who, value, half):
 @pytest.mark.parametrize(
     ("tuned", "half", "said"), [(0.80, 0.05, "not better than"), (0.60, 0.05, "worse than"), (0.82, 0.05, "level with")]
 )
-def test_worse_is_only_said_where_the_rows_settle_it(monkeypatch, tuned, half, said):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+def test_worse_is_only_said_where_the_rows_settle_it(tuned, half, said):
     scores = {item.who: item for item in (scored("linear_probe", 0.82, half), scored("tuned", tuned, half))}
     (found,) = looking_back._shortfalls(prepared(), outcome(), Reached(scores, {}))
     assert found.startswith(f"the tuned model is {said} the linear probe")
 
 
-def test_the_step_back_and_the_verdict_agree_on_what_the_rows_settle(monkeypatch):
+def test_the_step_back_and_the_verdict_agree_on_what_the_rows_settle():
     """Intervals that overlap, and rows that nearly all speak against the tuned model."""
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
     scores = {item.who: item for item in (scored("linear_probe", 0.82, 0.05), scored("tuned", 0.75, 0.05))}
     rows = {
         "linear_probe": by_row("linear_probe", right=82),
@@ -124,8 +128,7 @@ def about(who, *, key="accuracy", value, low=None, high=None):
         ({"key": "chrf", "value": 99, "high": 100}, {"key": "chrf", "value": 98, "high": 100}, "next to nothing"),
     ],
 )
-def test_where_a_baseline_leaves_no_room_no_longer_training_is_advised(monkeypatch, baseline, tuned, said):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+def test_where_a_baseline_leaves_no_room_no_longer_training_is_advised(baseline, tuned, said):
     run, journal = prepared(), Noted()
     run.hyper.metric = SimpleNamespace(value=baseline.get("key", "accuracy"))
     strange = Finding(name=UNFAMILIAR, count=9, meaning="m seems not to be made for it: pieces", advice="another model")
@@ -143,8 +146,7 @@ def test_where_a_baseline_leaves_no_room_no_longer_training_is_advised(monkeypat
         assert "epochs" not in text
 
 
-def test_a_start_that_answers_all_leaves_nothing_to_gain_where_no_baseline_is_there(monkeypatch):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+def test_a_start_that_answers_all_leaves_nothing_to_gain_where_no_baseline_is_there():
     journal = Noted()
     looking_back.look_back(prepared(), outcome(best_step=0), journal, Reached({"tuned": about("tuned", value=1.0)}, {}))
     assert "Likely cause: the model as it started leaves nothing to gain" in journal.texts[0]
@@ -157,8 +159,7 @@ def by_row(who, *, right):
     return RowResults(who=who, split="test", rows=tuple(f"{n:08x}" for n in range(100)), values={"accuracy": values})
 
 
-def test_rows_in_another_language_than_the_models_are_the_likeliest_cause(monkeypatch):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+def test_rows_in_another_language_than_the_models_are_the_likeliest_cause():
     run = prepared()
     run.findings = (
         Finding(
@@ -181,7 +182,7 @@ def writer(**train):
     run = prepared(**train)
     run.hyper.metric = SimpleNamespace(value="loss")
     run.subject = SimpleNamespace(
-        has_new_head=False, model=model, doubts=lambda _, seen: (f"answers {seen.wrong}", "x")
+        has_new_head=False, outputs=0, model=model, doubts=lambda _, seen: (f"answers {seen.wrong}", "x")
     )
     return run
 
@@ -194,15 +195,13 @@ def texts(who, *, chrf, loss):
     return Scores(who=who, split="test", metrics=figures)
 
 
-def test_texts_are_judged_as_in_the_verdict_although_the_loss_chose_the_weights(monkeypatch):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+def test_texts_are_judged_as_in_the_verdict_although_the_loss_chose_the_weights():
     scores = {one.who: one for one in (texts("zero_shot", chrf=8.8, loss=4.0), texts("tuned", chrf=0.0, loss=2.0))}
     (said,) = looking_back._shortfalls(writer(), outcome(), Reached(scores, {}))
     assert said.startswith("the tuned model is worse than the untouched model, zero-shot: chrF 0.0")
 
 
-def test_answers_that_say_nothing_come_first_and_ask_for_their_own_cause(monkeypatch):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+def test_answers_that_say_nothing_come_first_and_ask_for_their_own_cause():
     wrong = Degenerate("empty", 50, 50, "are empty")
     scores = {one.who: one for one in (texts("zero_shot", chrf=8.8, loss=4.0), texts("tuned", chrf=9.0, loss=2.0))}
     (said,) = looking_back._shortfalls(writer(), outcome(), Reached(scores, {}, wrong))
@@ -212,18 +211,15 @@ def test_answers_that_say_nothing_come_first_and_ask_for_their_own_cause(monkeyp
 
 
 @pytest.mark.parametrize(("start", "said"), [(6.9, True), (6.3, True), (5.0, False), (float("inf"), False)])
-def test_a_model_that_began_no_better_than_guessing_was_never_trained(monkeypatch, start, said):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
+def test_a_model_that_began_no_better_than_guessing_was_never_trained(start, said):
     cause, following = looking_back._cause(writer(), Seen(outcome(start_loss=start), None), None)
     assert ("seem never to have been trained" in cause) is said
     assert ("pre-trained" in following) is said
 
 
-@pytest.mark.parametrize(("advice", "said"), [(1e-2, "so small"), (1e-6, "so large"), (2e-4, None)])
-def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypatch, advice, said):
-    monkeypatch.setattr(looking_back, "is_given", lambda _: False)
-    monkeypatch.setattr(looking_back, "advised_anew", lambda *_: (advice, "a range test finds"))
-    monkeypatch.setattr(looking_back, "named", lambda _, rate: f"train.learning_rate={rate:g}")
+@pytest.mark.parametrize(("better", "said"), [(1e-2, "so small"), (1e-6, "so large"), (2e-4, None)])
+def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypatch, better, said):
+    monkeypatch.setattr(looking_back, "advised_anew", lambda *_: Advice(better, "a range test finds"))
     run = writer()
     run.hyper.learning_rate = SimpleNamespace(value=1e-4)
     stood, fell = outcome(kept_loss=1.99), outcome(kept_loss=1.0)
@@ -236,21 +232,78 @@ def test_a_loss_that_did_not_fall_is_put_down_to_the_rate_even_to_ours(monkeypat
 
 
 @pytest.mark.parametrize(
+    ("part", "first", "probe", "said"),
+    [
+        ("head", True, 0.68, True),
+        ("body", True, 0.68, False),  # blocks train too
+        ("head", False, 0.68, False),  # the head reads all positions
+        ("head", True, 0.36, False),  # the rows cannot tell the two apart
+        ("head", True, 0.20, False),
+    ],
+)
+def test_a_head_alone_that_reads_one_position_is_told_so_where_the_probe_is_surely_better(part, first, probe, said):
+    run, journal = prepared(), Noted()
+    run.attached = SimpleNamespace(parameter_groups=lambda: [SimpleNamespace(part=part)])
+    run.model = SimpleNamespace(anatomy=SimpleNamespace(first_alone=first))
+    run.subject.guess_name = "majority"
+    scores = {one.who: one for one in (scored("majority", 0.35, 0.05), scored("linear_probe", probe, 0.05))}
+    scores["tuned"] = scored("tuned", 0.347, 0.05)
+    looking_back.look_back(run, outcome(start_loss=1.7, kept_loss=1.79), journal, Reached(scores, {}))
+    (text,) = journal.texts
+    assert ("Likely cause: the head trains alone and reads the first position" in text) is said
+    assert ("Next: method=full, or method=partial with method.blocks=2" in text) is said
+    assert ("sure and wrong" in text) is not said
+
+
+def ran_away_at(rate, monkeypatch, *, better, subject=prepared):
+    """A run with a given rate whose training the guard turned back twice, and its journal."""
+    monkeypatch.setattr(looking_back, "advised_anew", lambda *_: Advice(better, "is our prior"))
+    run = subject(learning_rate=rate)
+    run.hyper.learning_rate = SimpleNamespace(value=rate)
+    return run, Noted()
+
+
+@pytest.mark.parametrize(("better", "said"), [(1e-3, True), (1.4, True), (2.5, False), (30.0, False)])
+def test_a_given_rate_at_which_the_training_ran_away_is_named_although_the_run_ended_well(monkeypatch, better, said):
+    run, journal = ran_away_at(3.0, monkeypatch, better=better)
+    reached = Reached({"tuned": about("tuned", value=0.9)}, {})
+    looking_back.look_back(run, outcome(rewinds=2), journal, reached)
+    assert bool(journal.texts) is said
+    if said:
+        assert journal.texts[0] == (
+            "the training ran away, and was turned back to go on at lower rates. Likely cause: the given"
+            " train.learning_rate=3 is so large that it undid what was learnt. Next: train.learning_rate="
+            f"{better:g}, which is our prior"
+        )
+    second = SimpleNamespace(**{**vars(run), "draws": 1})
+    looking_back.look_back(second, outcome(rewinds=2), journal, reached)
+    assert len(journal.texts) == said, "in a second start no rate is the given one"
+
+
+def test_a_given_rate_is_named_beside_weights_that_were_never_trained(monkeypatch):
+    run, journal = ran_away_at(3.0, monkeypatch, better=1e-3, subject=writer)
+    scores = {"tuned": texts("tuned", chrf=1, loss=20)}
+    looking_back.look_back(run, outcome(start_loss=6.9, kept_loss=20.0), journal, Reached(scores, {}))
+    assert (
+        "the given train.learning_rate=3 is so large that it undid what was learnt; and the weights" in journal.texts[0]
+    )
+    assert "Next: train.learning_rate=0.001, which is our prior; and a model that was pre-trained" in journal.texts[0]
+
+
+@pytest.mark.parametrize(
     ("spoken", "said"),
     [
         (1.7e-5, "lies between the 1.7e-05 that a range test on these rows speaks for and our prior of 0.0001"),
         (None, "is our prior"),
-        (1e-4, "is the 1.0e-04 that a range test on these rows speaks for"),
+        (1e-4, "is the 0.0001 that a range test on these rows speaks for"),
     ],
 )
 def test_an_advised_rate_is_put_down_to_what_it_was_made_of(monkeypatch, spoken, said):
     found = RangeTest(rates=(1e-6, 1e-3), changes=(0.0, -1.0), smooth=(0.0, -1.0), fall=0.1, rate=spoken)
-    monkeypatch.setattr(rates, "probe_rates", lambda *_, **__: found)
-    monkeypatch.setattr(rates, "plan_of", lambda _: SimpleNamespace(total_steps=100))
+    monkeypatch.setattr(advice, "probe_rates", lambda *_, **__: found)
+    monkeypatch.setattr(advice, "plan_of", lambda _: SimpleNamespace(total_steps=100))
     run = SimpleNamespace(hyper=SimpleNamespace(prior=SimpleNamespace(value=1e-4)))
-    rate, whence = rates.advised(run, SimpleNamespace(append=lambda _: None))
-    assert rate == rates.rounded(found.meet(1e-4))
-    assert whence == said
+    assert advice.advised(run, SimpleNamespace(append=lambda _: None)) == Advice(rounded(found.meet(1e-4)), said, found)
 
 
 @pytest.mark.parametrize(("steps", "tested"), [(19, 0), (20, 12), (30, 18), (40, 24), (4_000, 24)])
@@ -261,8 +314,12 @@ def test_advice_takes_no_longer_than_the_training_that_it_is_about(monkeypatch, 
         asked[0] = steps
         return RangeTest(rates=(1e-6,), changes=(0.0,), smooth=(0.0,), fall=0.1, rate=None)
 
-    monkeypatch.setattr(rates, "probe_rates", probe)
-    monkeypatch.setattr(rates, "plan_of", lambda _: SimpleNamespace(total_steps=steps))
+    monkeypatch.setattr(advice, "probe_rates", probe)
+    monkeypatch.setattr(advice, "plan_of", lambda _: SimpleNamespace(total_steps=steps))
     run = SimpleNamespace(hyper=SimpleNamespace(prior=SimpleNamespace(value=1e-4)))
-    assert rates.advised(run, SimpleNamespace(append=lambda _: None)) == (1e-4, "is our prior")
+    assert advice.advised(run, SimpleNamespace(append=lambda _: None)) == Advice(
+        1e-4,
+        "is our prior",
+        RangeTest(rates=(1e-6,), changes=(0.0,), smooth=(0.0,), fall=0.1, rate=None) if tested else None,
+    )
     assert asked[0] == tested

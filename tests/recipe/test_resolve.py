@@ -216,6 +216,16 @@ def test_with_a_rate_for_each_layer_the_head_is_the_layer_above_the_body():
 
 def test_the_patience_after_a_probe_claims_nothing_of_how_good_it_is():
     """The probe may have been taken for want of rows, and carry next to nothing over."""
-    found = patience_of(decided(), probed=True)
+    found = patience_of(decided(), probed=True, has_noise=True)
     assert "the head starts as a probe" in found.reason
     assert "good" not in found.reason
+
+
+def test_what_ends_a_run_before_its_epochs_is_said_as_it_is():
+    sooner = "train.early_stopping.patience says when it may end sooner"
+    assert decided().epochs.reason.endswith(sooner)
+    assert sooner not in decided(train={"early_stopping": False}).epochs.reason
+    share, number = (patience_of(decided(), probed=True, has_noise=noise) for noise in (True, False))
+    assert share.reason.endswith("only a model that gets clearly worse ends it sooner")
+    assert number.reason.endswith("it goes on to its end")
+    assert "ends it" not in patience_of(decided(), probed=False, has_noise=True).reason

@@ -1,5 +1,7 @@
 """Early stopping: what counts as better, when it is over, and that its state is all there is."""
 
+import pytest
+
 from affina.training.stopping import EarlyStopping
 
 
@@ -162,3 +164,22 @@ def test_a_way_back_leaves_one_evaluation_that_was_waited_for_at_most():
         stopping = EarlyStopping(higher_is_better=True, patience=5, waited=waited, worse=1)
         stopping.rewound()
         assert (stopping.waited, stopping.worse) == (min(waited, 1), 0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "values", "higher", "said"),
+    [
+        (100, [0.60, 0.65], True, False),  # two standard errors of 60% of 100 rows are 9.8 points
+        (100, [0.60, 0.72], True, True),
+        (100, [0.60, 0.72, 0.70], True, False),
+        (0, [1.100, 1.098], False, False),
+        (0, [0.952, 0.949], False, False),
+        (0, [0.952, 0.90], False, True),
+        (100, [0.60], True, False),  # there is nothing before it
+    ],
+)
+def test_a_run_is_getting_better_only_by_more_than_noise(rows, values, higher, said):
+    stopping = EarlyStopping(higher_is_better=higher, patience=6, rows=rows)
+    for step, value in enumerate(values):
+        stopping.update(value, step=step)
+    assert stopping.improving is said

@@ -190,7 +190,6 @@ def test_resumed_before_at_and_after_the_restart_equals_uninterrupted(monkeypatc
 @pytest.fixture
 def tested(monkeypatch):
     """A range test for runs of any length."""
-    monkeypatch.setattr(rates, "WORTH_IT", 20)
     monkeypatch.setattr(rates, "MOST_SHARE", 0.5)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,25 +18,29 @@ import torch
 
 from affina.errors import AffinaError, NonFiniteError
 from affina.models.base import base_tensors
+from affina.pipeline.advice import CLOSE, SPEAKS, Advice, Off, advised, head_off, times_apart
 from affina.pipeline.budgets import budgets_of
 from affina.pipeline.kept_starts import Start
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.rates import SETTLED, advised, is_given, named, with_head, with_rate, write_choices
+from affina.pipeline.rates import HEAD_RATE, RATE, SETTLED, is_given, named, with_head, with_rate, write_choices
 from affina.pipeline.shipping import put
 from affina.pipeline.training import build_loop, turns_in
 from affina.record.files import rename, told
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
-from affina.record.payloads import Payload
+from affina.record.payloads import Event, Payload
 from affina.record.starts import Restarted
 from affina.reporting.formats import the
 from affina.runtime import randomness
 from affina.training import checkpoint
 from affina.training.control import Floor, Outcome
 from affina.training.loop import STUCK, Loop
+from affina.training.plan import JUDGED_FROM
 
-CLOSE: Final = 2.0
-"""An advised rate within this factor of the one that was stuck is no other rate: then half of it is tried."""
+STUCK_START: Final = "stuck start"
+"""The name of what is told where none is looked for."""
+RISEN: Final = 1.02
+"""Times the loss before the training: above that it has risen."""
 
 
 def train(
@@ -68,15 +72,20 @@ def train(
     """
     _forget_given_up(folder)
     known = None if start is None else start.evaluated
-    loop = build_loop(prepared, folder, journal, floor=_floor(prepared, records), known=known)
+    floor, unjudged = _floor(prepared, records)
+    loop = build_loop(prepared, folder, journal, floor=floor, known=known)
+    if floor is not None and not loop.plan.is_judged_later(0):
+        unjudged = f"the run has {loop.plan.total_steps} steps, and a quarter of fewer than {JUDGED_FROM} says little"
     if resumed is not None:
         loop.resume(resumed)
+    elif unjudged:
+        journal.append(Event(step=0, name=STUCK_START, text=f"not looked for: {unjudged}"))
     if not loop.is_over:
         prepared.frozen.fill(journal)
     outcome = _run(loop, prepared)
     if outcome.stopped != STUCK:
         return prepared, outcome
-    seen = f"{_seen(prepared, loop)} after {loop.step} of {loop.plan.total_steps} steps"
+    seen = _seen(prepared, loop)
     del loop  # its optimizer would lie beside the next one's
     prepared = _restarted(prepared, journal, seen=seen, step=outcome.steps)
     with told(folder.checkpoints):
@@ -93,14 +102,18 @@ def _forget_given_up(folder: RunFolder) -> None:
     shutil.rmtree(_given_up(folder), ignore_errors=True)
 
 
-def _floor(prepared: Prepared, records: Sequence[Payload]) -> Floor | None:
-    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it."""
+def _floor(prepared: Prepared, records: Sequence[Payload]) -> tuple[Floor | None, str]:
+    """What the first attempt must pass by a quarter of its steps; None where nothing would follow from it, and why.
+
+    Empty where the user forbade a second start, or this is one.
+    """
     if not prepared.recipe.train.restart or any(isinstance(record, Restarted) for record in records):
-        return None
+        return None, ""
     turns = turns_in(prepared)
-    if turns is not None and turns.stages:  # at a quarter a few layers train: that says nothing of the start
-        return None
-    return prepared.subject.floor(prepared)
+    if turns is not None and turns.stages:
+        return None, "the layers train in turn, and at a quarter of the run only a few of them do"
+    floor = prepared.subject.floor(prepared)
+    return floor, "" if floor else f"no guess stands beside {prepared.hyper.metric.value}, which is watched"
 
 
 def start_again(prepared: Prepared) -> Prepared:
@@ -111,8 +124,8 @@ def start_again(prepared: Prepared) -> Prepared:
     return with_head(prepared, prepared.subject.start_head(prepared))
 
 
-def advised_anew(prepared: Prepared, journal: Journal) -> tuple[float, str] | None:
-    """The rate to train with and where it comes from, the model put back to its start; None where that fails.
+def advised_anew(prepared: Prepared, journal: Journal) -> Advice | None:
+    """The rate to train with, the model put back to its start; None where that fails.
 
     An advice that cannot be had must neither hide an error nor cost a finished run.
     """
@@ -120,11 +133,6 @@ def advised_anew(prepared: Prepared, journal: Journal) -> tuple[float, str] | No
         return advised(start_again(prepared), journal)
     except (AffinaError, torch.OutOfMemoryError):
         return None
-
-
-def times_apart(rate: float, other: float) -> float:
-    """How many times one rate is the other, 1 or more."""
-    return max(rate / other, other / rate)
 
 
 def _run(loop: Loop[Any], prepared: Prepared) -> Outcome:
@@ -139,49 +147,102 @@ def _run(loop: Loop[Any], prepared: Prepared) -> Outcome:
         raise _with_advice(error, prepared, journal=loop.journal) from error
 
 
-def _seen(prepared: Prepared, loop: Loop[Any]) -> str:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A stuck start in words, and whether the validation loss was above what it began with."""
+
+    text: str
+    rose: bool
+
+
+def _seen(prepared: Prepared, loop: Loop[Any]) -> _Seen:
     found, floor = loop.stopping, loop.control.floor
     if floor is None:
         raise ValueError("a loop without a floor is never stuck")
-    return (
-        f"no better than {the(prepared.subject.guess_name)} ({prepared.hyper.metric.value} {found.latest:.3f} against "
-        f"{floor.metric:.3f}, loss {found.latest_loss:.3f} against {floor.loss:.3f})"
-    )
-
-
-def _restarted(prepared: Prepared, journal: Journal, *, seen: str, step: int) -> Prepared:
-    before = prepared.hyper.learning_rate.value
-    prepared = start_again(replace(prepared, draws=(prepared.recipe.seed + 1) % 2**32))
-    rate, why = _other_rate(prepared, before, journal=journal)
-    prepared = with_rate(prepared, rate, reason=f"{why}; the start was stuck")
-    body, head = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
     text = (
-        f"{seen}; {why}. Starting again with seed {prepared.draws} and {named(prepared, body)} "
+        f"no better than {the(prepared.subject.guess_name)} ({prepared.hyper.metric.value} {found.latest:.3f} against "
+        f"{floor.metric:.3f}, loss {found.latest_loss:.3f} against {floor.loss:.3f}) after {loop.step} of "
+        f"{loop.plan.total_steps} steps"
+    )
+    return _Seen(text, found.start_loss is not None and found.latest_loss > RISEN * found.start_loss)
+
+
+def _restarted(prepared: Prepared, journal: Journal, *, seen: _Seen, step: int) -> Prepared:
+    prepared = start_again(replace(prepared, draws=(prepared.recipe.seed + 1) % 2**32))
+    other = _other_rates(prepared, journal, rose=seen.rose)
+    head = None if other.head is None else f"{other.head}; the start was stuck"
+    prepared = with_rate(prepared, other.rate, reason=f"{other.why}; the start was stuck", of_head=head)
+    body, of_head = prepared.hyper.learning_rate.value, prepared.hyper.head_learning_rate.value
+    rates = named(prepared, body) if head is None else f"{RATE}={body:g} {HEAD_RATE}={of_head:g}"
+    text = (
+        f"{seen.text}; {other.why}. Starting again with seed {prepared.draws} and {rates} "
         "(recipe.yaml keeps the rate, not these draws); train.restart=false forbids that"
     )
-    journal.append(Restarted(step=step, seed=prepared.draws, learning_rate=body, head_learning_rate=head, text=text))
+    journal.append(Restarted(step=step, seed=prepared.draws, learning_rate=body, head_learning_rate=of_head, text=text))
     write_choices(prepared, [key for key in SETTLED if key in prepared.choices], journal)
     return prepared
 
 
-def _other_rate(prepared: Prepared, before: float, *, journal: Journal) -> tuple[float, str]:
-    """A rate other than the one that was stuck, and what that says of the one before."""
-    given = "the given " if is_given(prepared) else ""
-    better, whence = advised(prepared, journal)
-    if times_apart(better, before) < CLOSE:
-        near = f"{named(prepared, better)}, which {whence}, is near {given}{named(prepared, before)}"
-        return before / CLOSE, f"{near}, so half of that is tried"
-    side = "low" if better > before else "high"
-    return better, f"{given}{named(prepared, before)} is too {side} beside {named(prepared, better)}, which {whence}"
+@dataclass(frozen=True, slots=True)
+class _Other:
+    """Rates for a second start: the body's, why these, and why the head's is not the given one, where it is not."""
+
+    rate: float
+    why: str
+    head: str | None = None
+
+
+def _other_rates(prepared: Prepared, journal: Journal, *, rose: bool) -> _Other:
+    """Rates other than those that were stuck, and what that says of the ones before.
+
+    What is too low or too high is judged by what the range test speaks for; our prior lies beside that, and may be on
+    the other side of the rate that was stuck.
+    """
+    before, advice = prepared.hyper.learning_rate.value, advised(prepared, journal)
+    aim = advice.spoken or advice.rate
+    if times_apart(aim, before) < CLOSE:
+        head = head_off(prepared, before)
+        return _near(prepared, advice, rose=rose) if head is None else _Other(before, _beside(head), _beside(head))
+    better, whence, is_low = advice.rate, advice.whence, before < aim
+    if (before < better) != is_low or times_apart(better, before) < CLOSE:
+        better, whence = aim, f"is the rate {SPEAKS}"
+    given, head = "the given " if is_given(prepared) else "", head_off(prepared, better)
+    side = "low" if is_low else "high"
+    why = f"{given}{named(prepared, before)} is too {side} beside {named(prepared, better)}, which {whence}"
+    return _Other(better, why) if head is None else _Other(better, f"{_beside(head)}; {why}", _beside(head))
+
+
+def _near(prepared: Prepared, advice: Advice, *, rose: bool) -> _Other:
+    """Half of a rate that was stuck although it is near what is advised, or twice it where nothing moved the loss."""
+    before, given = prepared.hyper.learning_rate.value, "the given " if is_given(prepared) else ""
+    whence = advice.whence if advice.spoken is None else f"is the rate {SPEAKS}"
+    stuck, fits = f"{given}{named(prepared, before)}", named(prepared, advice.spoken or advice.rate)
+    near = f"{stuck} {whence}" if fits == named(prepared, before) else f"{fits}, which {whence}, is near {stuck}"
+    if rose:
+        return _Other(before / CLOSE, f"{near}, and the loss rose, so half of that is tried")
+    if advice.spoken is None and advice.found is not None and advice.found.is_calm_up_to(CLOSE * before):
+        still = "the loss stood still in the training and in a range test beyond twice that"
+        return _Other(before * CLOSE, f"{near}, and {still}, so twice that is tried")
+    return _Other(before / CLOSE, f"{near}, so half of that is tried")
+
+
+def _beside(off: Off) -> str:
+    return f"{off.given} is too {'low' if off.is_low else 'high'} beside {off.better}, which {off.whence}"
 
 
 def _with_advice(error: NonFiniteError, prepared: Prepared, *, journal: Journal) -> NonFiniteError:
-    """The same error, with a rate that would have worked in its fix, where the rate is to blame."""
+    """The same error, with rates that would have worked in its fix, where a rate is to blame."""
     rate = prepared.hyper.learning_rate.value
     advice = advised_anew(prepared, journal)
-    if advice is None or advice[0] > rate / CLOSE:
+    if advice is None:
         return error
-    better, whence = advice
-    first = error.problems[0]
-    fix = f"write {named(prepared, better)}, which {whence} ({named(prepared, rate)} is too high)"
-    return NonFiniteError(replace(first, fix=fix), *error.problems[1:])
+    fixes = []
+    if advice.rate <= rate / CLOSE:
+        better = named(prepared, advice.rate)
+        fixes.append(f"write {better}, which {advice.whence} ({named(prepared, rate)} is too high)")
+    head = head_off(prepared, advice.rate if fixes else rate)
+    if head is not None and not head.is_low:
+        fixes.append(f"write {head.better}, which {head.whence} ({head.given} is too high)")
+    if not fixes:
+        return error
+    return NonFiniteError(replace(error.problems[0], fix="; ".join(fixes)), *error.problems[1:])

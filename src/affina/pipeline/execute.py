@@ -180,9 +180,8 @@ def _before_training(
     if key is not None and (found := kept_starts.taken(prepared, journal, key)) is not None:
         return found
     begun = journal.position()
-    if prepared.recipe.evaluate.baselines:
-        with clock.stage("baselines"), untouched(prepared):
-            prepared.subject.baselines(prepared, journal)
+    with clock.stage("baselines"), untouched(prepared):
+        prepared.subject.baselines(prepared, journal)
     with clock.stage("head and rates"):
         prepared = rates.settle(prepared, journal)
     if key is None:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from affina.evaluation.language import UNFAMILIAR
-from affina.pipeline.attempts import advised_anew, times_apart
+from affina.pipeline.advice import CLOSE, FAR, body_off, head_off, is_first
+from affina.pipeline.attempts import advised_anew
+from affina.pipeline.head_alone import sees_less
 from affina.pipeline.prepared import Prepared
-from affina.pipeline.rates import is_given, named
+from affina.pipeline.rates import is_any_given
 from affina.pipeline.results import Seen
 from affina.record.figures import Measured
 from affina.record.journal import Journal
@@ -27,8 +29,6 @@ from affina.reporting.formats import interval, metric, name
 from affina.reporting.verdict import pair_of, settled, telling
 from affina.training.control import Outcome
 
-FAR: Final = 4.0
-"""A given rate this many times above or below the advised one explains a run that was worth nothing."""
 LITTLE: Final = 0.98
 """Of the loss before the training: what stays above it has learnt next to nothing."""
 NEARLY: Final = 0.9
@@ -66,12 +66,19 @@ def look_back(prepared: Prepared, outcome: Outcome, journal: Journal, reached: R
         journal: gets the event.
         reached: what was measured.
     """
-    found = "; ".join(_shortfalls(prepared, outcome, reached))
-    if not found:
+    found = list(_shortfalls(prepared, outcome, reached))
+    if not found and not _ran_away(prepared, outcome):
         return
     full = _no_room(prepared, outcome, reached)
-    cause, following = _cause(prepared, Seen(outcome, reached.wrong), journal, full)
-    journal.append(Event(step=outcome.steps, name=STEP_BACK, text=f"{found}. Likely cause: {cause}. Next: {following}"))
+    rate = _rate_to_blame(prepared, outcome, journal, full)
+    if rate is not None and _ran_away(prepared, outcome):
+        found.append("the training ran away, and was turned back to go on at lower rates")
+    if not found:
+        return
+    known = full or sees_less(prepared, reached.scores, reached.rows)
+    cause, following = _cause(prepared, Seen(outcome, reached.wrong), rate, known)
+    said = f"{'; '.join(found)}. Likely cause: {cause}. Next: {following}"
+    journal.append(Event(step=outcome.steps, name=STEP_BACK, text=said))
 
 
 def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterator[str]:
@@ -94,7 +101,7 @@ def _shortfalls(prepared: Prepared, outcome: Outcome, found: Reached) -> Iterato
             )
     if outcome.best_step == 0:
         yield "no training step made the model better on the validation rows; it was exported as it started"
-    elif (is_given(prepared) or not prepared.subject.has_new_head) and _stood_still(outcome):
+    elif (is_any_given(prepared) or not prepared.subject.has_new_head) and _stood_still(outcome):
         rose = outcome.kept_loss > outcome.start_loss / LITTLE
         what = (
             "made the loss on the validation rows worse" if rose else "changed next to nothing on the validation rows"
@@ -142,17 +149,24 @@ def _is_full(key: str, figure: Measured) -> bool:
     return metric(key, end) == metric(key, best) and abs(best - figure.value) <= (1 - NEARLY) * max(best, 1.0)
 
 
-def _cause(prepared: Prepared, seen: Seen, journal: Journal, full: tuple[str, str] | None = None) -> tuple[str, str]:
-    """The likely cause, and what to try next; `full`: that there was nothing to gain, where it is so.
+def _cause(
+    prepared: Prepared, seen: Seen, rate: tuple[str, str] | None, known: tuple[str, str] | None = None
+) -> tuple[str, str]:
+    """The likely cause, and what to try next.
 
-    A given rate with which no step made the model better, or nothing fell, is looked at before that.
+    Args:
+        prepared: the run.
+        seen: how it ended.
+        rate: that a rate is to blame, where it is so.
+        known: that there was nothing to gain, or that the head saw too little, where it is so.
     """
-    by_rate = is_given(prepared) and (seen.outcome.best_step == 0 or _stood_still(seen.outcome))
+    untrained = _untrained(prepared, seen.outcome)
+    if rate is not None and untrained is not None:
+        return f"{rate[0]}; and {untrained[0]}", f"{rate[1]}; and {untrained[1]}"
     return (
-        (None if by_rate else full)
-        or _untrained(prepared, seen.outcome)
-        or _rate_is_off(prepared, seen.outcome, journal)
-        or full
+        rate
+        or known
+        or untrained
         or _foreign(prepared)
         or (None if seen.wrong is None else prepared.subject.doubts(prepared, seen))
         or _by_heart(prepared, seen.outcome)
@@ -182,18 +196,43 @@ def _foreign(prepared: Prepared) -> tuple[str, str] | None:
     return None if strange is None else (strange.meaning.partition(":")[0], strange.advice)
 
 
+def _ran_away(prepared: Prepared, outcome: Outcome) -> bool:
+    """Whether the guard turned a training back that had a given rate."""
+    return outcome.rewinds > 0 and is_first(prepared) and is_any_given(prepared)
+
+
+def _rate_to_blame(
+    prepared: Prepared, outcome: Outcome, journal: Journal, full: tuple[str, str] | None
+) -> tuple[str, str] | None:
+    """That a rate is to blame, and what to write; where it may be, a range test looks.
+
+    What leaves nothing to gain goes first, but before a given rate with which no step made the model better, nothing
+    fell, or the training ran away; weights that were never trained before a rate of ours.
+    """
+    bad = outcome.best_step == 0 or _stood_still(outcome) or _ran_away(prepared, outcome)
+    if is_any_given(prepared):
+        return _rate_is_off(prepared, outcome, journal) if bad or full is None else None
+    return None if full or _untrained(prepared, outcome) else _rate_is_off(prepared, outcome, journal)
+
+
 def _rate_is_off(prepared: Prepared, outcome: Outcome, journal: Journal) -> tuple[str, str] | None:
     """A rate far from what a range test on the untouched model finds: a given one, or one with which nothing fell."""
-    given = is_given(prepared)
-    if not given and (prepared.subject.has_new_head or not _stood_still(outcome)):
+    if not is_any_given(prepared) and (prepared.subject.has_new_head or not _stood_still(outcome)):
         return None
-    rate, advice = prepared.hyper.learning_rate.value, advised_anew(prepared, journal)
-    if advice is None or times_apart(advice[0], rate) < FAR:
+    advice = advised_anew(prepared, journal)
+    if advice is None:
         return None
-    better, whence = advice
-    what = "so small that next to nothing was learnt" if rate < better else "so large that it undid what was learnt"
-    the = "the given " if given else ""
-    return f"{the}{named(prepared, rate)} is {what}", f"{named(prepared, better)}, which {whence}"
+    ran_away = _ran_away(prepared, outcome)
+    body = body_off(prepared, advice, by=CLOSE if ran_away else FAR)
+    head = head_off(prepared, prepared.hyper.learning_rate.value if body is None else advice.rate)
+    found = [off for off in (head, body) if off is not None and not (ran_away and off.is_low)]
+    if not found:
+        return None
+    cause = "; ".join(
+        f"{off.given} is so {'small that next to nothing was' if off.is_low else 'large that it undid what was'} learnt"
+        for off in found
+    )
+    return cause, " ".join(off.better for off in found) + f", which {found[-1].whence}"
 
 
 def _by_heart(prepared: Prepared, outcome: Outcome) -> tuple[str, str] | None:

@@ -134,7 +134,7 @@ class Subject(RunsOnce, Protocol):
         """Do that with one row."""
 
     def baselines(self, run: Prepared, journal: Journal) -> None:
-        """Measure and record what the tuned model has to beat."""
+        """Measure and record what the tuned model has to beat: what reads no text always, the rest where asked for."""
 
     def start_head(self, run: Prepared) -> Resolved[HeadStart] | None:
         """Start a new head; None where there is none."""

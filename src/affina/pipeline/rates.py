@@ -20,6 +20,7 @@ from affina.recipe.priors import head_rate
 from affina.recipe.resolve import patience_of, prior_of, rounded, trained_by
 from affina.recipe.schema import EarlyStoppingSpec, HeadStart
 from affina.record.journal import Journal
+from affina.record.measures import SHARES
 from affina.record.payloads import Chosen, Payload
 from affina.record.starts import RangeTested, Restarted
 from affina.training.plan import Plan, split
@@ -28,17 +29,13 @@ from affina.training.ramp import Goal, Ramp, RangeTest, range_test
 from affina.training.stepping import Stepper
 from affina.values import Resolved
 
-WORTH_IT: Final = 500
-"""Planned steps from which a run pays for a range test."""
 MOST_SHARE: Final = 0.03
-"""Of the planned steps."""
+"""Of the planned steps: what a range test may take."""
 COST: Final = 5 / 3
 """Of a step of the test, in steps of training: two forward passes without gradients come with it."""
 MOST_STEPS: Final = 40
-STEPS_OF_ADVICE: Final = 24
-"""Of a test after a failed run, as far as that takes no longer than the run's own training;"""
-LEAST_OF_ADVICE: Final = 12
-"""with fewer a test says little, and our prior is advised without one."""
+LEAST_STEPS: Final = 12
+"""Over a span of 300 times: with fewer a test says little, and there is none. At 3% a run of 667 steps has so many."""
 RATE: Final = "train.learning_rate"
 HEAD_RATE: Final = "train.head_learning_rate"
 HEAD_START: Final = "train.head_start"
@@ -58,14 +55,24 @@ def settles_later(prepared: Prepared) -> tuple[str, ...]:
 def is_given(prepared: Prepared) -> bool:
     """Whether the rate that governs the run was given: the head's, where nothing else trains."""
     train = prepared.recipe.train
-    return train.learning_rate != AUTO or (_is_head_alone(prepared) and train.head_learning_rate != AUTO)
+    return train.learning_rate != AUTO or (is_head_alone(prepared) and train.head_learning_rate != AUTO)
+
+
+def is_head_given(prepared: Prepared) -> bool:
+    """Whether the head has a given rate beside a body that trains too."""
+    return prepared.recipe.train.head_learning_rate != AUTO and not is_head_alone(prepared)
+
+
+def is_any_given(prepared: Prepared) -> bool:
+    """Whether a rate was given that may be to blame: the one that governs the run, or the head's beside it."""
+    return is_given(prepared) or is_head_given(prepared)
 
 
 def named(prepared: Prepared, rate: float) -> str:
     """A body's rate as the user would give it: `KEY=VALUE`, of the head where that is the key that was given."""
     train = prepared.recipe.train
-    if _is_head_alone(prepared) and train.head_learning_rate != AUTO and train.learning_rate == AUTO:
-        return f"{HEAD_RATE}={_head_rate(prepared, rate).value:g}"
+    if is_head_alone(prepared) and train.head_learning_rate != AUTO and train.learning_rate == AUTO:
+        return f"{HEAD_RATE}={head_rate_beside(prepared, rate).value:g}"
     return f"{RATE}={rate:g}"
 
 
@@ -89,7 +96,7 @@ def with_head(prepared: Prepared, start: Resolved[HeadStart] | None) -> Prepared
     """The run with a head that starts so: the prior of a head alone depends on it."""
     if start is not None:
         prepared = _with_patience(replace(prepared, choices={**prepared.choices, HEAD_START: start}), start)
-    if not _is_head_alone(prepared) or (start is not None and start.value == "random"):
+    if not is_head_alone(prepared) or (start is not None and start.value == "random"):
         return prepared
     prior = prior_of(prepared.subject.spec.name, "probed head", width(prepared.model))
     prepared = replace(prepared, hyper=replace(prepared.hyper, prior=prior))
@@ -102,7 +109,8 @@ def _with_patience(prepared: Prepared, start: Resolved[HeadStart]) -> Prepared:
     """The run with the patience that was left to us: a head that starts as a probe is trained to the plan's end."""
     if not _may_wait(prepared):
         return prepared
-    patience = patience_of(prepared.hyper, probed=start.value == "probe")
+    has_noise = prepared.hyper.metric.value in SHARES
+    patience = patience_of(prepared.hyper, probed=start.value == "probe", has_noise=has_noise)
     hyper = replace(prepared.hyper, patience=patience)
     return replace(prepared, hyper=hyper, choices={**prepared.choices, PATIENCE: patience})
 
@@ -113,7 +121,8 @@ def _may_wait(prepared: Prepared) -> bool:
     return isinstance(spec, EarlyStoppingSpec) and spec.patience == AUTO
 
 
-def _is_head_alone(prepared: Prepared) -> bool:
+def is_head_alone(prepared: Prepared) -> bool:
+    """Whether nothing but the head trains."""
     return all(group.part == "head" for group in prepared.attached.parameter_groups())
 
 
@@ -127,7 +136,8 @@ def steps_of_test(prepared: Prepared, plan: Plan | None = None) -> int:
     if is_given(prepared):
         return 0
     total = (plan or plan_of(prepared)).total_steps
-    return 0 if total < WORTH_IT else min(MOST_STEPS, int(MOST_SHARE * total / COST))
+    steps = min(MOST_STEPS, int(MOST_SHARE * total / COST))
+    return steps if steps >= LEAST_STEPS else 0
 
 
 def _tested(prepared: Prepared, journal: Journal, *, steps: int) -> Prepared:
@@ -135,7 +145,7 @@ def _tested(prepared: Prepared, journal: Journal, *, steps: int) -> Prepared:
     found = probe_rates(prepared, steps=steps)
     settled = with_rate(prepared, found.meet(prepared.hyper.prior.value), reason=_reason(found, prepared))
     used = settled.hyper.learning_rate.value
-    journal.append(_as_record(found, used=used, seconds=time.perf_counter() - started))
+    journal.append(as_record(found, used=used, seconds=time.perf_counter() - started))
     return settled
 
 
@@ -159,33 +169,17 @@ def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
             head = rate if record.key == HEAD_RATE else prepared.hyper.head_learning_rate
             prepared = _with_rates(prepared, body, head)
         elif isinstance(record, Restarted):
-            prepared = with_rate(replace(prepared, draws=record.seed), record.learning_rate, reason=record.text)
+            prepared = replace(prepared, draws=record.seed)
+            peaks = record.learning_rate, record.head_learning_rate
+            body, head = (Resolved(rate, record.text) for rate in peaks)
+            prepared = _with_rates(prepared, body, head)
     return prepared
-
-
-def advised(prepared: Prepared, journal: Journal) -> tuple[float, str]:
-    """The rate to train with, by a range test on the model as it stands, at its start; and where it comes from.
-
-    The test is recorded: whoever reads the advice can see what it rests on. Where it would take longer than the run's
-    training there is none, and the advice is our prior.
-    """
-    started, prior = time.perf_counter(), prepared.hyper.prior.value
-    steps = min(STEPS_OF_ADVICE, int(plan_of(prepared).total_steps / COST))
-    if steps < LEAST_OF_ADVICE:
-        return rounded(prior), "is our prior"
-    found = probe_rates(prepared, steps=steps)
-    rate = rounded(found.meet(prior))
-    journal.append(_as_record(found, used=rate, seconds=time.perf_counter() - started))
-    if found.rate is None:
-        return rate, "is our prior"
-    spoken = f"the {found.rate:.1e} that a range test on these rows speaks for"
-    return rate, f"lies between {spoken} and our prior of {prior:g}" if rate != rounded(found.rate) else f"is {spoken}"
 
 
 def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
     """Run a range test around the prior; the model is afterwards as it was."""
     plan, train, prior = plan_of(prepared), prepared.recipe.train, prepared.hyper.prior.value
-    rates = rates_at(prepared, body=prior, head=_head_rate(prepared, prior).value)
+    rates = rates_at(prepared, body=prior, head=head_rate_beside(prepared, prior).value)
     optimizer = optimizer_of(prepared, rates)
     precision = Precision(prepared.precision, prepared.device)
     windows = [split(plan.window(step % plan.total_steps), prepared.parts) for step in range(steps)]
@@ -201,19 +195,28 @@ def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
         prepared.attached,
         ramp=Ramp(prior, steps=steps),
         peak=prior,
-        goal=Goal.of(prepared.subject.guessing(prepared), head_alone=_is_head_alone(prepared)),
+        goal=Goal.of(prepared.subject.guessing(prepared), head_alone=is_head_alone(prepared)),
     )
 
 
-def with_rate(prepared: Prepared, rate: float, *, reason: str) -> Prepared:
-    """The same run at another peak rate; the head's follows where it was left to us, or nothing else trains."""
-    body = Resolved(rounded(rate), reason)
-    follows = prepared.recipe.train.head_learning_rate == AUTO or _is_head_alone(prepared)
-    head = _head_rate(prepared, body.value) if follows else prepared.hyper.head_learning_rate
+def with_rate(prepared: Prepared, rate: float, *, reason: str, of_head: str | None = None) -> Prepared:
+    """The same run at another peak rate; the head's follows where it was left to us, or nothing else trains.
+
+    Args:
+        prepared: the run.
+        rate: the body's.
+        reason: for it.
+        of_head: why the head's follows, although it was given.
+    """
+    body, head = Resolved(rounded(rate), reason), prepared.hyper.head_learning_rate
+    if of_head is not None or not is_head_given(prepared):
+        head = head_rate_beside(prepared, body.value)
+        head = head if of_head is None else Resolved(head.value, of_head)
     return _with_rates(prepared, body, head)
 
 
-def _head_rate(prepared: Prepared, body: float) -> Resolved[float]:
+def head_rate_beside(prepared: Prepared, body: float) -> Resolved[float]:
+    """What the head's peak rate would be beside that of the body, were it left to us."""
     turns = turns_in(prepared)
     layer_decay = 1.0 if turns is None else turns.spec.layer_decay
     reached = width(prepared.model)
@@ -225,7 +228,8 @@ def _with_rates(prepared: Prepared, body: Resolved[float], head: Resolved[float]
     return replace(prepared, hyper=hyper, choices={**prepared.choices, RATE: body, HEAD_RATE: head})
 
 
-def _as_record(found: RangeTest, *, used: float, seconds: float) -> RangeTested:
+def as_record(found: RangeTest, *, used: float, seconds: float) -> RangeTested:
+    """What a test saw, for the journal, with the rate that was made of it."""
     return RangeTested(
         rates=found.rates,
         changes=found.changes,

@@ -138,7 +138,7 @@ def resolve(train: TrainSpec, evaluate: EvaluateSpec, facts: Facts, *, metric: R
     head = head_rate(rate.value, trained=facts.trained, width=facts.width, layer_decay=facts.layer_decay)
     return Hyperparameters(
         prior=prior,
-        epochs=given_or(train.epochs, _epochs(facts)),
+        epochs=given_or(train.epochs, _epochs(train, facts)),
         learning_rate=rate,
         head_learning_rate=given_or(train.head_learning_rate, head),
         batch_tokens=given_or(train.batch_tokens, _batch_tokens(facts)),
@@ -193,21 +193,22 @@ def prior_of(task: str, trained: Trained, width: int) -> Resolved[float]:
     return Resolved(rounded(rate), reason)
 
 
-def _epochs(facts: Facts) -> Resolved[float]:
-    usual, all_layers = _usual_epochs(facts), math.ceil(facts.unfrozen_after) + 1.0
+def _epochs(train: TrainSpec, facts: Facts) -> Resolved[float]:
+    usual, all_layers = _usual_epochs(train, facts), math.ceil(facts.unfrozen_after) + 1.0
     if facts.unfrozen_after == 0 or usual.value >= all_layers:
         return usual
     reason = f"all layers train only after {facts.unfrozen_after:g}; {usual.value:g} are usual for so many rows"
     return Resolved(all_layers, reason)
 
 
-def _usual_epochs(facts: Facts) -> Resolved[float]:
+def _usual_epochs(train: TrainSpec, facts: Facts) -> Resolved[float]:
+    sooner = "" if train.early_stopping is False else "; train.early_stopping.patience says when it may end sooner"
     if facts.writes:
         epochs = next(epochs for rows, epochs in EPOCHS_OF_TEXTS if facts.rows <= rows)
-        return Resolved(epochs, f"at most, for {facts.rows:,} training rows of texts; early stopping may end sooner")
+        return Resolved(epochs, f"at most, for {facts.rows:,} training rows of texts{sooner}")
     epochs = next(epochs for rows, epochs in EPOCHS if facts.rows <= rows)
     enough = min(MOST_EPOCHS, float(round(ROWS_SEEN / facts.rows)))
-    return Resolved(max(epochs, enough), f"at most, for {facts.rows:,} training rows; early stopping may end sooner")
+    return Resolved(max(epochs, enough), f"at most, for {facts.rows:,} training rows{sooner}")
 
 
 def _patience(train: TrainSpec, facts: Facts) -> Resolved[int] | None:
@@ -218,13 +219,20 @@ def _patience(train: TrainSpec, facts: Facts) -> Resolved[int] | None:
     return given_or(train.early_stopping.patience, Resolved(usual, "evaluations without an improvement"))
 
 
-def patience_of(hyper: Hyperparameters, *, probed: bool) -> Resolved[int]:
-    """The patience that was left to us: a run whose head starts as a probe goes on to its end."""
+def patience_of(hyper: Hyperparameters, *, probed: bool, has_noise: bool) -> Resolved[int]:
+    """The patience that was left to us: a run whose head starts as a probe goes on to its end.
+
+    Args:
+        hyper: its epochs and evaluations.
+        probed: the head starts so.
+        has_noise: the metric is a share of rows, whose noise says what is clearly worse; that still ends the run.
+    """
     if not probed:
         return Resolved(PATIENCE, "evaluations without an improvement")
     looks = math.ceil(hyper.epochs.value) * hyper.per_epoch.value
     reason = "the head starts as a probe, and few rows cannot tell when a run from there has stopped getting better"
-    return Resolved(max(PATIENCE, looks + 1), reason)
+    sooner = "only a model that gets clearly worse ends it sooner" if has_noise else "it goes on to its end"
+    return Resolved(max(PATIENCE, looks + 1), f"{reason}; {sooner}")
 
 
 def _per_epoch(facts: Facts) -> Resolved[int]:

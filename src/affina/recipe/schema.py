@@ -165,7 +165,7 @@ class EvaluateSpec(Spec):
     rows: PositiveInt | Literal["auto", "all"] = Field(AUTO, description="Validation rows used for each of them.")
     resamples: PositiveInt = Field(1000, description="Bootstrap resamples behind each interval.")
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="The level of the intervals.")
-    baselines: bool = Field(True, description="Measure a guess and the untouched model next to the tuned one.")
+    baselines: bool = Field(True, description="Measure the untouched model next to the tuned one; a guess always is.")
     shots: Annotated[int, Field(ge=0)] | Auto = Field(
         AUTO,
         description="For one label a row and a model that writes: training rows that the untouched model is shown"

@@ -16,10 +16,17 @@ CHECKPOINT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """What guessing by the classes' shares reaches on the validation rows: the metric, and the loss in nats."""
+    """What guessing by the classes' shares reaches on the validation rows: the metric, and the loss in nats.
+
+    Attributes:
+        metric: see above.
+        loss: see above.
+        names: the model learns the classes' names too, which takes time: a loss that still falls is no stuck start.
+    """
 
     metric: float
     loss: float
+    names: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +68,11 @@ class Outcome:
         steps: done.
         best_step: whose weights are kept.
         stopped: why it ended.
-        improving: whether the last evaluation was better than all before it.
+        improving: whether the last evaluation was better than all before it, by more than noise.
         falling: whether its loss was clearly below that of all before it.
         start_loss: on the validation rows, before any training.
         kept_loss: the same of the weights that are kept.
+        rewinds: how often the guard turned the training back, at a lower rate from there on.
         rows: trained on.
         tokens: trained on.
         seconds: spent on that.
@@ -80,6 +88,7 @@ class Outcome:
     falling: bool
     start_loss: float
     kept_loss: float
+    rewinds: int
     rows: int
     tokens: int
     seconds: float

@@ -139,10 +139,11 @@ class Loop(Generic[B]):
             steps=self.step,
             best_step=self.stopping.best_step,
             stopped=stopped,
-            improving=self.stopping.waited == 0,
+            improving=self.stopping.improving,
             falling=self.stopping.falling,
             start_loss=math.inf if self.stopping.start_loss is None else self.stopping.start_loss,
             kept_loss=self.stopping.best_loss,
+            rewinds=self.guard.rewinds,
             rows=self.rows,
             tokens=self.tokens,
             seconds=self.seconds,
@@ -294,6 +295,8 @@ class Loop(Generic[B]):
         early = self.stopping.is_over and 4 * self.step < self.plan.total_steps
         judged = early or self.plan.is_at_a_quarter(self.step)
         if floor is None or latest is None or not judged:
+            return False
+        if floor.names and self.stopping.falling:
             return False
         better = latest > floor.metric if self.stopping.higher_is_better else latest < floor.metric
         return not better and self.stopping.latest_loss > LEAST_GAIN * floor.loss

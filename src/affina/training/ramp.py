@@ -63,6 +63,11 @@ class RangeTest:
     fall: float
     rate: float | None
 
+    def is_calm_up_to(self, rate: float) -> bool:
+        """Whether the ramp went as far as a rate, and no loss on the way there rose by what a fall was looked for."""
+        seen = [rise for at, rise in zip(self.rates, self.smooth, strict=True) if at <= rate]
+        return len(seen) < len(self.rates) and max(seen, default=0.0) < self.fall
+
     def meet(self, prior: float) -> float:
         """The rate to train with: half-way to the prior, as far as that is near enough."""
         if self.rate is None:

@@ -46,6 +46,8 @@ class EarlyStopping:
         latest_loss: its loss.
         least_loss: the lowest loss of any evaluation.
         falling: whether the last evaluation brought that down by more than `STILL` of it.
+        improving: whether the last value was better than all before it by more than noise: the rows', or, where that is
+            not known, `STILL` of the best.
     """
 
     higher_is_better: bool
@@ -65,6 +67,7 @@ class EarlyStopping:
     latest_loss: float = math.inf
     least_loss: float = math.inf
     falling: bool = False
+    improving: bool = False
 
     def update(self, value: float, *, step: int, loss: float = math.inf) -> bool:
         """Take one evaluation into account; True if its weights are to be kept."""
@@ -78,6 +81,8 @@ class EarlyStopping:
         else:
             self.waited += 1
         gain = self._gain(value, over=self.best)
+        noise = self._noise() if self.rows > 0 else STILL * abs(self.best or 0.0)
+        self.improving = self.best is not None and gain > noise
         clearly = self.rows > 0 and self.best_step > 0 and gain < -self._noise()
         self.worse = self.worse + 1 if clearly else 0
         # The untrained start is no earlier model of the same kind: it is passed only by something better, which of as

@@ -26,11 +26,13 @@ PROBE: Final = "linear probe on the untouched model's mean states"
 
 
 def measure_baselines(subject: Answering, run: Prepared, journal: Journal) -> None:
-    """Score the guess that reads no text, and a linear probe on the untouched model."""
+    """Score the guess that reads no text, which costs nothing, and where asked for a probe on the untouched model."""
     judge, train, judged = subject.judge, subject.examples["train"], subject.examples[run.report_split]
     known = judge.targets(train)
     guess, thresholds = judge.guess(known, rows=len(judged)), judge.guess_thresholds(known)
     write_scores(subject, run, guess, thresholds, who=judge.guess_name, journal=journal)
+    if not run.recipe.evaluate.baselines:
+        return
     prober = prober_of(subject, run)
     probe, thresholds = prober.baseline(train, subject.examples["validation"])
     found = probe.predict(prober.features(judged))

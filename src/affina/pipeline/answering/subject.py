@@ -185,12 +185,13 @@ class Answering:
         asked, around = run.recipe.train.head_start, run.frozen.around if run.precision == "fp32" else unknown
         return prober_of(self, run).start_head(train, validation, asked=asked, around=around)
 
-    def floor(self, run: Prepared) -> Floor | None:
+    def floor(self, run: Prepared) -> Floor:
         """What the guess reaches on the rows that choose the checkpoint.
 
-        Where the classes are weighted, a model that learns may well stay below that, and is not judged.
+        Where the classes are weighted, its loss is that of an even guess: a model that learns may well stay above that
+        of the shares.
         """
-        return None if self.weighted else self._guess(run)
+        return Floor(metric=self._guess(run).metric, loss=self.guessing(run))
 
     def guessing(self, run: Prepared) -> float:
         """The loss of guessing by what the rows have, or evenly where the labels are weighted."""

@@ -31,6 +31,7 @@ from affina.record.progress import Progress
 from affina.record.risks import Probed
 from affina.risks.allowance import Allowance
 from affina.risks.probe import Probe
+from affina.training.control import Floor
 from affina.values import Resolved
 
 LOSS: Final = "loss"
@@ -87,6 +88,20 @@ class ByName(Learns):
             return {**found, LOSS: self.judged_loss(run)}
 
         return evaluate
+
+    def floor(self, run: Prepared) -> Floor | None:
+        """What the guess reaches where answers are scored; None where the loss alone is looked at.
+
+        The loss is in nats for each token, of what knows all names and nothing of a row: that decides between labels
+        once a row.
+        """
+        if not self._is_scored(run):
+            return None
+        targets = self.targets("validation")[judged_places(run)]
+        guess = self.judge.guess(self.targets("train"), rows=len(targets))
+        found = self.judge.quick(guess, targets)
+        tokens = sum(passage.targets for passage in self.judged(run))
+        return Floor(metric=found[run.hyper.metric.value], loss=found[LOSS] * len(targets) / tokens, names=True)
 
     def rate(self, run: Prepared) -> Rated:
         """By the metric that chooses the checkpoint: of the answers, or the loss of the names' tokens."""

@@ -91,7 +91,9 @@ class Writing(Learns):
         """Nothing: an evaluation does the same."""
 
     def baselines(self, run: Prepared, journal: Journal) -> None:
-        """The untouched model on the same rows: as it is, and shown training rows."""
+        """The untouched model on the same rows, where asked for: as it is, and shown training rows."""
+        if not run.recipe.evaluate.baselines:
+            return
         measuring.measure_baselines(self, run, journal)
 
     def export(self, run: Prepared, folder: RunFolder) -> None:
