@@ -13,6 +13,7 @@ from transformers import AutoModelForSequenceClassification
 
 from affina.errors import ModelError, RecipeError
 from affina.methods import lora
+from affina.methods.targets import reached
 from affina.models.heads import hidden_states
 from affina.models.quiet import quiet
 from affina.models.saving import save_model
@@ -375,3 +376,23 @@ def test_quantized_weights_are_refused():
     said.module.config.quantization_config = {"quant_method": "gptq", "bits": 4}
     with pytest.raises(ModelError, match="quantization_config"):
         attach(said)
+
+
+def test_how_much_of_the_blocks_has_an_update_is_said():
+    made = case("llama/write")
+    some, every = (
+        [update.layer for update in attach(case("llama/write"), targets=targets).updates]
+        for targets in ("attention", "linear")
+    )
+    assert reached(made.module, made.anatomy, every) == "21 matrices, 100% of the blocks' weights"
+    assert reached(made.module, made.anatomy, some).startswith("12 matrices, ")
+    assert "100%" not in reached(made.module, made.anatomy, some)
+
+
+def test_experts_that_are_kept_in_a_stack_are_said_to_have_none():
+    made = case("llama/write")
+    layers = [update.layer for update in attach(case("llama/write")).updates]
+    made.module.model.layers[0].mlp.experts = torch.nn.Parameter(torch.zeros(4, 32, 32))
+    assert "stacks of matrices, such as model.layers.0.mlp.experts, can have none" in reached(
+        made.module, made.anatomy, layers
+    )

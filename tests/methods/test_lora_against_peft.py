@@ -48,6 +48,26 @@ def factors(theirs: Any, update: Any) -> tuple[torch.Tensor, torch.Tensor]:
     return layer.lora_A["default"].weight, layer.lora_B["default"].weight
 
 
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("t5/write", ("q", "v")),
+        ("t5/write", ("q", "k", "v", "o")),
+        ("llama/write", ("q_proj",)),
+        ("bart/write", ("fc1",)),
+    ],
+)
+def test_a_name_chooses_the_layers_that_it_chooses_in_peft(name, targets):
+    made = case(name)
+    twin = made.twin()
+    ours = lora.attach(made.module, made.anatomy, LoraSpec(rank=2, targets=tuple(targets)))
+    theirs = peft.get_peft_model(twin.module, peft.LoraConfig(r=2, target_modules=list(targets)))
+    chosen = {path.removeprefix("base_model.model.") for path, _ in theirs.named_modules() if path.endswith(".lora_A")}
+    assert {path for update in ours.updates for path in update.layer.paths} == {
+        path.removesuffix(".lora_A") for path in chosen
+    }
+
+
 @pytest.mark.parametrize("spec", [{"rslora": True}, {"targets": ("attention", "embeddings")}], ids=["linear", "some"])
 @pytest.mark.parametrize("double", [True, False], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", ALL)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, final
 import torch
 from torch import Tensor, nn
 
-from affina.errors import ModelError, Problem
+from affina.errors import ModelError, Problem, RecipeError
 from affina.methods.added import Added
 from affina.methods.prompt import check_length
 from affina.models import starts
@@ -194,8 +194,11 @@ def find_stacks(module: Any, anatomy: Anatomy, words: Sequence[int], *, both: bo
     """The stacks of a model that are to have a prefix.
 
     Raises:
+        RecipeError: both are asked for where there is one.
         ModelError: one of them cannot.
     """
+    if both and not module.config.is_encoder_decoder:
+        raise RecipeError(_one_stack(module))
     try:
         stacks = stacks_of(module, anatomy, words, both=both)
     except Exception as error:  # a family's own code, given a cache or a configuration that it may not be made for
@@ -204,6 +207,15 @@ def find_stacks(module: Any, anatomy: Anatomy, words: Sequence[int], *, both: bo
     if not stacks:
         raise _unfit(module, "none, or some that forget their beginning")
     return stacks
+
+
+def _one_stack(module: Any) -> Problem:
+    return Problem(
+        where="recipe key method.stacks",
+        expected=f"decoder (the default), since a {type(module).__name__} has one stack of blocks",
+        found="both",
+        fix="leave method.stacks out, or choose an encoder-decoder",
+    )
 
 
 def _unfit(module: Any, found: str) -> ModelError:

@@ -66,6 +66,19 @@ def same_layers(module: Any, anatomy: Anatomy, layers: Collection[Layer], spec: 
     return {layer.path for layer in asked} == {layer.path for layer in layers}
 
 
+def reached(module: Any, anatomy: Anatomy, layers: Sequence[Layer]) -> str:
+    """How many matrices have an update, and which of the blocks' they leave out, in words."""
+    inside = [layer for layer in layers if within(layer.path, anatomy.blocks)]
+    matrices = {name: one for name, one in module.named_parameters() if one.ndim > 1 and within(name, anatomy.blocks)}
+    counted = f"{len(layers)} matrices"
+    if any(layer.is_packed for layer in layers) or not matrices:
+        return counted
+    share = sum(layer.inputs * layer.outputs for layer in inside) / sum(one.numel() for one in matrices.values())
+    counted += f", {share:.0%} of the blocks' weights"
+    stacked = next((name for name, one in matrices.items() if one.ndim > 2), None)
+    return counted if stacked is None else f"{counted}; stacks of matrices, such as {stacked}, can have none"
+
+
 def _outside_head(module: Any, anatomy: Anatomy) -> tuple[Layer, ...]:
     return tuple(layer for layer in layers_of(module) if not in_head(layer, anatomy))
 
@@ -93,10 +106,15 @@ def _matches(layer: Layer, target: str, blocks: Sequence[str], words: Any) -> bo
     if target == "embeddings":
         return words in layer.modules
     if target not in ("linear", "attention"):
-        return any(target in path for path in layer.paths)
+        return any(_named(target, path) for path in layer.paths)
     if block is None or layer.kind == "embedding":
         return False
     return target == "linear" or "att" in layer.path.removeprefix(block).rpartition(".")[0].lower()
+
+
+def _named(target: str, path: str) -> bool:
+    """Whether a target is a layer's name, or some of the names in its path: `q` is no part of `query`."""
+    return f".{target}." in f".{path}."
 
 
 def check_rank(layers: Iterable[Layer], rank: int) -> None:
@@ -142,7 +160,7 @@ def _nothing(target: str, layers: Sequence[Layer], module: Any, anatomy: Anatomy
     return RecipeError(
         Problem(
             where=_WHERE,
-            expected="linear, attention, embeddings, or a part of a layer's name in the blocks that are asked for",
+            expected="linear, attention, embeddings, or the name of a layer in the blocks that are asked for",
             found=f"{target!r}, which matches {_what(target, module, anatomy)}",
             fix=f"take of these: {shown}",
         )
@@ -152,7 +170,7 @@ def _nothing(target: str, layers: Sequence[Layer], module: Any, anatomy: Anatomy
 def _what(target: str, module: Any, anatomy: Anatomy) -> str:
     """What a target does match, where that is no layer that can have an update."""
     output = module.get_output_embeddings()
-    matched = {path: child for path, child in module.named_modules() if path and target in path}
+    matched = {path: child for path, child in module.named_modules() if path and _named(target, path)}
     if output is not None and output in matched.values():
         return "the output layer alone, whose loss is computed from its own matrix"
     if matched and all(within(path, anatomy.head) for path in matched):

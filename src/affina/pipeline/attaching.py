@@ -17,6 +17,7 @@ from affina.methods import full, lora, partial, prefix, prompt
 from affina.methods.base import Attached, Mergeable
 from affina.methods.lora import LowRank
 from affina.methods.saved import Beside, attach_saved, layout
+from affina.methods.targets import reached
 from affina.methods.weights import TrainedWeights
 from affina.models.adapter_head import head_modules
 from affina.models.base import base_tensors, length_beside
@@ -136,8 +137,11 @@ def told_of(
     begun = subject.model.source.adapter is not None
     if isinstance(method, LoraSpec):
         found["method (forward)"] = lora.form_of(method, precision, packed=subject.model.source.packed)
-        if begun:
-            found["method.targets"] = Resolved(", ".join(method.targets), "the adapter's own")
+        if isinstance(attached, LowRank):
+            layers = [update.layer for update in attached.updates]
+            said = reached(subject.model.module, subject.model.anatomy, layers)
+            own = "the adapter's own, " if begun else ""
+            found["method.targets"] = Resolved(", ".join(method.targets), f"{own}{said}")
     if isinstance(method, PromptSpec) and not begun:
         found["method.init"] = prompt.start_of(method, subject.start_texts)
     found[ADAPTER] = layout(attached, subject.model.anatomy)

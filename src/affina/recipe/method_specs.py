@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from affina.recipe.base import AUTO, Auto, Spec
 
@@ -13,7 +13,7 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 WHOLE_TARGETS: Final = ("linear", "attention", "embeddings")
-"""Words in `targets` that stand for a kind of layer; any other is a part of a layer's name."""
+"""Words in `targets` that stand for a kind of layer; any other is the name of layers, or of what they are in."""
 
 
 def _words(value: Any) -> Any:
@@ -37,7 +37,8 @@ class LoraSpec(Spec):
     targets: Annotated[Words, Field(min_length=1)] = Field(
         ("linear",),
         description="Which layers: `linear` for all matrix products of the blocks, `attention` for those of attention, "
-        "`embeddings` for the word embeddings, or parts of layers' names.",
+        "`embeddings` for the word embeddings, or names of layers, such as `q_proj`, or of what they are in, "
+        "such as `mlp`.",
     )
     blocks: PositiveInt | Literal["all"] = Field("all", description="How many blocks, counted from the top.")
     init: Literal["uniform", "gaussian"] = Field(
@@ -61,6 +62,11 @@ class PromptSpec(Spec):
     )
     text: str | None = Field(None, description="A text whose words the virtual tokens start as, instead of the labels.")
 
+    @model_validator(mode="after")
+    def _starts_as_its_text(self) -> Self:
+        _check_text(self.text, read=self.init in (AUTO, "texts"), by="init: texts")
+        return self
+
 
 class PrefixSpec(Spec):
     """Keys and values before those of the input are trained, at every layer (Li & Liang 2021)."""
@@ -81,3 +87,18 @@ class PrefixSpec(Spec):
     stacks: Literal["decoder", "both"] = Field(
         "decoder", description="In an encoder-decoder: in the decoder alone, or in the encoder, too."
     )
+
+    @model_validator(mode="after")
+    def _nothing_unread(self) -> Self:
+        """Refuse a text or a width that nothing would read."""
+        _check_text(self.text, read=self.init == "words", by="init: words")
+        if not self.reparameterise and self.width != type(self).model_fields["width"].default:
+            raise ValueError("`width` beside `reparameterise: true`, whose network it is the width of")
+        return self
+
+
+def _check_text(text: str | None, *, read: bool, by: str) -> None:
+    if text is not None and not read:
+        raise ValueError(f"`text` beside `{by}`, which alone reads it")
+    if text is not None and not text.strip():
+        raise ValueError("a `text` with words in it, or none")
