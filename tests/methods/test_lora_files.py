@@ -77,6 +77,14 @@ def saved_by_peft(name: str, folder: Path, **settings) -> tuple[Case, torch.Tens
     return made, expected
 
 
+@pytest.mark.parametrize("name", ["llama/write", "gpt2/write"])
+def test_an_update_of_the_output_layer_is_named_with_the_way_to_use_it(name, tmp_path):
+    saved_by_peft(name, tmp_path, target_modules=["lm_head"])
+    with pytest.raises(ModelError, match="lm_head, the output layer") as caught:
+        put_on(attach_lora, case(name), read_adapter(tmp_path))
+    assert "merge it with peft" in caught.value.problems[0].fix
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_what_peft_saved_gives_the_same_logits_here_and_goes_on_training(name, tmp_path):
     _, expected = saved_by_peft(name, tmp_path)

@@ -39,7 +39,7 @@ def attach_lora(module: Any, anatomy: Anatomy, adapter: Adapter, *, asked: LoraS
     spec = lora_spec(adapter) if asked is None else asked
     factors = _factors(adapter)
     by_path = {path: layer for layer in layers_of(module) for path in layer.paths}
-    _check_paths(adapter, factors, by_path)
+    _check_paths(adapter, factors, by_path, module)
     every = tuple({id(by_path[path].weight): by_path[path] for path in by_path if path in factors}.values())
     start: dict[str, Tensor] = {}
     for layer in every:
@@ -89,16 +89,24 @@ def _factors(adapter: Adapter) -> dict[str, dict[str, Tensor]]:
     return found
 
 
-def _check_paths(adapter: Adapter, factors: Mapping[str, Any], layers: Mapping[str, Layer]) -> None:
+def _check_paths(adapter: Adapter, factors: Mapping[str, Any], layers: Mapping[str, Layer], module: Any) -> None:
     if not factors:
         raise refused(adapter, "factors lora_A and lora_B", "none in its weights", "give another adapter")
-    if unknown := [path for path in factors if path not in layers]:
+    unknown = [path for path in factors if path not in layers]
+    output = module.get_output_embeddings()
+    if output is not None and (own := next((path for path in unknown if output is _at(module, path)), None)):
+        raise refused(adapter, "updates of layers before the output layer", f"one of {own}, the output layer", MERGE)
+    if unknown:
         raise refused(
             adapter,
             "updates of layers that this base model has",
             f"{len(unknown)} of {len(factors)} for layers that it has not: {', '.join(unknown[:3])}",
             "load the base model that it was trained beside",
         )
+
+
+def _at(module: Any, path: str) -> Any:
+    return dict(module.named_modules(remove_duplicate=False)).get(path)
 
 
 def _start_of(
