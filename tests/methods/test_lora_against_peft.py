@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from affina.methods import lora
+from affina.methods import lora, prefix, prompt
 from affina.methods.lora import names_of
 from affina.models.language import load_language_model
 from affina.models.source import locate
-from affina.recipe.method_specs import LoraSpec
+from affina.recipe.method_specs import LoraSpec, PrefixSpec, PromptSpec
 from method_cases import ALL, Case, apart_as_vectors, case
 
 peft = pytest.importorskip("peft")
@@ -113,4 +113,11 @@ def test_counts_on_the_starter_decoder_are_the_papers():
         assert sum(tensor.numel() for tensor in attached.state_dict().values()) == expected
         for update in attached.updates:
             update.detach()
+    for method, spec, expected in (
+        (prompt, PromptSpec(length=20, init="vocabulary"), 20 * 576),
+        (prefix, PrefixSpec(length=10, reparameterise=False), 10 * 2 * 30 * 3 * 64),
+    ):
+        model = load_language_model(locate("starter/decoder"))
+        tokens = method.attach(model.module, model.anatomy, spec, tokenizer=model.tokenizer)
+        assert sum(tensor.numel() for tensor in tokens.state_dict().values()) == expected
     assert names_of("a.b", False) == ("a.b.lora_A.weight", "a.b.lora_B.weight")
