@@ -45,7 +45,7 @@ PUBLISHED = {
     "full, BERT-base": ("classification", "full", 768, 2e-5, 5e-5),
     "full, GPT-3": ("writing", "full", 12_288, 5e-6, 5e-6),
     "lora, RoBERTa-base": ("classification", "lora", 768, 4e-4, 5e-4),
-    "lora, GPT-2 of 1,024": ("writing", "lora", 1_024, 2e-4, 6e-4),
+    "lora, GPT-2 of 1,024": ("writing", "lora", 1_024, 2e-4, 1.2e-3),  # 2e-4 at alpha / rank of 8; here that is 2
     "lora, GPT-3": ("writing", "lora", 12_288, 2e-4, 2e-4),
     "prefix, GPT-2 of 1,280": ("writing", "prefix", 1_280, 5e-5, 3e-4),
     "prompt, GPT-3": ("writing", "prompt", 12_288, 5e-4, 5e-4),

@@ -80,7 +80,7 @@ PRIORS: Final = (
     Prior(task="classification", trained="prefix", width=384, rate=1e-3, source=_SWEPT),
     Prior(task="classification", trained="direct prefix", width=384, rate=3e-2, source=_SWEPT),
     Prior(task=WRITING, trained="full", width=576, rate=2e-4, source=_WRITERS),
-    Prior(task=WRITING, trained="lora", width=576, rate=1e-3, source=_SWEPT),
+    Prior(task=WRITING, trained="lora", width=576, rate=2e-3, source=_SWEPT),
     Prior(task=WRITING, trained="prompt", width=576, rate=1e-1, source=_SWEPT),
     Prior(task=WRITING, trained="prefix", width=576, rate=4.4e-4, source=_SWEPT),
     Prior(task=WRITING, trained="direct prefix", width=576, rate=1e-1, source=_SWEPT),

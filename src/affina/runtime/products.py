@@ -29,7 +29,7 @@ LEAST_ROWS, LEAST_SUMS = 16, 2**24
 """Of the left matrix, and multiplications: smaller products stay torch's; a new shape costs oneDNN 2 or 3 ms once."""
 SIDES: Final = (512, 576, 768)
 """Rows, inner and columns of the product that is timed."""
-TIMES: Final = 4
+TIMES: Final = 6
 CLOSE: Final = 1e-5
 """How far a product may be from that in float64, beside the largest number in it."""
 AFFECTED: Final = ("mm", "addmm")
@@ -69,8 +69,9 @@ def choose(
 @functools.cache
 def fastest() -> Resolved[Products]:
     """What is faster on this processor, by a product of each: some hundredths of a second, once in a process."""
-    left, right = torch.randn(SIDES[0], SIDES[1]), torch.randn(SIDES[1], SIDES[2])
-    own, other = (_seconds(product, left, right) for product in (torch.mm, _by_onednn))
+    left, right = torch.ones(SIDES[0], SIDES[1]), torch.ones(SIDES[1], SIDES[2])
+    taken = [[_seconds(product, left, right) for product in (torch.mm, _by_onednn)] for _ in range(TIMES)]
+    own, other = map(min, zip(*taken, strict=True))  # in turn, so that another process disturbs both alike
     flops = 2e-9 * SIDES[0] * SIDES[1] * SIDES[2]
     timed = f"float32 products at {flops / other:.0f} GFLOP/s by oneDNN, at {flops / own:.0f} by torch's BLAS here"
     return Resolved("onednn" if own > FASTER * other else "torch", timed)
@@ -176,9 +177,7 @@ def _missing() -> str | None:
 
 
 def _seconds(product: Callable[[Tensor, Tensor], Tensor], left: Tensor, right: Tensor) -> float:
-    seconds = []
-    for _ in range(TIMES + 1):  # the first one sets the kernel up
-        started = time.perf_counter()
-        product(left, right)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
+    product(left, right)  # sets the kernel up
+    started = time.perf_counter()
+    product(left, right)
+    return time.perf_counter() - started
