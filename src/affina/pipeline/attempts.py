@@ -72,7 +72,7 @@ def train(
     if resumed is not None:
         loop.resume(resumed)
     if not loop.is_over:
-        prepared.frozen.fill(journal)
+        prepared.frozen.fill(journal, step=loop.step)
     outcome = _run(loop, prepared)
     if outcome.stopped != STUCK:
         return prepared, outcome
