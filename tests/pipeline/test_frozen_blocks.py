@@ -187,6 +187,20 @@ def test_a_run_that_goes_on_is_the_same_bit_for_bit(tmp_path, monkeypatch, metho
         shutil.rmtree(folder.path)
 
 
+def test_another_version_of_the_code_makes_its_own_states(tmp_path, monkeypatch):
+    prepared = run_of(tmp_path, cache=True, method=TOP)
+
+    def name():
+        with with_frozen_states(prepared, RunFolder(tmp_path / "run")) as run, Journal(tmp_path / "lines") as record:
+            run.frozen.fill(record)
+            return [path.name for path in (tmp_path / "run").glob("frozen-blocks-*")]
+
+    first = name()
+    assert name() == first
+    monkeypatch.setattr(stepping_over, "code_hash", lambda: "another version")
+    assert name() != first
+
+
 def test_a_stopped_run_goes_on_as_it_was_decided_whatever_the_disk_has_now(tmp_path, monkeypatch):
     """Without that the values of the recipe would differ, and the run could not go on at all."""
     data = write_csv(tmp_path / "rows.csv", sample_rows(40))

@@ -26,7 +26,7 @@ from affina.pipeline.cutting import layouts_of
 from affina.pipeline.kept import Kept, Readable, Stretch
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
-from affina.pipeline.same_run import hash_of
+from affina.pipeline.same_run import code_hash, hash_of
 from affina.pipeline.stretches import batches_to_keep
 from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
@@ -223,7 +223,7 @@ def _blocks_run(stretch: Stretch, below: Opened | None) -> str:
 
 
 def _key(prepared: Prepared, stretch: Stretch) -> str:
-    """The same where every bit of what is kept would be the same.
+    """The same where every bit of what is kept would be the same; another version of the code may make others.
 
     The weights that other stages move are a part of it, as they are now: a run that goes back to its best weights, or
     goes on from a checkpoint, finds a file that fits them or none.
@@ -232,5 +232,5 @@ def _key(prepared: Prepared, stretch: Stretch) -> str:
     held, still = prepared.attached.state_dict(), hashlib.sha256()
     for name in stretch.still:
         still.update(held[name].cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    what = (repr(stretch.cut), repr(stretch.shelves), still.hexdigest())
+    what = (repr(stretch.cut), repr(stretch.shelves), still.hexdigest(), code_hash())
     return hash_of(prepared, recipe, *what, prepared.evaluation_budget, prepared.precision)[:16]
