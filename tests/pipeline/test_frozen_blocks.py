@@ -18,6 +18,7 @@ from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Event
+from affina.reporting.formats import sized
 from affina.runtime import disk
 from affina.training import loop as loop_module
 from bench_of_kept_states import (
@@ -175,9 +176,12 @@ def test_a_run_that_goes_on_is_the_same_bit_for_bit(tmp_path, monkeypatch, metho
     whole, folder = run_of(tmp_path, **parts), RunFolder(tmp_path / "parts")
     trained(whole, tmp_path / "whole")
     for step in (1, 4):
-        with pytest.raises(Interrupted):
+        with pytest.raises(Interrupted) as caught:
             stopped(run_of(tmp_path, **parts), folder, monkeypatch, step=step)
         [file] = folder.path.glob("frozen-blocks-*")
+        [problem] = caught.value.problems
+        assert problem.fix.startswith("give the same command again")
+        assert f"{file.name} ({sized(whole.kept.bytes)}): removed, it is made again" in problem.fix
         if not is_left:
             shutil.rmtree(file)
         torch.manual_seed(12345)  # what the process draws in between must not matter

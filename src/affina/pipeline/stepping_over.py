@@ -33,7 +33,7 @@ from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Event
 from affina.record.progress import Progress
-from affina.reporting.formats import mebibytes
+from affina.reporting.formats import mebibytes, sized
 from affina.runtime import heap, randomness
 from affina.training.kept_states import Reader, write
 from affina.training.precision import Precision
@@ -56,18 +56,33 @@ def with_frozen_states(prepared: Prepared, folder: RunFolder) -> Iterator[Prepar
     stopped = False
     try:
         yield replace(prepared, frozen=states)
-    except Interrupted:
+    except Interrupted as error:
         stopped = True
-        raise
+        raise _with_what_stays(error, folder) from error
     finally:
         states.close()
         if not stopped:
             _remove(folder)
 
 
+def _with_what_stays(error: Interrupted, folder: RunFolder) -> Interrupted:
+    """The same, with what is kept for the run to go on, and how to free it."""
+    held = [(path, sum(file.stat().st_size for file in path.iterdir())) for path in folder.path.glob(_name(folder))]
+    if not held:
+        return error
+    first, *others = error.problems
+    named = ", ".join(f"{path.name} ({sized(size)})" for path, size in held)
+    fix = f"{first.fix}; until then what frozen blocks gave stays there in {named}: removed, it is made again"
+    return Interrupted(replace(first, fix=fix), *others)
+
+
+def _name(folder: RunFolder) -> str:
+    return folder.kept_states("*").name
+
+
 def _remove(folder: RunFolder, *, but: Path | None = None) -> None:
     """Take away what this run or an earlier process has kept, half-written files too, all but one folder."""
-    name = folder.kept_states("*").name
+    name = _name(folder)
     for path in (*folder.path.glob(name), *folder.path.glob(f".{name}")):
         if path != but:
             shutil.rmtree(path, ignore_errors=True)
