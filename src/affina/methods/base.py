@@ -97,6 +97,10 @@ class Freezable(Protocol):
         """
         ...
 
+    def train_all(self) -> None:
+        """Let all of `state_dict` train again, as when the method was attached."""
+        ...
+
 
 @runtime_checkable
 class Mergeable(Protocol):

@@ -70,6 +70,10 @@ class TrainedWeights:
             parameter.requires_grad_(name in names)
         self._quiet = quiet
 
+    def train_all(self) -> None:
+        """Every trained tensor trains again."""
+        self.train_only(self._trained, quiet=self._quiet_in_all)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Every trained tensor by name; references, not copies."""
         return {name: parameter.detach() for name, parameter in self._trained.items()}
@@ -120,7 +124,7 @@ class TrainedWeights:
 
     def start_anew(self, base: BaseTensors) -> None:
         """The base's tensors again, and a new head as `base` draws it; all of them train."""
-        self.train_only(self._trained, quiet=self._quiet_in_all)
+        self.train_all()
         if self._trained:
             tensors = base()
             self.load_state_dict({name: tensors[name] for name in self._trained})

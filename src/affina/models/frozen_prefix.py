@@ -68,6 +68,11 @@ class Cut:
         return sum(len(stack.blocks) - stack.runs_first for stack in self.stacks)
 
     @property
+    def reach(self) -> int:
+        """How many blocks the known states come out of, those counted that are run for what they hand on."""
+        return sum(len(stack.blocks) for stack in self.stacks)
+
+    @property
     def blocks(self) -> tuple[str, ...]:
         """The blocks that are stepped over."""
         return tuple(block for stack in self.stacks for block in stack.blocks[stack.runs_first :])

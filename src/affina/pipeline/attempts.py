@@ -81,7 +81,7 @@ def train(
     elif unjudged:
         journal.append(Event(step=0, name=STUCK_START, text=f"not looked for: {unjudged}"))
     if not loop.is_over:
-        prepared.frozen.fill(journal)
+        prepared.frozen.fill(journal, step=loop.step)
     outcome = _run(loop, prepared)
     if outcome.stopped != STUCK:
         return prepared, outcome

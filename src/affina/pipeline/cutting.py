@@ -6,20 +6,24 @@ of a batch have their states kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
 
+from affina.methods.base import Freezable
 from affina.models.frozen_prefix import Cut, find_cut, frozen_states, stepped_over
 from affina.pipeline.kept import Readable
 from affina.pipeline.prepared import Prepared
 from affina.runtime import heap, randomness
 from affina.tasks.layout import Layout, first_of_each
 from affina.training.precision import Precision
+from affina.training.stages import Stage
 
+T = TypeVar("T")
 CLOSE: Final = 1e-5
 """Of the loss, and of the gradients as one vector: what the order of float32 sums may change."""
 STILL: Final = 1e-3
@@ -51,35 +55,59 @@ def layouts_of(cut: Cut, batch: Readable) -> Sequence[Layout]:
     return [first_of_each(layouts[0])] if cut.first_alone else layouts
 
 
-def tried(prepared: Prepared) -> Tried | str:
-    """Run a few rows both ways; why the model cannot be cut, for the user, where it is not the same."""
-    kind = type(prepared.model.module).__name__
+def cut_in(prepared: Prepared, stage: Stage | None) -> Cut | str | None:
+    """Where the model is cut while a stage's tensors train, or all do; None where no block can be left out.
+
+    Why it cannot be told, for the user, where the model's own code does not run that way.
+    """
+    return _apart_from_the_run(prepared, stage, _find)
+
+
+def tried(prepared: Prepared, cut: Cut, stage: Stage | None) -> Tried | str:
+    """Run a few rows both ways while a stage's tensors train, or all do; why not, where it is not the same."""
+    return _apart_from_the_run(prepared, stage, partial(_try, cut=cut))
+
+
+def _apart_from_the_run(prepared: Prepared, stage: Stage | None, of: Callable[[Prepared], T]) -> T | str:
+    """What `of` finds of the model as it trains in a stage; the model is afterwards as it was, and nothing drawn."""
+    attached, kind = prepared.attached, type(prepared.model.module).__name__
     try:
         with randomness.untouched():
-            return _try(prepared, kind)
+            if stage is not None and isinstance(attached, Freezable):
+                attached.train_only(stage.names, quiet=stage.quiet)
+            attached.train()
+            return of(prepared)
     except _UnfitError as unfit:
         return str(unfit)
     except Exception as error:  # a family's own code, run in a way that it may not be made for
         said = (str(error).strip().splitlines() or [""])[0]
         return f"in a trial a {kind} could not be cut: {type(error).__name__}: {said}"[:300]
     finally:
-        prepared.attached.eval()
+        if stage is not None and isinstance(attached, Freezable):
+            attached.train_all()
+        attached.eval()
         heap.give_back()  # gradients were there, and a forecast looks at what is held
 
 
-def _try(prepared: Prepared, kind: str) -> Tried:
+def _find(prepared: Prepared) -> Cut | None:
+    batch = _few_rows(prepared)
+    with Precision(prepared.precision, prepared.device).autocast():
+        cut = find_cut(prepared.model.module, prepared.model.anatomy, lambda: prepared.subject.read(batch))
+    return cut if cut and cut.depth else None
+
+
+def _few_rows(prepared: Prepared) -> Any:
+    return prepared.subject.work(prepared).batch(_few(prepared.subject.lengths["train"]))
+
+
+def _try(prepared: Prepared, cut: Cut) -> Tried:
     module, attached, subject = prepared.model.module, prepared.attached, prepared.subject
     work, autocast = subject.work(prepared), Precision(prepared.precision, prepared.device).autocast
-    batch = work.batch(_few(subject.lengths["train"]))
+    batch = _few_rows(prepared)
 
     def run() -> Tensor:
         return subject.read(batch)
 
-    attached.train()
-    with autocast():
-        cut = find_cut(module, prepared.model.anatomy, run)
-    if cut is None or not cut.depth:
-        raise _UnfitError("no block is frozen that could be left out")
     with torch.no_grad():
         with autocast():
             moving = frozen_states(module, cut, run)
@@ -95,6 +123,7 @@ def _try(prepared: Prepared, kind: str) -> Tried:
     with stepped_over(module, cut, known):
         over = _loss_and_gradients(prepared, work.loss(batch))
     if max(_apart(one, other) for one, other in zip(over, whole, strict=True)) > CLOSE:
+        kind = type(module).__name__
         raise _UnfitError(f"in a trial a {kind} gave another loss where its frozen blocks were stepped over")
     types = {"train": tuple(states.dtype for states in narrow), "validation": tuple(states.dtype for states in exact)}
     return Tried(cut=cut, width=exact[0].shape[-1], types=types)
@@ -108,6 +137,7 @@ def _few(lengths: Sequence[int]) -> list[int]:
 
 def _loss_and_gradients(prepared: Prepared, loss: Tensor) -> tuple[Tensor, Tensor]:
     trained = [tensor for group in prepared.attached.parameter_groups() for tensor in group.parameters.values()]
+    trained = [tensor for tensor in trained if tensor.requires_grad]
     found = torch.autograd.grad(loss, trained, allow_unused=True)
     return loss.detach(), torch.cat([gradient.flatten() for gradient in found if gradient is not None])
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from affina.data.mixing import seen_in, weights_of
 from affina.methods.reach import lowest_reached
+from affina.models.frozen_prefix import Cut
 from affina.models.packed import numbers_in, sizes_of
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import judged_places, plan_of, stages_in, turns_in
@@ -32,14 +33,16 @@ class Passed:
         forward: in all blocks.
         reached: in those that the backward pass comes through.
         backward: the same, those that train counted twice.
-        known: in the frozen blocks whose states the run keeps, and steps over.
+        known: in the frozen blocks whose states the run keeps, and steps over, on the mean of its steps.
+        once: in those that are run for that, once over the rows.
         lowest: the number of the first block that is reached.
     """
 
     forward: int
     reached: int
     backward: int
-    known: int
+    known: float
+    once: int
     lowest: int
 
 
@@ -55,9 +58,25 @@ def passed_of(run: Prepared, names: Collection[str] | None = None) -> Passed:
             forward += size
             reached += size * (number >= lowest)
             backward += size * (1 + (name in trained)) * (number >= lowest)
-    stepped_over = () if run.kept is None else run.kept.cut.blocks
-    known = sum(numbers_in(module.get_submodule(path)) for path in stepped_over)
-    return Passed(forward=forward, reached=reached, backward=backward, known=known, lowest=lowest)
+    known, once = _stepped_over(run)
+    return Passed(forward=forward, reached=reached, backward=backward, known=known, once=once, lowest=lowest)
+
+
+def weights_in(run: Prepared, cut: Cut) -> int:
+    """The weights of the blocks that are stepped over."""
+    return sum(numbers_in(run.model.module.get_submodule(path)) for path in cut.blocks)
+
+
+def _stepped_over(run: Prepared) -> tuple[float, int]:
+    """See `Passed.known` and `Passed.once`."""
+    if run.kept is None:
+        return 0, 0
+    known, once = 0.0, 0
+    for stretch in run.kept.stretches:
+        before, weights = run.kept.before(stretch), weights_in(run, stretch.cut)
+        known += stretch.share * weights
+        once += weights - (weights_in(run, before.cut) if before else 0)
+    return known, once
 
 
 def tokens_of_epoch(run: Prepared) -> int:
@@ -93,7 +112,7 @@ def effort_of(run: Prepared, tokens: int, plan: Plan | None = None) -> float:
     epochs = tokens / max(1, tokens_of_epoch(run))
     judged = sum(lengths["validation"][place] for place in judged_places(run))
     evaluated = judged * (1 + epochs * run.hyper.per_epoch.value)
-    once = known * (sum(lengths["train"]) + judged)
+    once = passed.once / passed.forward * (sum(lengths["train"]) + judged)
     trained = (1 - known + _backward(run, passed, plan) / passed.forward) * tokens
     around = AROUND / max(LEAST_WEIGHTS, passed.forward)
     return around + once + trained + (1 - known) * evaluated + run.subject.report_work(run)

@@ -5,6 +5,7 @@ Whether a run keeps anything is decided in `keeping`; the file is `stepping_over
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -27,8 +28,11 @@ class FrozenStates(Protocol):
         """Whether what was to be kept is, as far as it was tried."""
         ...
 
-    def fill(self, journal: Journal) -> None:
-        """Run the frozen blocks once over all rows that are kept, unless that was done."""
+    def fill(self, journal: Journal, *, step: int = 0) -> None:
+        """Run the blocks that are frozen in a step once over all rows that are kept, unless that was done.
+
+        To be called again where the run comes to another stage, and where weights are put back.
+        """
         ...
 
     def around(self, split: str, places: Sequence[int], batch: Readable) -> AbstractContextManager[None]:
@@ -67,7 +71,7 @@ class RunWhole:
 
     as_planned = True
 
-    def fill(self, journal: Journal) -> None:
+    def fill(self, journal: Journal, *, step: int = 0) -> None:
         """There is nothing to fill."""
 
     def around(self, *_: object) -> AbstractContextManager[None]:
@@ -79,18 +83,53 @@ WHOLE: Final = RunWhole()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What is kept of a run's frozen blocks.
+class Stretch:
+    """Steps in which the same blocks are stepped over: all of a run's, or stages in a row of layers that train in turn.
 
     Attributes:
         cut: which blocks they are.
         shelves: split to what is kept of its rows, for each stack of blocks.
+        still: names of what trains in the run and in none of these steps; what is kept hangs on them.
+        start: the first step, counted from 0.
+        end: the step after the last one.
+        share: of the run's steps.
+        goes_on: what was kept in the stretch before is read to make this, and lies beside it meanwhile.
     """
 
     cut: Cut
     shelves: Mapping[str, tuple[Shelf, ...]]
+    still: tuple[str, ...] = ()
+    start: int = 0
+    end: float = math.inf
+    share: float = 1.0
+    goes_on: bool = False
 
     @property
     def bytes(self) -> int:
         """On the disk."""
         return sum(shelf.bytes for shelves in self.shelves.values() for shelf in shelves)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is kept of a run's frozen blocks.
+
+    Attributes:
+        stretches: in their order; in steps that are in none, all blocks run.
+    """
+
+    stretches: tuple[Stretch, ...]
+
+    def at(self, step: int) -> Stretch | None:
+        """The stretch that a step is in."""
+        return next((one for one in self.stretches if one.start <= step < one.end), None)
+
+    def before(self, stretch: Stretch) -> Stretch | None:
+        """The stretch whose states are read to make a stretch's own."""
+        return self.stretches[self.stretches.index(stretch) - 1] if stretch.goes_on else None
+
+    @property
+    def bytes(self) -> int:
+        """On the disk, in the largest moment."""
+        pairs = ((stretch, self.before(stretch)) for stretch in self.stretches)
+        return max(stretch.bytes + (before.bytes if before else 0) for stretch, before in pairs)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from affina.models.base import width
+from affina.pipeline.kept import WHOLE
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.regularising import regularisers_of
 from affina.pipeline.training import optimizer_of, plan_of, rates_at, turns_in
@@ -177,7 +178,12 @@ def recall(prepared: Prepared, records: Sequence[Payload]) -> Prepared:
 
 
 def probe_rates(prepared: Prepared, *, steps: int) -> RangeTest:
-    """Run a range test around the prior; the model is afterwards as it was."""
+    """Run a range test around the prior; the model is afterwards as it was.
+
+    All layers move in it: where they train in turn, blocks are run whose states are kept for a stage.
+    """
+    if (turns := turns_in(prepared)) is not None and turns.stages:
+        prepared = replace(prepared, frozen=WHOLE)
     plan, train, prior = plan_of(prepared), prepared.recipe.train, prepared.hyper.prior.value
     rates = rates_at(prepared, body=prior, head=head_rate_beside(prepared, prior).value)
     optimizer = optimizer_of(prepared, rates)

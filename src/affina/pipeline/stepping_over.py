@@ -7,6 +7,8 @@ decided in `keeping`.
 
 from __future__ import annotations
 
+import hashlib
+import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -19,21 +21,21 @@ import torch
 from torch import Tensor
 
 from affina.errors import AffinaError, Interrupted, ResourceError, RunError
-from affina.models.frozen_prefix import frozen_states, stepped_over
+from affina.models.frozen_prefix import Cut, frozen_states, stepped_over
 from affina.pipeline.cutting import layouts_of
-from affina.pipeline.keeping import batches_to_keep
-from affina.pipeline.kept import Kept, Readable
+from affina.pipeline.kept import Kept, Readable, Stretch
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.resolved import resolved_recipe
-from affina.pipeline.same_run import hash_of
+from affina.pipeline.same_run import code_hash, hash_of
+from affina.pipeline.stretches import batches_to_keep
 from affina.record.files import whole_folder
 from affina.record.folder import RunFolder
 from affina.record.journal import Journal
 from affina.record.payloads import Event
 from affina.record.progress import Progress
-from affina.reporting.formats import mebibytes
+from affina.reporting.formats import mebibytes, sized
 from affina.runtime import heap, randomness
-from affina.training.kept_states import Reader, Shelf, write
+from affina.training.kept_states import Reader, write
 from affina.training.precision import Precision
 
 KEPT = "frozen blocks"
@@ -54,20 +56,36 @@ def with_frozen_states(prepared: Prepared, folder: RunFolder) -> Iterator[Prepar
     stopped = False
     try:
         yield replace(prepared, frozen=states)
-    except Interrupted:
+    except Interrupted as error:
         stopped = True
-        raise
+        raise _with_what_stays(error, folder) from error
     finally:
         states.close()
         if not stopped:
             _remove(folder)
 
 
-def _remove(folder: RunFolder) -> None:
-    """Take away what this run or an earlier process has kept, half-written files too."""
-    name = folder.kept_states("*").name
+def _with_what_stays(error: Interrupted, folder: RunFolder) -> Interrupted:
+    """The same, with what is kept for the run to go on, and how to free it."""
+    held = [(path, sum(file.stat().st_size for file in path.iterdir())) for path in folder.path.glob(_name(folder))]
+    if not held:
+        return error
+    first, *others = error.problems
+    named = ", ".join(f"{path.name} ({sized(size)})" for path, size in held)
+    fix = f"{first.fix}; until then what frozen blocks gave stays there in {named}: removed, it is made again"
+    return Interrupted(replace(first, fix=fix), *others)
+
+
+def _name(folder: RunFolder) -> str:
+    return folder.kept_states("*").name
+
+
+def _remove(folder: RunFolder, *, but: Path | None = None) -> None:
+    """Take away what this run or an earlier process has kept, half-written files too, all but one folder."""
+    name = _name(folder)
     for path in (*folder.path.glob(name), *folder.path.glob(f".{name}")):
-        shutil.rmtree(path, ignore_errors=True)
+        if path != but:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @final
@@ -82,8 +100,7 @@ class StatesOnDisk:
 
     def __init__(self, prepared: Prepared, kept: Kept, folder: RunFolder) -> None:
         self._run, self._kept, self._folder = prepared, kept, folder
-        self._path = folder.kept_states(_key(prepared, kept))
-        self._readers: dict[str, list[Reader]] = {}
+        self._open: Opened | None = None
         self._given_up = False
 
     @property
@@ -91,53 +108,79 @@ class StatesOnDisk:
         """Whether the disk took it."""
         return not self._given_up
 
-    def fill(self, journal: Journal) -> None:
-        """Run the frozen blocks once over all rows, unless an earlier process did; without the room, each pass does."""
-        if self._readers or self._given_up:
+    def fill(self, journal: Journal, *, step: int = 0) -> None:
+        """Run the blocks that are frozen in a step once over all rows, unless an earlier process did.
+
+        What was kept for other steps is taken away. Without the room for it, each pass runs the blocks.
+        """
+        if self._given_up:
+            return
+        stretch = self._kept.at(step)
+        if stretch is None:
+            self.close()
+            _remove(self._folder)
+            return
+        path = self._path_of(stretch)
+        if self._open is not None and self._open.path == path:
             return
         try:
-            if not self._path.is_dir():
-                self._write(journal)
-            self._open()
+            if not path.is_dir():
+                self._write(stretch, path, journal, step=step)
+            self.close()
+            _remove(self._folder, but=path)
+            self._open = Opened(stretch, path)
         except (OSError, OverflowError, ResourceError, RunError) as error:
             self._given_up = True
             self.close()
             _remove(self._folder)
             why = error.problems[0].found if isinstance(error, AffinaError) else f"{type(error).__name__}: {error}"
             text = f"what the frozen blocks give could not be kept ({why}): they are run in each pass, which is as good"
-            journal.append(Event(step=0, name=KEPT, text=text))
+            journal.append(Event(step=step, name=KEPT, text=text))
 
-    def _write(self, journal: Journal) -> None:
-        _remove(self._folder)
+    def _path_of(self, stretch: Stretch) -> Path:
+        return self._folder.kept_states(_key(self._run, stretch))
+
+    def _write(self, stretch: Stretch, path: Path, journal: Journal, *, step: int) -> None:
+        below = self._open if self._is_below(stretch) else None
+        if below is None:
+            self.close()
+        _remove(self._folder, but=below.path if below else None)
         started = time.perf_counter()
-        with whole_folder(self._path) as path, randomness.untouched():
+        with whole_folder(path) as new, randomness.untouched():
             self._run.attached.eval()
-            for split, shelves in self._kept.shelves.items():
-                self._write_split(split, shelves, path, journal=journal)
-        rows = sum(len(shelves[0].rows) for shelves in self._kept.shelves.values())
+            for split in stretch.shelves:
+                self._write_split(split, stretch, new, journal=journal)
+        rows = sum(len(shelves[0].rows) for shelves in stretch.shelves.values())
+        until = "the training has ended" if math.isinf(stretch.end) else f"step {stretch.end:.0f}"
         text = (
-            f"the frozen blocks were run once over {rows:,} rows: what they gave is kept in"
-            f" {mebibytes(self._kept.bytes)} until the training has ended ({time.perf_counter() - started:.1f} s)"
+            f"{_blocks_run(stretch, below)} run once over {rows:,} rows: what they gave is kept in"
+            f" {mebibytes(stretch.bytes)} until {until} ({time.perf_counter() - started:.1f} s)"
         )
-        journal.append(Event(step=0, name=KEPT, text=text))
+        journal.append(Event(step=step, name=KEPT, text=text))
 
-    def _write_split(self, split: str, shelves: Sequence[Shelf], folder: Path, *, journal: Journal) -> None:
-        run, rows, done = self._run, shelves[0].rows, 0
+    def _is_below(self, stretch: Stretch) -> bool:
+        """Whether what is at hand is what a stretch goes on from, and still what its blocks would give."""
+        before, opened = self._kept.before(stretch), self._open
+        return opened is not None and opened.stretch is before and opened.path == self._path_of(opened.stretch)
+
+    def _write_split(self, split: str, stretch: Stretch, folder: Path, *, journal: Journal) -> None:
+        run, shelves, done = self._run, stretch.shelves[split], 0
+        rows = shelves[0].rows
         kept_small = heap.Heap(largest=1)
         with ExitStack() as files:
             opened = [files.enter_context((folder / shelf.name).open("wb")) for shelf in shelves]
             for places in batches_to_keep(run, split, sorted(rows)):
-                for file, shelf, states in zip(opened, shelves, self._states(split, places), strict=True):
+                for file, shelf, states in zip(opened, shelves, self._states(split, places, stretch.cut), strict=True):
                     write(file, shelf, states)
                 kept_small.settle()
                 done += len(places)
                 journal.show(Progress(what=f"rows, {KEPT}, {split}", done=done, of=len(rows)))
 
-    def _states(self, split: str, places: Sequence[int]) -> list[Tensor]:
-        """What the frozen blocks give of the tokens of these rows, for each stack."""
-        run, cut = self._run, self._kept.cut
+    def _states(self, split: str, places: Sequence[int], cut: Cut) -> list[Tensor]:
+        """What the blocks below a cut give of the tokens of these rows, for each stack; those that are known are."""
+        run = self._run
         batch = run.subject.batch_of(split, places, run.device)
-        with torch.inference_mode(), self._precision(split):
+        with torch.inference_mode(), self._precision(split), self.around(split, places, batch):
             found = frozen_states(run.model.module, cut, lambda: run.subject.read(batch))
         return [layout.gathered(states) for layout, states in zip(layouts_of(cut, batch), found, strict=True)]
 
@@ -145,31 +188,64 @@ class StatesOnDisk:
         """Rows are evaluated in the weights' own precision, whatever they are trained in."""
         return Precision(self._run.precision, self._run.device).autocast() if split == "train" else nullcontext()
 
-    def _open(self) -> None:
-        for split, shelves in self._kept.shelves.items():
-            self._readers[split] = [Reader(self._path, shelf) for shelf in shelves]
-
     def around(self, split: str, places: Sequence[int], batch: Readable) -> AbstractContextManager[None]:
         """The frozen blocks are stepped over; before `fill`, where it failed, and for rows not kept, they run."""
-        readers = self._readers.get(split)
-        if readers is None or not readers[0].has(places):
+        readers = self._open.readers.get(split) if self._open else None
+        if self._open is None or readers is None or not readers[0].has(places):
             return nullcontext()
-        layouts = layouts_of(self._kept.cut, batch)
+        cut = self._open.stretch.cut
+        layouts = layouts_of(cut, batch)
         states = [
             layout.spread(reader.read(places).to(layout.places.device))
             for reader, layout in zip(readers, layouts, strict=True)
         ]
-        return stepped_over(self._run.model.module, self._kept.cut, states)
+        return stepped_over(self._run.model.module, cut, states)
 
     def close(self) -> None:
         """Let go of the files; from now on the blocks run."""
-        for readers in self._readers.values():
+        if self._open is not None:
+            self._open.close()
+        self._open = None
+
+
+@final
+class Opened:
+    """The files of a stretch.
+
+    Args:
+        stretch: what they hold.
+        path: the folder that they are in.
+
+    Raises:
+        OSError: one is not there, or of another size.
+    """
+
+    def __init__(self, stretch: Stretch, path: Path) -> None:
+        self.stretch, self.path = stretch, path
+        self.readers = {split: [Reader(path, shelf) for shelf in held] for split, held in stretch.shelves.items()}
+
+    def close(self) -> None:
+        """Let go of them."""
+        for readers in self.readers.values():
             for reader in readers:
                 reader.close()
-        self._readers = {}
 
 
-def _key(prepared: Prepared, kept: Kept) -> str:
-    """The same where every bit of what is kept would be the same."""
+def _blocks_run(stretch: Stretch, below: Opened | None) -> str:
+    if below is None:
+        return "the frozen blocks were"
+    return f"{stretch.cut.depth - below.stretch.cut.depth} of {stretch.cut.depth} frozen blocks were"
+
+
+def _key(prepared: Prepared, stretch: Stretch) -> str:
+    """The same where every bit of what is kept would be the same; another version of the code may make others.
+
+    The weights that other stages move are a part of it, as they are now: a run that goes back to its best weights, or
+    goes on from a checkpoint, finds a file that fits them or none.
+    """
     recipe = resolved_recipe(prepared).model_dump(mode="json", include={"data", "task", "method", "seed"})
-    return hash_of(prepared, recipe, repr(kept), prepared.evaluation_budget, prepared.precision)[:16]
+    held, still = prepared.attached.state_dict(), hashlib.sha256()
+    for name in stretch.still:
+        still.update(held[name].cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    what = (repr(stretch.cut), repr(stretch.shelves), still.hexdigest(), code_hash())
+    return hash_of(prepared, recipe, *what, prepared.evaluation_budget, prepared.precision)[:16]

@@ -80,6 +80,7 @@ def build_loop(
         folder=folder,
         journal=journal,
         regularisers=regularisers_of(prepared),
+        frozen_moved=lambda step: prepared.frozen.fill(journal, step=step),
     )
 
 

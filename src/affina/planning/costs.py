@@ -18,7 +18,8 @@ from affina.data.batching import by_length
 from affina.methods.added import taken_by
 from affina.methods.prompt import SoftPrompt
 from affina.models.base import width
-from affina.pipeline.effort import passed_of, stages_and_shares
+from affina.models.frozen_prefix import Cut
+from affina.pipeline.effort import passed_of, stages_and_shares, weights_in
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.training import planner_of
 from affina.planning.activations import Shape
@@ -46,9 +47,9 @@ class Costs:
         prefix: keys and values that stand before those of each row.
     """
 
-    forward_weights: int
+    forward_weights: float
     backward_weights: float
-    blocks: int
+    blocks: float
     reached: float
     width: int
     moved: float = 1.0
@@ -102,11 +103,16 @@ def costs_on_the_whole(prepared: Prepared, plan: Plan) -> Costs:
 
 
 def without_known(prepared: Prepared, costs: Costs) -> Costs:
-    """What passes cost that step over the frozen blocks of a run, whose states it keeps."""
-    if prepared.kept is None:
-        return costs
-    blocks, known = len(prepared.kept.cut.blocks), passed_of(prepared).known
-    return replace(costs, forward_weights=costs.forward_weights - known, blocks=costs.blocks - blocks)
+    """What passes cost that step over the frozen blocks of a run, whose states it keeps; on the mean of its steps."""
+    for stretch in prepared.kept.stretches if prepared.kept else ():
+        costs = above(prepared, costs, stretch.cut, share=stretch.share)
+    return costs
+
+
+def above(prepared: Prepared, costs: Costs, cut: Cut, *, share: float = 1.0) -> Costs:
+    """What passes cost of which a share steps over the blocks of a cut."""
+    weights = costs.forward_weights - share * weights_in(prepared, cut)
+    return replace(costs, forward_weights=weights, blocks=costs.blocks - share * len(cut.blocks))
 
 
 def costs_of(prepared: Prepared, names: Collection[str] | None = None) -> Costs:

@@ -20,6 +20,7 @@ from affina.pipeline.training import judged_places, turns_in
 from affina.planning.activations import Shape
 from affina.planning.costs import (
     Costs,
+    above,
     batches_of,
     costs_of,
     costs_on_the_whole,
@@ -212,11 +213,14 @@ def _keeping(prepared: Prepared, pace: Pace) -> float:
     """To run the frozen blocks once over the rows, and to write what they give."""
     if prepared.kept is None:
         return 0.0
-    whole = costs_of(prepared)
-    above, seconds = without_known(prepared, whole), prepared.kept.bytes / WRITTEN_PER_SECOND
-    for split, shelves in prepared.kept.shelves.items():
-        lengths = [prepared.subject.lengths[split][row] for row in shelves[0].rows]
-        seconds += _forward(prepared, whole, pace, lengths) - _forward(prepared, above, pace, lengths)
+    whole, seconds = costs_of(prepared), 0.0
+    for stretch in prepared.kept.stretches:
+        before, left = prepared.kept.before(stretch), above(prepared, whole, stretch.cut)
+        run = above(prepared, whole, before.cut) if before else whole
+        seconds += stretch.bytes / WRITTEN_PER_SECOND
+        for split, shelves in stretch.shelves.items():
+            lengths = [prepared.subject.lengths[split][row] for row in shelves[0].rows]
+            seconds += _forward(prepared, run, pace, lengths) - _forward(prepared, left, pace, lengths)
     return seconds
 
 

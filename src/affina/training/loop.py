@@ -16,7 +16,7 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, final
 
@@ -71,6 +71,7 @@ class Loop(Generic[B]):
         folder: where checkpoints go.
         journal: where records go.
         regularisers: what acts beside the loss.
+        frozen_moved: called with the coming step where other tensors stand still from it on, or weights were put back.
     """
 
     def __init__(  # noqa: PLR0913 - assembled once, in pipeline.py; each argument is one concern
@@ -87,11 +88,12 @@ class Loop(Generic[B]):
         folder: RunFolder,
         journal: Journal,
         regularisers: Sequence[Regulariser] = (),
+        frozen_moved: Callable[[int], None] = lambda _: None,
     ) -> None:
         self.work, self.plan, self.attached, self.optimizer = work, plan, attached, optimizer
         self.schedule, self.precision, self.stopping, self.control = schedule, precision, stopping, control
         self.folder, self.journal = folder, journal
-        self.regularisers = regularisers
+        self.regularisers, self._frozen_moved = regularisers, frozen_moved
         self.guard = Guard(on=control.guard)
         self.parts = control.parts
         self.step = 0
@@ -230,6 +232,8 @@ class Loop(Generic[B]):
         to_step = self.stopping.best_step
         self.optimizer.start_anew()  # first, so that the weights that are read do not lie beside the moments
         self.attached.load_state_dict(checkpoint.load_best(self.folder, step=to_step))
+        self._frozen_moved(self.step)  # what stands still now may have moved since those weights
+        self.attached.train()
         self.stopping.rewound()
         self.guard.rewound(self.step)
         self.journal.append(mishaps.rewound(self.step, self.guard, to_step=to_step, cause=cause))
@@ -246,6 +250,7 @@ class Loop(Generic[B]):
         if not isinstance(self.attached, Freezable):
             raise TypeError("stages for a method that has none")
         self.attached.train_only(stage.names, quiet=stage.quiet)
+        self._frozen_moved(self.step)
         self.attached.train()
         self.optimizer.release()
         self._stage = stage
