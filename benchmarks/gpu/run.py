@@ -26,9 +26,9 @@ import torch
 from shapes import SHAPES, write_model, write_rows
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "speed"))
-from classification import compared, run_script, write_result
+from side_by_side import RESULTS, compared, run_script, write_result
 
-RESULT: Final = Path(__file__).resolve().parent.parent / "results" / "gpu.json"
+RESULT: Final = RESULTS / "gpu.json"
 METHODS: Final = {"lora": 4, "full": 6}
 """Useful operations for each weight of the blocks and token."""
 WAYS: Final = ("affina", "trl, defaults", "trl, best setting")
@@ -110,7 +110,7 @@ def _write(given: argparse.Namespace, rounds: list[dict[str, Any]], peak: float)
             [found for found in rounds if (found["shape"], found["method"]) == (shape, method)],
             "affina",
             way,
-            speed="tokens_per_second",
+            of="tokens",
         )
         for shape, method in dict.fromkeys((found["shape"], found["method"]) for found in rounds)
         for way in _ways(given)[1:]

@@ -1,6 +1,7 @@
 """Affina's LoRA on a JSONL of questions and answers, the rate and rows of a step given. Prints one JSON line.
 
-`training_seconds` is the whole training stage, checkpoints and the evaluations at its start and end included.
+Both clocks are affina_run.py's. The evaluations in them, at the start and the end, are cut to two rows, since the peer
+makes none: what the adapter is worth on all held-out rows is measured afterwards, for both, by chat_loss.py.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from affina_run import Clock
+from affina_run import Clock, seconds_of
 from contender import tell, words
 
 import affina
@@ -56,7 +57,7 @@ def main() -> None:
     tell(
         tokens=sum(step.tokens for step in steps),
         steps=len(steps),
-        seconds=finished.seconds["training"],
+        seconds=seconds_of(finished),
         processor_seconds=clock.seconds,
         losses=[step.loss for step in steps],
     )

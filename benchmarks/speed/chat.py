@@ -19,12 +19,11 @@ import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from classification import compared, run_script, write_result
+from side_by_side import RESULTS, compared, ran, run_script, write_result
 
 from affina.models.source import locate
 
-HERE: Final = Path(__file__).parent
-RESULT: Final = HERE.parent / "results" / "speed-chat.json"
+RESULT: Final = RESULTS / "speed-chat.json"
 WAYS: Final[dict[str, tuple[str, ...]]] = {
     "trl, defaults": (),
     "affina": (),
@@ -55,7 +54,7 @@ def main() -> None:
             found = {way: _run(way, folder, model, given, seed=number) for way in WAYS}
             rounds.append(found)
             what = f"bitext_support, {given.rows} rows, {given.epochs:g} epochs, starter/decoder, LoRA rank 8"
-            comparisons = {way: _compared(rounds, way) for way in WAYS if way != "affina"}
+            comparisons = compare(rounds)
             write_result(given.out, what=f"{what}; untouched loss {base:.3f}", comparisons=comparisons, rounds=rounds)
             print(json.dumps(comparisons), flush=True)
 
@@ -105,14 +104,14 @@ def _loss(folder: Path, model: str, adapter: Path | None) -> float:
     return float(run_script("chat_loss.py", *words, *([] if adapter is None else ["--adapter", str(adapter)]))["loss"])
 
 
-def _compared(rounds: list[dict[str, Any]], peer: str) -> dict[str, Any]:
-    """How our run stands to the peer's: tokens a second by both clocks, memory, and the losses' differences."""
-    by_processor = compared(rounds, "affina", peer, speed="tokens_per_processor_second")
-    return {
-        **compared(rounds, "affina", peer, speed="tokens_per_second"),
-        "processor_ratio_median": by_processor["ratio_median"],
-        "loss_difference": [found["affina"]["validation_loss"] - found[peer]["validation_loss"] for found in rounds],
-    }
+def compare(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """How our run stands to each peer's: tokens a second by both clocks, memory, and the losses' differences."""
+    found = {way: compared(rounds, "affina", way, of="tokens") for way in WAYS if way != "affina"}
+    for way, one in found.items():
+        if ran(one):
+            both = [(at["affina"], at[way]) for at in rounds if ran(at["affina"]) and ran(at[way])]
+            one["loss_difference"] = [ours["validation_loss"] - peer["validation_loss"] for ours, peer in both]
+    return found
 
 
 if __name__ == "__main__":

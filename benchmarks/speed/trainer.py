@@ -75,8 +75,11 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     found = {
         "rows_per_second": len(rows) * given.epochs / seconds,
+        "rows_per_processor_second": len(rows) * given.epochs / used,
         "training_seconds": seconds,
         "processor_seconds": used,
+        "steps": trainer.state.global_step,
+        "rows_per_step": arguments.train_batch_size,
         "peak_memory_bytes": peak,
     }
     sys.stdout.write(json.dumps(found) + "\n")
