@@ -56,10 +56,11 @@ def main() -> None:
     steps = [record for record in records if isinstance(record, Step)]
     tell(
         tokens=sum(step.tokens for step in steps),
+        rows=sum(step.rows for step in steps),
         steps=len(steps),
         seconds=seconds_of(finished),
         processor_seconds=clock.seconds,
-        losses=[step.loss for step in steps],
+        told={"losses": [step.loss for step in steps], "rows_of_steps": [step.rows for step in steps]},
     )
 
 

@@ -60,7 +60,8 @@ def compared(rounds: Sequence[Found], ours: str, peer: str, *, of: str) -> Found
         of: what is counted, `rows` or `tokens`.
 
     Returns:
-        Medians, least and most over the rounds in which both ran, and how many these are; `not_run` where none is.
+        Medians, least and most over the rounds in which both ran, how many these are, and the rows of each side's steps
+        in the mean; `not_run` where none is.
     """
     both = [(found[ours], found[peer]) for found in rounds if ran(found[ours]) and ran(found[peer])]
     if not both:
@@ -72,7 +73,8 @@ def compared(rounds: Sequence[Found], ours: str, peer: str, *, of: str) -> Found
         ratios = [one[speed] / other[speed] for one, other in both]
         found |= {f"{name}_median": statistics.median(ratios), f"{name}_low": min(ratios), f"{name}_high": max(ratios)}
     memory = statistics.median(one["peak_memory_bytes"] / other["peak_memory_bytes"] for one, other in both)
-    return {**found, "memory_ratio_median": memory}
+    rows = [statistics.mean(pair[side]["rows_per_step"] for pair in both) for side in range(2)]
+    return {**found, "memory_ratio_median": memory, "rows_per_step": rows}
 
 
 def write_result(path: Path, *, what: str, comparisons: Found, rounds: Sequence[Found]) -> None:

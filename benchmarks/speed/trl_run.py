@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from importlib import metadata
 from typing import Any, Final
 
 import torch
@@ -24,8 +25,7 @@ BEST: Final[dict[str, Any]] = {
     "logging_strategy": "no",
     "train_sampling_strategy": "group_by_length",
 }
-
-
+PACKAGES: Final = ("trl", "peft", "transformers", "accelerate", "torch")
 LORA: Final = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
 LETTERS_A_TOKEN: Final = 4.5
 
@@ -80,7 +80,14 @@ def main() -> None:
     trainer.train()
     seconds, used = time.perf_counter() - started, time.process_time() - used
     trainer.save_model(str(given.adapter))
-    tell(tokens=tokens, steps=trainer.state.global_step, seconds=seconds, processor_seconds=used)
+    tell(
+        tokens=tokens,
+        rows=given.epochs * len(rows),
+        steps=trainer.state.global_step,
+        seconds=seconds,
+        processor_seconds=used,
+        told={"versions": {name: metadata.version(name) for name in PACKAGES}},
+    )
 
 
 if __name__ == "__main__":
