@@ -28,6 +28,12 @@ SHARE_HEAD: Final = (
     "| full fine-tuning, `starter/decoder` | share of the float32 matrix peak, a step | asked | an epoch | asked |"
     "\n|---|---:|---|---:|---|"
 )
+SOONER_HEAD: Final = (
+    "| what (ours) | against | seconds to the peer's best validation accuracy: ours, the peer's "
+    "| to its lowest validation loss |"
+    "\n|---|---|---|---|"
+)
+SOONER: Final = ("accuracy", "loss")
 LEAST_SHARES: Final = {"step": 0.80, "epoch": 0.75}
 
 
@@ -99,6 +105,9 @@ def table(folder: Path) -> str:
     paths = {name: folder / f"{name}.json" for name in names}
     found = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
     lines = [HEAD, *(_line(row, found[row.file]["comparisons"][row.comparison]) for row in ROWS if row.file in found)]
+    sooner = [(row, found[row.file]["comparisons"][row.comparison]) for row in ROWS if row.file in found]
+    if sooner := [_sooner(row, one["to_the_peers_best"]) for row, one in sooner if "to_the_peers_best" in one]:
+        lines += ["", SOONER_HEAD, *sooner]
     if SHARE in found:
         lines += ["", SHARE_HEAD, *_shares(found[SHARE]["comparisons"])]
     return "\n".join(lines)
@@ -133,6 +142,15 @@ def _asked(row: Row, found: Mapping[str, Any] | None) -> str:
 
 def _verdict(asked: str, held: bool | None) -> str:
     return asked if held is None else f"{asked}: {'yes' if held else '**missed**'}"
+
+
+def _sooner(row: Row, found: Mapping[str, Any]) -> str:
+    """Each round's seconds of both sides, evaluations included."""
+    cells = []
+    for score in SOONER:
+        pairs = [(one["our_seconds"], one["peers_seconds"]) for one in found[score]]
+        cells.append("; ".join(", ".join("never" if of is None else f"{of:.0f}" for of in pair) for pair in pairs))
+    return f"| {row.what} | {row.against} | {' | '.join(cells)} |"
 
 
 def _shares(found: Mapping[str, Any]) -> list[str]:

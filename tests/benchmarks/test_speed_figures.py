@@ -70,6 +70,15 @@ def test_shares_of_the_peak_are_told_of_one_way_or_of_several(tmp_path, several)
     ) is several
 
 
+def test_the_time_to_the_peers_best_is_told_where_it_was_measured(tmp_path):
+    soon = {"best": 0.8, "our_seconds": 20.4, "peers_seconds": 50.0}
+    reached = {"to_the_peers_best": {"accuracy": [soon, soon], "loss": [soon | {"our_seconds": None}]}}
+    names = [row.comparison for row in figures.ROWS if row.file == "speed-classification"]
+    lines = made_of(tmp_path, "speed-classification", dict.fromkeys(names, TIMES) | {names[1]: TIMES | reached})
+    assert lines[-2:][0] == figures.SOONER_HEAD.splitlines()[1]
+    assert lines[-1].endswith("| 20, 50; 20, 50 | never, 50 |")
+
+
 def test_a_contender_that_failed_is_left_out_of_the_ratios_and_noted_where_none_ran():
     ours, peer = ({"rows_per_second": speed, "rows_per_processor_second": speed / 2} for speed in (30.0, 10.0))
     one = {
