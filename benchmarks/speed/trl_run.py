@@ -1,8 +1,8 @@
-"""The peer: TRL's SFTTrainer with PEFT's LoRA on a JSONL of questions and answers, float32. Prints one JSON line.
+"""The peer: TRL's SFTTrainer with PEFT's LoRA on a JSONL of questions and answers. Prints one JSON line.
 
-At its defaults (but for bf16, which is not what is compared, and the processor) it checkpoints activations and logs
-every ten steps; `best` is what someone sets who wants speed on a CPU. No evaluation is made. Run by an environment with
-trl-requirements.txt.
+Weights are loaded in float32 unless `--weights` says otherwise, and on a GPU products are made in bf16: both as Affina
+does. At its defaults (but for the processor) it checkpoints activations and logs each tenth step; `best` is what
+someone sets who wants speed on a CPU. No evaluation is made. Run by an environment with trl-requirements.txt.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ def main() -> None:
     """Train once and print tokens per second, seconds and peak memory."""
     parser = words(__doc__)
     parser.add_argument("--setting", choices=("defaults", "best"), default="defaults")
+    parser.add_argument("--weights", choices=("float32", "bfloat16"), default="float32", help="as they are loaded")
     parser.add_argument("--tokens", type=int, default=0, help="of a step; 0 for the usual rows")
     given = parser.parse_args()
     on_gpu = given.device != "cpu"
@@ -55,7 +56,7 @@ def main() -> None:
         for row in rows
     ]
     torch.manual_seed(given.seed)
-    model = AutoModelForCausalLM.from_pretrained(given.model, dtype=torch.bfloat16 if on_gpu else torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(given.model, dtype=getattr(torch, given.weights))
     tokenizer = AutoTokenizer.from_pretrained(given.model)
     trainer = SFTTrainer(
         model=model,
@@ -86,7 +87,7 @@ def main() -> None:
         steps=trainer.state.global_step,
         seconds=seconds,
         processor_seconds=used,
-        told={"versions": {name: metadata.version(name) for name in PACKAGES}},
+        told={"weights": given.weights, "versions": {name: metadata.version(name) for name in PACKAGES}},
     )
 
 
