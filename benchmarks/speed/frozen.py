@@ -41,28 +41,32 @@ def main() -> None:
     """Run the rounds and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--labels", type=int, default=LABELS, help="of the 77, so that few rows have several of each")
+    parser.add_argument("--epochs", type=int, help="of all; none: 5, and 10 of the head alone")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        train, validation = split_rows(DATA, Path(folder), rows=given.rows, labels=LABELS)
+        train, validation = split_rows(DATA, Path(folder), rows=given.rows, labels=given.labels)
         for number in range(given.repeats):
             found = {}
             for name in WAYS:
-                found[name] = _run(name, train, validation)
+                found[name] = _run(name, train, validation, given.epochs)
                 print(f"round {number + 1}, {name}:", json.dumps(found[name]), flush=True)
             rounds.append(found)
             comparisons = compare(rounds)
-            parts = "2 of 6 blocks 5 epochs, head alone 10"
-            what = f"banking77, {given.rows} rows of {LABELS} labels, starter/encoder: {parts}"
+            epochs = [given.epochs or EPOCHS[kind] for kind in ("partial", "head")]
+            parts = f"2 of 6 blocks {epochs[0]} epochs, head alone {epochs[1]}"
+            what = f"banking77, {given.rows} rows of {given.labels} labels, starter/encoder: {parts}"
             write_result(given.out, what=what, comparisons=comparisons, rounds=rounds)
     print(json.dumps(comparisons), flush=True)
 
 
-def _run(name: str, train: Path, validation: Path) -> dict[str, Any]:
+def _run(name: str, train: Path, validation: Path, epochs: int | None) -> dict[str, Any]:
     kind, words = WAYS[name]
-    shared = ["--model", str(locate("starter/encoder").folder), "--train", str(train), "--epochs", str(EPOCHS[kind])]
+    shared = ["--model", str(locate("starter/encoder").folder), "--train", str(train)]
+    shared += ["--epochs", str(epochs or EPOCHS[kind])]
     if name.startswith("trainer"):
         return run_script("trainer.py", *shared, *words)
     return run_script("affina_run.py", *shared, "--validation", str(validation), "risks.measure=never", *words)
