@@ -28,7 +28,7 @@ QUICK: Final[dict[str, tuple[str, ...]]] = {
     "classification": ("--rows", "150", "--labels", "8", "--epochs", "1", "--repeats", "1"),
     "frozen": ("--rows", "150", "--labels", "8", "--epochs", "1", "--repeats", "1"),
     "share": ("--rows", "20", "--tokens", "512"),
-    "growth": ("--axes", "batch", "--points", "1"),
+    "growth": ("--axes", "length", "--points", "1"),
     "rows": ("--rows", "1000"),
     "beginnings": ("--rows", "8", "--tokens", "1024", "--repeats", "1"),
     "lora_step": ("--rows", "1", "--tokens", "64", "--repeats", "1"),
