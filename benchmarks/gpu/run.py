@@ -7,7 +7,9 @@ The same rows, epochs, rate, rank and about the same tokens of a step for both, 
 rows, TRL runs at its defaults and at its best setting (packed, no activation checkpointing). After every round
 benchmarks/results/gpu.json is written: real tokens per second, peak memory of the device, and the share of the measured
 bf16 matrix peak that useful operations make up (6 for each weight of the blocks and real token, 4 with LoRA, whose
-matrices have no gradient). Without --trl-python Affina runs alone.
+matrices have no gradient). All load their weights in float32 and make their products in bf16, but for one more of TRL's
+runs, whose weights are bf16: half the size, and the steps of full fine-tuning rounded to them. `weights` in each result
+says which. A contender that fails, for want of memory or without --trl-python, is noted with why; the others go on.
 
 Not measured yet: no GPU was at hand when it was written; what ran is the shape `tiny` on a CPU.
 """
@@ -26,12 +28,17 @@ import torch
 from shapes import SHAPES, write_model, write_rows
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "speed"))
-from classification import compared, run_script, write_result
+from side_by_side import NOT_RUN, RESULTS, compared, ran, run_script, write_result
 
-RESULT: Final = Path(__file__).resolve().parent.parent / "results" / "gpu.json"
+RESULT: Final = RESULTS / "gpu.json"
 METHODS: Final = {"lora": 4, "full": 6}
 """Useful operations for each weight of the blocks and token."""
-WAYS: Final = ("affina", "trl, defaults", "trl, best setting")
+WAYS: Final = {
+    "affina": (),
+    "trl, defaults": (),
+    "trl, best setting": ("--setting", "best"),
+    "trl, best setting, bf16 weights": ("--setting", "best", "--weights", "bfloat16"),
+}
 RATE: Final = 1e-5
 SIDE: Final = 8_192
 """Of the square matrices by which the device's peak is measured."""
@@ -59,16 +66,12 @@ def main() -> None:
             weights = write_model(shape, folder / shape)
             for method in given.methods:
                 for number in range(given.repeats):
-                    found = {way: _run(way, folder, shape, method, given, seed=number) for way in _ways(given)}
-                    for one in found.values():
+                    found = {way: _run(way, folder, shape, method, given, seed=number) for way in WAYS}
+                    for one in filter(ran, found.values()):
                         useful = METHODS[method] * weights * one["tokens_per_second"]
                         one["share_of_peak"] = useful / peak
                     rounds.append({"shape": shape, "method": method, **found})
                     _write(given, rounds, peak)
-
-
-def _ways(given: argparse.Namespace) -> tuple[str, ...]:
-    return WAYS if given.trl_python else WAYS[:1]
 
 
 def _run(way: str, folder: Path, shape: str, method: str, given: argparse.Namespace, *, seed: int) -> dict[str, Any]:
@@ -78,9 +81,10 @@ def _run(way: str, folder: Path, shape: str, method: str, given: argparse.Namesp
         settings = [f"train.batch_tokens={given.tokens}", "train.pack=true"]
         words += ["--validation", str(folder / "validation.jsonl"), *settings]
         found = run_script("affina_chat_run.py", *words)
+    elif given.trl_python is None:
+        found = {NOT_RUN: "not installed: its environment is named by --trl-python"}
     else:
-        words += ["--tokens", str(given.tokens), "--setting", "best" if "best" in way else "defaults"]
-        found = run_script("trl_run.py", *words, python=str(given.trl_python))
+        found = run_script("trl_run.py", *words, "--tokens", str(given.tokens), *WAYS[way], python=given.trl_python)
     print(shape, method, way, json.dumps(found), flush=True)
     return found
 
@@ -110,10 +114,11 @@ def _write(given: argparse.Namespace, rounds: list[dict[str, Any]], peak: float)
             [found for found in rounds if (found["shape"], found["method"]) == (shape, method)],
             "affina",
             way,
-            speed="tokens_per_second",
+            of="tokens",
         )
         for shape, method in dict.fromkeys((found["shape"], found["method"]) for found in rounds)
-        for way in _ways(given)[1:]
+        for way in WAYS
+        if way != "affina"
     }
     name = torch.cuda.get_device_name() if given.device == "cuda" else given.device
     sizes = f"{given.rows} rows, {given.tokens} tokens a step"

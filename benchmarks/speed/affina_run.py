@@ -1,8 +1,10 @@
 """Affina on a CSV with text and label, defaults but for the epochs. Prints one JSON line.
 
-`training_seconds` is the time of the whole training stage, its evaluations and checkpoints included, and of the pass in
-which frozen blocks are run once. `processor_seconds` is the same of the processor's time, which a busy machine disturbs
-less, with the start of the head on top.
+Two clocks, each from the first work on the model to the trained one: the pass in which frozen blocks are run once, the
+start of the head (a probe), the search for the rate, the training with its evaluations and checkpoints.
+`training_seconds` is the sum of these stages by the wall's clock; `processor_seconds` is the processor's time from the
+forecast to the last evaluation, which a busy machine disturbs less. `curve` has the seconds of the wall's clock from
+the forecast to each evaluation, with its scores.
 """
 
 from __future__ import annotations
@@ -15,28 +17,39 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any, Final
 
 import affina
 from affina.record import journal
-from affina.record.payloads import Evaluated, Finished, Payload
+from affina.record.payloads import Evaluated, Finished, Payload, Step
 from affina.record.starts import Predicted
+
+WORK: Final = ("frozen blocks", "head and rates", "training")
+"""The stages of a run between the forecast and the trained model, where nothing but the model is worked on."""
 
 
 class Clock:
-    """Watches a run for the processor's time from its forecast to its last evaluation."""
+    """Watches a run from its forecast to its last evaluation."""
 
     def __init__(self) -> None:
-        self._at: dict[type[Payload], float] = {}
+        self._begun = self._used = 0.0
+        self.seconds = 0.0
+        """Of the processor."""
+        self.curve: list[dict[str, Any]] = []
 
     def __call__(self, record: Payload) -> None:
-        """The time of the records that count, the last one of each kind."""
-        if isinstance(record, Predicted | Evaluated):
-            self._at[type(record)] = time.process_time()
+        """The time of the records that count."""
+        if isinstance(record, Predicted):
+            self._begun, self._used = time.perf_counter(), time.process_time()
+        if isinstance(record, Evaluated):
+            self.seconds = time.process_time() - self._used
+            passed = time.perf_counter() - self._begun
+            self.curve.append({"seconds": passed, "epoch": record.epoch, **record.metrics})
 
-    @property
-    def seconds(self) -> float:
-        """Of the processor."""
-        return self._at[Evaluated] - self._at[Predicted]
+
+def seconds_of(finished: Finished) -> float:
+    """Of the wall's clock, from the first work on the model to the trained one."""
+    return sum(finished.seconds.get(stage, 0.0) for stage in WORK)
 
 
 def main() -> None:
@@ -61,16 +74,22 @@ def main() -> None:
             given.overrides,
             observers=(clock,),
         )
-        finished = next(record for record in journal.read(result.folder.journal) if isinstance(record, Finished))
+        records = journal.read(result.folder.journal)
+    finished = next(record for record in records if isinstance(record, Finished))
+    steps = [record for record in records if isinstance(record, Step)]
     trained = given.epochs * sum(1 for _ in _rows(given.train))
-    seconds = finished.seconds["training"] + finished.seconds.get("frozen blocks", 0.0)
+    seconds = seconds_of(finished)
     found = {
         "rows_per_second": trained / seconds,
+        "rows_per_processor_second": trained / clock.seconds,
         "steps_only_rows_per_second": finished.rows_per_second,
         "training_seconds": seconds,
         "processor_seconds": clock.seconds,
         "seconds": finished.seconds,
+        "steps": len(steps),
+        "rows_per_step": sum(step.rows for step in steps) / len(steps),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "curve": clock.curve,
     }
     sys.stdout.write(json.dumps(found) + "\n")
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from chat import RATE, write_rows
-from classification import compared, run_script, write_result
+from side_by_side import RESULTS, compared, ran, run_script, write_result
 
 from affina.models.source import locate
 
-RESULT: Final = Path(__file__).parent.parent / "results" / "speed-beginnings.json"
+RESULT: Final = RESULTS / "speed-beginnings.json"
 SENTENCE: Final = (
     "Rule {number}: answer the customer in a friendly way, name the next step, promise nothing that the shop's terms "
     "do not say, and ask for the order number where the answer hangs on it."
@@ -81,16 +81,21 @@ def _difference(one: dict[str, Any], other: dict[str, Any]) -> float:
     return max(abs(first - second) for first, second in zip(one["losses"], other["losses"], strict=True))
 
 
-def _write(rounds: list[dict[str, Any]], given: argparse.Namespace) -> None:
+def compare(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Each system prompt computed once against in every row, and by how much the losses of a step differ."""
     comparisons = {}
     for system in RULES:
         one, other = (f"{system}, {way}" for way in WAYS)
-        by_processor = compared(rounds, one, other, speed="tokens_per_processor_second")
-        comparisons[system] = {
-            **compared(rounds, one, other, speed="tokens_per_second"),
-            "processor_ratio_median": by_processor["ratio_median"],
-            "largest_difference_of_a_step": max(_difference(found[one], found[other]) for found in rounds),
-        }
+        found = compared(rounds, one, other, of="tokens")
+        if ran(found):
+            both = [(at[one], at[other]) for at in rounds if ran(at[one]) and ran(at[other])]
+            found["largest_difference_of_a_step"] = max(_difference(*pair) for pair in both)
+        comparisons[system] = found
+    return comparisons
+
+
+def _write(rounds: list[dict[str, Any]], given: argparse.Namespace) -> None:
+    comparisons = compare(rounds)
     what = (
         f"bitext_support, {given.rows} rows, one epoch, starter/decoder, LoRA rank 8, batches of {given.tokens} tokens"
     )

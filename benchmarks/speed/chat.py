@@ -3,28 +3,32 @@
     python benchmarks/speed/chat.py --trl-python trl-venv/bin/python --rows 96 --repeats 2
 
 Both train rank 8 on all linear layers of starter/decoder in float32, from the same rows, for the same epochs and steps,
-at the same rate with a linear schedule, the answer's tokens alone; our batches are given so many tokens as make as many
-steps as TRL's of 8 rows. TRL runs at its defaults and at its best setting. Needs the data sets' folder in AFFINA_DATA.
-Writes benchmarks/results/speed-chat.json: real tokens per second, peak memory, the loss on held-out answers.
+at the same rate with a linear schedule, the answer's tokens alone. A step of TRL's has 8 rows; ours are cut by tokens,
+by so many that there are as many steps, of 8 rows in the mean. TRL runs at its defaults and at its best setting,
+and makes no evaluation; ours are cut to two rows. What is not installed, or has not its device, is noted as that. Needs
+the data sets' folder in AFFINA_DATA. Writes benchmarks/results/speed-chat.json: real tokens per second by two clocks,
+peak memory, the loss on held-out answers, the versions of both sides.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import importlib.util
 import json
+import math
 import os
 import random
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from classification import compared, run_script, write_result
+import torch
+from side_by_side import NOT_RUN, RESULTS, compared, ran, run_script, write_result
 
 from affina.models.source import locate
 
-HERE: Final = Path(__file__).parent
-RESULT: Final = HERE.parent / "results" / "speed-chat.json"
+RESULT: Final = RESULTS / "speed-chat.json"
 WAYS: Final[dict[str, tuple[str, ...]]] = {
     "trl, defaults": (),
     "affina": (),
@@ -41,22 +45,28 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=96)
     parser.add_argument("--epochs", type=float, default=1)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--trl-python", type=Path, required=True, help="of an environment with trl-requirements.txt")
+    parser.add_argument("--trl-python", type=Path, help="of an environment with trl-requirements.txt; none: no TRL")
+    parser.add_argument("--held-out", type=int, default=HELD_OUT, help="answers whose loss is measured")
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     data = Path(os.environ.get("AFFINA_DATA", "../shared/data")) / "bitext_support" / "train.csv"
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_rows(data, folder, rows=given.rows, held_out=HELD_OUT)
+        write_rows(data, folder, rows=given.rows, held_out=given.held_out)
         model = str(locate("starter/decoder").folder)
         base = _loss(folder, model, None)
         for number in range(given.repeats):
             found = {way: _run(way, folder, model, given, seed=number) for way in WAYS}
             rounds.append(found)
             what = f"bitext_support, {given.rows} rows, {given.epochs:g} epochs, starter/decoder, LoRA rank 8"
-            comparisons = {way: _compared(rounds, way) for way in WAYS if way != "affina"}
-            write_result(given.out, what=f"{what}; untouched loss {base:.3f}", comparisons=comparisons, rounds=rounds)
+            comparisons = compare(rounds)
+            write_result(
+                given.out,
+                what=f"{what}; untouched loss {base and round(base, 3)}",
+                comparisons=comparisons,
+                rounds=rounds,
+            )
             print(json.dumps(comparisons), flush=True)
 
 
@@ -77,42 +87,48 @@ def _run(way: str, folder: Path, model: str, given: argparse.Namespace, *, seed:
     words = ["--model", model, "--train", str(folder / "train.jsonl"), "--adapter", str(adapter)]
     words += ["--epochs", str(given.epochs), "--rate", str(RATE), "--seed", str(seed)]
     if way == "affina":
-        steps = f"train.batch_tokens={_tokens_a_step(folder, model)}"
-        words += ["--validation", str(folder / "validation.jsonl"), steps]
+        words += ["--validation", str(folder / "validation.jsonl")]
+        words += ["--steps-of-an-epoch", str(math.ceil(given.rows / ROWS_A_STEP))]
         found = run_script("affina_chat_run.py", *words)
+    elif given.trl_python is None:
+        found = {NOT_RUN: "not installed: its environment is named by --trl-python"}
     else:
-        found = run_script("trl_run.py", *words, *WAYS[way], python=str(given.trl_python))
-    found |= {"validation_loss": _loss(folder, model, adapter)}
+        found = run_script("trl_run.py", *words, *WAYS[way], python=given.trl_python)
+    if ran(found):
+        found |= {"validation_loss": _loss(folder, model, adapter)}
     print(way, json.dumps(found), flush=True)
     return found
 
 
-def _tokens_a_step(folder: Path, model: str) -> int:
-    """The tokens of so many rows as TRL has in a step."""
-    from transformers import AutoTokenizer  # noqa: PLC0415
+def _others() -> dict[str, Any]:
+    """Of the peers that no script drives here, why."""
+    found = {}
+    for name, needs_cuda in {"litgpt": False, "unsloth": True}.items():
+        if needs_cuda and not torch.cuda.is_available():
+            found[name] = {NOT_RUN: "no device: it needs CUDA"}
+        elif importlib.util.find_spec(name) is None:
+            found[name] = {NOT_RUN: "not installed"}
+        else:
+            found[name] = {NOT_RUN: "installed, but no script drives it yet"}
+    return found
 
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    rows = [json.loads(line) for line in (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
-    lengths = []
-    for row in rows:
-        turns = [{"role": "user", "content": row["question"]}, {"role": "assistant", "content": row["answer"]}]
-        lengths.append(len(tokenizer(tokenizer.apply_chat_template(turns, tokenize=False))["input_ids"]))
-    return round(ROWS_A_STEP * sum(lengths) / len(lengths))
 
-
-def _loss(folder: Path, model: str, adapter: Path | None) -> float:
+def _loss(folder: Path, model: str, adapter: Path | None) -> float | None:
+    """On the held-out answers, in nats a token; None where it could not be measured."""
     words = ["--model", model, "--validation", str(folder / "validation.jsonl")]
-    return float(run_script("chat_loss.py", *words, *([] if adapter is None else ["--adapter", str(adapter)]))["loss"])
+    found = run_script("chat_loss.py", *words, *([] if adapter is None else ["--adapter", str(adapter)]))
+    return float(found["loss"]) if ran(found) else None
 
 
-def _compared(rounds: list[dict[str, Any]], peer: str) -> dict[str, Any]:
-    """How our run stands to the peer's: tokens a second by both clocks, memory, and the losses' differences."""
-    by_processor = compared(rounds, "affina", peer, speed="tokens_per_processor_second")
-    return {
-        **compared(rounds, "affina", peer, speed="tokens_per_second"),
-        "processor_ratio_median": by_processor["ratio_median"],
-        "loss_difference": [found["affina"]["validation_loss"] - found[peer]["validation_loss"] for found in rounds],
-    }
+def compare(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """How our run stands to each peer's: tokens a second by both clocks, memory, and the losses' differences."""
+    found = {way: compared(rounds, "affina", way, of="tokens") for way in WAYS if way != "affina"}
+    for way, one in found.items():
+        if ran(one):
+            both = [(at["affina"], at[way]) for at in rounds if ran(at["affina"]) and ran(at[way])]
+            losses = [(ours["validation_loss"], peer["validation_loss"]) for ours, peer in both]
+            one["loss_difference"] = [None if None in pair else pair[0] - pair[1] for pair in losses]
+    return found | _others()
 
 
 if __name__ == "__main__":

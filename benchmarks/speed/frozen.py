@@ -4,20 +4,21 @@
 
 Two comparisons, each contender once in each round, one after the other: the upper 2 of starter/encoder's 6 blocks over
 5 epochs, and the head alone over 10; the embeddings are frozen in all. Needs the data sets' folder in AFFINA_DATA.
-Writes benchmarks/results/speed-frozen.json: how many times a contender's wall time (whole training stage, evaluations,
-checkpoints and the pass that fills the cache included on our side, none on the peer's) and processor's time is ours.
+Writes benchmarks/results/speed-frozen.json: how many times a contender's time is ours by two clocks, and what share of
+its peak memory ours is. Our time is from the first work on the model to the trained one: the pass that fills the cache,
+the start of the head, the search for the rate, evaluations and checkpoints, of which the peer makes none.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
-from classification import DATA, run_script, split_rows, write_result
+from classification import DATA, split_rows
+from side_by_side import RESULTS, compared, run_script, write_result
 
 from affina.models.source import locate
 
@@ -33,51 +34,51 @@ WAYS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "affina, partial, not cached": ("partial", ("method={name: partial, blocks: 2}", "train.cache=false")),
     "affina, head, not cached": ("head", ("method={name: partial, blocks: 0}", "train.cache=false")),
 }
-CLOCKS: Final = ("training_seconds", "processor_seconds")
-RESULT: Final = Path(__file__).parent.parent / "results" / "speed-frozen.json"
+RESULT: Final = RESULTS / "speed-frozen.json"
 
 
 def main() -> None:
     """Run the rounds and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--labels", type=int, default=LABELS, help="of the 77, so that few rows have several of each")
+    parser.add_argument("--epochs", type=int, help="of all; none: 5, and 10 of the head alone")
     parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        train, validation = split_rows(DATA, Path(folder), rows=given.rows, labels=LABELS)
+        train, validation = split_rows(DATA, Path(folder), rows=given.rows, labels=given.labels)
         for number in range(given.repeats):
             found = {}
             for name in WAYS:
-                found[name] = _run(name, train, validation)
+                found[name] = _run(name, train, validation, given.epochs)
                 print(f"round {number + 1}, {name}:", json.dumps(found[name]), flush=True)
             rounds.append(found)
-            _write(rounds, rows=given.rows)
+            comparisons = compare(rounds)
+            epochs = [given.epochs or EPOCHS[kind] for kind in ("partial", "head")]
+            parts = f"2 of 6 blocks {epochs[0]} epochs, head alone {epochs[1]}"
+            what = f"banking77, {given.rows} rows of {given.labels} labels, starter/encoder: {parts}"
+            write_result(given.out, what=what, comparisons=comparisons, rounds=rounds)
+    print(json.dumps(comparisons), flush=True)
 
 
-def _run(name: str, train: Path, validation: Path) -> dict[str, Any]:
+def _run(name: str, train: Path, validation: Path, epochs: int | None) -> dict[str, Any]:
     kind, words = WAYS[name]
-    shared = ["--model", str(locate("starter/encoder").folder), "--train", str(train), "--epochs", str(EPOCHS[kind])]
+    shared = ["--model", str(locate("starter/encoder").folder), "--train", str(train)]
+    shared += ["--epochs", str(epochs or EPOCHS[kind])]
     if name.startswith("trainer"):
         return run_script("trainer.py", *shared, *words)
     return run_script("affina_run.py", *shared, "--validation", str(validation), "risks.measure=never", *words)
 
 
-def _write(rounds: list[dict[str, Any]], *, rows: int) -> None:
-    found = {
-        f"{other} / affina, {kind}, cached": {clock: _times(rounds, other, kind, clock) for clock in CLOCKS}
+def compare(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """How our runs with the cache stand to each other contender of their kind."""
+    return {
+        f"{other} / affina, {kind}, cached": compared(rounds, f"affina, {kind}, cached", other, of="rows")
         for other, (kind, _) in WAYS.items()
         if other != f"affina, {kind}, cached"
     }
-    what = f"banking77, {rows} rows of {LABELS} labels, starter/encoder: 2 of 6 blocks 5 epochs, head alone 10"
-    write_result(RESULT, what=what, comparisons=found, rounds=rounds)
-    for name, times in found.items():
-        print(name, {clock: round(value["median"], 2) for clock, value in times.items()}, flush=True)
-
-
-def _times(rounds: list[dict[str, Any]], other: str, kind: str, clock: str) -> dict[str, float]:
-    ratios = [found[other][clock] / found[f"affina, {kind}, cached"][clock] for found in rounds]
-    return {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
 
 
 if __name__ == "__main__":

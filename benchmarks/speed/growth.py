@@ -92,16 +92,24 @@ POINTS: Final = (
 
 
 def main() -> None:
-    """Run what is missing, and show the table."""
+    """Run what is missing, and show the table; a point that fails is told, and the others go on."""
     given = _arguments()
     runs = runs_of(given.out)
-    for point in POINTS if not given.table else ():
-        done = any(all(run[key] == value for key, value in vars(point).items()) for run in runs)
-        if point.axis in given.axes and not done:
+    chosen = [point for axis in given.axes for point in [one for one in POINTS if one.axis == axis][: given.points]]
+    failed = []
+    for point in chosen if not given.table else ():
+        if any(all(run[key] == value for key, value in vars(point).items()) for run in runs):
+            continue
+        try:
             runs.append(_run(point))
-            save(given.out, runs, what=WHAT)
-            print(json.dumps(runs[-1]), flush=True)
+        except RuntimeError as error:
+            print(f"{point} failed: {error}", file=sys.stderr, flush=True)
+            failed.append(point)
+            continue
+        save(given.out, runs, what=WHAT)
+        print(json.dumps(runs[-1]), flush=True)
     print("\n".join(table(runs)))
+    sys.exit(int(bool(failed)))
 
 
 def _run(point: Point) -> Run:
@@ -134,7 +142,7 @@ def _run(point: Point) -> Run:
         command = [sys.executable, "-c", CHILD, str(HERE), str(folder / "train.csv"), *recipe]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:
-            sys.exit(f"{point}\n{done.stderr}")
+            raise RuntimeError(done.stderr)
         child = json.loads(done.stdout.splitlines()[-1])
         records = [json.loads(line) for line in (folder / "run" / "record.jsonl").read_text("utf-8").splitlines()]
     finished = next(record for record in records if record["kind"] == "finished")
@@ -188,6 +196,7 @@ def _arguments() -> argparse.Namespace:
     parser = words(__doc__, out=OUT)
     axes = sorted({point.axis for point in POINTS})
     parser.add_argument("--axes", nargs="+", choices=axes, default=axes)
+    parser.add_argument("--points", type=int, help="of each axis, the first ones; none: all")
     return parser.parse_args()
 
 

@@ -1,10 +1,13 @@
-"""One step of LoRA on the starter decoder: Affina's and PEFT's, in one process, in turn. Prints one JSON line.
+"""One step of LoRA on the starter decoder: Affina's and PEFT's, in one process, in turn.
+
+    python benchmarks/speed/lora_step.py --rows 4 --tokens 256
 
 Both train the same updates (rank 8, all linear layers) from the same tensors on the same batch: forward, summed
 cross-entropy of the tokens that are learned, backward. `affina` is a step as Affina takes it, whose output layer is run
 where a target is; `affina_whole` has the logits of all tokens, as PEFT has, so that what differs is LoRA alone. Each
 ratio is PEFT's median over that way's, of the seconds and of the processor's time, which a busy machine disturbs less.
 Peak memory is the resident memory of a process that takes such steps alone, weights included (`--memory`; Linux).
+Writes benchmarks/results/speed-lora-step.json.
 """
 
 from __future__ import annotations
@@ -18,10 +21,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import peft
 import torch
+from side_by_side import RESULTS, write_result
 from torch import Tensor
 from torch.nn import functional
 
@@ -32,19 +36,21 @@ from affina.recipe.method_specs import LoraSpec
 from affina.tasks.token_loss import IGNORED, token_loss
 
 Step = Callable[[], float]
+RESULT: Final = RESULTS / "speed-lora-step.json"
 WAYS = ("affina", "affina_whole", "peft")
 
 
 def main() -> None:
     """Measure, and print the ratio of the medians, the losses and the peaks."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="starter/decoder")
     parser.add_argument("--rows", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--targets", type=float, default=0.4, help="share of the tokens that are learned")
-    parser.add_argument("--memory", choices=WAYS)
+    parser.add_argument("--memory", choices=WAYS, help="one step of this alone, its peak printed")
+    parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     steps = _steps(given.model, _batch(given.rows, given.tokens, given.targets), only=given.memory)
@@ -60,24 +66,19 @@ def main() -> None:
             step()
             for clock, read in clocks.items():
                 taken[clock][name].append(round(read() - before[clock], 3))
-    ours = [name for name in steps if name != "peft"]
-    found = {
-        "ratios": {
-            name: {
-                clock: round(statistics.median(each["peft"]) / statistics.median(each[name]), 3)
-                for clock, each in taken.items()
-            }
-            for name in ours
-        },
-        "taken": taken,
-        "losses": losses,
-        "peak_bytes": {name: _peak_of_child(name) for name in steps},
-        "tokens": given.rows * given.tokens,
-        "targets": given.targets,
-        "threads": given.threads,
-        "versions": {"torch": torch.__version__, "peft": peft.__version__},
+    ratios = {
+        name: {
+            clock: round(statistics.median(each["peft"]) / statistics.median(each[name]), 3)
+            for clock, each in taken.items()
+        }
+        for name in steps
+        if name != "peft"
     }
-    sys.stdout.write(json.dumps(found) + "\n")
+    peaks = {name: _peak_of_child(name) for name in steps}
+    what = f"a step of LoRA, {given.rows} rows of {given.tokens} tokens, {given.targets:.0%} learned, {given.model}"
+    rounds = [{"taken": taken, "losses": losses, "peak_bytes": peaks}]
+    write_result(given.out, what=what, comparisons=ratios, rounds=rounds)
+    print(json.dumps({"ratios": ratios, "losses": losses, "peak_bytes": peaks}))
 
 
 def _batch(rows: int, tokens: int, share: float) -> tuple[Tensor, Tensor]:

@@ -45,15 +45,22 @@ Run = dict[str, Any]
 
 
 def main() -> None:
-    """Run what is missing, and show the table."""
+    """Run what is missing, and show the table; a count that fails is told, and the others go on."""
     given = _arguments()
-    runs = runs_of(given.out)
+    runs, failed = runs_of(given.out), []
     for count in sorted({LEAST, *given.rows}) if not given.table else ():
-        if not any(run["rows"] == count for run in runs):
+        if any(run["rows"] == count for run in runs):
+            continue
+        try:
             runs.append(_run(count))
-            save(given.out, runs, what=WHAT)
-            print(json.dumps(runs[-1]), flush=True)
+        except RuntimeError as error:
+            print(f"{count} rows failed: {error}", file=sys.stderr, flush=True)
+            failed.append(count)
+            continue
+        save(given.out, runs, what=WHAT)
+        print(json.dumps(runs[-1]), flush=True)
     print("\n".join(table(runs)))
+    sys.exit(int(bool(failed)))
 
 
 def write(path: Path, count: int) -> None:
@@ -92,7 +99,7 @@ def _run(count: int) -> Run:
                 looks.append(_held(child.pid))
                 time.sleep(EVERY)
             if child.returncode:
-                sys.exit((folder / "said").read_text(encoding="utf-8"))
+                raise RuntimeError((folder / "said").read_text(encoding="utf-8"))
         seconds = time.perf_counter() - started
         size = (folder / "train.csv").stat().st_size
         records = journal.read(folder / "run" / "record.jsonl")

@@ -26,8 +26,8 @@ from typing import Final
 
 import torch
 from chat import write_rows
-from classification import write_result
 from matrix_peak import matrix_peak
+from side_by_side import RESULTS, write_result
 from transformers import AutoTokenizer
 
 import affina
@@ -36,7 +36,7 @@ from affina.models.source import locate
 from affina.record.payloads import Evaluated, Payload, Step
 from affina.record.starts import Predicted
 
-RESULT: Final = Path(__file__).parent.parent / "results" / "speed-share.json"
+RESULT: Final = RESULTS / "speed-share.json"
 SIDES, REPEATS = (576, 1_024, 1_536), 8
 """Of the square products."""
 HELD_OUT: Final = 0.1

@@ -1,8 +1,8 @@
-"""The peer: TRL's SFTTrainer with PEFT's LoRA on a JSONL of questions and answers, float32. Prints one JSON line.
+"""The peer: TRL's SFTTrainer with PEFT's LoRA on a JSONL of questions and answers. Prints one JSON line.
 
-At its defaults (but for bf16, which is not what is compared, and the processor) it checkpoints activations and logs
-every ten steps; `best` is what someone sets who wants speed on a CPU. No evaluation is made. Run by an environment with
-trl-requirements.txt.
+Weights are loaded in float32 unless `--weights` says otherwise, and on a GPU products are made in bf16: both as Affina
+does. At its defaults (but for the processor) it checkpoints activations and logs each tenth step; `best` is what
+someone sets who wants speed on a CPU. No evaluation is made. Run by an environment with trl-requirements.txt.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from importlib import metadata
 from typing import Any, Final
 
 import torch
@@ -24,8 +25,7 @@ BEST: Final[dict[str, Any]] = {
     "logging_strategy": "no",
     "train_sampling_strategy": "group_by_length",
 }
-
-
+PACKAGES: Final = ("trl", "peft", "transformers", "accelerate", "torch")
 LORA: Final = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
 LETTERS_A_TOKEN: Final = 4.5
 
@@ -43,6 +43,7 @@ def main() -> None:
     """Train once and print tokens per second, seconds and peak memory."""
     parser = words(__doc__)
     parser.add_argument("--setting", choices=("defaults", "best"), default="defaults")
+    parser.add_argument("--weights", choices=("float32", "bfloat16"), default="float32", help="as they are loaded")
     parser.add_argument("--tokens", type=int, default=0, help="of a step; 0 for the usual rows")
     given = parser.parse_args()
     on_gpu = given.device != "cpu"
@@ -55,7 +56,7 @@ def main() -> None:
         for row in rows
     ]
     torch.manual_seed(given.seed)
-    model = AutoModelForCausalLM.from_pretrained(given.model, dtype=torch.bfloat16 if on_gpu else torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(given.model, dtype=getattr(torch, given.weights))
     tokenizer = AutoTokenizer.from_pretrained(given.model)
     trainer = SFTTrainer(
         model=model,
@@ -80,7 +81,14 @@ def main() -> None:
     trainer.train()
     seconds, used = time.perf_counter() - started, time.process_time() - used
     trainer.save_model(str(given.adapter))
-    tell(tokens=tokens, steps=trainer.state.global_step, seconds=seconds, processor_seconds=used)
+    tell(
+        tokens=tokens,
+        rows=given.epochs * len(rows),
+        steps=trainer.state.global_step,
+        seconds=seconds,
+        processor_seconds=used,
+        told={"weights": given.weights, "versions": {name: metadata.version(name) for name in PACKAGES}},
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu"
+BEST = ("trl, best setting", "trl, best setting, bf16 weights")
 
 
 @pytest.mark.slow
@@ -25,4 +26,7 @@ def test_a_tiny_shape_is_measured_with_its_share_of_the_peak(tmp_path):
     assert (one["shape"], one["method"]) == ("tiny", "lora")
     assert 0 < one["affina"]["share_of_peak"] < 1
     assert one["affina"]["tokens"] > 500
-    assert found["comparisons"] == {}
+    assert one["affina"]["weights"] == "float32"
+    assert [name for name in one if name.startswith("trl")] == ["trl, defaults", *BEST]
+    assert all(why["not_run"].startswith("not installed") for why in found["comparisons"].values())
+    assert len(found["comparisons"]) == 3
