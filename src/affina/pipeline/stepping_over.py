@@ -222,7 +222,13 @@ class Opened:
 
     def __init__(self, stretch: Stretch, path: Path) -> None:
         self.stretch, self.path = stretch, path
-        self.readers = {split: [Reader(path, shelf) for shelf in held] for split, held in stretch.shelves.items()}
+        self.readers: dict[str, list[Reader]] = {}
+        try:
+            for split, shelves in stretch.shelves.items():
+                self.readers[split] = [Reader(path, shelf) for shelf in shelves]
+        except OSError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of them."""
@@ -241,7 +247,8 @@ def _key(prepared: Prepared, stretch: Stretch) -> str:
     """The same where every bit of what is kept would be the same; another version of the code may make others.
 
     The weights that other stages move are a part of it, as they are now: a run that goes back to its best weights, or
-    goes on from a checkpoint, finds a file that fits them or none.
+    goes on from a checkpoint, finds a file that fits them or none. So is the precision of the training: under autocast
+    too the states are kept in float32, that of the sums between the blocks, but what the blocks add to them is rounded.
     """
     recipe = resolved_recipe(prepared).model_dump(mode="json", include={"data", "task", "method", "seed"})
     held, still = prepared.attached.state_dict(), hashlib.sha256()
