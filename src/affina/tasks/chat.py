@@ -39,6 +39,11 @@ class Chat:
         if not reads_apart and not has_system_place(tokenizer):
             self._no_place = no_place
 
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """See `WritingTask`; the template is the tokenizer's."""
+        return ("chat", self._reads_apart, self._no_place)
+
     def lesson(self, row: Row) -> Lesson:
         """The conversation with every answer learned; of an encoder-decoder's the last one.
 
