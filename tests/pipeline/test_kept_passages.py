@@ -16,7 +16,7 @@ from affina.models.source import locate
 from affina.pipeline import kept_tokens
 from affina.pipeline.kept_tokens import KEY, KIND
 from affina.pipeline.prepare import prepare
-from affina.pipeline.writing import lessons_of_rows
+from affina.pipeline.writing import lessons_of_rows, pieces
 from affina.pipeline.writing.rows import read_rows
 from affina.recipe.load import check_recipe
 from affina.runtime import cache, machine
@@ -49,7 +49,8 @@ NO_SYSTEM = (
 
 @pytest.fixture(autouse=True)
 def few_rows_are_enough(reused, monkeypatch):
-    monkeypatch.setattr(lessons_of_rows, "LEAST_ROWS", 4)
+    for module in (lessons_of_rows, pieces):
+        monkeypatch.setattr(module, "LEAST_ROWS", 4)
 
 
 def rows_of(count: int, *, start: int = 0) -> list[tuple[str, str]]:
@@ -102,9 +103,11 @@ def test_a_run_is_prepared_from_what_is_kept_as_from_its_own_reading(tmp_path, m
             refuse = lambda *_, **__: pytest.fail("it is read again")  # noqa: E731
             monkeypatch.setattr(lessons_of_rows, "PassageLists", refuse)
             monkeypatch.setattr(lessons_of_rows, "target_bytes", refuse)
+            monkeypatch.setattr(pieces, "_places", refuse)
         run = prepare(check_recipe(asked), notify=lambda _: None)
         found.append((run.subject, run.choices[KEY].value if KEY in run.choices else "read", run.findings))
-        assert len(entries()) == (4 if step else 0)
+        kept = 7 if task == "texts" else 4  # three splits, the bytes of one, and where texts are divided
+        assert len(entries()) == (kept if step else 0)
     assert [how for _, how, _ in found] == ["read", "read", "taken over"]
     expected, _, findings = found[0]
     assert limit == "auto" or task == "texts" or any(one.cut for one in expected.passages["train"])
@@ -125,6 +128,11 @@ def test_another_limit_cuts_what_is_kept(tmp_path):
     found, how = read(short)
     assert how == "taken over"
     assert found == read(unkept(short))[0] != read(recipe)[0]
+    bytes_of = [
+        list(prepare(check_recipe(one), notify=lambda _: None).subject.reported.sizes)
+        for one in (recipe, short, unkept(short))
+    ]
+    assert bytes_of[0] != bytes_of[1] == bytes_of[2]
 
 
 def no_place(tokenizer: Any) -> None:
@@ -137,6 +145,14 @@ def talks(folder: Any, *, told: tuple[int, ...]) -> dict[str, str]:
     given = [(Turn("system", "Be kind."), *turns) if n in told else turns for n, turns in enumerate(found)]
     path = write_jsonl(folder / "talks.jsonl", [{"messages": json.loads(dump(turns))} for turns in given])
     return {"train": str(path), "validation": "none", "test": "none"}
+
+
+def test_texts_are_divided_anew_for_another_limit(tmp_path):
+    recipe = recipe_of(tmp_path, "texts", "gpt2", data={"max_length": 56})
+    first = read(recipe)[0]
+    short = recipe | {"data": recipe["data"] | {"max_length": 18}}
+    assert read(short)[0] == read(unkept(short))[0] != first
+    assert read(recipe) == (first, "taken over")
 
 
 def other_tokens(tokenizer: Any) -> None:
@@ -281,7 +297,7 @@ def test_rows_that_the_template_refuses_are_refused_again(tmp_path):
     assert [how for _, how in found] == ["read", "read", "taken over"]
     assert found[0][0] == found[1][0] == found[2][0]
     assert len(found[0][0][0]["train"]) == 17
-    assert any("3 times" in finding.meaning or finding.count == 3 for finding in found[2][0][1])
+    assert any("3 times" in finding.meaning and "has no place" in finding.meaning for finding in found[2][0][1])
 
 
 def test_another_run_that_is_first_is_no_harm(tmp_path, monkeypatch):

@@ -66,7 +66,7 @@ def read_rows(
     choices |= persona(model.tokenizer, loaded.splits.train, reads_apart=model.reads_apart)
     if alone and recipe.data.too_long == "truncate":
         limit, _ = limit_of(recipe, model, least=LEAST_LENGTH)
-        loaded, told = in_pieces(loaded, model, limit=limit)
+        loaded, told = in_pieces(loaded, model, limit=limit, reuse=recipe.train.reuse, choices=choices)
         choices |= {} if told is None else {IN_PIECES: told}
     lessons = Lessons(teacher, model, reuse=recipe.train.reuse, choices=choices)
     loaded, refused = lessons.fit(recipe, loaded)
