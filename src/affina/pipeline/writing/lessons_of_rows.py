@@ -34,7 +34,7 @@ from affina.tasks.target_text import target_bytes
 from affina.values import Resolved
 
 LEAST_ROWS: Final = 1_000
-"""Fewer rows of a split are read faster than anybody notices: so many take half a second, and 10 ms where they are kept."""
+"""Rows of a split; so many take half a second to read, and 10 ms where they are kept: fewer nobody notices."""
 TIME: Final = "strftime_now"
 """What a chat template calls for the date."""
 SIZES: Final = "bytes.npy"
