@@ -47,6 +47,10 @@ class FlatLists(OnAccess[tuple[int, ...]]):
         start = self.ends[place - 1] if place else 0
         return tuple(self.numbers[start : self.ends[place]].tolist())
 
+    def size(self, place: int) -> int:
+        """How many numbers one list has."""
+        return int(self.ends[place] - (self.ends[place - 1] if place else 0))
+
     @property
     def sizes(self) -> NDArray[np.int64]:
         """[lists], how many numbers each has."""

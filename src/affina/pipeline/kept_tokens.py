@@ -1,17 +1,18 @@
-"""Texts turned into tokens once, and kept in the cache folder for whoever reads exactly these texts again.
+"""Rows turned into tokens once, and kept in the cache folder for whoever reads exactly these rows again.
 
-The key is a hash of what the tokenizer is given and of what it is: the texts themselves, not the files that they came
-from, the tokenizer's whole state, the limit, versions and Affina's own source. So nothing that changes can be missed.
-Where the cache cannot be written to, the tokens stay in memory. This module turns no text into tokens.
+The key is a hash of what a row's tokens are made of and of what makes them: the cells themselves, not the files that
+they came from, the tokenizer's whole state, the settings, versions and Affina's own source. So nothing that changes can
+be missed. Where the cache cannot be written to, the tokens stay in memory. This module turns no text into tokens.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeVar
 
 from affina.data.rows import Row
 from affina.pipeline.same_run import code_hash
@@ -23,10 +24,23 @@ from affina.values import Resolved
 KEY: Final = "data (tokens)"
 KIND: Final = "tokens"
 LEAST_ROWS: Final = 5_000
-"""Fewer rows are read faster than anybody notices."""
+"""Fewer texts are read faster than anybody notices."""
 MOST: Final = 20
 MOST_BYTES: Final = 8 * 2**30
 """Of all tokens that are kept; the last ones are, whatever they take."""
+TEMPLATES: Final = ("Jinja2",)
+"""Libraries beside the usual ones that decide what a chat template writes."""
+
+
+class OfRows(Protocol):
+    """Something with an entry for each row."""
+
+    def __len__(self) -> int:
+        """How many rows."""
+        ...
+
+
+Kept = TypeVar("Kept", bound=OfRows)
 
 
 def tokens_of(
@@ -41,43 +55,77 @@ def tokens_of(
         reuse: the recipe's `train.reuse`: whether what is kept is used, and what is made is kept.
         choices: gets whence the tokens are, where that was not this run's own reading.
     """
-    if not reuse or len(rows) < LEAST_ROWS or not tokenizer.is_fast:
+
+    def read() -> Tokenized:
         return read_texts(tokenizer, rows, max_length=limit)
-    key = _key(tokenizer, rows, limit)
-    if (found := _read(key, len(rows))) is not None:
-        same = "the same texts, tokenizer, limit and versions were read before"
-        choices[KEY] = Resolved("taken over", f"{same}; train.reuse=false reads them again")
+
+    if not reuse or len(rows) < LEAST_ROWS or not tokenizer.is_fast:
+        return read()
+    key = key_of(tokenizer_hash(tokenizer), (row.texts for row in rows), [limit])
+    return kept(key, read, save=Tokenized.save, open_in=opened, rows=len(rows), choices=choices)
+
+
+def kept(
+    key: str,
+    make: Callable[[], Kept],
+    *,
+    save: Callable[[Kept, Path], None],
+    open_in: Callable[[Path], Kept],
+    rows: int,
+    choices: dict[str, Resolved[Any]],
+) -> Kept:
+    """What is kept under a key; where there is nothing whole, it is made and kept.
+
+    Args:
+        key: from `key_of`.
+        make: makes it.
+        save: writes it into an empty folder.
+        open_in: what `save` wrote; raises `OSError` or `ValueError` where it is something else.
+        rows: how many rows it is of.
+        choices: gets whence it is, where it was not made in this run.
+    """
+
+    def read() -> Kept | None:
+        folder = cache.kept(KIND, key)
+        if folder is not None:
+            with suppress(OSError, ValueError, EOFError):
+                found = open_in(folder)
+                return found if len(found) == rows else None
+        return None
+
+    if (found := read()) is not None:
+        same = "the same rows were read before by the same tokenizer, settings and versions"
+        choices.setdefault(KEY, Resolved("taken over", f"{same}; train.reuse=false reads them again"))
         return found
     if (folder := cache.cache_folder() / KIND / key).is_dir():
         choices[KEY] = Resolved("made again", f"those that were kept in {folder} are damaged")
-    made = read_texts(tokenizer, rows, max_length=limit)
-    cache.keep(KIND, key, made.save, most=MOST, most_bytes=MOST_BYTES)
-    return _read(key, len(rows)) or made
+    made = make()
+    cache.keep(KIND, key, lambda new: save(made, new), most=MOST, most_bytes=MOST_BYTES)
+    found = read()
+    return made if found is None else found
 
 
-def _read(key: str, rows: int) -> Tokenized | None:
-    folder = cache.kept(KIND, key)
-    if folder is not None:
-        with suppress(OSError, ValueError, EOFError):
-            found = opened(folder)
-            return found if len(found.ids) == rows else None
-    return None
+def key_of(tokenizer: str, rows: Iterable[Sequence[str]], settings: Sequence[Any]) -> str:
+    """The key of some rows' tokens.
 
-
-def _key(tokenizer: Any, rows: Sequence[Row], limit: int) -> str:
-    found = hashlib.sha256(_tokenizer_hash(tokenizer).encode())
-    found.update(json.dumps([limit, code_hash(), machine.versions()], sort_keys=True).encode())
-    for row in rows:
-        found.update(b"%d;" % len(row.texts))
-        for text in row.texts:
-            data = text.encode(errors="surrogatepass")
+    Args:
+        tokenizer: from `tokenizer_hash`.
+        rows: of each the cells that its tokens are made of.
+        settings: all else that decides about them, as JSON can write it.
+    """
+    found = hashlib.sha256(tokenizer.encode())
+    found.update(json.dumps([*settings, code_hash(), machine.versions(*TEMPLATES)], sort_keys=True).encode())
+    for cells in rows:
+        found.update(b"%d;" % len(cells))
+        for cell in cells:
+            data = cell.encode(errors="surrogatepass")
             found.update(b"%d:" % len(data))
             found.update(data)
     return found.hexdigest()[:32]
 
 
-def _tokenizer_hash(tokenizer: Any) -> str:
-    """All that decides what a fast tokenizer makes of a text; what its last call set is no part of that."""
+def tokenizer_hash(tokenizer: Any) -> str:
+    """All that decides what a fast tokenizer makes of a text or a conversation; what its last call set is no part."""
     backend = tokenizer.backend_tokenizer
     backend.no_truncation()
     backend.no_padding()
@@ -85,6 +133,8 @@ def _tokenizer_hash(tokenizer: Any) -> str:
         type(tokenizer).__name__,
         tokenizer.truncation_side,
         tokenizer.model_input_names,
+        tokenizer.split_special_tokens,
+        tokenizer.chat_template,
         {name: str(token) for name, token in tokenizer.special_tokens_map.items()},
     ]
     return hashlib.sha256((backend.to_str() + json.dumps(around, sort_keys=True)).encode()).hexdigest()

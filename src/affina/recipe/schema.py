@@ -150,8 +150,8 @@ class TrainSpec(Spec):
     reuse: bool = Field(
         True,
         description="Take baselines, the head's start, the rate and the first evaluation from an earlier run of exactly"
-        " the same rows, model, recipe, versions and machine, and a classifier's tokens from an earlier reading of the"
-        " same texts.",
+        " the same rows, model, recipe, versions and machine, and tokens from an earlier reading of the same rows with"
+        " the same tokenizer, template and settings.",
     )
     checkpoint_every: PositiveInt | Auto = Field(AUTO, description="Steps between checkpoints.")
     keep: PositiveInt = Field(1, description="How many of the last checkpoints are kept, besides the best.")

@@ -15,7 +15,7 @@ from affina.data.rows import Row
 from affina.errors import UnfitRow
 from affina.recipe.task_specs import NoPlace
 from affina.tasks.lessons import Lesson, Question
-from affina.tasks.turns import DEFAULT_TEMPLATE, has_system_place, prompt, render
+from affina.tasks.turns import DEFAULT_TEMPLATE, Layouts, has_system_place, prompt, render
 from affina.values import Resolved
 
 ROLE: Final = "messages"
@@ -34,9 +34,15 @@ class Chat:
 
     def __init__(self, tokenizer: Any, *, reads_apart: bool = False, no_place: NoPlace = "error") -> None:
         self._tokenizer, self._reads_apart = tokenizer, reads_apart
+        self._layouts: Layouts = {}
         self._no_place: NoPlace | None = None
         if not reads_apart and not has_system_place(tokenizer):
             self._no_place = no_place
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """See `WritingTask`; the template is the tokenizer's."""
+        return ("chat", self._reads_apart, self._no_place)
 
     def lesson(self, row: Row) -> Lesson:
         """The conversation with every answer learned; of an encoder-decoder's the last one.
@@ -48,7 +54,7 @@ class Chat:
         check(turns)
         if self._reads_apart:
             return Lesson(turns[-1].content, (), source=_in_words(turns[:-1]))
-        rendered = render(self._tokenizer, self._placed(turns))
+        rendered = render(self._tokenizer, self._placed(turns), known=self._layouts)
         if rendered.left_out:
             raise UnfitRow(f"the model's chat template leaves out turn {rendered.left_out[0] + 1}")
         return Lesson(rendered.text, rendered.answers)

@@ -38,6 +38,11 @@ class Generation:
         self._end, self._reads_apart = tokenizer.eos_token, reads_apart
         self._instruction, self._continues = instruction, continues
 
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """See `WritingTask`."""
+        return ("generation", self._end, self._reads_apart, self._instruction, self._continues)
+
     def lesson(self, row: Row) -> Lesson:
         """The output, learned; a text without one is learned whole.
 

@@ -81,6 +81,15 @@ class Teacher(Protocol):
         ...
 
 
+class WritingTask(Teacher, Protocol):
+    """A language task whose lessons may be kept."""
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """All that decides what a row teaches beside its cells and the tokenizer, as JSON can write it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A lesson as tokens.

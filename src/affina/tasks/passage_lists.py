@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import final
+
+import numpy as np
 
 from affina.data.flat_lists import FlatLists
 from affina.data.on_access import OnAccess
 from affina.tasks.lessons import Passage
-from affina.tasks.token_lists import Lists
+from affina.tasks.token_lists import Lists, opened_lists
 
 
 @final
@@ -41,9 +44,14 @@ class Passages(OnAccess[Passage]):
         ids: of each.
         learned: 1 for each of them that is learned, else 0.
         source: what an encoder reads of each.
+
+    Raises:
+        ValueError: the three are not of the same passages.
     """
 
     def __init__(self, ids: FlatLists, learned: FlatLists, source: FlatLists) -> None:
+        if not np.array_equal(ids.ends, learned.ends) or len(source) != len(ids):
+            raise ValueError("arrays of different passages")
         self._ids, self._learned, self._source = ids, learned, source
 
     def __len__(self) -> int:
@@ -52,6 +60,26 @@ class Passages(OnAccess[Passage]):
     def at(self, place: int) -> Passage:
         """One of them."""
         return Passage(self._ids[place], tuple(map(bool, self._learned[place])), self._source[place])
+
+    def length(self, place: int) -> int:
+        """Tokens of one, of an encoder-decoder's those of its longer side."""
+        return max(self._ids.size(place), self._source.size(place))
+
+    def save(self, folder: Path) -> None:
+        """Write them into an empty folder, a file for each array."""
+        for name, lists in {"ids": self._ids, "learned": self._learned, "source": self._source}.items():
+            for file, values in lists.arrays(name).items():
+                np.save(folder / f"{file}.npy", values, allow_pickle=False)
+
+
+def opened_passages(folder: Path) -> Passages:
+    """What `Passages.save` wrote, read from its files as it is needed.
+
+    Raises:
+        OSError: a file is not there.
+        ValueError: what is there is no such array, or they do not belong together.
+    """
+    return Passages(*(opened_lists(folder, name) for name in ("ids", "learned", "source")))
 
 
 @final

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from affina.models.language import LanguageModel
+from affina.models.base import Tells
 from affina.tasks.lessons import Lesson, Passage
 
 
-def target_bytes(model: LanguageModel, lessons: Sequence[Lesson], passages: Sequence[Passage]) -> list[int]:
+def target_bytes(model: Tells, lessons: Sequence[Lesson], passages: Sequence[Passage]) -> list[int]:
     """For each lesson the bytes of the text whose tokens are targets.
 
     A special token, such as the end token, has none; nor has the first token of a decoder's text, which nothing could

@@ -102,6 +102,10 @@ class Tokenized:
     types: FlatLists | None
     whole: NDArray[np.int32]
 
+    def __len__(self) -> int:
+        """How many rows."""
+        return len(self.ids)
+
     def of(self, places: Sequence[int]) -> Tokenized:
         """Those of some rows, in this order."""
         ids, types = Lists(below=2**32), SegmentIds()
@@ -128,16 +132,26 @@ def opened(folder: Path) -> Tokenized:
         OSError: a file is not there.
         ValueError: what is there is no such array, or they do not belong together.
     """
-
-    def read(name: str) -> NDArray[Any]:
-        found: NDArray[Any] = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        return found
-
-    ids = FlatLists(_InFile(folder / "ids.npy"), read("ids-ends"))
+    ids = opened_lists(folder, "ids")
     types = _segments(_InFile(folder / "types.npy"), ids) if (folder / "types.npy").is_file() else None
-    found = Tokenized(ids=ids, types=types, whole=read("whole"))
+    found = Tokenized(ids=ids, types=types, whole=_mapped(folder / "whole.npy"))
     if len(found.whole) != len(ids):
         raise ValueError("arrays of different rows")
+    return found
+
+
+def opened_lists(folder: Path, name: str) -> FlatLists:
+    """Lists whose `FlatLists.arrays(name)` are in a folder's files, read from these as they are needed.
+
+    Raises:
+        OSError: a file is not there.
+        ValueError: what is there is no such array, or they do not belong together.
+    """
+    return FlatLists(_InFile(folder / f"{name}.npy"), _mapped(folder / f"{name}-ends.npy"))
+
+
+def _mapped(path: Path) -> NDArray[Any]:
+    found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return found
 
 

@@ -33,7 +33,13 @@ class Translation:
     def __init__(self, tokenizer: Any, *, reads_apart: bool, direction: Direction, languages: tuple[str, str]) -> None:
         self._end, self._reads_apart = tokenizer.eos_token, reads_apart
         source, target = map(name_of, languages)
+        self._codes = (direction.source_code, direction.target_code)
         self._before = direction.before if reads_apart else f"Translate from {source} to {target}.\n"
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """See `WritingTask`; a tokenizer puts the languages' codes around texts itself."""
+        return ("translation", self._end, self._reads_apart, self._before, *self._codes)
 
     def lesson(self, row: Row) -> Lesson:
         """The translation, learned.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +33,9 @@ MOST_SECONDS: Final = 3.0
 """For one conversation."""
 _THOUGHT: Final = "</think>"
 
+Layouts = dict[tuple[str, ...], list[str | int]]
+"""What a template writes for a mark and roles, see `_template_parts`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -50,18 +54,19 @@ class Rendered:
     ended: bool = False
 
 
-def render(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
+def render(tokenizer: Any, turns: Sequence[Turn], *, known: Layouts | None = None) -> Rendered:
     """Render a conversation that ends with the assistant.
 
     Args:
         tokenizer: the model's own, with a chat template and an end token (transformers).
         turns: at least one of them the assistant's.
+        known: what this tokenizer's template wrote around others, which gets more.
 
     Raises:
         UnfitRow: the template refuses the conversation, or its text cannot be followed.
     """
     text = prompt(tokenizer, turns, asked=False)
-    places = _places(text, turns, _template_parts(tokenizer, turns))
+    places = _followed(tokenizer, text, turns, {} if known is None else known)
     special = _special_tokens(tokenizer)
     answers = []
     ended = False
@@ -103,6 +108,19 @@ def prompt(tokenizer: Any, turns: Sequence[Turn], *, asked: bool = True) -> str:
     return text
 
 
+def _followed(tokenizer: Any, text: str, turns: Sequence[Turn], known: Layouts) -> dict[int, tuple[int, int]]:
+    """`_places` by what the template wrote around other turns of these roles; where it does not now, it is asked again.
+
+    A template may write the date, which changes in the middle of a file.
+    """
+    kind = (_word(turns), *(turn.role for turn in turns))
+    if kind in known:
+        with suppress(UnfitRow):
+            return _places(text, turns, known[kind])
+    known[kind] = _template_parts(tokenizer, turns)
+    return _places(text, turns, known[kind])
+
+
 def _template_parts(tokenizer: Any, turns: Sequence[Turn]) -> list[str | int]:
     """What the template writes, in order: its own text, and the number of a turn where that turn's text goes."""
     marks = _marks(turns)
@@ -114,10 +132,16 @@ def _template_parts(tokenizer: Any, turns: Sequence[Turn]) -> list[str | int]:
 
 def _marks(turns: Sequence[Turn]) -> list[str]:
     """A word for each turn that is in none of their texts."""
+    word = _word(turns)
+    return [f"{word}x{number}x" for number in range(len(turns))]
+
+
+def _word(turns: Sequence[Turn]) -> str:
+    """What marks begin with, which is in none of the texts."""
     word = "turn"
     while any(word in turn.content for turn in turns):
         word += "n"
-    return [f"{word}x{number}x" for number in range(len(turns))]
+    return word
 
 
 def _places(text: str, turns: Sequence[Turn], parts: Sequence[str | int]) -> dict[int, tuple[int, int]]:

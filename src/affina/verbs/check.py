@@ -89,7 +89,8 @@ def check(
     audited, findings = Audited(checks=loaded.checks, lengths=loaded.lengths), loaded.findings
     model = _locate(recipe, loaded, notify)
     if model is not None and isinstance(loaded.labelling, Written):
-        found = read_rows(recipe, loaded, loaded.labelling, with_room(load_writer_reader(model), recipe), choices)
+        reader = with_room(load_writer_reader(model), recipe)
+        found = read_rows(_unkept(recipe), loaded, loaded.labelling, reader, choices)
         rows, audited, findings = dict(found.limited.rows), found.audited, found.findings
     elif model is not None and in_words(recipe, loaded, model, choices):
         check_words(recipe)
@@ -106,6 +107,11 @@ def check(
     )
 
 
+def _unkept(recipe: Recipe) -> Recipe:
+    """The recipe for a look: that writes nothing, not into the cache either."""
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"reuse": False})})
+
+
 def _labelled(
     recipe: Recipe,
     loaded: Loaded,
@@ -115,8 +121,7 @@ def _labelled(
 ) -> tuple[dict[str, Sequence[Row]], tuple[Audited, tuple[Finding, ...]]]:
     """What a model's tokenizer tells of rows with labels or numbers, and on request its features."""
     reader = with_room(load_reader(model), recipe)
-    unkept = recipe.model_copy(update={"train": recipe.train.model_copy(update={"reuse": False})})
-    limited, _ = limit_texts(unkept, loaded, reader, choices)  # a look writes nothing, not into the cache either
+    limited, _ = limit_texts(_unkept(recipe), loaded, reader, choices)
     rows = limited.rows
     kind, name = KINDS[loaded.labelling.name], loaded.labelling.name
     task = kind.task(reader.tokenizer, loaded.labels, max_length=limited.limit)

@@ -23,7 +23,7 @@ from affina.pipeline.writing.answer_limit import how_to_write
 from affina.pipeline.writing.planted import planted
 from affina.pipeline.writing.rows import read_rows
 from affina.pipeline.writing.subject import Writing
-from affina.pipeline.writing.writer import Writer, taught_of
+from affina.pipeline.writing.writer import Taught, Writer
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN
 from affina.recipe.schema import Recipe
@@ -52,9 +52,11 @@ def prepare(
     model = with_room(load_language_model(source, dropout=dropout, notify=notify), recipe)
     found = read_rows(recipe, loaded, written, model, choices)
     rows = found.limited.rows
-    encoded = {split: found.lessons.of(part, found.reading) for split, part in rows.items()}
+    passages = {split: found.lessons.of(part, found.reading) for split, part in rows.items()}
+    split = report_split(rows)
+    sizes = found.lessons.sizes(rows[split], passages[split], limit=found.limited.limit)
+    reported = Taught(passages=passages[split], sizes=sizes)
     added = planted(recipe, written.spec, found, model, choices)
-    passages = {split: made for split, (_, made) in encoded.items()}
     passages["train"] = [*passages["train"], *added.passages]
     answers = [] if found.alone else found.lessons.answers(rows["train"])
     how = how_to_write(recipe, model, answers, choices)
@@ -79,7 +81,7 @@ def prepare(
         writer=writer,
         shots=_shots(recipe, model, written.spec, choices, alone=found.alone),
         spec=written.spec,
-        reported=taught_of(model, *encoded[report_split(rows)]),
+        reported=reported,
     )
     return subject, (found.audited, found.findings)
 

@@ -15,7 +15,7 @@ from affina.recipe.schema import Recipe
 from affina.recipe.task_specs import ChatSpec, GenerationSpec, TranslationSpec, WritingSpec
 from affina.tasks.chat import Chat, choose_template
 from affina.tasks.generation import Generation
-from affina.tasks.lessons import Teacher
+from affina.tasks.lessons import WritingTask
 from affina.tasks.translation import Translation
 from affina.tasks.turns import end_of_turn, has_system_place
 from affina.values import Resolved
@@ -59,7 +59,7 @@ def _not_for(name: str, key: str, found: str, expected: str) -> Problem:
     )
 
 
-def teacher_of(spec: WritingSpec, model: Tells, choices: dict[str, Resolved[Any]], *, alone: bool) -> Teacher:
+def teacher_of(spec: WritingSpec, model: Tells, choices: dict[str, Resolved[Any]], *, alone: bool) -> WritingTask:
     """What rows teach.
 
     Args:
