@@ -115,8 +115,7 @@ class Hyperparameters:
 
 def trained_by(method: Method) -> Trained:
     """What moves, as the table of rates names it."""
-    direct = isinstance(method, PrefixSpec) and not method.reparameterise
-    return "direct prefix" if direct else method.name
+    return "direct prefix" if isinstance(method, PrefixSpec) and not method.reparameterise else method.name
 
 
 def given_or(given: T | Auto, otherwise: Resolved[T]) -> Resolved[T]:
