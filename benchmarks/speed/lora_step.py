@@ -4,7 +4,8 @@
 
 Both train the same updates (rank 8, all linear layers) from the same tensors on the same batch: forward, summed
 cross-entropy of the tokens that are learned, backward. `affina` is a step as Affina takes it, whose output layer is run
-where a target is; `affina_whole` has the logits of all tokens, as PEFT has, so that what differs is LoRA alone. Each
+where a target is, with the products that are the fastest here; `affina_whole` has the logits of all tokens, as PEFT
+has; `affina_whole_torch` has torch's own products, too, so that what differs from PEFT is LoRA alone. Each
 ratio is PEFT's median over that way's, of the seconds and of the processor's time, which a busy machine disturbs less.
 Peak memory is the resident memory of a process that takes such steps alone, weights included (`--memory`; Linux).
 Writes benchmarks/results/speed-lora-step.json.
@@ -33,11 +34,12 @@ from affina.methods import lora
 from affina.models.language import LanguageModel, load_language_model
 from affina.models.source import locate
 from affina.recipe.method_specs import LoraSpec
+from affina.runtime import products
 from affina.tasks.token_loss import IGNORED, token_loss
 
 Step = Callable[[], float]
 RESULT: Final = RESULTS / "speed-lora-step.json"
-WAYS = ("affina", "affina_whole", "peft")
+WAYS = ("affina", "affina_whole", "affina_whole_torch", "peft")
 
 
 def main() -> None:
@@ -100,8 +102,10 @@ def _steps(reference: str, batch: tuple[Tensor, Tensor], *, only: str | None) ->
         ours = lora.attach(model.module, model.anatomy, LoraSpec(rank=8))
         ours.train()
         trained = [tensor for group in ours.parameter_groups() for tensor in group.parameters.values()]
-        steps["affina"] = lambda: _step(trained, lambda: _at_targets(model, batch))
-        steps["affina_whole"] = lambda: _step(trained, lambda: _whole(model.module, batch))
+        fastest = products.fastest().value
+        steps["affina"] = lambda: _step(trained, lambda: _at_targets(model, batch), made_by=fastest)
+        steps["affina_whole"] = lambda: _step(trained, lambda: _whole(model.module, batch), made_by=fastest)
+        steps["affina_whole_torch"] = lambda: _step(trained, lambda: _whole(model.module, batch))
     if only in (None, "peft"):
         config = peft.LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", task_type="CAUSAL_LM")
         theirs = peft.get_peft_model(twin, config).train()
@@ -132,11 +136,13 @@ def _copy(ours: lora.LowRank, theirs: Any) -> None:
             layer.lora_B["default"].weight.copy_(update.b)
 
 
-def _step(trained: list[Tensor], loss_of: Callable[[], Tensor]) -> float:
+def _step(trained: list[Tensor], loss_of: Callable[[], Tensor], *, made_by: products.Products = "torch") -> float:
     for tensor in trained:
         tensor.grad = None
-    loss = loss_of()
-    loss.backward()
+    with products.scoped():
+        products.use(made_by)
+        loss = loss_of()
+        loss.backward()
     return float(loss.detach())
 
 
