@@ -46,11 +46,12 @@ def _keep_no_starts(request, monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def _same_numbers_everywhere(monkeypatch):
+def _same_numbers_everywhere():
     """What is fastest on the machine that tests run on is not what they are about, but for those that ask for it."""
-    monkeypatch.setattr("affina.runtime.products.fastest", lambda: Resolved("torch", "for tests"))
-    monkeypatch.setattr("affina.runtime.machine.product_seconds", lambda *_: 1.0)
-    yield
+    with pytest.MonkeyPatch.context() as own:  # a test may undo those of its own
+        own.setattr("affina.runtime.products.fastest", lambda: Resolved("torch", "for tests"))
+        own.setattr("affina.runtime.machine.product_seconds", lambda *_: 1.0)
+        yield
     if (products := sys.modules.get("affina.runtime.products")) is not None:
         products.use("torch")
 

@@ -10,6 +10,7 @@ from affina.errors import Interrupted, RunError
 from affina.record import journal
 from affina.record.folder import RunFolder
 from affina.record.payloads import Evaluated, Event, Step
+from affina.runtime import products
 from affina.training import checkpoint
 from affina.training import loop as loop_module
 from bench_of_loops import prepared_run, start_loop
@@ -99,6 +100,22 @@ def test_resume_is_exact_for_every_method(tmp_path, monkeypatch, method):
     parts = {"method": method, "seed": 1}
     weights, events, _ = train_whole(tmp_path, parts)
     again, same_events, _ = train_in_parts(tmp_path, parts, monkeypatch, step=3)
+    assert all(torch.equal(again[name], weights[name]) for name in weights)
+    assert same_events == events
+
+
+@pytest.mark.skipif(products._missing() is not None, reason="this torch has no oneDNN to choose")
+def test_resume_is_exact_with_the_products_of_onednn(tmp_path, monkeypatch):
+    """Of these tiny models all products are given to it, which leaves small ones to torch."""
+    made, real = [], products._by_onednn
+    parts = {"seed": 1, "products": "onednn"}
+    with pytest.MonkeyPatch.context() as own:
+        own.setattr(products, "LEAST_ROWS", 1)
+        own.setattr(products, "LEAST_SUMS", 1)
+        own.setattr(products, "_by_onednn", lambda *given: made.append(1) or real(*given))
+        weights, events, _ = train_whole(tmp_path, parts)
+        again, same_events, _ = train_in_parts(tmp_path, parts, monkeypatch, step=3)
+    assert len(made) > 100
     assert all(torch.equal(again[name], weights[name]) for name in weights)
     assert same_events == events
 
