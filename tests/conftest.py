@@ -50,7 +50,7 @@ def _same_numbers_everywhere():
     """What is fastest on the machine that tests run on is not what they are about, but for those that ask for it."""
     with pytest.MonkeyPatch.context() as own:  # a test may undo those of its own
         own.setattr("affina.runtime.products.fastest", lambda: Resolved("torch", "for tests"))
-        own.setattr("affina.runtime.machine.product_seconds", lambda *_: 1.0)
+        own.setattr("affina.training.precision.product_seconds", lambda _: [1.0, 1.0])
         yield
     if (products := sys.modules.get("affina.runtime.products")) is not None:
         products.use("torch")

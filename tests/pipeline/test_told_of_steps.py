@@ -1,4 +1,4 @@
-"""What hangs on a run's steps is said before it starts; steps are laid out for that, and for frozen blocks in turn."""
+"""What hangs on a run's steps is said before it starts; steps are laid out for that alone, and once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ LATE = "train.warmup=0.9"
         ((), 0, (), 0),
         ((FULL,), 0, ("method.layer_decay",), 0),
         ((LATE,), 1, ("train.warmup",), 1),
-        ((IN_TURN, "train.epochs=9"), 2, ("method.layer_decay", "method.unfreezing"), 0),
-        ((IN_TURN, LATE, "train.max_steps=3"), 2, ("method.layer_decay", "method.unfreezing", "train.warmup"), 2),
+        ((IN_TURN, "train.epochs=9"), 1, ("method.layer_decay", "method.unfreezing"), 0),
+        ((IN_TURN, LATE, "train.max_steps=3"), 1, ("method.layer_decay", "method.unfreezing", "train.warmup"), 2),
     ],
 )
 def test_steps_are_laid_out_where_something_is_said_of_them(

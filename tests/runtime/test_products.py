@@ -10,7 +10,7 @@ import affina as api
 from affina.errors import DeviceError
 from affina.recipe.load import load_recipe
 from affina.record.folder import RunFolder
-from affina.runtime import products
+from affina.runtime import machine, products
 from affina.values import Resolved
 from runs_of_methods import recipe_of
 
@@ -123,12 +123,10 @@ def test_they_are_in_use_no_longer_than_they_are_meant_to_be(by_onednn):
 
 def test_the_faster_one_is_taken_with_both_speeds_as_the_reason(monkeypatch):
     monkeypatch.setattr(products, "fastest", FASTEST)
-    seconds = {"mm": 0.002, "_by_onednn": 0.001}
     monkeypatch.setattr(products, "_missing", lambda: None)
-    monkeypatch.setattr(products, "_seconds", lambda product, *_: seconds[product.__name__])
     found = []
     for torchs in (0.002, 0.0011):
-        seconds["mm"] = torchs
+        monkeypatch.setattr(machine, "least_seconds", lambda *_, torchs=torchs: [torchs, 0.001])
         FASTEST.cache_clear()
         found.append(products.choose("auto", CPU))
     FASTEST.cache_clear()

@@ -16,7 +16,7 @@ from affina.methods.reach import lowest_reached
 from affina.pipeline.kept import Kept, Stretch
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.stretches import NARROW, stage_by_stage, throughout
-from affina.pipeline.training import turns_in
+from affina.pipeline.training import LaidOut, laid_out, turns_in
 from affina.recipe.base import AUTO
 from affina.recipe.resolve import GIVEN
 from affina.reporting.formats import mebibytes
@@ -38,12 +38,13 @@ class _UnfitError(Exception):
 Begun = Callable[[], Resolved[Any] | None]
 
 
-def with_kept(prepared: Prepared, *, begun: Begun) -> Prepared:
+def with_kept(prepared: Prepared, *, begun: Begun, steps: LaidOut | None = None) -> Prepared:
     """The run with what is kept of its frozen blocks decided, and said where there was something to decide.
 
     Args:
         prepared: everything else is decided.
         begun: gives what the stopped run that goes on came to, which another value could not go on.
+        steps: gives the run's plan, where somebody has laid it out.
     """
     asked = prepared.recipe.train.cache
     if asked is False or (asked == AUTO and not _is_a_question(prepared)):
@@ -52,7 +53,7 @@ def with_kept(prepared: Prepared, *, begun: Begun) -> Prepared:
     if before is not None and before.value is False:
         return _with_choice(prepared, Resolved(False, before.reason))
     try:
-        kept, reason = _decided(prepared, goes_on=before is not None)
+        kept, reason = _decided(prepared, steps or laid_out(prepared), goes_on=before is not None)
     except _UnfitError as unfit:
         return _with_choice(prepared, Resolved(False, str(unfit)))
     return replace(_with_choice(prepared, Resolved(NARROW if asked == NARROW else True, reason)), kept=kept)
@@ -72,7 +73,7 @@ def _lowest(prepared: Prepared) -> int:
     return lowest_reached(prepared.model.module, prepared.model.anatomy, prepared.attached.state_dict())
 
 
-def _decided(prepared: Prepared, *, goes_on: bool) -> tuple[Kept, str]:
+def _decided(prepared: Prepared, steps: LaidOut, *, goes_on: bool) -> tuple[Kept, str]:
     train = prepared.recipe.train
     turns = turns_in(prepared)
     in_turn = turns is not None and bool(turns.stages)
@@ -87,9 +88,9 @@ def _decided(prepared: Prepared, *, goes_on: bool) -> tuple[Kept, str]:
             f" {CACHE}=true keeps them"
         )
     if in_turn:
-        laid = stage_by_stage(prepared, price=LEAST_SAVED if by_itself else 1.0)
+        laid = stage_by_stage(prepared, steps, price=LEAST_SAVED if by_itself else 1.0)
     else:
-        laid = throughout(prepared, least=LEAST_SAVED if by_itself and not goes_on else 0.0)
+        laid = throughout(prepared, steps, least=LEAST_SAVED if by_itself and not goes_on else 0.0)
     if isinstance(laid, str):
         raise _UnfitError(laid)
     stretches, what = laid

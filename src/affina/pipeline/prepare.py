@@ -36,7 +36,7 @@ from affina.pipeline.regularising import told_of_regularisers
 from affina.pipeline.replayed import told_of_texts
 from affina.pipeline.running_again import begin_running_again
 from affina.pipeline.staging import Turns, told_of_rates, turns_of
-from affina.pipeline.training import told_of_steps
+from affina.pipeline.training import laid_out, told_of_steps
 from affina.pipeline.treating import doubts_of_groups
 from affina.pipeline.unkept_budgets import checked_budgets
 from affina.pipeline.writing.planted import refuse_without_texts
@@ -135,13 +135,15 @@ def _optimizer(recipe: Recipe) -> dict[str, Resolved[Any]]:
 
 def _with_steps(prepared: Prepared, notify: Notify) -> Prepared:
     """The run with what hangs on its steps decided: turns of layers, a warm-up, what is run once for each row."""
-    of_steps, doubts = told_of_steps(prepared)
+    steps = laid_out(prepared)
+    of_steps, doubts = told_of_steps(prepared, steps)
     for text in (*doubts, *doubts_of_groups(prepared)):
         notify(text)
     choices = prepared.choices | told_of_texts(prepared) | of_steps
     choices |= told_of_pairing(prepared.recipe, prepared.rows["train"], prepared.terms)
     prepared = replace(prepared, choices=choices)
-    return with_looked_up(with_kept(prepared, begun=partial(begun_with, prepared.recipe, "train", "cache")))
+    begun = partial(begun_with, prepared.recipe, "train", "cache")
+    return with_looked_up(with_kept(prepared, begun=begun, steps=steps))
 
 
 def _subject_of(

@@ -21,7 +21,7 @@ from affina.pipeline.effort import tokens_of_epoch
 from affina.pipeline.kept import Stretch
 from affina.pipeline.prepared import Prepared
 from affina.pipeline.sharing import shared
-from affina.pipeline.training import judged_places, plan_of, stages_in
+from affina.pipeline.training import LaidOut, judged_places, stages_in
 from affina.training.kept_states import Shelf
 from affina.training.stages import Stage
 
@@ -32,16 +32,17 @@ MOST_NAMED: Final = 6
 """Stretches that are named one by one in a sentence."""
 
 
-def throughout(prepared: Prepared, *, least: float) -> Laid | str:
+def throughout(prepared: Prepared, steps: LaidOut, *, least: float) -> Laid | str:
     """The same blocks are frozen in all steps; why they are not run once, where fewer passes pay or it is not the same.
 
     Args:
         prepared: the run.
+        steps: gives its plan.
         least: passes over the rows that pay.
     """
     epochs = prepared.hyper.epochs.value
     if prepared.recipe.train.max_steps:
-        plan = plan_of(prepared)
+        plan = steps()
         epochs = plan.epoch_after(plan.total_steps)
     [passes] = _passes(prepared, [epochs])
     if passes < least:
@@ -58,14 +59,15 @@ def throughout(prepared: Prepared, *, least: float) -> Laid | str:
     )
 
 
-def stage_by_stage(prepared: Prepared, *, price: float) -> Laid | str:
+def stage_by_stage(prepared: Prepared, steps: LaidOut, *, price: float) -> Laid | str:
     """Layers train in turn: files for stages in a row in which all of its blocks stand still; why there is none.
 
     Args:
         prepared: the run.
+        steps: gives its plan.
         price: what a pass that makes states counts, in passes that are saved.
     """
-    plan = plan_of(prepared)
+    plan = steps()
     stages = stages_in(prepared, plan)
     starts = [*(stage.start for stage in stages), plan.total_steps]
     cuts = []

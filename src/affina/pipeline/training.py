@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from affina.data.drawing import drawn_places
@@ -29,6 +30,8 @@ from affina.training.stopping import EarlyStopping
 from affina.values import Resolved
 
 WARMUP: Final = "train.warmup"
+LaidOut = Callable[[], Plan]
+"""Gives a run's plan."""
 
 
 def build_loop(
@@ -142,11 +145,20 @@ def plan_of(prepared: Prepared) -> Plan:
     )
 
 
-def told_of_steps(prepared: Prepared) -> tuple[dict[str, Resolved[Any]], list[str]]:
+def laid_out(prepared: Prepared) -> LaidOut:
+    """The plan for whoever needs it, laid out when it is first asked for, and once."""
+    return functools.cache(functools.partial(plan_of, prepared))
+
+
+def told_of_steps(prepared: Prepared, steps: LaidOut) -> tuple[dict[str, Resolved[Any]], list[str]]:
     """What hangs on the run's steps: recipe key to what is printed of it, and what the user must be told.
 
     That is the turns of layers, and a warm-up that was given; what is left to us is a small share of every run. Steps
     are laid out for these alone.
+
+    Args:
+        prepared: the run.
+        steps: gives its plan.
     """
     turns, train = turns_in(prepared), prepared.recipe.train
     found: dict[str, Resolved[Any]] = {}
@@ -154,7 +166,7 @@ def told_of_steps(prepared: Prepared) -> tuple[dict[str, Resolved[Any]], list[st
     in_turn = turns if turns is not None and turns.stages else None
     if in_turn is None and train.warmup == AUTO and train.rec_adam is None:
         return found, doubts
-    plan = plan_of(prepared)
+    plan = steps()
     if in_turn is not None:
         found, doubts = told_of_stages(in_turn, plan, train)
     if train.rec_adam is not None:

@@ -9,19 +9,20 @@ import functools
 import os
 import platform
 import time
+from collections.abc import Callable
 from importlib import metadata
 from typing import Final, Literal
 
 import torch
+from torch import Tensor
 
 from affina.errors import DeviceError, Problem
 from affina.runtime import memory
 
 Device = Literal["cpu", "cuda", "mps"]
 DEVICES: tuple[Device, ...] = ("cuda", "mps", "cpu")
-SIDES: Final = {"cuda": 4_096, "mps": 2_048, "cpu": 768}
-PRODUCTS: Final = 4
-"""Of matrices of these sides, timed."""
+ROUNDS: Final = 6
+"""Of products that are timed in turn."""
 
 
 def available(device: Device) -> bool:
@@ -79,20 +80,24 @@ def cpu_flags() -> frozenset[str]:
     return frozenset()
 
 
-def product_seconds(device: torch.device, dtype: torch.dtype) -> float:
-    """The least time of a few products of two square matrices, in seconds: a few hundredths of a second in all.
+def least_seconds(*products: Callable[[], Tensor]) -> list[float]:
+    """The least time of each product in a few rounds, in seconds; called in turn, so that all are disturbed alike.
 
     On a CPU it is the processor's, of all threads, which other processes disturb less.
+
+    Args:
+        products: each makes a matrix, on the same device as the others.
     """
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-    side = SIDES[device.type]
-    one = torch.ones(side, side, dtype=dtype, device=device)
-    seconds = []
-    for _ in range(PRODUCTS + 1):  # the first one sets the kernel up
-        started = clock()
-        (one @ one)[0, 0].item()
-        seconds.append(clock() - started)
-    return min(seconds[1:])
+    kinds = [product().device.type for product in products]  # the first ones set kernels up
+    clock = time.process_time if kinds[0] == "cpu" else time.perf_counter
+    rounds = [[_seconds(product, clock) for product in products] for _ in range(ROUNDS)]
+    return [min(each) for each in zip(*rounds, strict=True)]
+
+
+def _seconds(product: Callable[[], Tensor], clock: Callable[[], float]) -> float:
+    started = clock()
+    product()[0, 0].item()  # waits for the device
+    return clock() - started
 
 
 def peak_memory_bytes(device: torch.device) -> int:

@@ -10,7 +10,6 @@ evaluations of every model take them, and nothing else changes. The order of a s
 from __future__ import annotations
 
 import functools
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from affina.errors import DeviceError, Problem
+from affina.runtime import machine
 from affina.values import Resolved
 
 Products = Literal["torch", "onednn"]
@@ -29,7 +29,6 @@ LEAST_ROWS, LEAST_SUMS = 16, 2**24
 """Of the left matrix, and multiplications: smaller products stay torch's; a new shape costs oneDNN 2 or 3 ms once."""
 SIDES: Final = (512, 576, 768)
 """Rows, inner and columns of the product that is timed."""
-TIMES: Final = 6
 CLOSE: Final = 1e-5
 """How far a product may be from that in float64, beside the largest number in it."""
 AFFECTED: Final = ("mm", "addmm")
@@ -70,8 +69,7 @@ def choose(
 def fastest() -> Resolved[Products]:
     """What is faster on this processor, by a product of each: some hundredths of a second, once in a process."""
     left, right = torch.ones(SIDES[0], SIDES[1]), torch.ones(SIDES[1], SIDES[2])
-    taken = [[_seconds(product, left, right) for product in (torch.mm, _by_onednn)] for _ in range(TIMES)]
-    own, other = map(min, zip(*taken, strict=True))  # in turn, so that another process disturbs both alike
+    own, other = machine.least_seconds(lambda: torch.mm(left, right), lambda: _by_onednn(left, right))
     flops = 2e-9 * SIDES[0] * SIDES[1] * SIDES[2]
     timed = f"float32 products at {flops / other:.0f} GFLOP/s by oneDNN, at {flops / own:.0f} by torch's BLAS here"
     return Resolved("onednn" if own > FASTER * other else "torch", timed)
@@ -174,10 +172,3 @@ def _missing() -> str | None:
     if all(float((one - exact).abs().max() / exact.abs().max()) <= CLOSE for one in found):
         return None
     return "oneDNN's products are not exact enough here"
-
-
-def _seconds(product: Callable[[Tensor, Tensor], Tensor], left: Tensor, right: Tensor) -> float:
-    product(left, right)  # sets the kernel up
-    started = time.process_time()  # the processor's, which other processes disturb less
-    product(left, right)
-    return time.process_time() - started
