@@ -43,6 +43,16 @@ def every(names: tuple[str, ...]) -> list[Any]:
     return [pytest.param(name, {}, id=name) for name in names] + both
 
 
+@pytest.mark.parametrize("name", ["bert/classify", "llama/write"])
+def test_both_stacks_are_refused_where_there_is_one(name):
+    made = case(name)
+    before = bits(made.module)
+    with pytest.raises(RecipeError, match="one stack of blocks") as caught:
+        attach(made, name, stacks="both")
+    assert "leave method.stacks out" in caught.value.problems[0].fix
+    assert all(torch.equal(before[name], tensor) for name, tensor in bits(made.module).items())
+
+
 @WAYS
 @pytest.mark.parametrize(("name", "stacks"), every(NAMES))
 def test_only_the_prefix_and_the_head_move_and_disabled_is_the_base(name, stacks, spec):

@@ -91,6 +91,21 @@ def test_what_does_not_fit_stays_torch_s(by_onednn, case):
 
 
 @needs_onednn
+@pytest.mark.parametrize("other", [drawn(255, 320), drawn(256, 320, 2), drawn(256, 320).double()])
+def test_matrices_that_do_not_go_together_are_refused_by_torch(by_onednn, other):
+    said = {}
+    for name in ("onednn", "torch"):
+        products.use(name)
+        with pytest.raises(RuntimeError) as caught:
+            torch.mm(drawn(300, 256), other)
+        with pytest.raises(RuntimeError) as with_bias:
+            torch.addmm(drawn(320).double(), drawn(300, 256), drawn(256, 320))
+        said[name] = str(caught.value), str(with_bias.value)
+    assert said["onednn"] == said["torch"]
+    assert by_onednn == []
+
+
+@needs_onednn
 def test_a_sum_that_is_no_bias_stays_torch_s(by_onednn):
     one, other, whole = drawn(300, 256), drawn(256, 320), drawn(300, 320)
     cases = [{"beta": 0.5}, {"alpha": 2.0}, {}]
@@ -166,3 +181,8 @@ def test_a_run_says_which_it_used_and_leaves_torch_as_it_was(tmp_path):
     result = api.train(recipe_of(tmp_path, *CASE) | {"products": "onednn"})
     assert load_recipe(RunFolder(result.folder.path).recipe).products == "onednn"
     assert products._STATE.name == "torch"
+
+
+def test_what_auto_came_to_stands_in_the_run_s_recipe(tmp_path):
+    result = api.train(recipe_of(tmp_path, *CASE))
+    assert load_recipe(RunFolder(result.folder.path).recipe).products == "torch", "as tests have it"

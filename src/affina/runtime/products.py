@@ -119,7 +119,8 @@ def _registered() -> Any:
         return own["mm"].call_boxed(keys, left, right)
 
     def addmm(keys: Any, bias: Tensor, left: Tensor, right: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Any:
-        if beta == 1 and alpha == 1 and bias.shape == right.shape[1:] and bias.is_contiguous() and _fits(left, right):
+        plain = bias.dtype is torch.float32 and bias.shape == right.shape[1:] and bias.is_contiguous()
+        if plain and beta == 1 and alpha == 1 and _fits(left, right):
             return _by_onednn(left, right, bias)
         return own["addmm"].call_boxed(keys, bias, left, right, beta=beta, alpha=alpha)
 
@@ -133,11 +134,13 @@ def _registered() -> Any:
 
 def _fits(left: Tensor, right: Tensor) -> bool:
     """Whether oneDNN is to make this product: float32 matrices without gaps, large enough."""
-    rows, inner = left.shape
-    columns = right.shape[1]
+    if left.ndim != 2 or right.ndim != 2:  # torch's own kernel says what is wrong with others
+        return False
+    (rows, inner), (height, columns) = left.shape, right.shape
     return (
         left.dtype is torch.float32
         and right.dtype is torch.float32
+        and height == inner
         and rows >= LEAST_ROWS
         and rows * inner * columns >= LEAST_SUMS
         and (left.is_contiguous() or left.t().is_contiguous())
